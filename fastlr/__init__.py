@@ -1,0 +1,37 @@
+"""fastlr: logistic regression that trains as fast as the machine can read the data.
+
+>>> import numpy as np, fastlr
+>>> rng = np.random.default_rng(0)
+>>> X = rng.standard_normal((1000, 3))
+>>> y = X @ [1.0, -2.0, 0.5] + rng.logistic(size=1000) > 0
+>>> model = fastlr.train(X, y)
+>>> model.converged, model.w.round(3)
+(True, array([ 1.086, -2.011,  0.465]))
+"""
+
+from typing import Any
+
+from fastlr._environment import show_versions, warmup
+from fastlr._model import Model
+from fastlr._train import cost_and_gradient, train
+from fastlr._warnings import ConvergenceWarning, SeparationWarning
+from fastlr.backends import available_backends
+
+__version__ = "0.1.0"
+
+__all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "show_versions",
+           "train", "warmup"]
+
+_LATER = {"LogisticRegression": "the scikit-learn estimator; fastlr.train has the same optimum in it",
+          "load": "loading a saved model; Model.to_dict() gives its values",
+          "graph": "the computation graph; fastlr.cost_and_gradient gives J and its derivatives"}
+
+
+class _NotThereYet(NotImplementedError, AttributeError):
+    """Both, so that hasattr() answers False."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        raise _NotThereYet(f"fastlr.{name} is not there yet: {_LATER[name]}")
+    raise AttributeError(f"module 'fastlr' has no attribute {name!r}")

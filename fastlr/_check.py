@@ -1,0 +1,392 @@
+"""The one gate for input: every array that passes is what kernels expect; every refusal says where and what to do.
+
+Out comes X (m, n) float64 or float32 in C or Fortran order, finite, read-only; y (m,) int8, 0 or 1; sample_weight and
+offset (m,) float64, or (0,) where there are none.  X is copied only where its dtype or layout needs it.  Solvers and
+kernels behind the gate never validate.
+"""
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+# Squares of X, summed over any number of rows, stay finite.
+_LARGEST = 1e150
+
+# These fit into float32 without loss, at half of the memory.
+_FITS_FLOAT32 = {np.dtype(name) for name in ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")}
+
+
+class Data(NamedTuple):
+    """What `train` has been given, checked."""
+
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray
+    offset: np.ndarray
+    classes: np.ndarray                         # (2,), in the order 0, 1
+    feature_names: tuple[str, ...] | None
+
+
+def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, offset: Any = None) -> Data:
+    """All that `train` is given about the rows.
+
+    Raises
+    ------
+    TypeError
+        An array of a kind that can't be numbers (X), labels (y) or weights.
+    ValueError
+        Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
+    NotImplementedError
+        Sparse and Dask data.
+    """
+    X, names = matrix(X)
+    m = X.shape[0]
+    codes, classes = _labels(y, m)
+    weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
+    weights = _times_class_weight(weights, class_weight, codes, classes)
+    if weights.size:
+        for code in (0, 1):
+            if not np.any(weights[codes == code] > 0.0):
+                raise ValueError(f"every row of class {classes[code]!r} has weight 0; both classes need a row that counts")
+    return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
+
+
+def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
+    """Like `data`, but y is 0 and 1 already, and one class may be missing."""
+    X, names = matrix(X)
+    m = X.shape[0]
+    weights = _frozen(_vector("sample_weight", sample_weight, m, at_least_zero=True))
+    return Data(X, _zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]), names)
+
+
+# ---- X --------------------------------------------------------------------------------------------------------------
+
+def matrix(X: Any, names: tuple[str, ...] | None = None, n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """X as a kernel takes it, and its column names if it is a data frame.
+
+    Parameters
+    ----------
+    X : array_like, (m, n)
+    names, n_features : optional
+        What the model that is to predict was trained on; a mismatch is an error.
+    """
+    _refuse_what_comes_later("X", X)
+    found = _column_names(X)
+    if names is not None and found is not None and found != names:
+        raise ValueError(_column_mismatch(found, names))
+    A = _as_array("X", X)
+    if A.ndim != 2:
+        hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if A.ndim == 1 else ""
+        raise ValueError(f"X must have two dimensions, examples and features; it has shape {A.shape}{hint}")
+    if n_features is not None and A.shape[1] != n_features:
+        raise ValueError(f"X has {A.shape[1]} features, and the model was trained on {n_features}")
+    if A.size == 0:
+        raise ValueError(f"X is empty: it has shape {A.shape}")
+    if A.dtype == object:
+        A = _numbers_of_objects(A, found)
+    if A.dtype.kind not in "biuf":
+        raise TypeError(f"X must hold real numbers, not {A.dtype}{_TEXT_HINT if A.dtype.kind in 'SU' else ''}")
+
+    with np.errstate(over="ignore"):            # what overflows is found, and named, as infinite
+        A = A.astype(np.float32 if A.dtype.newbyteorder("=") in _FITS_FLOAT32 else np.float64, copy=False)
+    if not (A.flags.c_contiguous or A.flags.f_contiguous):
+        A = np.ascontiguousarray(A)
+    A = np.require(A, requirements="A")
+    _refuse_not_finite(A, found)
+    return _frozen(A), found
+
+
+_TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
+
+
+def _refuse_what_comes_later(name: str, value: Any) -> None:
+    package = type(value).__module__.partition(".")[0]
+    if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        raise NotImplementedError(f"{name} is sparse ({type(value).__name__}), which fastlr can't train on yet; "
+                                  f"if it fits into memory, pass {name}.toarray()")
+    if package in ("dask", "dask_expr"):
+        raise NotImplementedError(f"{name} is a Dask collection, which fastlr can't train on yet; "
+                                  f"if it fits into memory, pass {name}.compute()")
+
+
+def _column_names(X: Any) -> tuple[str, ...] | None:
+    columns = getattr(X, "columns", None) if hasattr(X, "__array__") else None
+    return None if columns is None else tuple(map(str, columns))
+
+
+def _column_mismatch(found: tuple[str, ...], trained: tuple[str, ...]) -> str:
+    missing = [name for name in trained if name not in found]
+    unknown = [name for name in found if name not in trained]
+    if missing or unknown:
+        return f"X has other columns than the model was trained on: missing {missing}, unknown {unknown}"
+    return f"X has the model's columns in another order; pass X[{list(trained)}]"
+
+
+def _as_array(name: str, value: Any) -> np.ndarray:
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.getmaskarray(value).any():
+            where = np.argwhere(np.ma.getmaskarray(value))[0]
+            raise ValueError(f"{name} has masked values; the first is at {_place(where)}.  Drop or impute them")
+        value = np.ma.getdata(value)
+    try:
+        return np.asarray(value)
+    except Exception as error:                  # ragged lists, and whatever somebody's __array__ raises
+        raise ValueError(f"{name} can't be made an array: {error}") from error
+
+
+def _numbers_of_objects(A: np.ndarray, names: tuple[str, ...] | None) -> np.ndarray:
+    try:
+        if not any(isinstance(value, (str, bytes, complex)) for value in A.flat):
+            return A.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    for (i, j), value in np.ndenumerate(A):
+        try:
+            if isinstance(value, (str, bytes, complex)):
+                raise TypeError
+            float(value)
+        except (TypeError, ValueError, OverflowError):
+            hint = _TEXT_HINT if isinstance(value, (str, bytes)) else ""
+            raise ValueError(f"X holds {value!r} at {_place((i, j), names)}, which is not a number{hint}") from None
+    raise ValueError("X holds values that are not numbers")
+
+
+def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
+    flat = A.ravel(order="K")
+    with np.errstate(all="ignore"):
+        squares = float(np.dot(flat, flat))     # one read at full speed; NaN, infinity and hugeness all show in it
+    if squares <= _LARGEST ** 2:
+        return
+    first = None
+    count = 0
+    rows = max(1, (1 << 20) // A.shape[1])
+    for start in range(0, A.shape[0], rows):
+        bad = ~(np.abs(A[start:start + rows]) <= _LARGEST)
+        count += int(np.count_nonzero(bad))
+        if first is None and bad.any():
+            i, j = np.argwhere(bad)[0]
+            first = (start + int(i), int(j))
+    if first is None:
+        return
+    value = float(A[first])
+    if math.isfinite(value):
+        raise ValueError(f"X has {count} value(s) beyond {_LARGEST:g} in magnitude; the first is {value!r} at "
+                         f"{_place(first, names)}.  Scale the features")
+    raise ValueError(f"X has {count} value(s) that are NaN, infinite or too large; the first is {value!r} at "
+                     f"{_place(first, names)}.  Drop or impute them")
+
+
+def _place(where: Any, names: tuple[str, ...] | None = None) -> str:
+    row, *column = map(int, where)
+    if not column:
+        return f"row {row}"
+    return f"row {row}, column {column[0]}" + (f" ({names[column[0]]!r})" if names is not None else "")
+
+
+def _frozen(A: np.ndarray) -> np.ndarray:
+    """A read-only view: kernels are compiled once for read-only arrays and serve writable ones too."""
+    view = A.view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+# ---- y --------------------------------------------------------------------------------------------------------------
+
+def _one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
+    _refuse_what_comes_later(name, value)
+    A = _as_array(name, value)
+    if A.ndim == 2 and A.shape[1] == 1:
+        A = A[:, 0]
+    if A.ndim != 1:
+        raise ValueError(f"{name} must have one dimension; it has shape {A.shape}")
+    if A.size != m:
+        raise ValueError(f"{name} has {A.size} values, and X has {m} rows")
+    return A
+
+
+def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (m,) int8 and the two classes that 0 and 1 stand for, in sorted order."""
+    A = _one_dimensional("y", y, m)
+    if A.dtype.kind not in "biufOUS":
+        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+    missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
+    if missing.any():
+        i = int(np.argmax(missing))
+        raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {A[i]!r} at row {i}.  "
+                         "Drop those rows")
+    try:
+        classes = _distinct(A)
+    except TypeError:
+        raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
+    if classes.size == 1:
+        raise ValueError(f"y has one class only, {classes[0]!r}; logistic regression needs two")
+    if classes.size > 2:
+        raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
+                         "two.  For one class against the rest, pass y == that_class")
+    return _frozen((A == classes[1]).astype(np.int8)), classes
+
+
+def labels_as_given(y: Any, m: int) -> np.ndarray:
+    """y (m,) for comparing with predicted labels, of any number of classes."""
+    return _one_dimensional("y", y, m)
+
+
+def _missing_objects(A: np.ndarray) -> np.ndarray:
+    if A.dtype != object:
+        return np.zeros(1, bool)
+    return np.fromiter((v is None or type(v).__name__ == "NAType" or bool(v != v) for v in A), bool, A.size)
+
+
+def _distinct(A: np.ndarray) -> np.ndarray:
+    if A.dtype.kind in "biuf":                  # two passes in place of a sort
+        least, largest = A.min(), A.max()
+        if np.all((A == least) | (A == largest)):
+            return np.unique(np.array([least, largest]))
+    return np.unique(A)
+
+
+def _zero_one(y: Any, m: int) -> np.ndarray:
+    """y as given, which must be 0 or 1 everywhere; (m,) int8."""
+    A = _one_dimensional("y", y, m)
+    if A.dtype.kind not in "biuf":
+        raise TypeError(f"y must be numbers, 0 or 1, not {A.dtype}")
+    bad = ~((A == 0) | (A == 1))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"y must be 0 or 1; it is {A[i]!r} at row {i}")
+    return _frozen(A.astype(np.int8))
+
+
+# ---- weights and offset ---------------------------------------------------------------------------------------------
+
+def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.ndarray:
+    """(m,) float64, or (0,) for None."""
+    if value is None:
+        return _frozen(np.empty(0))
+    A = _one_dimensional(name, value, m)
+    if A.dtype.kind not in "biufO":
+        raise TypeError(f"{name} must hold real numbers, not {A.dtype}")
+    try:
+        A = np.ascontiguousarray(A, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} holds values that are not numbers: {error}") from None
+    bad = ~(np.abs(A) <= _LARGEST)
+    wish = "finite"
+    if at_least_zero:
+        bad |= A < 0.0
+        wish = "finite and at least 0"
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
+    if at_least_zero and not A.any():
+        raise ValueError(f"{name} is 0 in every row; some row must count")
+    return A
+
+
+def vector_of_weights(sample_weight: Any, m: int) -> np.ndarray:
+    """sample_weight (m,) float64, at least 0, not all 0; (0,) for None."""
+    return _frozen(_vector("sample_weight", sample_weight, m, at_least_zero=True))
+
+
+def vector_of_offsets(offset: Any, m: int) -> np.ndarray:
+    """offset (m,) float64, finite; (0,) for None."""
+    return _frozen(_vector("offset", offset, m))
+
+
+def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    if class_weight is None:
+        return weights
+    each = weights if weights.size else np.ones(codes.size)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        of_class = [each.sum() / (2.0 * max(each[codes == code].sum(), np.finfo(float).tiny)) for code in (0, 1)]
+    elif isinstance(class_weight, Mapping):
+        labels = classes.tolist()
+        unknown = [label for label in class_weight if label not in labels]
+        if unknown:
+            raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
+        of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
+    else:
+        raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
+    return each * np.array(of_class)[codes]
+
+
+# ---- options --------------------------------------------------------------------------------------------------------
+
+def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
+    """A finite float within its bound."""
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    bound = "" if at_least is None and above is None else f" and at least {at_least:g}" if at_least is not None else f" and above {above:g}"
+    if not math.isfinite(result) or (at_least is not None and result < at_least) or (above is not None and result <= above):
+        raise ValueError(f"{name} must be finite{bound}, not {value!r}")
+    return result
+
+
+def integer(name: str, value: Any, at_least: int) -> int:
+    """An int of at least a bound; 3.0 and True are no ints."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    if result < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, not {value!r}")
+    return result
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, and nothing that merely looks like it."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """A string out of a few."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return str(value)
+
+
+def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) -> Any:
+    """None, or what `check` makes of the value."""
+    return None if value is None else check(name, value, **bounds)
+
+
+def start(init: Any, n: int) -> np.ndarray:
+    """theta (n + 1,) float64 to start from: zeros, (w, b), or a Model's."""
+    if init is None:
+        return np.zeros(n + 1)
+    if hasattr(init, "w") and hasattr(init, "b"):
+        init = (init.w, init.b)
+    try:
+        w, b = init
+    except (TypeError, ValueError):
+        raise TypeError(f"init must be None, (w, b) or a Model, not {type(init).__name__}") from None
+    return parameters(w, b, n)
+
+
+def parameters(w: Any, b: Any, n: int) -> np.ndarray:
+    """theta (n + 1,) float64: w, and b behind it."""
+    w = np.atleast_1d(_as_array("w", w))
+    if w.ndim == 2 and 1 in w.shape:
+        w = w.ravel()
+    if w.shape != (n,):
+        raise ValueError(f"w has shape {w.shape}, and X has {n} features: w must have shape ({n},)")
+    if w.dtype.kind not in "biuf":
+        raise TypeError(f"w must hold real numbers, not {w.dtype}")
+    theta = np.empty(n + 1)
+    theta[:n] = w
+    theta[n] = number("b", b)
+    if not np.isfinite(theta).all():
+        j = int(np.argmin(np.isfinite(theta)))
+        raise ValueError(f"w must be finite; w[{j}] is {float(theta[j])!r}")
+    return theta

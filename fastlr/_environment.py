@@ -1,0 +1,76 @@
+"""warmup and show_versions: what is here, and getting it ready."""
+
+import importlib.metadata
+import platform
+import time
+
+import numpy as np
+
+from fastlr import _check, backends
+from fastlr._train import train
+
+
+def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32")) -> float:
+    """Compile ahead (or load from the compile cache) everything that `train` needs, for both memory orders.
+
+    Parameters
+    ----------
+    backend : str
+        As for `train`; "auto" is "fused".
+    dtypes : tuple of str
+        Of X.
+
+    Returns
+    -------
+    float
+        Seconds it took.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> fastlr.warmup("numpy") < 1.0
+    True
+    """
+    start = time.perf_counter()
+    name = "fused" if backend == "auto" else backend
+    backends.load(name)
+    dtypes = tuple(_check.one_of("dtypes", np.dtype(dtype).name, ("float64", "float32")) for dtype in dtypes)
+    y = np.arange(512) % 2
+    for dtype in dtypes:
+        for order in ("C", "F"):
+            X = np.asarray(np.random.default_rng(0).random((512, 512)), dtype=dtype, order=order)     # enough for threads
+            for n_threads in (None, 1):
+                train(X, y, backend=name, learning_rate=1e-3, max_iter=1, n_threads=n_threads)
+    return time.perf_counter() - start
+
+
+def show_versions() -> None:
+    """Print versions, threads, threading layer, and where compiled kernels are kept: what a bug report needs.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> fastlr.show_versions()          # doctest: +ELLIPSIS
+    fastlr ...
+    """
+    lines = {"fastlr": _version("fastlr"), "Python": platform.python_version(), "system": platform.platform()}
+    lines |= {name: _version(name) for name in ("numpy", "numba", "llvmlite", "scikit-learn", "tbb")}
+    lines["processor"] = platform.processor() or platform.machine()
+    for name, reason in backends.available_backends().items():
+        lines[f"backend {name}"] = reason or "ready"
+    try:
+        from fastlr.backends import _jit, _threads
+    except ImportError as error:
+        lines["numba, imported"] = f"{type(error).__name__}: {error}"
+    else:
+        lines |= _threads.describe() | _jit.describe()
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:{width}}  {value}")
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,187 @@
+"""train and cost_and_gradient: check -> backend -> objective -> solver -> Model."""
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastlr import _check, backends, solvers
+from fastlr._model import Model
+from fastlr._objective import Objective
+from fastlr._warnings import ConvergenceWarning
+from fastlr.backends import _startup
+from fastlr.solvers import gd
+
+
+def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
+          max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
+          fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
+          init: Any = None, n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
+          progress: bool = False) -> Model:
+    """Train logistic regression.
+
+    Minimises, over w (and b),
+
+        J(w, b) = (1/m) sum_i loss_i + (l2/2) ||w||^2        loss_i = -(y_i log a_i + (1 - y_i) log(1 - a_i))
+        a_i = sigma(x_i . w + b + offset_i)
+
+    Parameters
+    ----------
+    X : array_like, (m, n)
+        One example a row, one feature a column: an array, memory map or data frame of finite real numbers.  float64 and
+        float32 are taken as they are, in C or Fortran order (the course's (n, m) array goes in as X.T); other numbers
+        are converted.  All arithmetic is float64.
+    y : array_like, (m,)
+        Two labels of any kind; in sorted order they are 0 and 1 inside.
+    backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
+        The kernel.  All compute the same; "auto" is "fused", or "numpy" where starting Numba would take longer than
+        training.
+    solver : {"auto", "gd"}
+        "gd" is gradient descent, and so is "auto" for now.
+    learning_rate : float, optional
+        The lecture's alpha: then exactly `max_iter` updates are made unless `tol` is given too.  Without it the step is
+        1/L, which never makes J larger.
+    max_iter : int, optional
+        The most updates; 10000 by default.
+    tol : float, optional
+        Stop when |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, are at most this, where mu_j and sd_j are the
+        mean and standard deviation of column j.  0 never stops early.  1e-8 by default; 0 with a `learning_rate`.
+    l2 : float
+        Strength of the penalty (l2/2) ||w||^2; b is free.
+    reduction : {"mean", "sum"}
+        Whether J averages the losses over the examples (by weight) or sums them.
+    fit_intercept : bool
+        False keeps b at its initial value, 0 or that of `init`.
+    sample_weight : array_like, (m,), optional
+        How often each row counts; at least 0.
+    class_weight : dict from label to float, or "balanced", optional
+        Multiplies `sample_weight`; "balanced" gives both classes the same total.
+    offset : array_like, (m,), optional
+        Added to every margin; predicting then needs one too.
+    init : (w, b) or Model, optional
+        Where to start; zeros by default.
+    n_threads : int, optional
+        At most so many threads; by default as many as there are processors.  The result is the same to the last bit.
+    callback : callable, optional
+        Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.
+    progress : bool
+        Not there yet.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError, ValueError
+        Input that can't be trained on; the text names the argument, the place, and the way out.
+    NotImplementedError
+        What is planned and not there yet.
+
+    Warns
+    -----
+    ConvergenceWarning
+        With tol > 0, `max_iter` was reached first; or the learning rate was so large that J diverged.
+
+    Examples
+    --------
+    The course's unit case, an example a column:
+
+    >>> import numpy as np, fastlr
+    >>> X = np.array([[1.0, -2.0, -1.0], [3.0, 0.5, -3.2]])
+    >>> model = fastlr.train(X.T, [1, 1, 0], init=([1.0, 2.0], 1.5), learning_rate=0.009, max_iter=100)
+    >>> model.w.round(6), round(model.b, 6)
+    (array([0.80956 , 2.050821]), 1.594871)
+    """
+    start, compiled = time.perf_counter(), _startup.seconds()
+    options = _options(solver, learning_rate, max_iter, tol, callback, progress)
+    solver, module = solvers.load(solver)
+    objective_options = _objective_options(l2, reduction, fit_intercept)
+    n_threads = _check.optional(_check.integer, "n_threads", n_threads, at_least=1)
+    data = _check.data(X, y, sample_weight, class_weight, offset)
+    theta = _check.start(init, data.X.shape[1])
+
+    backend = backends.choose(backend, data.X, gd.DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter)
+    kernel = backends.load(backend)
+    with backends.threads(kernel, n_threads, *data.X.shape) as count:
+        objective = Objective(kernel, data, **objective_options, n_threads=count)
+        result = module.solve(objective, theta, options)
+
+    if result.warning is not None:
+        warnings.warn(result.warning, ConvergenceWarning, stacklevel=2)
+    compile_time = _startup.seconds() - compiled
+    return Model(w=_frozen(result.theta[:-1]), b=float(result.theta[-1]), classes=_frozen(data.classes), cost=result.cost,
+                 costs=_frozen(result.costs), n_iter=result.costs.size, converged=result.converged,
+                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=solver, backend=backend,
+                 n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                 feature_names=data.feature_names, has_offset=data.offset.size > 0)
+
+
+def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
+                      sample_weight: Any = None, offset: Any = None, n_threads: int | None = None) -> tuple[float, np.ndarray, float]:
+    """One forward and one backward pass.
+
+    Parameters
+    ----------
+    X : array_like, (m, n)
+    y : array_like, (m,)
+        0 or 1, taken as given.
+    w : array_like, (n,)
+    b : float
+    backend, l2, reduction, sample_weight, offset, n_threads
+        As for `train`.
+
+    Returns
+    -------
+    J : float
+    dw : (n,) float64
+    db : float
+
+    Raises
+    ------
+    TypeError, ValueError, NotImplementedError
+        As for `train`.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> J, dw, db = fastlr.cost_and_gradient([[1, 3], [-2, 0.5], [-1, -3.2]], [1, 1, 0], [1, 2], 1.5)
+    >>> round(J, 10), dw.round(8), round(db, 10)
+    (0.1590053771, array([ 0.25071532, -0.06604096]), -0.125004045)
+    """
+    objective_options = _objective_options(l2, reduction, True)
+    n_threads = _check.optional(_check.integer, "n_threads", n_threads, at_least=1)
+    data = _check.data_as_given(X, y, sample_weight, offset)
+    theta = _check.parameters(w, b, data.X.shape[1])
+    kernel = backends.load(backends.choose(backend, data.X, 1))
+    with backends.threads(kernel, n_threads, *data.X.shape) as count:
+        J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
+    return J, grad[:-1], float(grad[-1])
+
+
+def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,
+             callback: Callable[[solvers.State], Any] | None, progress: bool) -> solvers.Options:
+    learning_rate = _check.optional(_check.number, "learning_rate", learning_rate, above=0.0)
+    if learning_rate is not None and solver not in ("auto", "gd"):
+        raise ValueError(f"a learning_rate belongs to solver='gd', not to solver={solver!r}; leave one of them out")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {callback!r}")
+    if _check.flag("progress", progress):
+        raise NotImplementedError("progress=True is not there yet; callback= is called after every update")
+    default_tol = 1e-8 if learning_rate is None else 0.0
+    return solvers.Options(learning_rate, _check.optional(_check.integer, "max_iter", max_iter, at_least=0),
+                           default_tol if tol is None else _check.number("tol", tol, at_least=0.0), callback)
+
+
+def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[str, Any]:
+    return {"l2": _check.number("l2", l2, at_least=0.0),
+            "reduction": _check.one_of("reduction", reduction, ("mean", "sum")),
+            "fit_intercept": _check.flag("fit_intercept", fit_intercept)}
+
+
+def _frozen(A: np.ndarray) -> np.ndarray:
+    A = A.copy()
+    A.flags.writeable = False
+    return A

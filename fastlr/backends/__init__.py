@@ -1,0 +1,120 @@
+"""The table of backends: one row a kernel, one file a row.
+
+A backend is a module of this folder.  It has
+
+    cost_gradient(*prepared, theta, grad) -> float
+        required: the sum over rows of s_i * loss_i at theta; grad is overwritten with the sum of s_i * dz_i * [x_i, 1]
+    prepare(X, y, sample_weight, offset, n_threads) -> tuple
+        optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
+    descend(*prepared, theta, previous, rule, costs) -> (updates, status)
+        optional: many whole updates in one compiled call; without it `_descent.descend` calls cost_gradient in a loop
+    threads(n_threads, m, n) -> context manager that yields the number of threads in use
+        optional: for kernels with threads of their own
+
+    X              (m, n)   float64 or float32, C or Fortran order, read-only, finite
+    y              (m,)     int8, 0 or 1
+    sample_weight  (m,)     float64, or (0,) for "every row counts once"
+    offset         (m,)     float64, or (0,) for "none"
+    theta, grad    (n + 1,) float64, intercept last
+
+Kernels return sums over rows, never means, so that blocks, threads and partitions all reduce in the same way.
+They weigh, and they never validate, average, regularise, print or raise.
+
+To add a backend, write one file and add one row to `_TABLE`: the tests, `available_backends()` and the error
+for an unknown name find it there.
+"""
+
+import importlib
+import importlib.util
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from fastlr.backends import _startup
+
+
+class _Row(NamedTuple):
+    module: str
+    needs: str | None           # a package beyond NumPy
+
+
+_TABLE = {
+    "python": _Row("python_loops", None),
+    "numpy": _Row("numpy_vectorized", None),
+    "loop": _Row("numba_loop", "numba"),
+    "parallel": _Row("numba_parallel", "numba"),
+    "fused": _Row("numba_fused", "numba"),
+}
+
+
+def available_backends() -> dict[str, str | None]:
+    """Name every backend, with the reason why it can't be used here.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        None where the backend is ready, else one sentence.  Nothing is imported to find out.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> list(fastlr.available_backends())
+    ['python', 'numpy', 'loop', 'parallel', 'fused']
+    """
+    return {name: _reason_why_not(row) for name, row in _TABLE.items()}
+
+
+def _reason_why_not(row: _Row) -> str | None:
+    if row.needs is None or row.needs in sys.modules or importlib.util.find_spec(row.needs) is not None:
+        return None
+    return f"the package {row.needs} is not installed; install it with: pip install {row.needs}"
+
+
+def load(name: str) -> ModuleType:
+    """The module behind a backend's name.
+
+    Raises
+    ------
+    ValueError
+        The name is not in the table.
+    ImportError
+        What the backend needs is missing or broken.
+    """
+    if name not in _TABLE:
+        raise ValueError(f"backend={name!r} is unknown; there are 'auto', {', '.join(map(repr, _TABLE))}")
+    row = _TABLE[name]
+    reason = _reason_why_not(row)
+    if reason is not None:
+        raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else")
+    with _startup.counted():
+        return importlib.import_module(f"fastlr.backends.{row.module}")
+
+
+# Seconds, on the safe side, from `import numba` to the first step of a kernel that lies in the cache, and what
+# NumPy needs for a step and for an element of X in it.
+_NUMBA_START = 1.0
+_NUMPY_STEP = 2e-5
+_NUMPY_ELEMENT = 1e-9
+
+
+def choose(name: str, X: Any, steps: int) -> str:
+    """The backend's name with "auto" resolved.
+
+    "auto" is the fused kernel, or NumPy where `steps` steps take it less time than starting Numba would.
+    A kernel that this process has compiled already costs nothing to start.
+    """
+    if name != "auto":
+        return name
+    if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
+        return "numpy"
+    fused = sys.modules.get("fastlr.backends.numba_fused")
+    if fused is not None and fused.is_compiled(X):
+        return "fused"
+    return "numpy" if steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size) < _NUMBA_START else "fused"
+
+
+def threads(backend: ModuleType, n_threads: int | None, m: int, n: int) -> AbstractContextManager[int]:
+    """Context in which `backend` may use the number of threads that it yields: at most `n_threads`."""
+    own = getattr(backend, "threads", None)
+    return nullcontext(1) if own is None else own(n_threads, m, n)

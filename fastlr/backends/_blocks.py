@@ -1,0 +1,39 @@
+"""Chunks of rows: what is split between threads, and how the pieces are put together.
+
+Chunks depend on the shape of X alone, each writes a row of its own, and one strict loop adds the rows in order.  So
+the bits of a result are the same for any number of threads, one included.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends._jit import helper
+
+_MOST_CHUNKS = 64               # enough to keep 16 cores evenly busy, few enough that adding them up costs nothing
+
+
+@helper
+def number_of_chunks(m: int, block: int) -> int:
+    """How many chunks m rows are split into, each a whole number of blocks of `block` rows."""
+    return min((m + block - 1) // block, _MOST_CHUNKS)
+
+
+@helper
+def rows_of(chunk: int, chunks: int, m: int, block: int) -> tuple[int, int]:
+    """First row of a chunk, and the row behind its last."""
+    blocks = (m + block - 1) // block
+    return chunk * blocks // chunks * block, min(m, (chunk + 1) * blocks // chunks * block)
+
+
+@helper
+def combine(partial: Any, grad: Any) -> float:
+    """Add the chunks' rows in order: grad (n + 1,) is overwritten, the sum of losses (last column) is returned."""
+    grad[:] = 0.0
+    loss = 0.0
+    for chunk in range(partial.shape[0]):
+        row = partial[chunk]
+        for j in range(grad.size):
+            grad[j] += row[j]
+        loss += row[grad.size]
+    return loss

@@ -1,0 +1,68 @@
+"""What every compiled backend shares: the rule of `_descent` in loops, and the two functions that Python calls.
+
+A compiled backend is one function
+
+    run(*prepared, theta, previous, grad, rule, costs) -> (updates, status)
+
+that makes whole updates; `cost_gradient` is a run that stops before its first.  One function, so that only one is
+compiled for each kind of X.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends._descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS
+from fastlr.backends._jit import helper
+
+
+@helper
+def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple[int, float]:
+    """`_descent.apply`, compiled."""
+    n = theta.size - 1
+    squares = 0.0
+    for j in range(n):
+        squares += theta[j] * theta[j]
+        grad[j] = rule.scale * grad[j] + rule.l2 * theta[j]
+    grad[n] *= rule.scale * rule.intercept
+    cost = rule.scale * loss + 0.5 * rule.l2 * squares
+
+    if rule.alpha == 0.0:
+        return EVALUATED, cost
+    if not (math.isfinite(cost) and cost <= rule.ceiling):
+        theta[:] = previous
+        return DIVERGED, cost
+    if rule.tol > 0.0 and _gradient_norm(grad, rule) <= rule.tol:
+        return CONVERGED, cost
+    for j in range(n + 1):
+        previous[j] = theta[j]
+        theta[j] -= rule.alpha * grad[j]
+    return GOING, cost
+
+
+@helper
+def _gradient_norm(grad: Any, rule: Any) -> float:
+    db = grad[grad.size - 1]
+    largest = abs(db)
+    for j in range(grad.size - 1):
+        largest = max(largest, abs(grad[j] - rule.center[j] * db) / rule.spread[j])
+    return rule.to_mean * largest
+
+
+def cost_gradient_and_descend(run: Callable[..., Any]) -> tuple[Callable[..., float], Callable[..., tuple[int, int]]]:
+    """The two functions of a backend (see `fastlr.backends`) made from its compiled one."""
+
+    def cost_gradient(*arguments: Any) -> float:
+        *prepared, theta, grad = arguments
+        cost = np.empty(1)
+        run(*prepared, theta, theta, grad, SUMS, cost)
+        return float(cost[0])
+
+    def descend(*arguments: Any) -> tuple[int, int]:
+        *prepared, theta, previous, rule, costs = arguments
+        updates, status = run(*prepared, theta, previous, np.empty_like(theta), rule, costs)
+        return updates, status
+
+    return cost_gradient, descend

@@ -1,0 +1,83 @@
+"""How many threads a kernel may use here and now.
+
+The answer never changes a result (see `_blocks`), so it may depend on anything: the caller's wish, the processors this
+process is allowed, the size of the problem, whether threads are safe at all.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastlr.backends._jit import Entry
+
+_ELEMENTS_A_THREAD = 50_000         # below, a thread costs more to wake than it saves
+
+_forked_from_openmp = False
+
+
+def _after_fork() -> None:
+    """GNU OpenMP's threads don't survive a fork, and a parallel loop in the child would kill it: note that."""
+    global _forked_from_openmp
+    parallel = sys.modules.get("numba.np.ufunc.parallel")
+    if parallel is not None and parallel._is_initialized and parallel._threading_layer == "omp":
+        _forked_from_openmp = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def processors() -> int:
+    """The processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def limited(n_threads: int | None, m: int, n: int) -> Iterator[int]:
+    """Yield how many threads to use for (m, n), at most `n_threads`; Numba's own setting is put back afterwards."""
+    wanted = min(processors() if n_threads is None else n_threads, max(1, m * n // _ELEMENTS_A_THREAD))
+    if wanted == 1 or _forked_from_openmp:
+        yield 1
+        return
+
+    import numba
+
+    before = numba.get_num_threads()
+    # Numba's fallback layer aborts the process when two Python threads are in parallel kernels at once.
+    if numba.threading_layer() == "workqueue" and threading.current_thread() is not threading.main_thread():
+        yield 1
+        return
+    count = min(wanted, numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(count)
+    try:
+        yield count
+    finally:
+        numba.set_num_threads(before)
+
+
+def serial_or_parallel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `function` both ways, each on first use: f(n_threads, *arguments) runs the one for that many threads."""
+    serial, parallel = Entry(function), Entry(function, parallel=True)
+
+    def kernel(n_threads: int, *arguments: Any) -> Any:
+        return (parallel if n_threads > 1 else serial)(*arguments)
+
+    kernel.is_compiled = lambda X: serial.is_compiled(X) or parallel.is_compiled(X)         # type: ignore[attr-defined]
+    return kernel
+
+
+def prepare(X: Any, y: Any, sample_weight: Any, offset: Any, n_threads: int) -> tuple[Any, ...]:
+    """What the kernels of `serial_or_parallel` take first."""
+    return n_threads, X, y, sample_weight, offset
+
+
+def describe() -> dict[str, str]:
+    """What `show_versions` prints about threads; starts them if they are not running yet."""
+    import numba
+
+    numba.get_num_threads()
+    return {"processors allowed": str(processors()), "numba threads": str(numba.config.NUMBA_NUM_THREADS),
+            "threading layer": numba.threading_layer()}

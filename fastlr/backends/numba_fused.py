@@ -1,0 +1,185 @@
+"""One read of X a step: forward, backward and update, a block of rows at a time while the block is in cache.
+
+A block is small enough to stay in the processor's cache between the forward pass and the backward pass, so that
+memory is read once a step and not twice.  Inside a block every loop runs over contiguous numbers and vectorises:
+along a row for C order, along a column for Fortran order.  Several rows (columns) go together, so that w and dw
+(z and dz) are loaded once for all of them.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastlr.backends._blocks import combine, number_of_chunks, rows_of
+from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
+from fastlr.backends._descent import GOING
+from fastlr.backends._jit import block, by_order, helper
+from fastlr.backends._scalar import loss_and_sigmoid
+from fastlr.backends._threads import limited as threads
+from fastlr.backends._threads import prepare, serial_or_parallel
+
+__all__ = ["cost_gradient", "descend", "is_compiled", "prepare", "threads"]
+
+
+# ---- C order: a row is contiguous, eight rows go together ----------------------------------------------------------
+
+def _forward_rows(X: Any, start: int, theta: Any, z: Any) -> None:
+    n = X.shape[1]
+    w, b = theta[:n], theta[n]
+    X = X[start:start + z.size]
+    together = z.size - z.size % 8
+    for i in range(0, together, 8):
+        x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
+        z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
+        for j in range(n):
+            z0 += w[j] * x0[j]
+            z1 += w[j] * x1[j]
+            z2 += w[j] * x2[j]
+            z3 += w[j] * x3[j]
+            z4 += w[j] * x4[j]
+            z5 += w[j] * x5[j]
+            z6 += w[j] * x6[j]
+            z7 += w[j] * x7[j]
+        z[i], z[i + 1], z[i + 2], z[i + 3] = z0 + b, z1 + b, z2 + b, z3 + b
+        z[i + 4], z[i + 5], z[i + 6], z[i + 7] = z4 + b, z5 + b, z6 + b, z7 + b
+    for i in range(together, z.size):
+        x, zi = X[i], b
+        for j in range(n):
+            zi += w[j] * x[j]
+        z[i] = zi
+
+
+def _backward_rows(X: Any, start: int, dz: Any, grad: Any) -> None:
+    n = X.shape[1]
+    dw = grad[:n]
+    X = X[start:start + dz.size]
+    together = dz.size - dz.size % 8
+    for i in range(0, together, 8):
+        x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
+        d0, d1, d2, d3 = dz[i], dz[i + 1], dz[i + 2], dz[i + 3]
+        d4, d5, d6, d7 = dz[i + 4], dz[i + 5], dz[i + 6], dz[i + 7]
+        for j in range(n):
+            dw[j] += ((d0 * x0[j] + d1 * x1[j]) + (d2 * x2[j] + d3 * x3[j])
+                      + (d4 * x4[j] + d5 * x5[j]) + (d6 * x6[j] + d7 * x7[j]))
+    for i in range(together, dz.size):
+        x, d = X[i], dz[i]
+        for j in range(n):
+            dw[j] += d * x[j]
+
+
+# ---- Fortran order: a column is contiguous, four columns go together -----------------------------------------------
+
+def _forward_columns(X: Any, start: int, theta: Any, z: Any) -> None:
+    n = X.shape[1]
+    stop = start + z.size
+    together = n - n % 4
+    z[:] = theta[n]
+    for j in range(0, together, 4):
+        x0, x1, x2, x3 = X[start:stop, j], X[start:stop, j + 1], X[start:stop, j + 2], X[start:stop, j + 3]
+        w0, w1, w2, w3 = theta[j], theta[j + 1], theta[j + 2], theta[j + 3]
+        for i in range(z.size):
+            z[i] += (w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
+    for j in range(together, n):
+        x, w = X[start:stop, j], theta[j]
+        for i in range(z.size):
+            z[i] += w * x[i]
+
+
+def _backward_columns(X: Any, start: int, dz: Any, grad: Any) -> None:
+    n = X.shape[1]
+    stop = start + dz.size
+    together = n - n % 4
+    for j in range(0, together, 4):
+        x0, x1, x2, x3 = X[start:stop, j], X[start:stop, j + 1], X[start:stop, j + 2], X[start:stop, j + 3]
+        dw0 = dw1 = dw2 = dw3 = 0.0
+        for i in range(dz.size):
+            dw0 += dz[i] * x0[i]
+            dw1 += dz[i] * x1[i]
+            dw2 += dz[i] * x2[i]
+            dw3 += dz[i] * x3[i]
+        grad[j] += dw0
+        grad[j + 1] += dw1
+        grad[j + 2] += dw2
+        grad[j + 3] += dw3
+    for j in range(together, n):
+        x, dw = X[start:stop, j], 0.0
+        for i in range(dz.size):
+            dw += dz[i] * x[i]
+        grad[j] += dw
+
+
+# ---- either order --------------------------------------------------------------------------------------------------
+
+_forward = by_order(_forward_rows, _forward_columns)
+_backward = by_order(_backward_rows, _backward_columns)
+
+
+@helper
+def _block_rows(X: Any) -> int:
+    """Rows a block: what two cache levels hold.
+
+    C order reads a block as one stream, and 128 kB of it stay near.  Fortran order reads n streams, which want to be
+    long (512 kB together), but not shorter than 64 rows, whatever n is.
+    """
+    n = X.shape[1]
+    if X.flags.c_contiguous:
+        return max(8, min(512, 16384 // n // 8 * 8))
+    return max(64, min(512, 65536 // n // 8 * 8))
+
+
+@block
+def _losses(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float]:
+    """Turn z into dz = s (a - y) in place; return the sum of s * loss and of dz."""
+    for i in range(z.size):
+        loss[i], a = loss_and_sigmoid(z[i], y[i])
+        z[i] = a - y[i]
+    if sample_weight.size:
+        for i in range(z.size):
+            loss[i] *= sample_weight[i]
+            z[i] *= sample_weight[i]
+    J, db = 0.0, 0.0
+    for i in range(z.size):
+        J += loss[i]
+        db += z[i]
+    return J, db
+
+
+@helper
+def _chunk(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, rows: int, sums: Any) -> None:
+    """Forward and backward pass over the rows start..stop; `sums` (n + 2,) becomes [dw, db, loss]."""
+    n = X.shape[1]
+    z_space, loss_space = np.empty(rows), np.empty(rows)
+    sums[:] = 0.0
+    for first in range(start, stop, rows):
+        last = min(first + rows, stop)
+        z, loss = z_space[:last - first], loss_space[:last - first]
+        _forward(X, first, theta, z)
+        if offset.size:
+            z += offset[first:last]
+        J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
+        _backward(X, first, z, sums)
+        sums[n] += db
+        sums[n + 1] += J
+
+
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
+         costs: Any) -> tuple[int, int]:
+    m, n = X.shape
+    rows = _block_rows(X)
+    chunks = number_of_chunks(m, rows)
+    partial = np.empty((chunks, n + 2))
+    for step in range(costs.size):
+        for chunk in prange(chunks):
+            start, stop = rows_of(chunk, chunks, m, rows)
+            _chunk(X, y, sample_weight, offset, theta, start, stop, rows, partial[chunk])
+        loss = combine(partial, grad)
+        status, costs[step] = apply(loss, grad, theta, previous, rule)
+        if status != GOING:
+            return step, status
+    return costs.size, GOING
+
+
+_entry = serial_or_parallel(_run)
+cost_gradient, descend = cost_gradient_and_descend(_entry)
+is_compiled = _entry.is_compiled

@@ -1,0 +1,46 @@
+"""The lecture's two loops, compiled: one example after the other, forward and backward."""
+
+from typing import Any
+
+from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
+from fastlr.backends._descent import GOING
+from fastlr.backends._jit import Entry, block
+from fastlr.backends._scalar import loss_and_sigmoid
+
+
+@block
+def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, grad: Any) -> float:
+    """Forward and backward pass over the examples start..stop; adds to grad, returns the sum of their losses."""
+    n = X.shape[1]
+    w, b, dw = theta[:n], theta[n], grad[:n]
+    J, db = 0.0, 0.0
+    for i in range(start, stop):
+        x = X[i]
+        z = b + (offset[i] if offset.size else 0.0)
+        for j in range(n):
+            z += w[j] * x[j]
+        loss, a = loss_and_sigmoid(z, y[i])
+        s = sample_weight[i] if sample_weight.size else 1.0
+        J += s * loss
+        dz = s * (a - y[i])
+        for j in range(n):
+            dw[j] += x[j] * dz
+        db += dz
+    grad[n] += db
+    return J
+
+
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
+         costs: Any) -> tuple[int, int]:
+    for step in range(costs.size):
+        grad[:] = 0.0
+        loss = add_examples(X, y, sample_weight, offset, theta, 0, X.shape[0], grad)
+        status, costs[step] = apply(loss, grad, theta, previous, rule)
+        if status != GOING:
+            return step, status
+    return costs.size, GOING
+
+
+_entry = Entry(_run)
+cost_gradient, descend = cost_gradient_and_descend(_entry)
+is_compiled = _entry.is_compiled

@@ -1,0 +1,39 @@
+"""The compiled loop over examples, shared out: each thread takes chunks of rows."""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastlr.backends._blocks import combine, number_of_chunks, rows_of
+from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
+from fastlr.backends._descent import GOING
+from fastlr.backends._threads import limited as threads
+from fastlr.backends._threads import prepare, serial_or_parallel
+from fastlr.backends.numba_loop import add_examples
+
+__all__ = ["cost_gradient", "descend", "is_compiled", "prepare", "threads"]
+
+_BLOCK = 64         # rows: chunks are a whole number of these
+
+
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
+         costs: Any) -> tuple[int, int]:
+    m, n = X.shape
+    chunks = number_of_chunks(m, _BLOCK)
+    partial = np.empty((chunks, n + 2))
+    for step in range(costs.size):
+        for chunk in prange(chunks):
+            start, stop = rows_of(chunk, chunks, m, _BLOCK)
+            partial[chunk] = 0.0
+            partial[chunk, n + 1] = add_examples(X, y, sample_weight, offset, theta, start, stop, partial[chunk, :n + 1])
+        loss = combine(partial, grad)
+        status, costs[step] = apply(loss, grad, theta, previous, rule)
+        if status != GOING:
+            return step, status
+    return costs.size, GOING
+
+
+_entry = serial_or_parallel(_run)
+cost_gradient, descend = cost_gradient_and_descend(_entry)
+is_compiled = _entry.is_compiled

@@ -1,0 +1,77 @@
+"""Gradient descent: w := w - alpha dw, b := b - alpha db, over all examples each time."""
+
+import math
+import time
+
+import numpy as np
+
+from fastlr._objective import Objective
+from fastlr.backends._descent import CONVERGED, DIVERGED, GOING, Rule
+from fastlr.solvers import Options, Result, State
+
+DEFAULT_MAX_ITER = 10_000
+_SECONDS_A_CALL = 0.05          # of steps in one compiled call: Ctrl-C is answered between calls
+_CEILING = 1e6                  # a cost so many times that of the start is the work of a learning rate that is far too large
+
+
+def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
+    """Descend from theta until the gradient is at most `tol`, or for `max_iter` updates if `tol` is 0.
+
+    Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.
+    """
+    max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
+    start = time.perf_counter()
+    rule, first_cost = _rule(objective, theta, options), math.nan
+    previous, pieces = theta.copy(), [np.empty(0)]
+    n_iter, steps, status = 0, 1, GOING
+
+    while n_iter < max_iter and status == GOING:
+        costs = np.empty(min(steps, max_iter - n_iter))
+        call = time.perf_counter()
+        updates, status = objective.descend(theta, previous, rule, costs)
+        if n_iter == 0:         # the first call is one step: its cost sets the ceiling for all others, its time their number
+            first_cost = costs[0]
+            rule = rule._replace(ceiling=_CEILING * max(first_cost, objective.cost_of_guessing()))
+        n_iter += updates
+        pieces.append(costs[:updates])
+        if options.callback is None:
+            steps = max(1, int(costs.size * _SECONDS_A_CALL / (time.perf_counter() - call)))
+        elif status == GOING and options.callback(
+                State(n_iter, float(costs[-1]), theta[:-1].copy(), float(theta[-1]), time.perf_counter() - start)):
+            return _result(objective, theta, np.concatenate(pieces), 0.0, "the callback asked to stop")
+
+    costs_so_far = np.concatenate(pieces)
+    if status == DIVERGED and n_iter == 0:
+        raise ValueError(f"J is {first_cost} at the start: init and X together are too large for float64")
+    if status == DIVERGED:
+        return _diverged(objective, theta, costs_so_far[:-1], rule, float(costs[updates]))
+    reason = f"the gradient is at most tol={options.tol:g}" if status == CONVERGED else f"max_iter={max_iter} updates were made"
+    return _result(objective, theta, costs_so_far, options.tol, reason)
+
+
+def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
+    alpha = options.learning_rate or 1.0 / max(objective.lipschitz(), np.finfo(float).tiny)
+    rule = objective.rule._replace(alpha=alpha, tol=options.tol)
+    if options.tol > 0.0:
+        center, spread = objective.standardisation
+        rule = rule._replace(center=center, spread=spread)
+    return rule
+
+
+def _result(objective: Objective, theta: np.ndarray, costs: np.ndarray, tol: float, reason: str) -> Result:
+    cost, grad = objective.cost_gradient(theta)
+    grad_norm = objective.gradient_norm(grad) if tol > 0.0 else math.nan
+    converged = grad_norm <= tol
+    warning = None
+    if tol > 0.0 and not converged:
+        warning = (f"gradient descent did not converge: after {costs.size} updates the gradient is {grad_norm:.3g}, above "
+                   f"tol={tol:g}, at J = {cost:.6g}.  Raise max_iter, bring the features to one scale, or set a larger tol")
+    return Result(theta, cost, costs, converged, reason, grad_norm, None, warning)
+
+
+def _diverged(objective: Objective, theta: np.ndarray, costs: np.ndarray, rule: Rule, cost: float) -> Result:
+    reason = f"diverged: J rose from {costs[0]:.3g} to {cost:.3g} at update {costs.size + 1}"
+    warning = (f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {rule.alpha:g} "
+               "is far too large for features of this scale: lower it, bring the features to one scale, or leave it out "
+               "for a step that is guaranteed to descend")
+    return Result(theta, objective.cost_gradient(theta)[0], costs, False, reason, math.nan, None, warning)
