@@ -64,7 +64,8 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
 
 # ---- X --------------------------------------------------------------------------------------------------------------
 
-def matrix(X: Any, names: tuple[str, ...] | None = None, n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+def matrix(X: Any, names: tuple[str, ...] | None = None,
+           n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """X as a kernel takes it, and its column names if it is a data frame.
 
     Parameters
@@ -323,7 +324,7 @@ def number(name: str, value: Any, at_least: float | None = None, above: float | 
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
-    bound = "" if at_least is None and above is None else f" and at least {at_least:g}" if at_least is not None else f" and above {above:g}"
+    bound = "".join(f" and {word} {limit:g}" for word, limit in (("at least", at_least), ("above", above)) if limit is not None)
     if not math.isfinite(result) or (at_least is not None and result < at_least) or (above is not None and result <= above):
         raise ValueError(f"{name} must be finite{bound}, not {value!r}")
     return result

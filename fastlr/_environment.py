@@ -1,7 +1,5 @@
 """warmup and show_versions: what is here, and getting it ready."""
 
-import importlib.metadata
-import platform
 import time
 
 import numpy as np
@@ -53,6 +51,8 @@ def show_versions() -> None:
     >>> fastlr.show_versions()          # doctest: +ELLIPSIS
     fastlr ...
     """
+    import platform
+
     lines = {"fastlr": _version("fastlr"), "Python": platform.python_version(), "system": platform.platform()}
     lines |= {name: _version(name) for name in ("numpy", "numba", "llvmlite", "scikit-learn", "tbb")}
     lines["processor"] = platform.processor() or platform.machine()
@@ -70,6 +70,8 @@ def show_versions() -> None:
 
 
 def _version(package: str) -> str:
+    import importlib.metadata  # slow to import, and needed here alone
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -70,7 +70,7 @@ def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: 
     """
     m, n = X.shape
     if min(m, n + 1) > _MOST_SIDE:
-        return sum(float(weight @ np.square(block).sum(axis=1) + fit_intercept * weight.sum()) for block, weight in _blocks(X, sample_weight))
+        return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, sample_weight))
     if m <= n:
         root = np.sqrt(sample_weight)[:, None] if sample_weight.size else 1.0
         gram = np.full((m, m), float(fit_intercept))

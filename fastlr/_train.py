@@ -120,7 +120,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
 
 
 def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
-                      sample_weight: Any = None, offset: Any = None, n_threads: int | None = None) -> tuple[float, np.ndarray, float]:
+                      sample_weight: Any = None, offset: Any = None,
+                      n_threads: int | None = None) -> tuple[float, np.ndarray, float]:
     """One forward and one backward pass.
 
     Parameters

@@ -6,8 +6,6 @@ the bits of a result are the same for any number of threads, one included.
 
 from typing import Any
 
-import numpy as np
-
 from fastlr.backends._jit import helper
 
 _MOST_CHUNKS = 64               # enough to keep 16 cores evenly busy, few enough that adding them up costs nothing

@@ -1,11 +1,12 @@
 """The only file that calls numba.njit: flags, compile on demand, compile cache.
 
-Three kinds of compiled function:
+Four kinds of compiled function:
 
-    helper   strict arithmetic, called from other kernels
-    block    works on a block of rows; sums may be reordered so that they vectorise ({"reassoc", "contract"}: NaN and
-             infinity keep their meaning, which fastmath=True would take away)
-    Entry    called from Python; strict; one specialisation for each dtype and memory order of X, on first use
+    helper       called from other kernels; strict arithmetic
+    contracted   called from other kernels; a * b + c may be fused, nothing is reordered
+    block        works on a block of rows; sums may be reordered so that they vectorise ({"reassoc", "contract"}: NaN and
+                 infinity keep their meaning, which fastmath=True would take away)
+    Entry        called from Python; strict; one specialisation for each dtype and memory order of X, on first use
 
 error_model="numpy" everywhere: the branch that raises ZeroDivisionError keeps a loop from vectorising.
 """
@@ -20,7 +21,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
@@ -32,9 +33,22 @@ from fastlr.backends import _startup
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _BLOCK_FLAGS = _FLAGS | {"fastmath": {"reassoc", "contract"}}
 
-helper = numba.njit(**_FLAGS)
-block = numba.njit(**_BLOCK_FLAGS)
-contracted = numba.njit(**_FLAGS, fastmath={"contract"})        # fused multiply-add, but nothing reordered
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def helper(function: _Function) -> _Function:
+    """Compile with strict arithmetic."""
+    return cast(_Function, numba.njit(**_FLAGS)(function))
+
+
+def block(function: _Function) -> _Function:
+    """Compile so that sums may be reordered, and vectorise."""
+    return cast(_Function, numba.njit(**_BLOCK_FLAGS)(function))
+
+
+def contracted(function: _Function) -> _Function:
+    """Compile with fused multiply-add, but nothing reordered."""
+    return cast(_Function, numba.njit(**_FLAGS, fastmath={"contract"})(function))
 
 
 def by_order(c_order: Callable[..., Any], f_order: Callable[..., Any]) -> Callable[..., Any]:

@@ -58,19 +58,22 @@ def limited(n_threads: int | None, m: int, n: int) -> Iterator[int]:
         numba.set_num_threads(before)
 
 
-def serial_or_parallel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` both ways, each on first use: f(n_threads, *arguments) runs the one for that many threads."""
-    serial, parallel = Entry(function), Entry(function, parallel=True)
+class SerialOrParallel:
+    """A function compiled both ways, each on first use; called with the number of threads before its arguments."""
 
-    def kernel(n_threads: int, *arguments: Any) -> Any:
-        return (parallel if n_threads > 1 else serial)(*arguments)
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._serial, self._parallel = Entry(function), Entry(function, parallel=True)
 
-    kernel.is_compiled = lambda X: serial.is_compiled(X) or parallel.is_compiled(X)         # type: ignore[attr-defined]
-    return kernel
+    def __call__(self, n_threads: int, *arguments: Any) -> Any:
+        return (self._parallel if n_threads > 1 else self._serial)(*arguments)
+
+    def is_compiled(self, X: Any) -> bool:
+        """Whether a call with this X starts at once."""
+        return self._serial.is_compiled(X) or self._parallel.is_compiled(X)
 
 
 def prepare(X: Any, y: Any, sample_weight: Any, offset: Any, n_threads: int) -> tuple[Any, ...]:
-    """What the kernels of `serial_or_parallel` take first."""
+    """What a `SerialOrParallel` takes first."""
     return n_threads, X, y, sample_weight, offset
 
 

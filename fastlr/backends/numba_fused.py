@@ -16,8 +16,8 @@ from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
 from fastlr.backends._jit import block, by_order, helper
 from fastlr.backends._scalar import loss_and_sigmoid
+from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
-from fastlr.backends._threads import prepare, serial_or_parallel
 
 __all__ = ["cost_gradient", "descend", "is_compiled", "prepare", "threads"]
 
@@ -180,6 +180,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: 
     return costs.size, GOING
 
 
-_entry = serial_or_parallel(_run)
+_entry = SerialOrParallel(_run)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

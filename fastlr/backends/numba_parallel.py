@@ -8,8 +8,8 @@ from numba import prange
 from fastlr.backends._blocks import combine, number_of_chunks, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
+from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
-from fastlr.backends._threads import prepare, serial_or_parallel
 from fastlr.backends.numba_loop import add_examples
 
 __all__ = ["cost_gradient", "descend", "is_compiled", "prepare", "threads"]
@@ -34,6 +34,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: 
     return costs.size, GOING
 
 
-_entry = serial_or_parallel(_run)
+_entry = SerialOrParallel(_run)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled
