@@ -6,7 +6,7 @@
 >>> y = X @ [1.0, -2.0, 0.5] + rng.logistic(size=1000) > 0
 >>> model = fastlr.train(X, y)
 >>> model.converged, model.w.round(3)
-(True, array([ 1.086, -2.011,  0.465]))
+(True, array([ 0.866, -2.058,  0.593]))
 """
 
 from typing import Any

@@ -6,6 +6,7 @@ kernels behind the gate never validate.
 """
 
 import math
+import numbers
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -50,7 +51,8 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     if weights.size:
         for code in (0, 1):
             if not np.any(weights[codes == code] > 0.0):
-                raise ValueError(f"every row of class {classes[code]!r} has weight 0; both classes need a row that counts")
+                raise ValueError(f"every row of class {_plain(classes[code])!r} has weight 0; both classes need a row that "
+                                 "counts")
     return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
 
 
@@ -87,7 +89,7 @@ def matrix(X: Any, names: tuple[str, ...] | None = None,
     if A.size == 0:
         raise ValueError(f"X is empty: it has shape {A.shape}")
     if A.dtype == object:
-        A = _numbers_of_objects(A, found)
+        A = _numbers_of_objects("X", A, found)
     if A.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, not {A.dtype}{_TEXT_HINT if A.dtype.kind in 'SU' else ''}")
 
@@ -138,21 +140,25 @@ def _as_array(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} can't be made an array: {error}") from error
 
 
-def _numbers_of_objects(A: np.ndarray, names: tuple[str, ...] | None) -> np.ndarray:
+_COMPLEX = (complex, np.complexfloating)
+_NOT_NUMBERS = (str, bytes, *_COMPLEX)        # although astype(float) takes some of them
+
+
+def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
     try:
-        if not any(isinstance(value, (str, bytes, complex)) for value in A.flat):
+        if not any(isinstance(value, _NOT_NUMBERS) for value in A.flat):
             return A.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         pass
-    for (i, j), value in np.ndenumerate(A):
+    for where, value in np.ndenumerate(A):
         try:
-            if isinstance(value, (str, bytes, complex)):
+            if isinstance(value, _NOT_NUMBERS):
                 raise TypeError
             float(value)
         except (TypeError, ValueError, OverflowError):
-            hint = _TEXT_HINT if isinstance(value, (str, bytes)) else ""
-            raise ValueError(f"X holds {value!r} at {_place((i, j), names)}, which is not a number{hint}") from None
-    raise ValueError("X holds values that are not numbers")
+            hint = _TEXT_HINT if name == "X" and isinstance(value, (str, bytes)) else ""
+            raise ValueError(f"{name} holds {value!r} at {_place(where, names)}, which is not a number{hint}") from None
+    raise ValueError(f"{name} holds values that are not numbers")
 
 
 def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
@@ -161,11 +167,12 @@ def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
         squares = float(np.dot(flat, flat))     # one read at full speed; NaN, infinity and hugeness all show in it
     if squares <= _LARGEST ** 2:
         return
+    largest = A.dtype.type(min(_LARGEST, float(np.finfo(A.dtype).max)))     # float32 can't hold _LARGEST
     first = None
     count = 0
     rows = max(1, (1 << 20) // A.shape[1])
     for start in range(0, A.shape[0], rows):
-        bad = ~(np.abs(A[start:start + rows]) <= _LARGEST)
+        bad = ~(np.abs(A[start:start + rows]) <= largest)
         count += int(np.count_nonzero(bad))
         if first is None and bad.any():
             i, j = np.argwhere(bad)[0]
@@ -211,19 +218,28 @@ def _one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
 def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (m,) int8 and the two classes that 0 and 1 stand for, in sorted order."""
     A = _one_dimensional("y", y, m)
+    if A.dtype.kind in "US" and isinstance(y, (list, tuple)):   # NumPy makes text of a list of numbers and text, NaN included
+        values = np.empty(m, object)
+        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
+        if not all(isinstance(v, (str, bytes)) for v in values):
+            A = values
     if A.dtype.kind not in "biufOUS":
         raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
     missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
     if missing.any():
         i = int(np.argmax(missing))
-        raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {A[i]!r} at row {i}.  "
-                         "Drop those rows")
+        raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {_plain(A[i])!r} "
+                         f"at row {i}.  Drop those rows")
+    if A.dtype == object:
+        for i, label in enumerate(A):
+            if not isinstance(label, (str, bytes, numbers.Number, np.bool_)) or isinstance(label, _COMPLEX):
+                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
     try:
         classes = _distinct(A)
     except TypeError:
         raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
     if classes.size == 1:
-        raise ValueError(f"y has one class only, {classes[0]!r}; logistic regression needs two")
+        raise ValueError(f"y has one class only, {_plain(classes[0])!r}; logistic regression needs two")
     if classes.size > 2:
         raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
                          "two.  For one class against the rest, pass y == that_class")
@@ -232,13 +248,29 @@ def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
 
 def labels_as_given(y: Any, m: int) -> np.ndarray:
     """y (m,) for comparing with predicted labels, of any number of classes."""
-    return _one_dimensional("y", y, m)
+    A = _one_dimensional("y", y, m)
+    if A.dtype == object:
+        A = A.copy()
+        A[_missing_objects(A)] = None           # pd.NA == 0 is neither true nor false
+    return A
 
 
 def _missing_objects(A: np.ndarray) -> np.ndarray:
     if A.dtype != object:
         return np.zeros(1, bool)
-    return np.fromiter((v is None or type(v).__name__ == "NAType" or bool(v != v) for v in A), bool, A.size)
+    return np.fromiter(map(_is_missing, A), bool, A.size)
+
+
+def _is_missing(label: Any) -> bool:
+    """None, NaN of any kind, pandas' NA and NaT."""
+    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(label, numbers.Number) and bool(label != label)
+
+
+def _plain(label: Any) -> Any:
+    """As Python writes it: 0, not np.int64(0)."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def _distinct(A: np.ndarray) -> np.ndarray:
@@ -257,7 +289,7 @@ def _zero_one(y: Any, m: int) -> np.ndarray:
     bad = ~((A == 0) | (A == 1))
     if bad.any():
         i = int(np.argmax(bad))
-        raise ValueError(f"y must be 0 or 1; it is {A[i]!r} at row {i}")
+        raise ValueError(f"y must be 0 or 1; it is {_plain(A[i])!r} at row {i}")
     return _frozen(A.astype(np.int8))
 
 
@@ -270,15 +302,15 @@ def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.nd
     A = _one_dimensional(name, value, m)
     if A.dtype.kind not in "biufO":
         raise TypeError(f"{name} must hold real numbers, not {A.dtype}")
-    try:
+    if A.dtype == object:
+        A = _numbers_of_objects(name, A)
+    with np.errstate(over="ignore"):
         A = np.ascontiguousarray(A, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} holds values that are not numbers: {error}") from None
     bad = ~(np.abs(A) <= _LARGEST)
-    wish = "finite"
+    wish = f"finite and at most {_LARGEST:g} in magnitude"
     if at_least_zero:
         bad |= A < 0.0
-        wish = "finite and at least 0"
+        wish = f"finite, at least 0 and at most {_LARGEST:g}"
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
@@ -302,13 +334,17 @@ def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarra
         return weights
     each = weights if weights.size else np.ones(codes.size)
     if isinstance(class_weight, str) and class_weight == "balanced":
-        of_class = [each.sum() / (2.0 * max(each[codes == code].sum(), np.finfo(float).tiny)) for code in (0, 1)]
+        totals = [each[codes == code].sum() for code in (0, 1)]
+        of_class = [sum(totals) / (2.0 * total) if total > 0.0 else 0.0 for total in totals]    # 0 is refused by the caller
     elif isinstance(class_weight, Mapping):
         labels = classes.tolist()
         unknown = [label for label in class_weight if label not in labels]
         if unknown:
             raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
         of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
+        for label, weight in zip(labels, of_class, strict=True):
+            if weight > _LARGEST:
+                raise ValueError(f"class_weight[{label!r}] must be at most {_LARGEST:g}, not {weight!r}")
     else:
         raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
     return each * np.array(of_class)[codes]
@@ -322,6 +358,8 @@ def number(name: str, value: Any, at_least: float | None = None, above: float | 
         if isinstance(value, (str, bytes)):
             raise TypeError
         result = float(value)
+    except OverflowError:
+        result = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
     bound = "".join(f" and {word} {limit:g}" for word, limit in (("at least", at_least), ("above", above)) if limit is not None)
@@ -372,22 +410,22 @@ def start(init: Any, n: int) -> np.ndarray:
         w, b = init
     except (TypeError, ValueError):
         raise TypeError(f"init must be None, (w, b) or a Model, not {type(init).__name__}") from None
-    return parameters(w, b, n)
+    return parameters(w, b, n, "init: ")
 
 
-def parameters(w: Any, b: Any, n: int) -> np.ndarray:
+def parameters(w: Any, b: Any, n: int, where: str = "") -> np.ndarray:
     """theta (n + 1,) float64: w, and b behind it."""
-    w = np.atleast_1d(_as_array("w", w))
+    w = np.atleast_1d(_as_array(f"{where}w", w))
     if w.ndim == 2 and 1 in w.shape:
         w = w.ravel()
     if w.shape != (n,):
-        raise ValueError(f"w has shape {w.shape}, and X has {n} features: w must have shape ({n},)")
+        raise ValueError(f"{where}w has shape {w.shape}, and X has {n} features: w must have shape ({n},)")
     if w.dtype.kind not in "biuf":
-        raise TypeError(f"w must hold real numbers, not {w.dtype}")
+        raise TypeError(f"{where}w must hold real numbers, not {w.dtype}")
     theta = np.empty(n + 1)
     theta[:n] = w
-    theta[n] = number("b", b)
+    theta[n] = number(f"{where}b", b)
     if not np.isfinite(theta).all():
         j = int(np.argmin(np.isfinite(theta)))
-        raise ValueError(f"w must be finite; w[{j}] is {float(theta[j])!r}")
+        raise ValueError(f"{where}w must be finite; w[{j}] is {float(theta[j])!r}")
     return theta

@@ -66,6 +66,11 @@ class Model:
     feature_names: tuple[str, ...] | None
     has_offset: bool
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for name in ("w", "classes", "costs"):              # NumPy doesn't pickle that an array is read-only
+            getattr(self, name).flags.writeable = False
+
     def __repr__(self) -> str:
         return (f"<fastlr.Model: {self.w.size} features, J = {self.cost:.6g} after {self.n_iter} updates, "
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
@@ -105,7 +110,7 @@ class Model:
         >>> import fastlr
         >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"], learning_rate=0.1, max_iter=100)
         >>> model.predict_proba([[2.5]]).round(4)
-        array([[0.3692, 0.6308]])
+        array([[0.3241, 0.6759]])
         """
         z = self.decision_function(X, offset)
         return np.column_stack([sigmoid(-z), sigmoid(z)])
@@ -128,14 +133,15 @@ class Model:
             Original labels; one that the model does not know counts as predicted wrongly.
         sample_weight : array_like, (m,), optional
         """
-        right = self.predict(X, offset) == _check.labels_as_given(y, len(X))
+        predicted = self.predict(X, offset)
+        right = predicted == _check.labels_as_given(y, predicted.size)
         weights = _check.vector_of_weights(sample_weight, right.size)
         return float(np.average(right, weights=weights if weights.size else None))
 
     def to_dict(self) -> dict[str, Any]:
         """Every attribute under its name; arrays as lists of Python numbers."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+        return {name: _plain_list(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
     def plot_costs(self, ax: Any = None) -> Any:
         """Draw J against the number of updates; needs matplotlib (pip install fastlr[plot]).
@@ -169,3 +175,8 @@ class Model:
     def to_sklearn(self) -> Any:
         """Not there yet: the same model as a scikit-learn estimator."""
         raise NotImplementedError("Model.to_sklearn is not there yet; coef_ is w[None], intercept_ is [b], classes_ is classes")
+
+
+def _plain_list(A: np.ndarray) -> list[Any]:
+    """Python values also where A is an array of objects, which may be NumPy scalars."""
+    return [value.item() if isinstance(value, np.generic) else value for value in A.tolist()]

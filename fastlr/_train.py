@@ -93,7 +93,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> X = np.array([[1.0, -2.0, -1.0], [3.0, 0.5, -3.2]])
     >>> model = fastlr.train(X.T, [1, 1, 0], init=([1.0, 2.0], 1.5), learning_rate=0.009, max_iter=100)
     >>> model.w.round(6), round(model.b, 6)
-    (array([0.80956 , 2.050821]), 1.594871)
+    (array([0.80956, 2.05082]), 1.594871)
     """
     start, compiled = time.perf_counter(), _startup.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress)

@@ -81,14 +81,17 @@ def load(name: str) -> ModuleType:
     ImportError
         What the backend needs is missing or broken.
     """
-    if name not in _TABLE:
+    if not isinstance(name, str) or name not in _TABLE:
         raise ValueError(f"backend={name!r} is unknown; there are 'auto', {', '.join(map(repr, _TABLE))}")
     row = _TABLE[name]
     reason = _reason_why_not(row)
     if reason is not None:
         raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else")
+    module = f"fastlr.backends.{row.module}"
+    if module in sys.modules:
+        return sys.modules[module]
     with _startup.counted():
-        return importlib.import_module(f"fastlr.backends.{row.module}")
+        return importlib.import_module(module)
 
 
 # Seconds, on the safe side, from `import numba` to the first step of a kernel that lies in the cache, and what

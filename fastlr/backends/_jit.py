@@ -57,10 +57,10 @@ def by_order(c_order: Callable[..., Any], f_order: Callable[..., Any]) -> Callab
     def kernel(X: Any, *rest: Any) -> Any:                      # runs only under NUMBA_DISABLE_JIT
         return (c_order if X.flags.c_contiguous else f_order)(X, *rest)
 
-    @overload(kernel, strict=False, jit_options=_BLOCK_FLAGS)
-    def _choose(X: Any, *rest: Any) -> Callable[..., Any]:
+    def choose(X: Any, *rest: Any) -> Callable[..., Any]:       # given types in place of values
         return c_order if X.layout == "C" else f_order
 
+    overload(kernel, strict=False, jit_options=_BLOCK_FLAGS)(choose)
     return kernel
 
 
@@ -83,9 +83,7 @@ class Entry:
 
     def __init__(self, function: Callable[..., Any], parallel: bool = False) -> None:
         self._function = function
-        # Array expressions stay serial: only prange, whose blocks are fixed, may be split.
-        self._parallel = {"prange": True, "numpy": False, "reduction": False, "setitem": False, "stencil": False,
-                          "fusion": False} if parallel else False
+        self._parallel = parallel
         self._compiled: dict[tuple[str, bool], Callable[..., Any]] = {}
 
     def __call__(self, X: np.ndarray, *rest: Any) -> Any:
@@ -107,18 +105,24 @@ class Entry:
             types = tuple(map(numba.typeof, arguments))
             name = f"{X.dtype.name}-{'C' if X.flags.c_contiguous else 'F'}{'-parallel' if self._parallel else ''}"
             with _caching_in(name) as cached:
-                dispatcher = numba.njit(self._function, parallel=self._parallel, cache=cached, **_FLAGS)
+                dispatcher = self._dispatcher(cached)
             try:
                 dispatcher.compile(types)
             except Exception as error:          # a damaged cache raises nearly anything: compile anew, without it
                 if not cached:
                     raise
-                dispatcher = numba.njit(self._function, parallel=self._parallel, **_FLAGS)
+                dispatcher = self._dispatcher(cached=False)
                 dispatcher.compile(types)
                 warnings.warn(f"fastlr's compile cache in {cache_directory()} could not be used ({type(error).__name__}: "
                               f"{error}); compiled anew.  Delete the directory to mend it.", RuntimeWarning, stacklevel=2)
             self._compiled[_kind(X)] = dispatcher
             return dispatcher
+
+
+    def _dispatcher(self, cached: bool) -> Any:
+        # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
+        only_prange = {"prange": True, "numpy": False, "reduction": False, "setitem": False, "stencil": False, "fusion": False}
+        return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, **_FLAGS)
 
 
 def _kind(X: np.ndarray) -> tuple[str, bool]:

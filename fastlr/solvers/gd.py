@@ -44,7 +44,7 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     if status == DIVERGED and n_iter == 0:
         raise ValueError(f"J is {first_cost} at the start: init and X together are too large for float64")
     if status == DIVERGED:
-        return _diverged(objective, theta, costs_so_far[:-1], rule, float(costs[updates]))
+        return _diverged(objective, theta, costs_so_far[:-1], rule.alpha, first_cost, float(costs[updates]))
     reason = f"the gradient is at most tol={options.tol:g}" if status == CONVERGED else f"max_iter={max_iter} updates were made"
     return _result(objective, theta, costs_so_far, options.tol, reason)
 
@@ -69,9 +69,9 @@ def _result(objective: Objective, theta: np.ndarray, costs: np.ndarray, tol: flo
     return Result(theta, cost, costs, converged, reason, grad_norm, None, warning)
 
 
-def _diverged(objective: Objective, theta: np.ndarray, costs: np.ndarray, rule: Rule, cost: float) -> Result:
-    reason = f"diverged: J rose from {costs[0]:.3g} to {cost:.3g} at update {costs.size + 1}"
-    warning = (f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {rule.alpha:g} "
+def _diverged(objective: Objective, theta: np.ndarray, costs: np.ndarray, alpha: float, first_cost: float, cost: float) -> Result:
+    reason = f"diverged: J rose from {first_cost:.3g} to {cost:.3g} at update {costs.size + 1}"
+    warning = (f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} "
                "is far too large for features of this scale: lower it, bring the features to one scale, or leave it out "
                "for a step that is guaranteed to descend")
     return Result(theta, objective.cost_gradient(theta)[0], costs, False, reason, math.nan, None, warning)

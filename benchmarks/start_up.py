@@ -1,0 +1,70 @@
+"""How long does a fresh interpreter take until fastlr is imported, and until the first model is there?"""
+
+import subprocess
+import sys
+
+from . import fastlr_with
+
+_FIT = """
+import numpy as np
+import fastlr
+X = np.sin(np.arange(40000.0)).reshape(2000, 20)
+fastlr.train(X, np.arange(2000) % 2, backend={backend!r}, learning_rate=1e-3, max_iter=10)
+"""
+
+_FIT_WITHOUT_CACHE = """
+import os, tempfile
+with tempfile.TemporaryDirectory() as directory:
+    os.environ["FASTLR_CACHE_DIR"] = directory
+""" + _FIT.replace("\n", "\n    ")
+
+
+class Import:
+    """Importing, with NumPy alone beside it: fastlr should add next to nothing."""
+
+    version = "1"
+    repeat = (3, 5, 5.0)
+
+    def timeraw_import_fastlr(self):
+        return "import fastlr"
+
+    def timeraw_import_numpy(self):
+        return "import numpy"
+
+    timeraw_import_fastlr.pretty_name = "import fastlr"
+    timeraw_import_numpy.pretty_name = "import numpy, for comparison"
+
+
+class FirstFit:
+    """From a bare interpreter to a first small model, imports included, compiled code at hand."""
+
+    version = "1"
+    repeat = (3, 5, 5.0)
+    param_names = ("backend",)
+    params = ("numpy", "fused")
+
+    def setup(self, backend):
+        fastlr_with(backend)
+        subprocess.run([sys.executable, "-c", _FIT.format(backend=backend)], check=True)
+
+    def timeraw_first_fit(self, backend):
+        return _FIT.format(backend=backend)
+
+    timeraw_first_fit.pretty_name = "First model in a fresh interpreter"
+
+
+class FirstFitEver:
+    """The same on a machine that has no compiled code yet."""
+
+    version = "1"
+    repeat = (1, 2, 10.0)
+    param_names = ("backend",)
+    params = ("fused",)
+
+    def setup(self, backend):
+        fastlr_with(backend)
+
+    def timeraw_first_fit_ever(self, backend):
+        return _FIT_WITHOUT_CACHE.format(backend=backend)
+
+    timeraw_first_fit_ever.pretty_name = "First model ever, with nothing compiled"

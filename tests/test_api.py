@@ -1,0 +1,164 @@
+"""The public names, what importing costs, and the choice of a backend."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr import backends
+from tests.problems import problem
+
+
+def run(code, **environment):
+    import os
+
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False)
+
+
+def test_import_needs_numpy_alone():
+    code = "import sys, fastlr; print([m for m in ('numba', 'scipy', 'sklearn', 'matplotlib', 'pandas') if m in sys.modules])"
+    assert run(code).stdout.strip() == "[]"
+
+
+def test_numpy_backend_works_without_numba(tmp_path):
+    (tmp_path / "numba.py").write_text("raise ImportError('numba is broken here')")
+    code = ("import fastlr; X = [[0.], [1.], [2.], [3.]]; y = [0, 1, 0, 1]\n"
+            "print(fastlr.train(X, y, learning_rate=.1, max_iter=5).backend)\n"
+            "try: fastlr.train(X, y, backend='fused', learning_rate=.1, max_iter=5)\n"
+            "except ImportError as error: print(error)\n"
+            "fastlr.show_versions()")
+    result = run(code, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1]}")
+    assert result.stdout.startswith("numpy\nnumba is broken here\n"), result.stderr
+    assert result.returncode == 0
+
+
+def test_signatures_are_the_fixed_ones():
+    assert str(inspect.signature(fastlr.train)).replace(": Any", "").startswith("(X, y, *, backend: str = 'auto'")
+    names = ("X y backend solver learning_rate max_iter tol l2 reduction fit_intercept sample_weight class_weight offset init "
+             "n_threads callback progress")
+    assert list(inspect.signature(fastlr.train).parameters) == names.split()
+    names = "X y w b backend l2 reduction sample_weight offset n_threads"
+    assert list(inspect.signature(fastlr.cost_and_gradient).parameters) == names.split()
+    assert str(inspect.signature(fastlr.warmup)).startswith(
+        "(backend: str = 'auto', dtypes: tuple[str, ...] = ('float64', 'float32'))")
+
+
+def test_every_public_name_is_documented():
+    for name in fastlr.__all__:
+        assert inspect.getdoc(getattr(fastlr, name))
+    assert set(fastlr.__all__) <= set(dir(fastlr))
+
+
+@pytest.mark.parametrize("name", ["LogisticRegression", "load", "graph"])
+def test_names_that_come_later_say_so(name):
+    with pytest.raises(NotImplementedError, match=f"fastlr.{name} is not there yet"):
+        getattr(fastlr, name)
+    assert not hasattr(fastlr, name)
+
+
+def test_unknown_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = fastlr.trian
+
+
+def test_available_backends():
+    assert fastlr.available_backends() == dict.fromkeys(["python", "numpy", "loop", "parallel", "fused"])
+
+
+def test_a_missing_package_is_said(monkeypatch):
+    monkeypatch.setitem(backends._TABLE, "fused", backends._Row("numba_fused", "no_such_package"))
+    assert "no_such_package is not installed" in fastlr.available_backends()["fused"]
+    X, y, *_ = problem()
+    with pytest.raises(ImportError, match=r"backend='fused' can't be used: the package no_such_package.*backend='numpy'"):
+        fastlr.train(X, y, backend="fused")
+    assert fastlr.train(X, y, learning_rate=0.1, max_iter=2).backend == "numpy"
+
+
+def test_auto_is_numpy_for_little_work_and_fused_for_much():
+    code = """
+import sys, numpy as np, fastlr
+X = np.random.default_rng(0).standard_normal((2000, 5)); y = np.arange(2000) % 2
+print(fastlr.train(X, y, learning_rate=0.1, max_iter=10).backend, "numba" in sys.modules)
+print(fastlr.train(X, y, learning_rate=0.1, max_iter=100_000).backend)
+print(fastlr.train(X, y, learning_rate=0.1, max_iter=10).backend)              # compiled by now: nothing to pay
+print(fastlr.train(X.astype("f4"), y, learning_rate=0.1, max_iter=10).backend)   # but not for float32
+"""
+    result = run(code)
+    assert result.stdout.split("\n")[:4] == ["numpy False", "fused", "fused", "numpy"], result.stderr
+
+
+def test_model_says_what_ran(backend):
+    X, y, *_ = problem(40_000, 10)
+    model = fastlr.train(X, y, learning_rate=0.1, max_iter=1, backend=backend, n_threads=2)
+    assert model.backend == backend
+    assert model.n_threads == (2 if backend in ("parallel", "fused") and _processors() > 1 else 1)
+    assert model.elapsed > 0.0 <= model.compile_time
+    small = fastlr.train(X[:50], y[:50], learning_rate=0.1, max_iter=1, backend=backend, n_threads=2)
+    assert small.n_threads == 1
+
+
+def _processors():
+    from fastlr.backends._threads import processors
+
+    return processors()
+
+
+def test_compile_time_is_counted_apart(tmp_path):
+    code = """
+import numpy as np, fastlr
+X = np.random.default_rng(0).standard_normal((50, 5)); y = np.arange(50) % 2
+first, second = (fastlr.train(X, y, learning_rate=0.1, max_iter=1, backend="fused") for _ in range(2))
+assert first.compile_time > 0.2 > first.elapsed, (first.compile_time, first.elapsed)
+assert second.compile_time == 0.0
+"""
+    result = run(code, FASTLR_CACHE_DIR=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+
+
+def test_warmup_compiles_everything_that_train_needs():
+    code = """
+import numpy as np, fastlr
+assert fastlr.warmup("fused", ("float64",)) > 0.0
+rng = np.random.default_rng(0)
+for shape in ((100, 3), (50_000, 10)):
+    for order in "CF":
+        X = np.asarray(rng.standard_normal(shape), order=order); y = rng.random(shape[0]) < 0.5
+        for options in ({}, {"sample_weight": rng.random(shape[0]), "offset": rng.random(shape[0])}, {"tol": 0.5}):
+            assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused", **options).compile_time == 0.0
+"""
+    result = run(code)
+    assert result.returncode == 0, result.stderr
+
+
+def test_warmup_refuses_unknown_dtypes():
+    with pytest.raises(ValueError, match="dtypes must be one of 'float64', 'float32', not 'int32'"):
+        fastlr.warmup("numpy", dtypes=("int32",))
+
+
+def test_show_versions(capsys):
+    fastlr.show_versions()
+    printed = capsys.readouterr().out
+    for word in ("fastlr", "numpy", "numba", "threading layer", "compile cache", "backend fused"):
+        assert word in printed
+
+
+def test_backend_table_is_what_the_benchmarks_time():
+    """The benchmarks spell the names out, so that they import on old commits."""
+    import ast
+
+    tree = ast.parse((Path(__file__).parents[1] / "benchmarks" / "__init__.py").read_text())
+    [listed] = [ast.literal_eval(node.value) for node in tree.body
+                if isinstance(node, ast.Assign) and node.targets[0].id == "BACKENDS"]
+    assert list(listed) == list(fastlr.available_backends())
+
+
+def test_the_courses_layout_is_not_copied():
+    """The course's (n, m) array goes in as X.T, which is Fortran order."""
+    from fastlr import _check
+
+    X = np.ones((5, 100))
+    assert np.shares_memory(_check.matrix(X.T)[0], X)

@@ -1,0 +1,611 @@
+"""The gate for input: one table of refusals and one of odd but good input, on every backend."""
+
+import functools
+import re
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import scipy.sparse
+
+import fastlr
+from fastlr import _check
+
+M, N = 30, 3
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((M, N)).astype(np.float32).astype(np.float64)       # float32 holds these values
+Y = np.arange(M) % 2
+TEXT = np.array(["no", "yes"])[Y]
+ONES = np.ones(M)
+GD = {"learning_rate": 0.1, "max_iter": 5}
+
+
+def put(A, value, *where, dtype=None):
+    """A copy of A with one value changed: at row 4 of a vector, at row 4 and column 1 of a matrix."""
+    A = np.array(A, dtype=dtype)
+    A[where or (4, 1)[:A.ndim]] = value
+    return A
+
+
+def objects(*values):
+    """An object array of these, whatever they are."""
+    A = np.empty(len(values), object)
+    A[:] = values
+    return A
+
+
+def frame(value=None, kind=pd.DataFrame):
+    columns = {name: list(X[:, j]) for j, name in enumerate("abc")}
+    if value is not None:
+        columns["b"][4] = value
+    return kind(columns)
+
+
+class FakeDask:
+    """Stands for dask.array.Array."""
+
+
+FakeDask.__module__ = "dask.array.core"
+
+
+class OnlyArray:
+    """What has nothing but `__array__`."""
+
+    def __init__(self, A):
+        self.A = A
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.A, dtype=dtype)
+
+
+class BrokenArray:
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("out of luck")
+
+
+# ---- refusals -------------------------------------------------------------------------------------------------------
+
+AT = r"row 4, column 1\b"
+HUGE_INTEGER = 10 ** 400
+
+REFUSED = [
+    # X: shape
+    ("X 1-d", {"X": X[:, 0]}, ValueError, r"^X must have two dimensions.*\(30,\).*X\.reshape\(-1, 1\).*X\.reshape\(1, -1\)"),
+    ("X Series", {"X": pd.Series(X[:, 0])}, ValueError, r"^X must have two dimensions.*\(30,\).*X\.reshape\(-1, 1\)"),
+    ("X 3-d", {"X": X[None]}, ValueError, r"^X must have two dimensions.*\(1, 30, 3\)$"),
+    ("X None", {"X": None}, ValueError, r"^X must have two dimensions.*\(\)"),
+    ("X no rows", {"X": X[:0], "y": Y[:0]}, ValueError, r"^X is empty.*\(0, 3\)"),
+    ("X no columns", {"X": X[:, :0]}, ValueError, r"^X is empty.*\(30, 0\)"),
+    ("X ragged", {"X": [[1.0, 2.0], [3.0]] * 15}, ValueError, r"^X can't be made an array: .*inhomogeneous"),
+    ("X broken __array__", {"X": BrokenArray()}, ValueError, r"^X can't be made an array: out of luck$"),
+    # X: values
+    ("X nan", {"X": put(X, np.nan)}, ValueError, rf"^X has 1 value.*NaN.*first is nan at {AT}.*Drop or impute"),
+    ("X inf", {"X": put(X, np.inf)}, ValueError, rf"^X has 1 value.*infinite.*first is inf at {AT}.*Drop or impute"),
+    ("X -inf", {"X": put(X, -np.inf)}, ValueError, rf"first is -inf at {AT}"),
+    ("X several nan", {"X": put(X, np.nan, slice(7, 9))}, ValueError, r"^X has 6 value.*first is nan at row 7, column 0\b"),
+    ("X Fortran nan", {"X": np.asfortranarray(put(put(X, np.nan), np.nan, 9, 0))}, ValueError, rf"^X has 2 .*nan at {AT}"),
+    ("X strided inf", {"X": put(np.repeat(X, 2, axis=0), np.inf, 8, 1)[::2]}, ValueError, rf"first is inf at {AT}"),
+    ("X float32 nan", {"X": put(X, np.nan, dtype="f4")}, ValueError, rf"^X has 1 value.*first is nan at {AT}"),
+    ("X float32 inf", {"X": put(X, np.inf, dtype="f4")}, ValueError, rf"^X has 1 value.*first is inf at {AT}"),
+    ("X float32 -inf", {"X": put(X, -np.inf, dtype="f4")}, ValueError, rf"^X has 1 value.*first is -inf at {AT}"),
+    ("X float16 inf", {"X": put(X, np.inf, dtype="f2")}, ValueError, rf"^X has 1 value.*first is inf at {AT}"),
+    ("X >f4 nan", {"X": put(X, np.nan, dtype=">f4")}, ValueError, rf"^X has 1 value.*first is nan at {AT}"),
+    ("X 1e308", {"X": put(X, 1e308)}, ValueError, rf"^X has 1 value.*beyond 1e\+150.*first is 1e\+308 at {AT}.*Scale"),
+    ("X -1e151", {"X": put(X, -1e151)}, ValueError, rf"^X has 1 value.*beyond 1e\+150.*first is -1e\+151 at {AT}.*Scale"),
+    ("X longdouble 1e400", {"X": put(X, np.longdouble("1e400"), dtype="g")}, ValueError, rf"^X has 1 .*too large.*inf at {AT}"),
+    ("X masked", {"X": np.ma.array(X, mask=put(np.zeros((M, N)), 1))}, ValueError, rf"^X has masked values.*{AT}.*impute"),
+    # X: kind
+    ("X text", {"X": X.astype(str)}, TypeError, r"^X must hold real numbers, not <U\d+; turn text into numbers"),
+    ("X bytes", {"X": X.astype(str).astype("S")}, TypeError, r"^X must hold real numbers, not \|S\d+; turn text into numbers"),
+    ("X complex", {"X": X + 0j}, TypeError, r"^X must hold real numbers, not complex128$"),
+    ("X datetime", {"X": X.astype("M8[s]")}, TypeError, r"^X must hold real numbers, not datetime64"),
+    ("X timedelta", {"X": X.astype("m8[s]")}, TypeError, r"^X must hold real numbers, not timedelta64"),
+    ("X records", {"X": np.zeros((M, N), [("a", "f8")])}, TypeError, r"^X must hold real numbers, not \[\('a'"),
+    ("X object text", {"X": put(X, "tall", dtype=object)}, ValueError, rf"^X holds 'tall' at {AT}.*not a number; turn text"),
+    ("X object digits", {"X": put(X, "1.5", dtype=object)}, ValueError, rf"^X holds '1\.5' at {AT}.*not a number; turn text"),
+    ("X object None", {"X": put(X, None, dtype=object)}, ValueError, rf"^X .* at {AT}"),
+    ("X object NA", {"X": put(X, pd.NA, dtype=object)}, ValueError, rf"^X holds <NA> at {AT}"),
+    ("X object nan", {"X": put(X, np.nan, dtype=object)}, ValueError, rf"^X has 1 value.*nan at {AT}"),
+    ("X object complex", {"X": put(X, 1j, dtype=object)}, ValueError, rf"^X holds 1j at {AT}"),
+    ("X object complex64", {"X": put(X, np.complex64(1j), dtype=object)}, ValueError, rf"^X holds .*1j.* at {AT}"),
+    ("X object huge", {"X": put(X, HUGE_INTEGER, dtype=object)}, ValueError, rf"^X holds 10{{400}} at {AT}"),
+    ("X pandas nan", {"X": frame(np.nan)}, ValueError, rf"^X has 1 value.*{AT} \('b'\)"),
+    ("X polars nan", {"X": frame(np.nan, pl.DataFrame)}, ValueError, rf"^X has 1 value.*{AT} \('b'\)"),
+    ("X pandas text", {"X": frame("tall")}, ValueError, rf"^X holds 'tall' at {AT} \('b'\)"),
+    ("X pandas NA", {"X": put(frame().astype(object), pd.NA)}, ValueError, rf"^X holds <NA> at {AT}"),
+    ("X pandas dates", {"X": frame().assign(b=pd.Timestamp(2020, 1, 1))}, ValueError, r"^X holds .* row 0, column 1 \('b'\)"),
+    ("X polars text", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit("tall"))}, ValueError, r"'tall' at .* \('b'\)"),
+    ("X polars null", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit(None))}, ValueError, r"^X has 30 .* \('b'\)"),
+    # what comes later
+    ("X csr", {"X": scipy.sparse.csr_array(X)}, NotImplementedError, r"^X is sparse \(csr_array\).*pass X\.toarray\(\)$"),
+    ("X coo", {"X": scipy.sparse.coo_matrix(X)}, NotImplementedError, r"^X is sparse \(coo_matrix\).*pass X\.toarray\(\)$"),
+    ("y sparse", {"y": scipy.sparse.csc_array(Y[:, None])}, NotImplementedError, r"^y is sparse.*pass y\.toarray\(\)$"),
+    ("X dask", {"X": FakeDask()}, NotImplementedError, r"^X is a Dask collection.*pass X\.compute\(\)$"),
+    ("y dask", {"y": FakeDask()}, NotImplementedError, r"^y is a Dask collection.*pass y\.compute\(\)$"),
+    ("sample_weight dask", {"sample_weight": FakeDask()}, NotImplementedError, r"^sample_weight is a Dask collection"),
+    # y: shape
+    ("y short", {"y": Y[:-1]}, ValueError, r"^y has 29 values, and X has 30 rows$"),
+    ("y long", {"y": np.append(Y, 1)}, ValueError, r"^y has 31 values, and X has 30 rows$"),
+    ("y 2-d", {"y": np.column_stack([Y, Y])}, ValueError, r"^y must have one dimension.*\(30, 2\)"),
+    ("y row", {"y": Y[None]}, ValueError, r"^y must have one dimension.*\(1, 30\)"),
+    ("y one number", {"y": 1}, ValueError, r"^y must have one dimension.*\(\)"),
+    ("y None", {"y": None}, ValueError, r"^y must have one dimension.*\(\)"),
+    ("y ragged", {"y": [[0], [1, 2]] * 15}, ValueError, r"^y can't be made an array"),
+    # y: classes
+    ("y one class", {"y": Y * 0}, ValueError, r"^y has one class only, 0; .*needs two"),
+    ("y one text", {"y": ["no"] * M}, ValueError, r"^y has one class only, 'no'; .*needs two"),
+    ("y zero and -zero", {"y": np.where(Y, 0.0, -0.0)}, ValueError, r"^y has one class only, -?0\.0;"),
+    ("y three classes", {"y": np.arange(M) % 3}, ValueError, r"^y has 3 classes \(0, 1, 2.*one class against the rest.*y == "),
+    ("y three texts", {"y": list("abc") * 10}, ValueError, r"^y has 3 classes \('a', 'b', 'c'.*y == "),
+    # y: values
+    ("y nan", {"y": put(Y, np.nan, dtype=float)}, ValueError, r"^y has 1 missing.*first is nan at row 4\b.*Drop those rows"),
+    ("y inf", {"y": put(Y, np.inf, dtype=float)}, ValueError, r"^y has 1 .*infinite.*first is inf at row 4\b.*Drop those rows"),
+    ("y None inside", {"y": put(Y, None, dtype=object)}, ValueError, r"^y has 1 missing.*first is None at row 4\b"),
+    ("y NA inside", {"y": put(Y, pd.NA, dtype=object)}, ValueError, r"^y has 1 missing.*first is <NA> at row 4\b"),
+    ("y NaT inside", {"y": put(Y, pd.NaT, dtype=object)}, ValueError, r"^y has 1 missing.*first is NaT at row 4\b"),
+    ("y text and nan", {"y": put(TEXT, np.nan, dtype=object)}, ValueError, r"^y has 1 missing.*first is nan at row 4\b"),
+    ("y list, text and nan", {"y": ["no", float("nan")] * 15}, ValueError, r"^y has 15 missing.*first is nan at row 1\b"),
+    ("y list, text and None", {"y": ["no", None] * 15}, ValueError, r"^y has 15 missing.*first is None at row 1\b"),
+    ("y pandas NA", {"y": pd.Series(put(Y, None, dtype=object), dtype="Int64")}, ValueError, r"^y has 1 missing.*row 4\b"),
+    ("y Categorical nan", {"y": pd.Categorical(put(TEXT, None, dtype=object))}, ValueError, r"^y has 1 missing.*row 4\b"),
+    ("y polars null", {"y": pl.Series(put(TEXT, None, dtype=object).tolist())}, ValueError, r"^y has 1 missing.*row 4\b"),
+    ("y masked", {"y": np.ma.array(Y, mask=put(np.zeros(M), 1))}, ValueError, r"^y has masked values.*row 4\b"),
+    # y: kind
+    ("y complex", {"y": Y + 0j}, TypeError, r"^y must hold labels \(.*\), not complex128$"),
+    ("y datetime", {"y": Y.astype("M8[s]")}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
+    ("y timedelta", {"y": Y.astype("m8[s]")}, TypeError, r"^y must hold labels \(.*\), not timedelta64"),
+    ("y Timestamp", {"y": objects(*[pd.Timestamp(2020 + k, 1, 1) for k in Y])}, TypeError, r"^y must hold labels"),
+    ("y tuples", {"y": objects(*[(0,), (1,)] * 15)}, TypeError, r"^y must hold labels"),
+    ("y arrays", {"y": objects(*[np.zeros(2)] * M)}, TypeError, r"^y must hold labels"),
+    ("y numbers and text", {"y": put(Y, "a", dtype=object)}, ValueError, r"^y mixes labels.*text and numbers.*one kind"),
+    ("y list, number and text", {"y": ["a", 1] * 15}, ValueError, r"^y mixes labels.*text and numbers.*one kind"),
+    # sample_weight
+    ("sample_weight short", {"sample_weight": ONES[:-1]}, ValueError, r"^sample_weight has 29 values, and X has 30 rows$"),
+    ("sample_weight long", {"sample_weight": np.ones(31)}, ValueError, r"^sample_weight has 31 values, and X has 30 rows$"),
+    ("sample_weight 2-d", {"sample_weight": np.ones((M, 2))}, ValueError, r"^sample_weight must have one dimension.*\(30, 2\)"),
+    ("sample_weight number", {"sample_weight": 2.0}, ValueError, r"^sample_weight must have one dimension.*\(\)"),
+    ("sample_weight negative", {"sample_weight": put(ONES, -1)}, ValueError, r"^sample_weight .*at least 0.* -1\.0 at row 4$"),
+    ("sample_weight nan", {"sample_weight": put(ONES, np.nan)}, ValueError, r"^sample_weight must be finite.* nan at row 4$"),
+    ("sample_weight inf", {"sample_weight": put(ONES, np.inf)}, ValueError, r"^sample_weight must be finite.* inf at row 4$"),
+    ("sample_weight 1e308", {"sample_weight": put(ONES, 1e308)}, ValueError, r"^sample_weight .*1e\+150.* 1e\+308 at row 4$"),
+    ("sample_weight all 0", {"sample_weight": 0 * ONES}, ValueError, r"^sample_weight is 0 in every row"),
+    ("sample_weight 0 on class 0", {"sample_weight": Y}, ValueError, r"^every row of class 0 has weight 0; both classes"),
+    ("sample_weight 0 on a text", {"sample_weight": 1 - Y, "y": TEXT}, ValueError, r"^every row of class 'yes' has weight 0;"),
+    ("sample_weight 0, balanced", {"sample_weight": Y, "class_weight": "balanced"}, ValueError, r"^every row of class 0 has"),
+    ("sample_weight text", {"sample_weight": ["1"] * M}, TypeError, r"^sample_weight must hold real numbers, not <U1"),
+    ("sample_weight object text", {"sample_weight": put(ONES, "x", dtype=object)}, ValueError, r"_weight .*'x'.*row 4\b"),
+    ("sample_weight object digits", {"sample_weight": put(ONES, "1", dtype=object)}, ValueError, r"_weight .*'1'.*row 4\b"),
+    ("sample_weight None inside", {"sample_weight": put(ONES, None, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
+    ("sample_weight NA inside", {"sample_weight": put(ONES, pd.NA, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
+    ("sample_weight huge", {"sample_weight": put(ONES, HUGE_INTEGER, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
+    ("sample_weight complex", {"sample_weight": ONES + 0j}, TypeError, r"^sample_weight must hold real numbers, not complex128"),
+    ("sample_weight datetime", {"sample_weight": ONES.astype("M8[s]")}, TypeError, r"^sample_weight must hold real numbers"),
+    ("sample_weight masked", {"sample_weight": np.ma.array(ONES, mask=Y)}, ValueError, r"^sample_weight has masked.*row 1\b"),
+    # offset
+    ("offset short", {"offset": ONES[:-1]}, ValueError, r"^offset has 29 values, and X has 30 rows$"),
+    ("offset 2-d", {"offset": np.ones((M, 2))}, ValueError, r"^offset must have one dimension.*\(30, 2\)"),
+    ("offset nan", {"offset": put(ONES, np.nan)}, ValueError, r"^offset must be finite.* nan at row 4$"),
+    ("offset -inf", {"offset": put(ONES, -np.inf)}, ValueError, r"^offset must be finite.* -inf at row 4$"),
+    ("offset 1e308", {"offset": put(ONES, 1e308)}, ValueError, r"^offset .*1e\+150.* 1e\+308 at row 4$"),
+    ("offset text", {"offset": ["1"] * M}, TypeError, r"^offset must hold real numbers, not <U1"),
+    ("offset object text", {"offset": put(ONES, "x", dtype=object)}, ValueError, r"^offset .*'x'.*row 4\b"),
+    # class_weight
+    ("class_weight key", {"class_weight": {"a": 1.0}}, ValueError, r"^class_weight names 'a', .*the classes are \[0, 1\]$"),
+    ("class_weight text key", {"class_weight": {"maybe": 1}, "y": TEXT}, ValueError, r"'maybe'.*classes are \['no', 'yes'\]$"),
+    ("class_weight text", {"class_weight": "fair"}, ValueError, r"^class_weight must be None, 'balanced' or a dict.*not 'fair'$"),
+    ("class_weight list", {"class_weight": [1, 2]}, ValueError, r"^class_weight must be None,.*a dict.*not \[1, 2\]$"),
+    ("class_weight negative", {"class_weight": {1: -1}}, ValueError, r"^class_weight\[1\] must be .*at least 0, not -1$"),
+    ("class_weight nan", {"class_weight": {0: np.nan}}, ValueError, r"^class_weight\[0\] must be finite.*not nan$"),
+    ("class_weight value text", {"class_weight": {0: "1"}}, TypeError, r"^class_weight\[0\] must be a number, not '1'$"),
+    ("class_weight 0", {"class_weight": {1: 0}}, ValueError, r"^every row of class 1 has weight 0;"),
+    ("class_weight 1e308", {"class_weight": {0: 1e308, 1: 1e308}}, ValueError, r"^class_weight\[0\] .*1e\+308"),
+    # numbers
+    ("l2 negative", {"l2": -1}, ValueError, r"^l2 must be finite and at least 0, not -1$"),
+    ("l2 nan", {"l2": np.nan}, ValueError, r"^l2 must be finite and at least 0, not nan$"),
+    ("l2 inf", {"l2": np.inf}, ValueError, r"^l2 must be finite and at least 0, not inf$"),
+    ("l2 text", {"l2": "0.1"}, TypeError, r"^l2 must be a number, not '0\.1'$"),
+    ("l2 None", {"l2": None}, TypeError, r"^l2 must be a number, not None$"),
+    ("l2 complex", {"l2": 1j}, TypeError, r"^l2 must be a number, not 1j$"),
+    ("l2 huge", {"l2": HUGE_INTEGER}, ValueError, r"^l2 must be finite and at least 0, not 10{400}$"),
+    ("learning_rate 0", {"learning_rate": 0}, ValueError, r"^learning_rate must be finite and above 0, not 0$"),
+    ("learning_rate negative", {"learning_rate": -0.1}, ValueError, r"^learning_rate must be finite and above 0, not -0\.1$"),
+    ("learning_rate nan", {"learning_rate": np.nan}, ValueError, r"^learning_rate must be finite and above 0, not nan$"),
+    ("learning_rate text", {"learning_rate": "fast"}, TypeError, r"^learning_rate must be a number, not 'fast'$"),
+    ("tol negative", {"tol": -1e-8}, ValueError, r"^tol must be finite and at least 0, not -1e-08$"),
+    ("tol nan", {"tol": np.nan}, ValueError, r"^tol must be finite and at least 0, not nan$"),
+    ("tol text", {"tol": "x"}, TypeError, r"^tol must be a number, not 'x'$"),
+    ("max_iter negative", {"max_iter": -1}, ValueError, r"^max_iter must be at least 0, not -1$"),
+    ("max_iter float", {"max_iter": 5.0}, TypeError, r"^max_iter must be an integer, not 5\.0$"),
+    ("max_iter bool", {"max_iter": True}, TypeError, r"^max_iter must be an integer, not True$"),
+    ("max_iter text", {"max_iter": "5"}, TypeError, r"^max_iter must be an integer, not '5'$"),
+    ("n_threads 0", {"n_threads": 0}, ValueError, r"^n_threads must be at least 1, not 0$"),
+    ("n_threads text", {"n_threads": "all"}, TypeError, r"^n_threads must be an integer, not 'all'$"),
+    ("n_threads float", {"n_threads": 1.5}, TypeError, r"^n_threads must be an integer, not 1\.5$"),
+    # choices
+    ("reduction unknown", {"reduction": "max"}, ValueError, r"^reduction must be one of 'mean', 'sum', not 'max'$"),
+    ("reduction None", {"reduction": None}, ValueError, r"^reduction must be one of 'mean', 'sum', not None$"),
+    ("fit_intercept 1", {"fit_intercept": 1}, TypeError, r"^fit_intercept must be True or False, not 1$"),
+    ("fit_intercept None", {"fit_intercept": None}, TypeError, r"^fit_intercept must be True or False, not None$"),
+    ("progress", {"progress": True}, NotImplementedError, r"^progress=True is not there yet; callback= "),
+    ("progress 1", {"progress": 1}, TypeError, r"^progress must be True or False, not 1$"),
+    ("callback", {"callback": 3}, TypeError, r"^callback must be callable, not 3$"),
+    ("solver unknown", {"solver": "magic", "learning_rate": None}, ValueError, r"'magic' is unknown; .*'gd', 'newton', 'lbfgs'$"),
+    ("solver newton", {"solver": "newton", "learning_rate": None}, NotImplementedError, r"^solver='newton' .*not there.*'gd'$"),
+    ("solver lbfgs", {"solver": "lbfgs", "learning_rate": None}, NotImplementedError, r"^solver='lbfgs' .*not there.*'gd'$"),
+    ("learning_rate of newton", {"solver": "newton"}, ValueError, r"^a learning_rate .*'gd', not .*'newton'; leave one .*out$"),
+    # init
+    ("init short", {"init": (np.zeros(2), 0.0)}, ValueError, r"(?=.*\binit\b).*\(2,\).*3 features.*\(3,\)"),
+    ("init long", {"init": (np.zeros(4), 0.0)}, ValueError, r"(?=.*\binit\b).*\(4,\).*3 features.*\(3,\)"),
+    ("init square", {"init": (np.zeros((3, 3)), 0.0)}, ValueError, r"(?=.*\binit\b).*\(3, 3\).*3 features.*\(3,\)"),
+    ("init w nan", {"init": (np.array([0.0, np.nan, 0.0]), 0.0)}, ValueError, r"(?=.*\binit\b).*finite.*w\[1\] is nan"),
+    ("init b nan", {"init": (np.zeros(3), np.nan)}, ValueError, r"(?=.*\binit\b).*b must be finite, not nan"),
+    ("init w text", {"init": (["a"] * 3, 0.0)}, TypeError, r"(?=.*\binit\b).*real numbers, not <U1"),
+    ("init b text", {"init": (np.zeros(3), "x")}, TypeError, r"(?=.*\binit\b).*b must be a number, not 'x'"),
+    ("init number", {"init": 3}, TypeError, r"^init must be None, \(w, b\) or a Model, not int$"),
+    ("init w alone", {"init": np.zeros(3)}, TypeError, r"^init must be None, \(w, b\) or a Model, not ndarray$"),
+]
+
+
+def refusal(backend, case):
+    """Type and text of what `train` raises."""
+    with pytest.raises(Exception) as caught:
+        fastlr.train(**{"X": X, "y": Y, "backend": backend} | GD | case)
+    return caught.type, str(caught.value)
+
+
+_numpys = {}
+
+
+def numpys_refusal(name, case):
+    if name not in _numpys:
+        _numpys[name] = refusal("numpy", case)
+    return _numpys[name]
+
+
+@pytest.mark.parametrize(("name", "case", "error", "text"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_refused(backend, name, case, error, text):
+    got = refusal(backend, case)
+    assert issubclass(got[0], error), got
+    assert re.search(text, got[1]), got[1]
+    assert got == numpys_refusal(name, case)
+
+
+def test_refused_names_are_distinct():
+    assert len({row[0] for row in REFUSED}) == len(REFUSED)
+
+
+@pytest.mark.parametrize("unknown", ["cuda", "Numpy", None, ["numpy"]])
+def test_unknown_backend(unknown):
+    names = ", ".join(map(repr, fastlr.available_backends()))
+    with pytest.raises(ValueError, match=rf"^backend={re.escape(repr(unknown))} is unknown; there are 'auto', {names}$"):
+        fastlr.train(X, Y, backend=unknown, **GD)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", "CF")
+def test_place_in_many_rows(dtype, order):
+    """X is searched in pieces."""
+    A = np.zeros((400_000, 3), dtype, order)
+    A[399_998, 2] = A[399_999, 0] = np.nan
+    with pytest.raises(ValueError, match=r"^X has 2 value.*row 399998, column 2\b"):
+        _check.matrix(A)
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float64, 1e149), (np.float32, 1e30)])
+def test_huge_value_diverges_politely(backend, dtype, huge):
+    with pytest.warns(fastlr.ConvergenceWarning, match=r"diverged.*learning rate 0\.1 .*lower it"):
+        model = fastlr.train(put(X, huge, dtype=dtype), Y, backend=backend, **GD)
+    assert np.isfinite(model.w).all() and np.isfinite(model.cost)
+    assert model.stop_reason.startswith("diverged: J rose from 0.693 ")
+
+
+# ---- good but odd X -------------------------------------------------------------------------------------------------
+
+INTS = RNG.integers(0, 5, (M, N))
+SIGNED = INTS - 2
+
+
+def cast(A, dtype):
+    return A.astype(dtype), A.astype(np.float64)
+
+
+def unaligned(A):
+    B = np.zeros(A.nbytes + 1, np.uint8)[1:].view(A.dtype).reshape(A.shape)
+    B[:] = A
+    return B
+
+
+def read_only(A):
+    A = A.copy()
+    A.flags.writeable = False
+    return A
+
+
+WIDE = RNG.standard_normal((M, 2 * N))
+HALF = X.astype(np.float16).astype(np.float64)
+
+# name: (X as given, the clean float64 C array)
+SAME_BITS = {
+    "float32": cast(X, np.float32),
+    "read-only": (read_only(X), X),
+    "read-only float32": (read_only(X.astype(np.float32)), X),
+    "every 2nd row": (np.repeat(X, 2, axis=0)[::2], X),
+    "every 2nd column": (WIDE[:, ::2], WIDE[:, ::2].copy()),
+    "rows backwards": (X[::-1].copy()[::-1], X),
+    "columns backwards": (X[:, ::-1].copy()[:, ::-1], X),
+    "float32 every 2nd row": (np.repeat(X, 2, axis=0).astype(np.float32)[::2], X),
+    "broadcast row": (np.broadcast_to(X[0], (M, N)), np.tile(X[0], (M, 1))),
+    "broadcast column": (np.broadcast_to(X[:, :1], (M, N)), np.repeat(X[:, :1], N, axis=1)),
+    ">f8": cast(X, ">f8"),
+    ">f4": cast(X, ">f4"),
+    "bool": cast(X > 0, bool),
+    "int8": cast(SIGNED, np.int8),
+    "uint8": cast(INTS, np.uint8),
+    "int16": cast(SIGNED, np.int16),
+    "uint16": cast(INTS, np.uint16),
+    ">i2": cast(SIGNED, ">i2"),
+    "int32": cast(SIGNED, np.int32),
+    "int64": cast(SIGNED, np.int64),
+    "uint64": cast(INTS, np.uint64),
+    "float16": cast(HALF, np.float16),
+    "longdouble": cast(X, np.longdouble),
+    "object": cast(X, object),
+    "object of ints and bools": (put(SIGNED, True, dtype=object), put(SIGNED, 1.0, dtype=float)),
+    "lists": (X.tolist(), X),
+    "tuples": (tuple(map(tuple, X)), X),
+    "matrix": (X.view(np.matrix), X),
+    "masked, no mask": (np.ma.array(X), X),
+    "masked, all False": (np.ma.array(X, mask=np.zeros((M, N), bool)), X),
+    "unaligned": (unaligned(X), X),
+    "unaligned float32": (unaligned(X.astype(np.float32)), X),
+    "only __array__": (OnlyArray(X), X),
+}
+
+SAME_BUT_ORDER = {
+    "Fortran": (np.asfortranarray(X), X),
+    "Fortran float32": (np.asfortranarray(X.astype(np.float32)), X),
+    "Fortran >f8": (np.asfortranarray(X.astype(">f8")), X),
+    "Fortran int8": (np.asfortranarray(SIGNED.astype(np.int8)), SIGNED.astype(float)),
+    "transposed": (X.T.copy().T, X),
+    "pandas": (frame(), X),
+    "pandas float32": (frame().astype("float32"), X),
+    "pandas mixed": (frame().astype({"a": "float32"}).assign(b=Y == 1, c=INTS[:, 0]),
+                     np.column_stack([X[:, 0], Y == 1, INTS[:, 0]])),
+    "pandas Float64": (frame().convert_dtypes(), X),
+    "polars": (frame(kind=pl.DataFrame), X),
+    "polars mixed": (pl.DataFrame({"a": X[:, 0], "b": Y, "c": INTS[:, 0]}), np.column_stack([X[:, 0], Y, INTS[:, 0]])),
+}
+
+
+def train(backend, A, y=Y, **options):
+    return fastlr.train(A, y, backend=backend, **GD | {"learning_rate": 0.01} | options)
+
+
+@functools.cache
+def clean(backend, name):
+    return train(backend, (SAME_BITS | SAME_BUT_ORDER)[name][1])
+
+
+def assert_same(model, other):
+    np.testing.assert_array_equal(model.w, other.w)
+    np.testing.assert_array_equal(model.costs, other.costs)
+    assert (model.b, model.cost) == (other.b, other.cost)
+
+
+def assert_close(model, other):
+    np.testing.assert_allclose(np.append(model.w, model.b), np.append(other.w, other.b), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(np.append(model.costs, model.cost), np.append(other.costs, other.cost), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SAME_BITS)
+def test_odd_X_same_bits(backend, name):
+    assert_same(train(backend, SAME_BITS[name][0]), clean(backend, name))
+
+
+@pytest.mark.parametrize("name", SAME_BUT_ORDER)
+def test_odd_X_same_but_order(backend, name):
+    assert_close(train(backend, SAME_BUT_ORDER[name][0]), clean(backend, name))
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2"])
+def test_memmap_X(backend, dtype, tmp_path):
+    values = np.round(8 * X).astype(dtype)
+    A = np.memmap(tmp_path / "X", dtype, "w+", shape=X.shape)
+    A[:] = values
+    A.flush()
+    given = np.memmap(tmp_path / "X", dtype, "r", shape=X.shape)
+    assert_same(train(backend, given), train(backend, values.astype(np.float64)))
+    np.testing.assert_array_equal(given, values)
+
+
+@pytest.mark.parametrize("name", [*SAME_BITS, *SAME_BUT_ORDER])
+def test_gate_gives_kernels_what_they_expect(name):
+    given, values = (SAME_BITS | SAME_BUT_ORDER)[name]
+    A, _ = _check.matrix(given)
+    assert type(A) is np.ndarray
+    assert A.dtype in (np.float64, np.float32) and A.dtype.isnative
+    assert A.flags.aligned and not A.flags.writeable
+    assert A.flags.c_contiguous or A.flags.f_contiguous
+    np.testing.assert_array_equal(A, values)
+
+
+@pytest.mark.parametrize("name", [name for name, (given, _) in (SAME_BITS | SAME_BUT_ORDER).items()
+                                  if not isinstance(given, (list, tuple, OnlyArray))])
+def test_X_is_not_modified(backend, name):
+    given = (SAME_BITS | SAME_BUT_ORDER)[name][0]
+    before, flags = np.array(given), getattr(given, "flags", None)
+    writeable = getattr(flags, "writeable", None)
+    train(backend, given)
+    np.testing.assert_array_equal(np.asarray(given), before)
+    assert getattr(flags, "writeable", None) == writeable
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("change", [np.ascontiguousarray, np.asfortranarray, read_only, lambda A: A[5:20], lambda A: A.T,
+                                    lambda A: A.view(np.matrix), np.ma.array],
+                         ids=["C", "F", "read-only", "slice", "T", "matrix", "masked"])
+def test_X_is_not_copied(dtype, change):
+    given = change(X.astype(dtype))
+    A, _ = _check.matrix(given)
+    assert np.shares_memory(A, given)
+    assert A.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_memmap_is_not_copied(dtype, tmp_path):
+    X.astype(dtype).tofile(tmp_path / "X")
+    given = np.memmap(tmp_path / "X", dtype, "r", shape=X.shape)
+    assert np.shares_memory(_check.matrix(given)[0], given)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "f2", ">f4", ">i2"])
+def test_small_numbers_become_float32(dtype):
+    assert _check.matrix(np.eye(2).astype(dtype))[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["i4", "u4", "i8", "u8", ">f8", "g", "O"])
+def test_large_numbers_become_float64(dtype):
+    given = np.full((2, 2), 2 ** 24 + 1).astype(dtype)
+    A, _ = _check.matrix(given)
+    assert A.dtype == np.float64
+    assert (A == 2 ** 24 + 1).all()
+
+
+# ---- good but odd y, sample_weight, offset --------------------------------------------------------------------------
+
+NO_YES = ["no", "yes"]
+
+ODD_Y = {
+    "list": (Y.tolist(), [0, 1]),
+    "tuple": (tuple(Y.tolist()), [0, 1]),
+    "bool": (Y == 1, [False, True]),
+    "list of bools": ((Y == 1).tolist(), [False, True]),
+    "int8": (Y.astype(np.int8), [0, 1]),
+    "uint8": (Y.astype(np.uint8), [0, 1]),
+    "float": (Y.astype(float), [0.0, 1.0]),
+    "float16": (Y.astype(np.float16), [0.0, 1.0]),
+    "-1 and 1": (2 * Y - 1, [-1, 1]),
+    "1 and 2": (Y + 1, [1, 2]),
+    "fractions": (Y / 3, [0.0, 1 / 3]),
+    "text": (TEXT, NO_YES),
+    "list of text": (TEXT.tolist(), NO_YES),
+    "bytes": (TEXT.astype("S"), [b"no", b"yes"]),
+    "objects": (TEXT.astype(object), NO_YES),
+    "object numbers": (Y.astype(object), [0, 1]),
+    "Series": (pd.Series(Y, index=np.arange(M)[::-1]), [0, 1]),
+    "Series of text": (pd.Series(TEXT), NO_YES),
+    "Series Int64": (pd.Series(Y, dtype="Int64"), [0, 1]),
+    "Series boolean": (pd.Series(Y == 1, dtype="boolean"), [False, True]),
+    "Categorical": (pd.Categorical(TEXT, categories=["yes", "no"]), NO_YES),
+    "Series category": (pd.Series(TEXT, dtype="category"), NO_YES),
+    "polars": (pl.Series(TEXT.tolist()), NO_YES),
+    "polars categorical": (pl.Series(TEXT.tolist(), dtype=pl.Categorical), NO_YES),
+    "column": (Y[:, None], [0, 1]),
+    "one-column frame": (pd.DataFrame({"y": Y}), [0, 1]),
+    ">i4": (Y.astype(">i4"), [0, 1]),
+    ">f8": (Y.astype(">f8"), [0.0, 1.0]),
+    "strided": (np.repeat(Y, 2)[::2], [0, 1]),
+    "backwards": (Y[::-1].copy()[::-1], [0, 1]),
+    "read-only": (read_only(Y), [0, 1]),
+    "masked, no mask": (np.ma.array(Y), [0, 1]),
+}
+
+
+@functools.cache
+def plain(backend):
+    return train(backend, X)
+
+
+@pytest.mark.parametrize("name", ODD_Y)
+def test_odd_y(backend, name):
+    y, classes = ODD_Y[name]
+    model = train(backend, X, y)
+    assert_same(model, plain(backend))
+    assert model.classes.tolist() == classes
+
+
+@pytest.mark.parametrize("name", ODD_Y)
+def test_y_is_not_modified(backend, name):
+    y = ODD_Y[name][0]
+    before = np.array(y)
+    writeable = y.flags.writeable if isinstance(y, np.ndarray) else None
+    train(backend, X, y)
+    np.testing.assert_array_equal(np.asarray(y), before)
+    assert writeable is None or y.flags.writeable == writeable
+
+
+WEIGHTS = RNG.integers(0, 4, M)
+ODD_VECTOR = {
+    "list": WEIGHTS.tolist(),
+    "int": WEIGHTS,
+    "uint8": WEIGHTS.astype(np.uint8),
+    "float32": WEIGHTS.astype(np.float32),
+    ">f8": WEIGHTS.astype(">f8"),
+    "object": WEIGHTS.astype(object),
+    "column": WEIGHTS[:, None].astype(float),
+    "strided": np.repeat(WEIGHTS.astype(float), 2)[::2],
+    "read-only": read_only(WEIGHTS.astype(float)),
+    "unaligned": unaligned(WEIGHTS.astype(float)),
+    "Series": pd.Series(WEIGHTS),
+    "polars": pl.Series(WEIGHTS.tolist()),
+    "masked, no mask": np.ma.array(WEIGHTS),
+}
+
+
+@functools.cache
+def with_vector(backend, argument):
+    return train(backend, X, **{argument: WEIGHTS.astype(float)})
+
+
+@pytest.mark.parametrize("name", ODD_VECTOR)
+@pytest.mark.parametrize("argument", ["sample_weight", "offset"])
+def test_odd_vector(backend, argument, name):
+    assert_same(train(backend, X, **{argument: ODD_VECTOR[name]}), with_vector(backend, argument))
+
+
+@pytest.mark.parametrize("argument", ["sample_weight", "offset"])
+def test_vector_is_not_modified(backend, argument):
+    given = WEIGHTS.astype(float)
+    train(backend, X, class_weight="balanced", **{argument: given})
+    np.testing.assert_array_equal(given, WEIGHTS)
+    assert given.flags.writeable
+
+
+def test_init_is_not_modified(backend):
+    w = np.ones(N)
+    assert not np.array_equal(train(backend, X, init=(w, 1.0)).w, w)
+    assert (w == 1.0).all() and w.flags.writeable
+
+
+@pytest.mark.parametrize("w", [[[1, 2, 3]], [[1], [2], [3]], [1, 2, 3], np.array([1, 2, 3], ">f4"), pd.Series([1, 2, 3])],
+                         ids=["row", "column", "ints", ">f4", "Series"])
+def test_odd_init(backend, w):
+    assert_same(train(backend, X, init=(w, 1)), train(backend, X, init=(np.array([1.0, 2.0, 3.0]), 1.0)))
+
+
+# ---- cost_and_gradient: y as given ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("y", "error", "text"), [
+    (2 * Y - 1, ValueError, r"^y must be 0 or 1; it is -1 at row 0$"),
+    (put(Y, np.nan, dtype=float), ValueError, r"^y must be 0 or 1; it is nan at row 4$"),
+    (TEXT, TypeError, r"^y must be numbers, 0 or 1, not <U3$"),
+    (Y[:-1], ValueError, r"^y has 29 values, and X has 30 rows$"),
+], ids=["-1 and 1", "nan", "text", "short"])
+def test_cost_and_gradient_refuses_y(backend, y, error, text):
+    with pytest.raises(error, match=text):
+        fastlr.cost_and_gradient(X, y, np.zeros(N), 0.0, backend=backend)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_cost_and_gradient_takes_one_class(backend, label):
+    J, dw, db = fastlr.cost_and_gradient(X, np.full(M, label), np.zeros(N), 0.0, backend=backend)
+    assert J == pytest.approx(np.log(2), rel=1e-14)
+    np.testing.assert_allclose(dw, (0.5 - label) * X.mean(axis=0), rtol=1e-12)
+    assert db == pytest.approx(0.5 - label, rel=1e-14)
+
+
+@pytest.mark.parametrize("w", [np.zeros(2), np.zeros((3, 3)), 0.0])
+def test_cost_and_gradient_refuses_w(backend, w):
+    with pytest.raises(ValueError, match=r"^w has shape .*3 features: w must have shape \(3,\)$"):
+        fastlr.cost_and_gradient(X, Y, w, 0.0, backend=backend)

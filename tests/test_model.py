@@ -1,0 +1,409 @@
+"""The trained model and what people do with it."""
+
+import dataclasses
+import json
+import pickle
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.metrics import accuracy_score, log_loss
+from sklearn.utils.class_weight import compute_sample_weight
+
+import fastlr
+
+mpl.use("Agg")
+
+M, N = 60, 3
+RNG = np.random.default_rng(1)
+X = RNG.standard_normal((M, N)).astype(np.float32).astype(np.float64)       # float32 holds these values
+Y = (X @ [1.0, -2.0, 0.5] + RNG.logistic(size=M) > 0.8).astype(int)         # about one third of ones
+WEIGHTS = RNG.uniform(0.5, 2.0, M)
+OFFSET = RNG.uniform(-1.0, 1.0, M)
+
+
+def train(A=X, y=Y, **options):
+    return fastlr.train(A, y, **{"backend": "numpy", "learning_rate": 0.5, "max_iter": 10} | options)
+
+
+def model_with(w, b, classes=(0, 1)):
+    """A model of chosen parameters: no update is made."""
+    return train(np.zeros((2, len(w))), list(classes), init=(w, b), max_iter=0)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return train()
+
+
+@pytest.fixture(scope="module")
+def framed():
+    return train(pd.DataFrame(X, columns=["age", "height", "mass"]))
+
+
+# ---- predicting -----------------------------------------------------------------------------------------------------
+
+def test_margin(model):
+    np.testing.assert_allclose(model.decision_function(X), X @ model.w + model.b, rtol=1e-13)
+
+
+def test_probabilities(model):
+    p = model.predict_proba(X)
+    assert p.shape == (M, 2) and p.dtype == np.float64
+    np.testing.assert_allclose(p[:, 1], 1.0 / (1.0 + np.exp(-model.decision_function(X))), rtol=1e-14)
+    np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-15)
+
+
+def test_small_probability_keeps_its_digits():
+    p = model_with([1.0], 0.0).predict_proba([[50.0], [-50.0], [700.0]])
+    np.testing.assert_allclose([p[0, 0], p[1, 1], p[2, 0]], np.exp([-50.0, -50.0, -700.0]), rtol=1e-14)
+
+
+def test_probability_far_out_is_exact():
+    """Warnings are errors here."""
+    p = model_with([1.0], 0.0).predict_proba([[1e4], [-1e4], [1e150]])
+    np.testing.assert_array_equal(p, [[0, 1], [1, 0], [0, 1]])
+
+
+def test_threshold():
+    tiny = 5e-324
+    np.testing.assert_array_equal(model_with([1.0], 0.0).predict([[0.0], [tiny], [-tiny]]), [0, 1, 0])
+
+
+def test_prediction_is_the_more_probable_class(model):
+    np.testing.assert_array_equal(model.predict(X), model.predict_proba(X).argmax(axis=1))
+    assert set(model.predict(X)) == {0, 1}
+
+
+@pytest.mark.parametrize("labels", [np.array(["no", "yes"]), np.array(["no", "yes"], object), np.array([False, True]),
+                                    np.array([-1, 1]), np.array([1, 2], np.uint8), np.array([0.5, 1.5])],
+                         ids=["text", "objects", "bool", "-1 and 1", "uint8", "float"])
+def test_labels_come_back(backend, labels):
+    model = train(y=labels[Y], backend=backend)
+    predicted = model.predict(X)
+    assert predicted.dtype == labels.dtype
+    np.testing.assert_array_equal(predicted, labels[(X @ model.w + model.b > 0).astype(int)])
+    np.testing.assert_array_equal(model.classes, labels)
+
+
+def test_labels_of_a_categorical_come_back():
+    assert set(train(y=pd.Categorical(np.array(["no", "yes"])[Y])).predict(X)) == {"no", "yes"}
+
+
+@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
+@pytest.mark.parametrize("change", [
+    lambda A: A.astype(np.float32), np.asfortranarray, lambda A: np.repeat(A, 2, axis=0)[::2], lambda A: A.astype(">f8"),
+    lambda A: A.astype(object), np.ndarray.tolist, pd.DataFrame, pl.DataFrame,
+], ids=["float32", "Fortran", "strided", ">f8", "object", "lists", "pandas", "polars"])
+def test_predicts_for_odd_X(model, method, change):
+    np.testing.assert_allclose(getattr(model, method)(change(X)), getattr(model, method)(X), rtol=1e-12)
+
+
+def test_predicts_for_read_only_X(model):
+    A = X.copy()
+    A.flags.writeable = False
+    np.testing.assert_array_equal(model.predict_proba(A), model.predict_proba(X))
+
+
+def test_predicting_leaves_X_alone(model):
+    A = X.copy()
+    model.predict(A)
+    np.testing.assert_array_equal(A, X)
+    assert A.flags.writeable
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+def test_wrong_number_of_features(model, columns):
+    with pytest.raises(ValueError, match=rf"^X has {columns} features, and the model was trained on 3$"):
+        model.predict(np.zeros((5, columns)))
+
+
+def test_predict_names_the_place_of_a_nan(model):
+    A = X.copy()
+    A[7, 2] = np.nan
+    with pytest.raises(ValueError, match=r"nan at row 7, column 2\b"):
+        model.predict(A)
+
+
+def test_predict_refuses_one_example_as_a_vector(model):
+    with pytest.raises(ValueError, match=r"X\.reshape\(1, -1\)"):
+        model.predict(X[0])
+
+
+# ---- score ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS, WEIGHTS.tolist()], ids=["none", "array", "list"])
+def test_score(model, weights):
+    expected = accuracy_score(Y, model.predict(X), sample_weight=weights)
+    assert 0.5 < expected < 1.0
+    assert model.score(X, Y, sample_weight=weights) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", [list, pd.Series, pl.Series, lambda y: y[:, None]], ids=["list", "pandas", "polars", "column"])
+def test_score_of_odd_y(kind):
+    y = np.array(["no", "yes"])[Y]
+    model = train(y=y)
+    assert model.score(X, kind(y)) == model.score(X, y)
+
+
+@pytest.mark.parametrize("unknown", [7, None, pd.NA, np.nan], ids=str)
+def test_score_counts_an_unknown_label_as_wrong(model, unknown):
+    y = model.predict(X).astype(object)
+    y[:15] = unknown
+    assert model.score(X, y) == 0.75
+
+
+def test_score_of_what_has_only_array(model):
+    class OnlyArray:
+        def __array__(self, dtype=None, copy=None):
+            return X.copy()
+
+    assert model.score(OnlyArray(), Y) == model.score(X, Y)
+
+
+def test_score_refuses_short_y(model):
+    with pytest.raises(ValueError, match=r"^y has 59 values, and X has 60 rows$"):
+        model.score(X, Y[:-1])
+
+
+def test_score_refuses_negative_weight(model):
+    with pytest.raises(ValueError, match=r"^sample_weight .* -1\.0 at row 0$"):
+        model.score(X, Y, sample_weight=-np.ones(M))
+
+
+# ---- offset ---------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def shifted():
+    return train(offset=OFFSET)
+
+
+@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
+def test_offset_is_required(shifted, method):
+    with pytest.raises(ValueError, match=r"trained with an offset.*pass offset="):
+        getattr(shifted, method)(X)
+
+
+def test_score_requires_offset(shifted):
+    with pytest.raises(ValueError, match=r"trained with an offset.*pass offset="):
+        shifted.score(X, Y)
+
+
+def test_offset_is_added_to_the_margin(shifted):
+    np.testing.assert_allclose(shifted.decision_function(X, OFFSET), X @ shifted.w + shifted.b + OFFSET, rtol=1e-12, atol=1e-14)
+
+
+def test_offset_decides(shifted):
+    np.testing.assert_array_equal(shifted.predict(X, np.full(M, 100.0)), 1)
+    np.testing.assert_array_equal(shifted.predict(X, np.full(M, -100.0)), 0)
+
+
+def test_score_takes_offset(shifted):
+    assert shifted.score(X, Y, offset=100.0 * (2 * Y - 1)) == 1.0
+
+
+def test_offset_is_optional_without(model):
+    np.testing.assert_allclose(model.decision_function(X, OFFSET), model.decision_function(X) + OFFSET, rtol=1e-12, atol=1e-14)
+
+
+def test_zero_offset_changes_nothing(model):
+    np.testing.assert_array_equal(train(offset=np.zeros(M)).w, model.w)
+
+
+def test_constant_offset_is_an_intercept():
+    np.testing.assert_allclose(train(offset=np.full(M, 0.7)).w, train(init=(np.zeros(N), 0.7)).w, rtol=1e-12)
+
+
+# ---- data frames ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+def test_names_are_kept(kind):
+    A = kind({"age": X[:, 0], "height": X[:, 1], "mass": X[:, 2]})
+    assert train(A).feature_names == ("age", "height", "mass")
+
+
+def test_an_array_has_no_names(model):
+    assert model.feature_names is None
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+def test_frame_predicts_like_its_array(framed, kind):
+    A = kind({"age": X[:, 0], "height": X[:, 1], "mass": X[:, 2]})
+    np.testing.assert_allclose(framed.predict_proba(A), framed.predict_proba(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(("columns", "text"), [
+    (["age", "mass", "height"], r"another order; pass X\[\['age', 'height', 'mass'\]\]"),
+    (["age", "height", "size"], r"missing \['mass'\], unknown \['size'\]"),
+    (["age", "height"], r"missing \['mass'\], unknown \[\]"),
+    (["age", "height", "mass", "size"], r"missing \[\], unknown \['size'\]"),
+], ids=["order", "other", "missing", "more"])
+def test_frame_of_other_columns(framed, kind, columns, text):
+    with pytest.raises(ValueError, match=text):
+        framed.predict(kind(dict.fromkeys(columns, X[:, 0])))
+
+
+# ---- what a Model is ------------------------------------------------------------------------------------------------
+
+def test_attributes(model):
+    assert model.w.shape == (N,) and model.w.dtype == np.float64
+    assert type(model.b) is float and type(model.cost) is float
+    assert model.costs.shape == (10,) and model.n_iter == 10
+    assert (model.solver, model.backend, model.n_threads) == ("gd", "numpy", 1)
+    assert model.gap is None and np.isnan(model.grad_norm) and not model.converged and not model.has_offset
+    assert model.elapsed > 0.0 and model.compile_time >= 0.0
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["none", "weights"])
+def test_cost_is_the_log_loss_of_the_probabilities(backend, weights):
+    model = train(backend=backend, sample_weight=weights)
+    assert model.cost == pytest.approx(log_loss(Y, model.predict_proba(X), sample_weight=weights), rel=1e-12)
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(fastlr.Model)])
+def test_frozen(model, field):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(model, field, None)
+
+
+@pytest.mark.parametrize("name", ["w", "classes", "costs"])
+@pytest.mark.parametrize("made", [lambda model: model, lambda model: pickle.loads(pickle.dumps(model))],
+                         ids=["trained", "unpickled"])
+def test_arrays_are_read_only(model, made, name):
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(made(model), name)[0] = 1
+
+
+def test_pickle_predicts_the_same(framed):
+    again = pickle.loads(pickle.dumps(framed))
+    np.testing.assert_array_equal(again.predict_proba(X), framed.predict_proba(X))
+    assert repr(again) == repr(framed)
+    assert again.feature_names == framed.feature_names
+
+
+def test_pickle_still_requires_offset(shifted):
+    with pytest.raises(ValueError, match="trained with an offset"):
+        pickle.loads(pickle.dumps(shifted)).predict(X)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True], np.array([np.int64(3), np.int64(4)], object)],
+                         ids=["int", "text", "bool", "objects"])
+def test_dict_is_json(labels):
+    model = train(y=np.asarray(labels)[Y])
+    values = model.to_dict()
+    assert set(values) == {field.name for field in dataclasses.fields(fastlr.Model)}
+    assert np.isnan(values["grad_norm"])
+    again = json.loads(json.dumps(values | {"grad_norm": None}, allow_nan=False))
+    assert again["w"] == model.w.tolist() and again["b"] == model.b
+    assert again["costs"] == model.costs.tolist() and again["cost"] == model.cost
+    assert again["classes"] == list(labels)
+
+
+def test_dict_keeps_names(framed):
+    assert json.loads(json.dumps(framed.to_dict()))["feature_names"] == ["age", "height", "mass"]
+
+
+@pytest.mark.parametrize(("call", "text"), [
+    (lambda model: model.summary(), r"^Model\.summary is not there yet; .*\bw, b\b"),
+    (lambda model: model.save("somewhere"), r"^Model\.save is not there yet; .*to_dict\(\)"),
+    (lambda model: model.to_sklearn(), r"^Model\.to_sklearn is not there yet; .*coef_"),
+], ids=["summary", "save", "to_sklearn"])
+def test_not_there_yet(model, call, text):
+    with pytest.raises(NotImplementedError, match=text):
+        call(model)
+
+
+def test_repr(model):
+    assert repr(model) == (f"<fastlr.Model: 3 features, J = {model.cost:.6g} after 10 updates, tol = 0, solver 'gd', "
+                           "backend 'numpy'>")
+
+
+def test_repr_says_converged():
+    assert ", converged, " in repr(train(tol=0.1, max_iter=1000))
+
+
+def test_repr_says_not_converged():
+    with pytest.warns(fastlr.ConvergenceWarning):
+        assert ", not converged, " in repr(train(tol=1e-8))
+
+
+@pytest.fixture
+def axes():
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots()
+    yield ax
+    plt.close(figure)
+
+
+def test_plot_costs(model, axes):
+    assert model.plot_costs(axes) is axes
+    (line,) = axes.lines
+    np.testing.assert_array_equal(line.get_xdata(), np.arange(11))
+    np.testing.assert_array_equal(line.get_ydata(), [*model.costs, model.cost])
+    assert axes.get_xlabel() and axes.get_ylabel()
+
+
+def test_plot_costs_makes_its_own_figure(model, axes):
+    import matplotlib.pyplot as plt
+
+    own = model.plot_costs()
+    try:
+        assert own is not axes and len(own.lines[0].get_xdata()) == 11
+    finally:
+        plt.close(own.figure)
+
+
+# ---- class weights and warm starts ----------------------------------------------------------------------------------
+
+def assert_close(model, other, rtol=1e-13):
+    np.testing.assert_allclose(np.append(model.w, model.b), np.append(other.w, other.b), rtol=rtol)
+    np.testing.assert_allclose(np.append(model.costs, model.cost), np.append(other.costs, other.cost), rtol=rtol)
+
+
+def test_balanced(backend):
+    balanced = train(backend=backend, class_weight="balanced")
+    assert_close(balanced, train(backend=backend, sample_weight=compute_sample_weight("balanced", Y)))
+    assert not np.allclose(balanced.w, train(backend=backend).w, rtol=1e-3)
+
+
+def test_balanced_gives_both_classes_the_same_total(backend):
+    total = np.array([WEIGHTS[Y == 0].sum(), WEIGHTS[Y == 1].sum()])
+    equal = WEIGHTS * (total.sum() / (2 * total))[Y]
+    balanced = train(backend=backend, class_weight="balanced", sample_weight=WEIGHTS)
+    assert_close(balanced, train(backend=backend, sample_weight=equal))
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alone", "with sample_weight"])
+def test_class_weight_dict(backend, weights):
+    each = np.where(Y == 1, 3.0, 0.5)
+    model = train(backend=backend, class_weight={0: 0.5, 1: 3.0}, sample_weight=weights)
+    assert_close(model, train(backend=backend, sample_weight=each if weights is None else each * weights))
+
+
+def test_class_weight_of_text_labels():
+    y = np.array(["no", "yes"])[Y]
+    assert_close(train(y=y, class_weight={"yes": 3}), train(sample_weight=1.0 + 2.0 * Y))
+
+
+def test_class_left_out_of_the_dict_weighs_1():
+    assert_close(train(class_weight={1: 3.0}), train(class_weight={0: 1.0, 1: 3.0}), rtol=0)
+
+
+@pytest.mark.parametrize("again", [lambda model: model, lambda model: (model.w, model.b),
+                                   lambda model: pickle.loads(pickle.dumps(model))], ids=["Model", "(w, b)", "unpickled"])
+def test_warm_start_continues(backend, again):
+    whole = train(backend=backend, max_iter=10)
+    first = train(backend=backend, max_iter=5)
+    second = train(backend=backend, max_iter=5, init=again(first))
+    np.testing.assert_allclose(np.append(second.w, second.b), np.append(whole.w, whole.b), rtol=1e-15)
+    np.testing.assert_allclose([*first.costs, *second.costs, second.cost], [*whole.costs, whole.cost], rtol=1e-15)
+    assert first.cost == second.costs[0]
+
+
+def test_warm_start_of_other_features(model):
+    with pytest.raises(ValueError, match=r"\(3,\).*2 features"):
+        train(X[:, :2], init=model)
