@@ -89,8 +89,7 @@ def test_an_edited_helper_is_compiled_anew(tmp_path):
     shutil.copytree(Path(__file__).parents[1] / "fastlr", package)
     before, _ = fit(tmp_path / "cache", PYTHONPATH=str(tmp_path / "copy"))
     helper = package / "backends" / "_scalar.py"
-    helper.write_text(helper.read_text().replace("loss = max(z, 0.0)", "loss = 1.0 + max(z, 0.0)").replace(
-        "a = (1.0 if", "a = 0.5 * (1.0 if"))
+    helper.write_text(helper.read_text().replace("return (1.0 if", "return 0.5 * (1.0 if"))
     after, _ = fit(tmp_path / "cache", PYTHONPATH=str(tmp_path / "copy"))
     assert before != after
 
@@ -182,5 +181,9 @@ def test_log1p_unit():
     assert ulps(each(_scalar.log1p_unit, e), np.log1p(e.astype(np.longdouble))).max() <= 2.0
 
 
-def test_loss_and_sigmoid_of_nan_are_nan():
-    assert np.isnan(_scalar.loss_and_sigmoid(np.nan, 0.0)).all()
+def test_loss_and_sigmoid_of_infinite_and_nan_margins():
+    for z, y, loss, a in ((np.inf, 1, 0.0, 1.0), (np.inf, 0, np.inf, 1.0), (-np.inf, 1, np.inf, 0.0), (-np.inf, 0, 0.0, 0.0)):
+        assert _scalar.cross_entropy(z, y, 0.0) == loss
+        assert _scalar.sigmoid(z, 0.0) == a
+    assert np.isnan(_scalar.cross_entropy(np.nan, 0, np.nan))
+    assert np.isnan(_scalar.sigmoid(np.nan, np.nan))

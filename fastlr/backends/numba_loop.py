@@ -5,7 +5,7 @@ from typing import Any
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
 from fastlr.backends._jit import Entry, block
-from fastlr.backends._scalar import loss_and_sigmoid
+from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
 
 
 @block
@@ -19,10 +19,10 @@ def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, st
         z = b + (offset[i] if offset.size else 0.0)
         for j in range(n):
             z += w[j] * x[j]
-        loss, a = loss_and_sigmoid(z, y[i])
+        e = exp_nonpositive(-abs(z))
         s = sample_weight[i] if sample_weight.size else 1.0
-        J += s * loss
-        dz = s * (a - y[i])
+        J += s * cross_entropy(z, y[i], e)
+        dz = s * (sigmoid(z, e) - y[i])
         for j in range(n):
             dw[j] += x[j] * dz
         db += dz
