@@ -1,8 +1,8 @@
 """The one gate for input: every array that passes is what kernels expect; every refusal says where and what to do.
 
-Out comes X (m, n) float64 or float32 in C or Fortran order, finite, read-only; y (m,) int8, 0 or 1; sample_weight and
-offset (m,) float64, or (0,) where there are none.  X is copied only where its dtype or layout needs it.  Solvers and
-kernels behind the gate never validate.
+Out comes X (m, n) float64, float32, uint8, int8 or int16 in C or Fortran order, finite, read-only; y (m,) int8, 0 or 1;
+sample_weight and offset (m,) float64, or (0,) where there are none.  X is copied only where its dtype or layout needs it.
+Solvers and kernels behind the gate never validate.
 """
 
 import math
@@ -16,8 +16,10 @@ import numpy as np
 # Squares of X, summed over any number of rows, stay finite.
 _LARGEST = 1e150
 
+# Trained as they are.
+KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
 # These fit into float32 without loss, at half of the memory.
-_FITS_FLOAT32 = {np.dtype(name) for name in ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")}
+_FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 
 
 class Data(NamedTuple):
@@ -94,12 +96,17 @@ def matrix(X: Any, names: tuple[str, ...] | None = None,
         raise TypeError(f"X must hold real numbers, not {A.dtype}{_TEXT_HINT if A.dtype.kind in 'SU' else ''}")
 
     with np.errstate(over="ignore"):            # what overflows is found, and named, as infinite
-        A = A.astype(np.float32 if A.dtype.newbyteorder("=") in _FITS_FLOAT32 else np.float64, copy=False)
+        A = A.view(np.uint8) if A.dtype == bool else A.astype(_kernel_dtype(A.dtype.newbyteorder("=")), copy=False)
     if not (A.flags.c_contiguous or A.flags.f_contiguous):
         A = np.ascontiguousarray(A)
     A = np.require(A, requirements="A")
     _refuse_not_finite(A, found)
     return _frozen(A), found
+
+
+def _kernel_dtype(dtype: np.dtype) -> np.dtype:
+    """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it."""
+    return dtype if dtype.name in KERNEL_DTYPES else np.dtype(np.float32 if dtype in _FITS_FLOAT32 else np.float64)
 
 
 _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
@@ -162,7 +169,7 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
 
 
 def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
-    if _sum_of_squares(A.ravel(order="K")) <= _LARGEST ** 2:        # NaN, infinity and hugeness all show in it
+    if A.dtype.kind != "f" or _sum_of_squares(A.ravel(order="K")) <= _LARGEST ** 2:     # where they all would show
         return
     largest = A.dtype.type(min(_LARGEST, float(np.finfo(A.dtype).max)))     # float32 can't hold _LARGEST
     first = None

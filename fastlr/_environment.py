@@ -16,7 +16,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     backend : str
         As for `train`; "auto" is "fused".
     dtypes : tuple of str
-        Of X.
+        Of X: float64, float32, uint8 (bool is the same), int8, int16.
 
     Returns
     -------
@@ -32,11 +32,11 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
     backends.load(name)
-    dtypes = tuple(_check.one_of("dtypes", np.dtype(dtype).name, ("float64", "float32")) for dtype in dtypes)
+    dtypes = tuple(_check.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
     y = np.arange(512) % 2
     for dtype in dtypes:
         for order in ("C", "F"):
-            X = np.asarray(np.random.default_rng(0).random((512, 512)), dtype=dtype, order=order)     # enough for threads
+            X = np.asarray(np.random.default_rng(0).integers(0, 2, (512, 512)), dtype=dtype, order=order)     # enough for threads
             for n_threads in (None, 1):
                 train(X, y, backend=name, learning_rate=1e-3, max_iter=1, n_threads=n_threads)
     return time.perf_counter() - start

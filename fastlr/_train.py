@@ -30,9 +30,9 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     Parameters
     ----------
     X : array_like, (m, n)
-        One example a row, one feature a column: an array, memory map or data frame of finite real numbers.  float64 and
-        float32 are taken as they are, in C or Fortran order (the course's (n, m) array goes in as X.T); other numbers
-        are converted.  All arithmetic is float64.
+        One example a row, one feature a column: an array, memory map or data frame of finite real numbers.  float64,
+        float32, uint8, int8, int16 and bool are taken as they are, in C or Fortran order (the course's (n, m) array goes
+        in as X.T); other numbers are converted.  All arithmetic is float64.
     y : array_like, (m,)
         Two labels of any kind; in sorted order they are 0 and 1 inside.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}

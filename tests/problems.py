@@ -6,7 +6,10 @@ import numpy as np
 def problem(m=57, n=7, dtype=np.float64, order="C", seed=0, scale=1.0):
     """X, 0/1 labels y with both classes, and parameters w, b of a size that gives margins of a few units."""
     rng = np.random.default_rng(seed)
-    X = np.asarray(scale * rng.standard_normal((m, n)), dtype=dtype, order=order)
+    X = scale * rng.standard_normal((m, n))
+    if np.issubdtype(dtype, np.integer):
+        X = np.clip(np.rint(X * 2), 0 if dtype == np.uint8 else -99, 99)
+    X = np.asarray(X, dtype=dtype, order=order)
     y = (rng.random(m) < 0.4).astype(float)
     if m > 1:
         y[:2] = 0.0, 1.0

@@ -424,7 +424,7 @@ def test_gate_gives_kernels_what_they_expect(name):
     given, values = (SAME_BITS | SAME_BUT_ORDER)[name]
     A, _ = _check.matrix(given)
     assert type(A) is np.ndarray
-    assert A.dtype in (np.float64, np.float32) and A.dtype.isnative
+    assert A.dtype.name in _check.KERNEL_DTYPES and A.dtype.isnative
     assert A.flags.aligned and not A.flags.writeable
     assert A.flags.c_contiguous or A.flags.f_contiguous
     np.testing.assert_array_equal(A, values)
@@ -459,9 +459,10 @@ def test_memmap_is_not_copied(dtype, tmp_path):
     assert np.shares_memory(_check.matrix(given)[0], given)
 
 
-@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "f2", ">f4", ">i2"])
-def test_small_numbers_become_float32(dtype):
-    assert _check.matrix(np.eye(2).astype(dtype))[0].dtype == np.float32
+@pytest.mark.parametrize(("dtype", "taken_as"), [("?", "u1"), ("u1", "u1"), ("i1", "i1"), ("i2", "i2"), (">i2", "i2"),
+                                                 ("u2", "f4"), ("f2", "f4"), (">f4", "f4")])
+def test_small_numbers_stay_small(dtype, taken_as):
+    assert _check.matrix(np.eye(2).astype(dtype))[0].dtype == np.dtype(taken_as)
 
 
 @pytest.mark.parametrize("dtype", ["i4", "u4", "i8", "u8", ">f8", "g", "O"])

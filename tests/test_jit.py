@@ -110,7 +110,7 @@ import numpy as np, fastlr
 from fastlr.backends import numba_fused
 rng = np.random.default_rng(0)
 for writeable in (True, False):
-    for dtype in ("f8", "f4", "i4", "u1", "?"):
+    for dtype in ("f8", "f4", "i4", "u1", "?", "f2", ">f8"):
         for order in "CF":
             X = np.asarray(rng.standard_normal((60, 4)), dtype=dtype, order=order); X.flags.writeable = writeable
             for s in (None, np.ones(60)):
@@ -118,7 +118,7 @@ for writeable in (True, False):
                     fastlr.train(X, y, backend="fused", learning_rate=1, max_iter=np.int32(2), sample_weight=s, l2=1)
                     fastlr.cost_and_gradient(X, y, np.zeros(4), 0, backend="fused", offset=s)
 compiled = numba_fused._entry._serial._compiled
-assert len(compiled) == 4, compiled
+assert len(compiled) == 6, compiled
 assert all(len(dispatcher.signatures) == 1 for dispatcher in compiled.values())
 assert not numba_fused._entry._parallel._compiled
 """

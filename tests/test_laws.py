@@ -10,7 +10,8 @@ from fastlr import _check, backends
 from fastlr.backends import _descent
 from tests.problems import problem, weights
 
-KINDS = [(np.float64, "C"), (np.float64, "F"), (np.float32, "C"), (np.float32, "F")]
+KINDS = [(dtype, order) for dtype in (np.float64, np.float32) for order in "CF"]
+WHOLE = [(dtype, order) for dtype in (np.uint8, np.int8, np.int16) for order in "CF"]
 
 
 def sums(backend, X, y, w, b, s=None, o=None, grad=None, n_threads=1):
@@ -45,6 +46,17 @@ def test_equals_the_formula(backend, shape, dtype, order):
         J_formula, grad_formula = by_formula(X, y, w, b, *args)
         assert J == pytest.approx(J_formula, rel=1e-13)
         np.testing.assert_allclose(grad, grad_formula, rtol=1e-12, atol=1e-12 * shape[0])
+
+
+@pytest.mark.parametrize(("dtype", "order"), WHOLE)
+@pytest.mark.parametrize("shape", [(1, 1), (9, 17), (200, 13)])
+def test_whole_numbers_equal_the_formula(backend, shape, dtype, order):
+    X, y, w, b = problem(*shape, dtype=dtype, order=order)
+    s, o = weights(shape[0])
+    J, grad = sums(backend, X, y, w, b, s, o)
+    J_formula, grad_formula = by_formula(X, y, w, b, s, o)
+    assert J == pytest.approx(J_formula, rel=1e-13)
+    np.testing.assert_allclose(grad, grad_formula, rtol=1e-12, atol=1e-12 * shape[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)

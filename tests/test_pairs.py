@@ -59,3 +59,25 @@ def test_float32_sums_over_many_rows(compiled, order):
     J_double, dw_double, _ = fastlr.cost_and_gradient(X.astype(float), y, [1.0, -1.0, 0.5], 0.1, backend="numpy")
     assert J == pytest.approx(J_double, rel=1e-13)
     np.testing.assert_allclose(dw, dw_double, rtol=1e-11)
+
+
+@pytest.mark.slow
+def test_images_as_they_are(shared_data):
+    """MNIST, odd against even: uint8 pixels give the costs of float64 ones."""
+    with np.load(shared_data / "dense" / "mnist_63k.npz") as file:
+        X, y = np.ascontiguousarray(file["X"], dtype=np.uint8), file["y"] % 2
+    assert X.max() == 255
+    for order in "CF":
+        pixels = np.asarray(X[:20_000], order=order)
+        models = [fastlr.train(A, y[:20_000], backend="fused", learning_rate=1e-5, max_iter=10)
+                  for A in (pixels, pixels.astype(float))]
+        np.testing.assert_allclose(models[0].costs, models[1].costs, rtol=1e-9)
+
+
+def test_one_hot_columns_are_not_copied():
+    from fastlr import _check
+
+    for dtype in (bool, np.uint8, np.int8, np.int16):
+        for order in "CF":
+            X = np.asarray(np.random.default_rng(0).random((50, 4)) < 0.5, dtype=dtype, order=order)
+            assert np.shares_memory(_check.matrix(X)[0], X)

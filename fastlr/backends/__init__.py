@@ -11,7 +11,7 @@ A backend is a module of this folder.  It has
     threads(n_threads, m, n) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own
 
-    X              (m, n)   float64 or float32, C or Fortran order, read-only, finite
+    X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite
     y              (m,)     int8, 0 or 1
     sample_weight  (m,)     float64, or (0,) for "every row counts once"
     offset         (m,)     float64, or (0,) for "none"

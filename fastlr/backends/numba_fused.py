@@ -132,15 +132,15 @@ _backward = by_order(_backward_rows, _backward_columns)
 def _block_rows(X: Any) -> int:
     """Rows a block: few enough to stay in cache, a multiple of 8.
 
-    In C order a block is one stream of 128 kB, which the L2 cache keeps.  In Fortran order it is n streams, and short
-    ones are slow to read (measured for a plain sum: pieces of 64 rows 0.25 ns an element, whole columns 0.1): up to 512
-    rows, a million elements, which the L3 cache keeps, and more than 128 rows even if that is more.  Every thread should
-    have some blocks, though.
+    In C order a block is one stream of 128 kB, which the L2 cache keeps.  In Fortran order it is n streams: 4 kB each
+    while all of them fit into 1 MB of cache, but no less than 1 kB, since short streams are slow to read (measured for a
+    plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes).  Every thread should have
+    some blocks, though.
     """
     m, n = X.shape
     if X.flags.c_contiguous:
-        return max(8, min(512, 131072 // (n * X.itemsize) // 8 * 8))
-    return min(max(128, min(512, (1 << 20) // n // 8 * 8)), max(64, m // 64 * 8))
+        return max(8, min(512, (1 << 17) // (n * X.itemsize) // 8 * 8))
+    return min(max(1024 // X.itemsize, (1 << 20) // (n * X.itemsize) // 8 * 8), 512, max(64, m // 64 * 8))
 
 
 @block
