@@ -13,7 +13,7 @@ from typing import Any
 
 from fastlr.backends._jit import Entry
 
-_ELEMENTS_A_THREAD = 50_000         # below, a thread costs more to wake than it saves
+_ELEMENTS_A_THREAD = 16_384         # below, a thread costs more to wake (a microsecond) than it saves
 
 _forked_from_openmp = False
 
