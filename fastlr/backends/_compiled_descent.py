@@ -32,7 +32,8 @@ def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple
     if rule.alpha == 0.0:
         return EVALUATED, cost
     if not (math.isfinite(cost) and cost <= rule.ceiling):
-        theta[:] = previous
+        for j in range(n + 1):          # theta[:] = previous would compile a second long, for its error message
+            theta[j] = previous[j]
         return DIVERGED, cost
     if rule.tol > 0.0 and _gradient_norm(grad, rule) <= rule.tol:
         return CONVERGED, cost

@@ -31,14 +31,15 @@ from numba.extending import overload
 from fastlr.backends import _startup
 
 _FLAGS = {"error_model": "numpy", "nogil": True}
-_BLOCK_FLAGS = _FLAGS | {"fastmath": {"reassoc", "contract"}}
+_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # never called from Python: a third less to compile
+_BLOCK_FLAGS = _FLAGS | _INNER | {"fastmath": {"reassoc", "contract"}}
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def helper(function: _Function) -> _Function:
     """Compile with strict arithmetic."""
-    return cast(_Function, numba.njit(**_FLAGS)(function))
+    return cast(_Function, numba.njit(**_FLAGS, **_INNER)(function))
 
 
 def block(function: _Function) -> _Function:
@@ -122,7 +123,7 @@ class Entry:
     def _dispatcher(self, cached: bool) -> Any:
         # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
         only_prange = {"prange": True, "numpy": False, "reduction": False, "setitem": False, "stencil": False, "fusion": False}
-        return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, **_FLAGS)
+        return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, no_cfunc_wrapper=True, **_FLAGS)
 
 
 def _kind(X: np.ndarray) -> tuple[str, bool]:
