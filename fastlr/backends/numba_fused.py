@@ -133,14 +133,14 @@ def _block_rows(X: Any) -> int:
     """Rows a block: few enough to stay in cache, a multiple of 8.
 
     In C order a block is one stream of 256 kB, which the L2 cache keeps.  In Fortran order it is n streams: 4 kB each
-    while all of them fit into 1 MB of cache, but no less than 1 kB, since short streams are slow to read (measured for a
-    plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes).
+    while all of them fit into 1 MB of cache, but no less than 2 kB, since short streams are slow to read (measured for a
+    plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes; see docs/speed.md).
     """
     m, n = X.shape
     if X.flags.c_contiguous:
         rows = max(8, (1 << 18) // (n * X.itemsize) // 8 * 8)
     else:
-        rows = max(1024 // X.itemsize, min(4096 // X.itemsize, (1 << 20) // (n * X.itemsize) // 8 * 8))
+        rows = max(2048 // X.itemsize, min(4096 // X.itemsize, (1 << 20) // (n * X.itemsize) // 8 * 8))
     return min(rows, 1024, max(64, m // 32 * 8))            # four blocks at least, so that threads share a small X
 
 
