@@ -5,7 +5,8 @@ A compiled backend is one function
     run(*prepared, theta, previous, grad, rule, costs) -> (updates, status)
 
 that makes whole updates; `cost_gradient` is a run that stops before its first.  One function, so that only one is
-compiled for each kind of X.
+compiled for each kind of X.  Each backend writes its loop over the steps out, since Numba can't cache a function that is
+handed another.
 """
 
 import math

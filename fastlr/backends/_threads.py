@@ -35,10 +35,15 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def useful(n_threads: int | None, m: int, n: int) -> int:
+    """How many threads, at most `n_threads`, an (m, n) step can keep busy."""
+    return min(processors() if n_threads is None else n_threads, max(1, m * n // _ELEMENTS_A_THREAD))
+
+
 @contextmanager
 def limited(n_threads: int | None, m: int, n: int) -> Iterator[int]:
     """Yield how many threads to use for (m, n), at most `n_threads`; Numba's own setting is put back afterwards."""
-    wanted = min(processors() if n_threads is None else n_threads, max(1, m * n // _ELEMENTS_A_THREAD))
+    wanted = useful(n_threads, m, n)
     if wanted == 1 or _forked_from_openmp:
         yield 1
         return
@@ -68,8 +73,8 @@ class SerialOrParallel:
         return (self._parallel if n_threads > 1 else self._serial)(*arguments)
 
     def is_compiled(self, X: Any) -> bool:
-        """Whether a call with this X starts at once."""
-        return self._serial.is_compiled(X) or self._parallel.is_compiled(X)
+        """Whether a call with this X, and as many threads as it can keep busy, starts at once."""
+        return (self._parallel if useful(None, *X.shape) > 1 else self._serial).is_compiled(X)
 
 
 def prepare(X: Any, y: Any, sample_weight: Any, offset: Any, n_threads: int) -> tuple[Any, ...]:
