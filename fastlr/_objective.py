@@ -50,8 +50,9 @@ class Objective:
     def cost_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """J at theta and its gradient (n + 1,)."""
         grad = np.empty(self.n_parameters)
-        loss = self._backend.cost_gradient(*self._prepared, theta, grad)
-        return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
+        with np.errstate(over="ignore", invalid="ignore"):      # a cost that is not finite is the solver's to judge
+            loss = self._backend.cost_gradient(*self._prepared, theta, grad)
+            return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, costs: np.ndarray) -> tuple[int, int]:
         """At most `costs.size` steps of gradient descent in place; see `_descent.descend`."""

@@ -150,6 +150,17 @@ def test_divergence_warns_and_returns_what_was_good(backend, options):
     assert fastlr.cost_and_gradient(X, y, model.w, model.b, backend=backend, **given)[0] == model.cost
 
 
+@pytest.mark.parametrize("rate", [1e8, 1e300, 1.7e308])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_divergence_at_the_very_last_update(backend, rate, stopped):
+    X, y, *_ = problem(50, 2)
+    callback = (lambda state: True) if stopped else None
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model = fastlr.train(X * 1e8, y, max_iter=5 if stopped else 1, learning_rate=rate, backend=backend, callback=callback)
+    assert (model.n_iter, model.costs.size) == (0, 0)
+    assert (model.w == 0.0).all() and model.cost == pytest.approx(np.log(2))
+
+
 def test_a_cost_that_rises_for_a_while_goes_on(backend):
     """A rate far above 2/L on features around 2: 41 of the steps go up, to 28 times the first cost, and it recovers."""
     X = np.linspace(1, 3, 20)[:, None]
@@ -161,8 +172,9 @@ def test_a_cost_that_rises_for_a_while_goes_on(backend):
 
 def test_start_too_far_away_is_an_error(backend):
     X, y, *_ = problem()
-    with pytest.raises(ValueError, match="init and X together are too large"):
-        fastlr.train(X * 1e140, y, init=(np.full(7, 1e200), 0.0), learning_rate=1.0, max_iter=5, backend=backend)
+    for max_iter in (0, 5):
+        with pytest.raises(ValueError, match="init and X together are too large"):
+            fastlr.train(X * 1e140, y, init=(np.full(7, 1e200), 0.0), learning_rate=1.0, max_iter=max_iter, backend=backend)
 
 
 def test_intercept_left_alone(backend):

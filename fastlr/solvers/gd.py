@@ -21,32 +21,36 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """
     max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
     start = time.perf_counter()
-    rule, first_cost = _rule(objective, theta, options), math.nan
+    rule = _rule(objective, theta, options)
     previous, pieces = theta.copy(), [np.empty(0)]
     n_iter, steps, status = 0, 1, GOING
+    reason = f"max_iter={max_iter} updates were made"
 
     while n_iter < max_iter and status == GOING:
         costs = np.empty(min(steps, max_iter - n_iter))
         call = time.perf_counter()
         updates, status = objective.descend(theta, previous, rule, costs)
         if n_iter == 0:         # the first call is one step: its cost sets the ceiling for all others, its time their number
-            first_cost = costs[0]
-            rule = rule._replace(ceiling=_CEILING * max(first_cost, objective.cost_of_guessing()))
+            rule = rule._replace(ceiling=_CEILING * max(costs[0], objective.cost_of_guessing()))
         n_iter += updates
         pieces.append(costs[:updates])
         if options.callback is None:
             steps = max(1, int(costs.size * _SECONDS_A_CALL / (time.perf_counter() - call)))
         elif status == GOING and options.callback(
                 State(n_iter, float(costs[-1]), theta[:-1].copy(), float(theta[-1]), time.perf_counter() - start)):
-            return _result(objective, theta, np.concatenate(pieces), 0.0, "the callback asked to stop")
+            reason = "the callback asked to stop"
+            rule = rule._replace(tol=0.0)
+            break
+    if status == CONVERGED:
+        reason = f"the gradient is at most tol={options.tol:g}"
 
-    costs_so_far = np.concatenate(pieces)
-    if status == DIVERGED and n_iter == 0:
-        raise ValueError(f"J is {first_cost} at the start: init and X together are too large for float64")
-    if status == DIVERGED:
-        return _diverged(objective, theta, costs_so_far[:-1], rule.alpha, first_cost, float(costs[updates]))
-    reason = f"the gradient is at most tol={options.tol:g}" if status == CONVERGED else f"max_iter={max_iter} updates were made"
-    return _result(objective, theta, costs_so_far, options.tol, reason)
+    all_costs = np.concatenate(pieces)
+    cost, grad = (float(costs[updates]), None) if status == DIVERGED else objective.cost_gradient(theta)
+    if math.isfinite(cost) and cost <= rule.ceiling and grad is not None:
+        return _result(objective, theta, all_costs, cost, grad, rule.tol, reason)
+    if n_iter == 0:
+        raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
+    return _diverged(objective, previous, all_costs, cost, rule.alpha)
 
 
 def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
@@ -58,8 +62,8 @@ def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
     return rule
 
 
-def _result(objective: Objective, theta: np.ndarray, costs: np.ndarray, tol: float, reason: str) -> Result:
-    cost, grad = objective.cost_gradient(theta)
+def _result(objective: Objective, theta: np.ndarray, costs: np.ndarray, cost: float, grad: np.ndarray, tol: float,
+            reason: str) -> Result:
     grad_norm = objective.gradient_norm(grad) if tol > 0.0 else math.nan
     converged = grad_norm <= tol
     warning = None
@@ -69,9 +73,10 @@ def _result(objective: Objective, theta: np.ndarray, costs: np.ndarray, tol: flo
     return Result(theta, cost, costs, converged, reason, grad_norm, None, warning)
 
 
-def _diverged(objective: Objective, theta: np.ndarray, costs: np.ndarray, alpha: float, first_cost: float, cost: float) -> Result:
-    reason = f"diverged: J rose from {first_cost:.3g} to {cost:.3g} at update {costs.size + 1}"
+def _diverged(objective: Objective, previous: np.ndarray, costs: np.ndarray, cost: float, alpha: float) -> Result:
+    """The parameters before the last update, the one that led to `cost`."""
+    reason = f"diverged: J rose from {costs[0]:.3g} to {cost:.3g} at update {costs.size}"
     warning = (f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} "
                "is far too large for features of this scale: lower it, bring the features to one scale, or leave it out "
                "for a step that is guaranteed to descend")
-    return Result(theta, objective.cost_gradient(theta)[0], costs, False, reason, math.nan, None, warning)
+    return Result(previous, objective.cost_gradient(previous)[0], costs[:-1], False, reason, math.nan, None, warning)
