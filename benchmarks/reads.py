@@ -31,7 +31,7 @@ def seconds_a_read(X, threads):
 
 
 class Reads:
-    """A step in reads of X, and the speed at which it reads."""
+    """A fused step in reads of X."""
 
     version = "1"
     param_names = ("X", "dtype", "order", "threads")
@@ -42,18 +42,30 @@ class Reads:
         X, y = problem(*_SHAPES[shape], "float32" if dtype == "uint8" else dtype, order)
         self.data = (X > 0 if dtype == "uint8" else X).astype(dtype, copy=False), y
 
-    def step(self, threads):
-        return seconds_a_step(self.fastlr, *self.data, _STEPS, pairs=3, backend="fused", n_threads=threads)[0]
-
     def track_reads(self, shape, dtype, order, threads):
-        return self.step(threads) / seconds_a_read(self.data[0], threads)
-
-    def track_speed(self, shape, dtype, order, threads):
-        return self.data[0].nbytes / self.step(threads) / 1e9
+        step, _ = seconds_a_step(self.fastlr, *self.data, _STEPS, pairs=3, backend="fused", n_threads=threads)
+        return step / seconds_a_read(self.data[0], threads)
 
     track_reads.unit = "reads of X"
     track_reads.pretty_name = "A fused step in reads of X"
-    track_speed.unit = "GB/s"
+
+
+class Speed:
+    """The speed at which a fused step goes through float64 X."""
+
+    version = "1"
+    unit = "GB/s"
+    param_names = ("X", "order")
+    params = (("2000000 x 10", "200000 x 100", "20000 x 1000"), ("C", "F"))
+
+    def setup(self, shape, order):
+        self.fastlr = fastlr_with("fused")
+        self.data = problem(*_SHAPES[shape], order=order)
+
+    def track_speed(self, shape, order):
+        step, _ = seconds_a_step(self.fastlr, *self.data, _STEPS, pairs=3, backend="fused")
+        return self.data[0].nbytes / step / 1e9
+
     track_speed.pretty_name = "Speed at which a fused step goes through X"
 
 
