@@ -141,7 +141,7 @@ def _block_rows(X: Any) -> int:
         rows = max(8, (1 << 18) // (n * X.itemsize) // 8 * 8)
     else:
         rows = max(2048 // X.itemsize, min(4096 // X.itemsize, (1 << 20) // (n * X.itemsize) // 8 * 8))
-    return min(rows, 1024, max(64, m // 32 * 8))            # four blocks at least, so that threads share a small X
+    return min(rows, 1024, max(64, (m + 31) // 32 * 8))     # four even blocks at least, so that threads share a small X
 
 
 @block
