@@ -116,6 +116,7 @@ for writeable in (True, False):
             for s in (None, np.ones(60)):
                 for y in (np.arange(60) % 2, np.arange(60) % 2 > 0):
                     fastlr.train(X, y, backend="fused", learning_rate=1, max_iter=np.int32(2), sample_weight=s, l2=1)
+                    fastlr.train(X, y, backend="fused", tol=1e9, class_weight="balanced")
                     fastlr.cost_and_gradient(X, y, np.zeros(4), 0, backend="fused", offset=s)
 compiled = numba_fused._entry._serial._compiled
 assert len(compiled) == 6, compiled

@@ -92,5 +92,16 @@ except KeyboardInterrupt:
     assert float(result.stdout) < 0.5
 
 
+def test_first_use_from_many_threads_at_once():
+    """Nobody is handed a module that another thread is still importing, or a kernel that it is still compiling."""
+    code = """
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool:
+    assert len(set(pool.map(job, range(8)))) == 1
+"""
+    result = run(code)
+    assert result.returncode == 0, result.stderr
+
+
 def test_results_do_not_depend_on_the_layer():
     assert len({run("print(job())", NUMBA_THREADING_LAYER=layer).stdout for layer in ("omp", "workqueue")}) == 1

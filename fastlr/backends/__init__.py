@@ -10,6 +10,8 @@ A backend is a module of this folder.  It has
         optional: many whole updates in one compiled call; without it `_descent.descend` calls cost_gradient in a loop
     threads(n_threads, m, n) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own
+    is_compiled(X) -> bool
+        compiled backends: whether a call with this X starts at once
 
     X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite
     y              (m,)     int8, 0 or 1
@@ -88,10 +90,8 @@ def load(name: str) -> ModuleType:
     if reason is not None:
         raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else")
     module = f"fastlr.backends.{row.module}"
-    if module in sys.modules:
-        return sys.modules[module]
-    with _startup.counted():
-        return importlib.import_module(module)
+    with nullcontext() if module in sys.modules else _startup.counted():
+        return importlib.import_module(module)      # also waits for another thread that is importing it right now
 
 
 # Seconds, on the safe side, from `import numba` to the first step of a kernel that lies in the cache, and what
@@ -111,8 +111,8 @@ def choose(name: str, X: Any, steps: int) -> str:
         return name
     if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
-    fused = sys.modules.get("fastlr.backends.numba_fused")
-    if fused is not None and fused.is_compiled(X):
+    is_compiled = getattr(sys.modules.get("fastlr.backends.numba_fused"), "is_compiled", None)
+    if is_compiled is not None and is_compiled(X):
         return "fused"
     return "numpy" if steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size) < _NUMBA_START else "fused"
 

@@ -103,6 +103,8 @@ class Entry:
             return self._function
         with _startup.counted(), _lock:
             X = arguments[0]
+            if self.is_compiled(X):             # by another thread, while this one waited
+                return self._compiled[_kind(X)]
             types = tuple(map(numba.typeof, arguments))
             name = f"{X.dtype.name}-{'C' if X.flags.c_contiguous else 'F'}{'-parallel' if self._parallel else ''}"
             with _caching_in(name) as cached:
@@ -118,7 +120,6 @@ class Entry:
                               f"{error}); compiled anew.  Delete the directory to mend it.", RuntimeWarning, stacklevel=2)
             self._compiled[_kind(X)] = dispatcher
             return dispatcher
-
 
     def _dispatcher(self, cached: bool) -> Any:
         # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
