@@ -1,7 +1,4 @@
-"""What gradient descent needs to know of X besides the gradient: column scales and the largest curvature.
-
-NumPy, a block of rows at a time: X is read once and never copied whole.
-"""
+"""What solvers need to know of X besides gradients: column scales and the largest curvature."""
 
 from collections.abc import Iterator
 
@@ -20,14 +17,18 @@ def _blocks(X: np.ndarray, sample_weight: np.ndarray) -> Iterator[tuple[np.ndarr
         yield block, sample_weight[start:start + rows] if sample_weight.size else np.ones(len(block))
 
 
-def standardisation(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float,
+                    fit_intercept: bool) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean and standard deviation of every column; without intercept 0 and the root mean square.
 
     Parameters
     ----------
-    X : (m, n) float64 or float32
-    sample_weight : (m,) float64, or (0,)
-    fit_intercept : bool
+    pivot : (n,) float64
+        A row of X that counts; zeros without intercept.
+    first, second : (n,) float64
+        Sums over the rows of s_i (x_i - pivot) and of s_i (x_i - pivot)^2.
+    total : float
+        The sum of the weights.
 
     Returns
     -------
@@ -36,30 +37,14 @@ def standardisation(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: boo
 
     Notes
     -----
-    Mean and squared deviations of a block are put together with those of the rows before it by Chan, Golub and
-    LeVeque's formula, which loses nothing where the mean is large against the deviation.
+    The row with the largest weight is at most sqrt(m) deviations from the mean, so that squares around it lose at most
+    m eps of the variance, however large the mean is.
     """
-    n = X.shape[1]
-    total, mean, deviation = 0.0, np.zeros(n), np.zeros(n)
-    for block, weight in _blocks(X, sample_weight):
-        block_total = float(weight.sum())
-        if block_total == 0.0:
-            continue
-        pivot = block[0]
-        shifted = block - pivot if fit_intercept else block
-        first = weight @ shifted / block_total
-        second = weight @ np.square(shifted)
-        if fit_intercept:
-            block_mean = pivot + first
-            difference = block_mean - mean
-            deviation += second - block_total * first ** 2 + difference ** 2 * (total * block_total / (total + block_total))
-            mean += difference * (block_total / (total + block_total))
-        else:
-            deviation += second
-        total += block_total
-    spread = np.sqrt(np.maximum(deviation, 0.0) / total)
-    constant = spread <= 1e-12 * np.abs(mean)
-    return mean, np.where(constant, np.maximum(np.abs(mean), 1.0), spread)
+    shift, square = first / total, second / total
+    center = pivot + shift if fit_intercept else np.zeros(pivot.size)
+    spread = np.sqrt(np.maximum(square - shift ** 2 if fit_intercept else square, 0.0))
+    constant = spread <= 1e-12 * np.abs(center)
+    return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
 
 
 def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> float:

@@ -8,16 +8,20 @@ theta is (n + 1,) float64 with the intercept last; l2 never touches the intercep
 component of every gradient is 0.
 """
 
+import functools
 import math
+from collections.abc import Callable
 from functools import cached_property
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from fastlr import _moments
 from fastlr._check import Data
-from fastlr.backends import _descent
+from fastlr.backends import _curvature, _descent
 from fastlr.backends._descent import Rule
+from fastlr.backends.numpy_vectorized import margins
 
 
 class Objective:
@@ -39,12 +43,10 @@ class Objective:
         rows = (data.X, data.y, data.sample_weight, data.offset)
         prepare = getattr(backend, "prepare", None)
         self._prepared = rows if prepare is None else prepare(*rows, n_threads)
-        self._backend = backend
-        self._data = data
-        total = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
-        to_mean = 1.0 if reduction == "mean" else 1.0 / total
-        self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=1.0 / total if reduction == "mean" else 1.0,
-                                           l2=l2, to_mean=to_mean)
+        self._backend, self._data, self._n_threads = backend, data, n_threads
+        self.total = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
+        scale, to_mean = (1.0 / self.total, 1.0) if reduction == "mean" else (1.0, 1.0 / self.total)
+        self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)
         self.n_parameters = data.X.shape[1] + 1
 
     def cost_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -62,6 +64,23 @@ class Objective:
             return updates, status
         return _descent.descend(self._backend.cost_gradient, self._prepared, theta, previous, rule, costs)
 
+    def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center."""
+        H = self._optional("hessian")(theta, center)
+        H *= self.rule.scale
+        if not self.rule.intercept:
+            H[-1] = H[:, -1] = 0.0
+            H[-1, -1] = 1.0
+        return H
+
+    def _optional(self, name: str) -> Callable[..., Any]:
+        """What the backend has under a name, or NumPy's in its place."""
+        own = getattr(self._backend, name, None)
+        if own is not None:
+            return functools.partial(own, *self._prepared)
+        data = self._data
+        return functools.partial(getattr(_curvature, name), data.X, data.y, data.sample_weight, data.offset)
+
     def gradient_norm(self, grad: np.ndarray) -> float:
         """What `tol` bounds: the largest component of the gradient in standardised coordinates, on the mean scale."""
         center, spread = self.standardisation
@@ -70,7 +89,16 @@ class Objective:
     @cached_property
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Center mu_j and spread sd_j of every column, each (n,)."""
-        return _moments.standardisation(self._data.X, self._data.sample_weight, bool(self.rule.intercept))
+        pivot = self._pivot()
+        first, second = self._optional("moments")(pivot)
+        return _moments.standardisation(pivot, first, second, self.total, bool(self.rule.intercept))
+
+    def _pivot(self) -> np.ndarray:
+        """A row of X that counts, or zeros without an intercept: what the moments are taken around."""
+        X, weight = self._data.X, self._data.sample_weight
+        if not self.rule.intercept:
+            return np.zeros(X.shape[1])
+        return X[int(np.argmax(weight)) if weight.size else 0].astype(np.float64)
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""
@@ -80,3 +108,74 @@ class Objective:
         """A constant L such that a step of 1/L never makes J larger."""
         squares = _moments.largest_eigenvalue(self._data.X, self._data.sample_weight, bool(self.rule.intercept))
         return 0.25 * self.rule.scale * squares + self.rule.l2      # sigma' <= 1/4
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of X."""
+        m, n = self._data.X.shape
+        return m, n
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether the margins have an offset."""
+        return self._data.offset.size > 0
+
+    @cached_property
+    def rate(self) -> float:
+        """The (weighted) share of the examples with y = 1."""
+        weight, y = self._data.sample_weight, self._data.y
+        return float(weight @ y) / self.total if weight.size else np.count_nonzero(y) / self.total
+
+    def effective_rows(self) -> float:
+        """How many rows of equal weight tell as much as these (Kish)."""
+        weight = self._data.sample_weight
+        return self.total ** 2 / float(weight @ weight) if weight.size else self.total
+
+    def sample(self, rows: int) -> "Objective":
+        """J on so many rows, spread evenly over X; which ones depends on the shape alone."""
+        data, m = self._data, self._data.X.shape[0]
+        chosen = ((np.arange(rows) + np.random.default_rng(0).random(rows)) * (m / rows)).astype(np.intp)
+        X = data.X.take(chosen, axis=0) if data.X.flags.c_contiguous else data.X.T.take(chosen, axis=1).T
+        vectors = (v[chosen] if v.size else v for v in (data.y, data.sample_weight, data.offset))
+        drawn = [X, *vectors]
+        for array in drawn:
+            array.flags.writeable = False
+        X, y, sample_weight, offset = drawn
+        sample = Objective(self._backend, data._replace(X=X, y=y, sample_weight=sample_weight, offset=offset), self.rule.l2,
+                           "mean", bool(self.rule.intercept), self._n_threads)
+        size = 1.0 / self.rule.to_mean                      # of J, against the mean
+        sample.rule = sample.rule._replace(scale=size * sample.rule.scale, to_mean=self.rule.to_mean)
+        return sample
+
+    # ---- separated classes ------------------------------------------------------------------------------------------
+
+    def is_separated_by(self, theta: np.ndarray, cost: float) -> bool:
+        """Whether theta, where J is `cost`, tells the classes apart without error, so that J has no minimum.
+
+        Then no example has lost more than log 2.  X is read only where that is certain.
+        """
+        if self.rule.l2 > 0.0 or cost > self._cost_of_one_error:
+            return False
+        least, largest = self._margins_of_right(theta)
+        return least > 0.0
+
+    def recedes_along(self, direction: np.ndarray) -> bool:
+        """Whether J falls for ever along a direction (n + 1,): no row's margin moves the wrong way, and some move."""
+        if self.rule.l2 > 0.0:
+            return False
+        least, largest = self._margins_of_right(direction)
+        return largest > 0.1 and least > -0.01 * largest
+
+    @cached_property
+    def _cost_of_one_error(self) -> float:
+        weight = self._data.sample_weight
+        return self.rule.scale * math.log(2.0) * (float(weight[weight > 0.0].min()) if weight.size else 1.0)
+
+    def _margins_of_right(self, theta: np.ndarray) -> tuple[float, float]:
+        """Least and largest margin in favour of the right class, over the rows that count, without b where b is fixed."""
+        data = self._data
+        theta = np.append(theta[:-1], theta[-1] * self.rule.intercept)
+        right = margins(data.X, np.empty(0), theta) * np.where(data.y, 1.0, -1.0)
+        if data.sample_weight.size:
+            right = right[data.sample_weight > 0.0]
+        return float(right.min()), float(right.max())

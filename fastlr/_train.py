@@ -10,9 +10,7 @@ import numpy as np
 from fastlr import _check, backends, solvers
 from fastlr._model import Model
 from fastlr._objective import Objective
-from fastlr._warnings import ConvergenceWarning
 from fastlr.backends import _startup
-from fastlr.solvers import gd
 
 
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
@@ -97,24 +95,24 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     """
     start, compiled = time.perf_counter(), _startup.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress)
-    solver, module = solvers.load(solver)
+    module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
     n_threads = _check.optional(_check.integer, "n_threads", n_threads, at_least=1)
     data = _check.data(X, y, sample_weight, class_weight, offset)
     theta = _check.start(init, data.X.shape[1])
 
-    backend = backends.choose(backend, data.X, gd.DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter)
+    backend = backends.choose(backend, data.X, module.expected_steps(options))
     kernel = backends.load(backend)
     with backends.threads(kernel, n_threads, *data.X.shape) as count:
         objective = Objective(kernel, data, **objective_options, n_threads=count)
         result = module.solve(objective, theta, options)
 
     if result.warning is not None:
-        warnings.warn(result.warning, ConvergenceWarning, stacklevel=2)
+        warnings.warn(result.warning, stacklevel=2)
     compile_time = _startup.seconds() - compiled
     return Model(w=_frozen(result.theta[:-1]), b=float(result.theta[-1]), classes=_frozen(data.classes), cost=result.cost,
                  costs=_frozen(result.costs), n_iter=result.costs.size, converged=result.converged,
-                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=solver, backend=backend,
+                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver, backend=backend,
                  n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
                  feature_names=data.feature_names, has_offset=data.offset.size > 0)
 

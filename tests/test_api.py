@@ -129,6 +129,8 @@ for shape in ((100, 3), (50_000, 10)):
         X = np.asarray(rng.standard_normal(shape), order=order); y = rng.random(shape[0]) < 0.5
         for options in ({}, {"sample_weight": rng.random(shape[0]), "offset": rng.random(shape[0])}, {"tol": 0.5}):
             assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused", **options).compile_time == 0.0
+            for solver in ("auto", "newton", "lbfgs"):
+                assert fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused").compile_time == 0.0
 """
     result = run(code)
     assert result.returncode == 0, result.stderr

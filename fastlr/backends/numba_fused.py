@@ -1,9 +1,8 @@
 """One read of X a step: forward, backward and update, a block of rows at a time while the block is in cache.
 
 A block is small enough to stay in the processor's cache between the forward pass and the backward pass, so that
-memory is read once a step and not twice.  Inside a block every loop runs over contiguous numbers and vectorises:
-along a row for C order, along a column for Fortran order.  Several rows (columns) go together, so that w and dw
-(z and dz) are loaded once for all of them.
+memory is read once a step and not twice.  The two products over a block are in `_products`; loss, sigmoid and dz of a
+block are vector loops too.
 """
 
 from typing import Any
@@ -14,118 +13,15 @@ from numba import prange
 from fastlr.backends._blocks import combine, number_of_chunks, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
-from fastlr.backends._jit import block, by_order, helper
+from fastlr.backends._compiled_hessian import hessian
+from fastlr.backends._compiled_moments import moments
+from fastlr.backends._jit import block, helper
+from fastlr.backends._products import backward, forward
 from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
 from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 
-__all__ = ["cost_gradient", "descend", "is_compiled", "prepare", "threads"]
-
-
-# ---- C order: a row is contiguous, eight rows go together ----------------------------------------------------------
-
-def _forward_rows(X: Any, start: int, theta: Any, z: Any) -> None:
-    n = X.shape[1]
-    w, b = theta[:n], theta[n]
-    X = X[start:start + z.size]
-    together = z.size - z.size % 8
-    for i in range(0, together, 8):
-        x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
-        z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
-        for j in range(n):
-            z0 += w[j] * x0[j]
-            z1 += w[j] * x1[j]
-            z2 += w[j] * x2[j]
-            z3 += w[j] * x3[j]
-            z4 += w[j] * x4[j]
-            z5 += w[j] * x5[j]
-            z6 += w[j] * x6[j]
-            z7 += w[j] * x7[j]
-        z[i], z[i + 1], z[i + 2], z[i + 3] = z0 + b, z1 + b, z2 + b, z3 + b
-        z[i + 4], z[i + 5], z[i + 6], z[i + 7] = z4 + b, z5 + b, z6 + b, z7 + b
-    for i in range(together, z.size):
-        x, zi = X[i], b
-        for j in range(n):
-            zi += w[j] * x[j]
-        z[i] = zi
-
-
-def _backward_rows(X: Any, start: int, dz: Any, grad: Any) -> None:
-    n = X.shape[1]
-    dw = grad[:n]
-    X = X[start:start + dz.size]
-    together = dz.size - dz.size % 8
-    for i in range(0, together, 8):
-        x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
-        d0, d1, d2, d3 = dz[i], dz[i + 1], dz[i + 2], dz[i + 3]
-        d4, d5, d6, d7 = dz[i + 4], dz[i + 5], dz[i + 6], dz[i + 7]
-        for j in range(n):
-            dw[j] += ((d0 * x0[j] + d1 * x1[j]) + (d2 * x2[j] + d3 * x3[j])
-                      + (d4 * x4[j] + d5 * x5[j]) + (d6 * x6[j] + d7 * x7[j]))
-    for i in range(together, dz.size):
-        x, d = X[i], dz[i]
-        for j in range(n):
-            dw[j] += d * x[j]
-
-
-# ---- Fortran order: a column is contiguous, eight columns go together ----------------------------------------------
-
-def _forward_columns(X: Any, start: int, theta: Any, z: Any) -> None:
-    n = X.shape[1]
-    stop = start + z.size
-    together = n - n % 8
-    z[:] = theta[n]
-    for j in range(0, together, 8):
-        x0, x1, x2, x3 = X[start:stop, j], X[start:stop, j + 1], X[start:stop, j + 2], X[start:stop, j + 3]
-        x4, x5, x6, x7 = X[start:stop, j + 4], X[start:stop, j + 5], X[start:stop, j + 6], X[start:stop, j + 7]
-        w0, w1, w2, w3 = theta[j], theta[j + 1], theta[j + 2], theta[j + 3]
-        w4, w5, w6, w7 = theta[j + 4], theta[j + 5], theta[j + 6], theta[j + 7]
-        for i in range(z.size):
-            z[i] += ((w0 * x0[i] + w1 * x1[i]) + (w2 * x2[i] + w3 * x3[i])
-                     + (w4 * x4[i] + w5 * x5[i]) + (w6 * x6[i] + w7 * x7[i]))
-    for j in range(together, n):
-        x, w = X[start:stop, j], theta[j]
-        for i in range(z.size):
-            z[i] += w * x[i]
-
-
-def _backward_columns(X: Any, start: int, dz: Any, grad: Any) -> None:
-    n = X.shape[1]
-    stop = start + dz.size
-    together = n - n % 8
-    for j in range(0, together, 8):
-        x0, x1, x2, x3 = X[start:stop, j], X[start:stop, j + 1], X[start:stop, j + 2], X[start:stop, j + 3]
-        x4, x5, x6, x7 = X[start:stop, j + 4], X[start:stop, j + 5], X[start:stop, j + 6], X[start:stop, j + 7]
-        dw0 = dw1 = dw2 = dw3 = dw4 = dw5 = dw6 = dw7 = 0.0
-        for i in range(dz.size):
-            dw0 += dz[i] * x0[i]
-            dw1 += dz[i] * x1[i]
-            dw2 += dz[i] * x2[i]
-            dw3 += dz[i] * x3[i]
-            dw4 += dz[i] * x4[i]
-            dw5 += dz[i] * x5[i]
-            dw6 += dz[i] * x6[i]
-            dw7 += dz[i] * x7[i]
-        dw = grad[j:j + 8]
-        dw[0] += dw0
-        dw[1] += dw1
-        dw[2] += dw2
-        dw[3] += dw3
-        dw[4] += dw4
-        dw[5] += dw5
-        dw[6] += dw6
-        dw[7] += dw7
-    for j in range(together, n):
-        x, dw0 = X[start:stop, j], 0.0
-        for i in range(dz.size):
-            dw0 += dz[i] * x[i]
-        grad[j] += dw0
-
-
-# ---- either order --------------------------------------------------------------------------------------------------
-
-_forward = by_order(_forward_rows, _forward_columns)
-_backward = by_order(_backward_rows, _backward_columns)
+__all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "prepare", "threads"]
 
 
 @helper
@@ -174,11 +70,11 @@ def _chunk(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: i
     for first in range(start, stop, rows):
         last = min(first + rows, stop)
         z, loss = z_space[:last - first], loss_space[:last - first]
-        _forward(X, first, theta, z)
+        forward(X, first, theta, z)
         if offset.size:
             z += offset[first:last]
         J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
-        _backward(X, first, z, sums)
+        backward(X, first, z, sums)
         sums[n] += db
         sums[n + 1] += J
 

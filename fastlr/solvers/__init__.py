@@ -16,7 +16,7 @@ import numpy as np
 
 NAMES = ("auto", "gd", "newton", "lbfgs")
 
-_TABLE = {"auto": "gd", "gd": "gd"}             # "auto" is gradient descent until there is something faster
+DEFAULT_MAX_ITER = 10_000
 
 
 class Options(NamedTuple):
@@ -48,21 +48,18 @@ class Result(NamedTuple):
     stop_reason: str
     grad_norm: float        # what tol bounds, or NaN where it was not asked for
     gap: float | None       # estimate of J - J*
-    warning: str | None     # for the user, if the result is not what was asked for
+    solver: str             # the method that really ran
+    warning: Warning | None     # for the user, if the result is not what was asked for
 
 
-def load(name: str) -> tuple[str, ModuleType]:
-    """The solver that really runs for a name, and its module.
+def load(name: str) -> ModuleType:
+    """The module of a solver.
 
     Raises
     ------
     ValueError
         Unknown name.
-    NotImplementedError
-        A solver that is not there yet.
     """
     if name not in NAMES:
         raise ValueError(f"solver={name!r} is unknown; there are {', '.join(map(repr, NAMES))}")
-    if name not in _TABLE:
-        raise NotImplementedError(f"solver={name!r} is not there yet; there are {', '.join(map(repr, _TABLE))}")
-    return _TABLE[name], importlib.import_module(f"fastlr.solvers.{_TABLE[name]}")
+    return importlib.import_module(f"fastlr.solvers.{name}")

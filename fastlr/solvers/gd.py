@@ -6,12 +6,16 @@ import time
 import numpy as np
 
 from fastlr._objective import Objective
+from fastlr._warnings import ConvergenceWarning
 from fastlr.backends._descent import CONVERGED, DIVERGED, GOING, Rule
-from fastlr.solvers import Options, Result, State
+from fastlr.solvers import DEFAULT_MAX_ITER, Options, Result, State
 
-DEFAULT_MAX_ITER = 10_000
 _SECONDS_A_CALL = 0.05          # of steps in one compiled call: Ctrl-C is answered between calls
 _CEILING = 1e6                  # a cost so many times that of the start is the work of a learning rate that is far too large
+
+
+def expected_steps(options: Options) -> int:
+    return DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
 
 
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
@@ -68,15 +72,17 @@ def _result(objective: Objective, theta: np.ndarray, costs: np.ndarray, cost: fl
     converged = grad_norm <= tol
     warning = None
     if tol > 0.0 and not converged:
-        warning = (f"gradient descent did not converge: after {costs.size} updates the gradient is {grad_norm:.3g}, above "
-                   f"tol={tol:g}, at J = {cost:.6g}.  Raise max_iter, bring the features to one scale, or set a larger tol")
-    return Result(theta, cost, costs, converged, reason, grad_norm, None, warning)
+        warning = ConvergenceWarning(
+            f"gradient descent did not converge: after {costs.size} updates the gradient is {grad_norm:.3g}, above "
+            f"tol={tol:g}, at J = {cost:.6g}.  Raise max_iter, bring the features to one scale, or set a larger tol")
+    return Result(theta, cost, costs, converged, reason, grad_norm, None, "gd", warning)
 
 
 def _diverged(objective: Objective, previous: np.ndarray, costs: np.ndarray, cost: float, alpha: float) -> Result:
     """The parameters before the last update, the one that led to `cost`."""
     reason = f"diverged: J rose from {costs[0]:.3g} to {cost:.3g} at update {costs.size}"
-    warning = (f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} "
-               "is far too large for features of this scale: lower it, bring the features to one scale, or leave it out "
-               "for a step that is guaranteed to descend")
-    return Result(previous, objective.cost_gradient(previous)[0], costs[:-1], False, reason, math.nan, None, warning)
+    warning = ConvergenceWarning(
+        f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} is far too "
+        "large for features of this scale: lower it, bring the features to one scale, or leave it out for a step that is "
+        "guaranteed to descend")
+    return Result(previous, objective.cost_gradient(previous)[0], costs[:-1], False, reason, math.nan, None, "gd", warning)

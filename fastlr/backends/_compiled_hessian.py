@@ -1,0 +1,156 @@
+"""The Hessian of the loss for every compiled backend, in the threads of its kernels.
+
+A block of rows is packed into a panel, centered, weighed and transposed, a feature a row.  Every entry of the Hessian is
+then the dot product of two rows of the panel; sixteen go together, so that each number that is loaded is used four times.
+(NumPy's BLAS is no faster at that, and its threads and the kernels' would wait for each other.)
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastlr.backends._blocks import rows_of
+from fastlr.backends._jit import block, by_order, helper
+from fastlr.backends._products import forward
+from fastlr.backends._scalar import exp_nonpositive, sigmoid
+from fastlr.backends._threads import SerialOrParallel
+
+_ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets
+_TILE = 4                       # features; a panel has a whole number of tiles
+_PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
+
+
+def _pack_rows(X: Any, start: int, center: Any, root: Any, panel: Any) -> None:
+    together = root.size - root.size % 8
+    for k in range(0, together, 8):         # whole cache lines of the panel at a time
+        i = start + k
+        x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
+        r0, r1, r2, r3 = root[k], root[k + 1], root[k + 2], root[k + 3]
+        r4, r5, r6, r7 = root[k + 4], root[k + 5], root[k + 6], root[k + 7]
+        for j in range(center.size):
+            row, mu = panel[j, k:k + 8], center[j]
+            row[0] = r0 * (x0[j] - mu)
+            row[1] = r1 * (x1[j] - mu)
+            row[2] = r2 * (x2[j] - mu)
+            row[3] = r3 * (x3[j] - mu)
+            row[4] = r4 * (x4[j] - mu)
+            row[5] = r5 * (x5[j] - mu)
+            row[6] = r6 * (x6[j] - mu)
+            row[7] = r7 * (x7[j] - mu)
+    for k in range(together, root.size):
+        x, r = X[start + k], root[k]
+        for j in range(center.size):
+            panel[j, k] = r * (x[j] - center[j])
+
+
+def _pack_columns(X: Any, start: int, center: Any, root: Any, panel: Any) -> None:
+    stop = start + root.size
+    for j in range(center.size):
+        x, row, mu = X[start:stop, j], panel[j], center[j]
+        for k in range(root.size):
+            row[k] = root[k] * (x[k] - mu)
+
+
+_pack = by_order(_pack_rows, _pack_columns)
+
+
+@block
+def _roots(z: Any, sample_weight: Any) -> None:
+    """Turn z into sqrt(s a (1 - a)) in place."""
+    for i in range(z.size):
+        e = exp_nonpositive(-abs(z[i]))
+        z[i] = e / ((1.0 + e) * (1.0 + e))
+    if sample_weight.size:
+        for i in range(z.size):
+            z[i] *= sample_weight[i]
+    for i in range(z.size):
+        z[i] = np.sqrt(z[i])
+
+
+@block
+def _add_products(panel: Any, H: Any) -> None:
+    """H += panel panel^T, its lower triangle in tiles of 4 x 4."""
+    for i in range(0, panel.shape[0], 4):
+        a0, a1, a2, a3 = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
+        for j in range(0, i + 4, 4):
+            b0, b1, b2, b3 = panel[j], panel[j + 1], panel[j + 2], panel[j + 3]
+            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
+            s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
+            for k in range(panel.shape[1]):
+                s00 += a0[k] * b0[k]
+                s01 += a0[k] * b1[k]
+                s02 += a0[k] * b2[k]
+                s03 += a0[k] * b3[k]
+                s10 += a1[k] * b0[k]
+                s11 += a1[k] * b1[k]
+                s12 += a1[k] * b2[k]
+                s13 += a1[k] * b3[k]
+                s20 += a2[k] * b0[k]
+                s21 += a2[k] * b1[k]
+                s22 += a2[k] * b2[k]
+                s23 += a2[k] * b3[k]
+                s30 += a3[k] * b0[k]
+                s31 += a3[k] * b1[k]
+                s32 += a3[k] * b2[k]
+                s33 += a3[k] * b3[k]
+            h0, h1, h2, h3 = H[i, j:j + 4], H[i + 1, j:j + 4], H[i + 2, j:j + 4], H[i + 3, j:j + 4]
+            h0[0] += s00
+            h0[1] += s01
+            h0[2] += s02
+            h0[3] += s03
+            h1[0] += s10
+            h1[1] += s11
+            h1[2] += s12
+            h1[3] += s13
+            h2[0] += s20
+            h2[1] += s21
+            h2[2] += s22
+            h2[3] += s23
+            h3[0] += s30
+            h3[1] += s31
+            h3[2] += s32
+            h3[3] += s33
+
+
+@helper
+def _chunk(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
+    """H (side, side) becomes the sum over the rows start..stop, in its lower triangle."""
+    n = X.shape[1]
+    panel, space = np.zeros((H.shape[0], _ROWS)), np.empty(_ROWS)
+    H[:] = 0.0
+    for first in range(start, stop, _ROWS):
+        last = min(first + _ROWS, stop)
+        root = space[:last - first]
+        forward(X, first, theta, root)
+        if offset.size:
+            root += offset[first:last]
+        _roots(root, sample_weight[first:last])
+        if root.size < _ROWS:
+            panel[:] = 0.0
+        _pack(X, first, center, root, panel)
+        for k in range(root.size):
+            panel[n, k] = root[k]
+        _add_products(panel, H)
+
+
+def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, partial: Any) -> None:
+    m, chunks = X.shape[0], partial.shape[0]
+    for chunk in prange(chunks):
+        start, stop = rows_of(chunk, chunks, m, _ROWS)
+        _chunk(X, sample_weight, offset, theta, center, start, stop, partial[chunk])
+
+
+_entry = SerialOrParallel(_hessian)
+
+
+def hessian(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
+            center: np.ndarray) -> np.ndarray:
+    """See `fastlr.backends`."""
+    m, n = X.shape
+    side = -(-(n + 1) // _TILE) * _TILE
+    most_chunks = max(4, min(32, _PARTIAL // side ** 2))
+    partial = np.empty((min(-(-m // _ROWS), most_chunks), side, side))
+    _entry(n_threads, X, sample_weight, offset, theta, center, partial)
+    lower = np.tril(partial.sum(axis=0)[:n + 1, :n + 1])
+    return lower + np.tril(lower, -1).T

@@ -1,0 +1,64 @@
+"""Sums and squares of every column around a pivot, for every compiled backend, in one read of X."""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastlr.backends._blocks import number_of_chunks, rows_of
+from fastlr.backends._jit import by_order
+from fastlr.backends._threads import SerialOrParallel
+
+_ROWS = 512                     # whose weights are at hand
+
+
+def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
+    for i in range(weight.size):
+        x, s = X[start + i], weight[i]
+        for j in range(pivot.size):
+            d = x[j] - pivot[j]
+            sum_1[j] += s * d
+            sum_2[j] += s * d * d
+
+
+def _moment_columns(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
+    stop = start + weight.size
+    for j in range(pivot.size):
+        x, mu = X[start:stop, j], pivot[j]
+        first = second = 0.0
+        for i in range(weight.size):
+            d = x[i] - mu
+            first += weight[i] * d
+            second += weight[i] * d * d
+        sum_1[j] += first
+        sum_2[j] += second
+
+
+_add_moments = by_order(_moment_rows, _moment_columns)
+
+
+def _moments(X: Any, sample_weight: Any, pivot: Any, sums: Any) -> None:
+    m, n = X.shape
+    chunks = number_of_chunks(m, _ROWS)
+    partial = np.zeros((chunks, 2 * n))
+    for chunk in prange(chunks):
+        start, stop = rows_of(chunk, chunks, m, _ROWS)
+        ones = np.ones(_ROWS)
+        for first in range(start, stop, _ROWS):
+            last = min(first + _ROWS, stop)
+            weight = sample_weight[first:last] if sample_weight.size else ones[:last - first]
+            _add_moments(X, first, weight, pivot, partial[chunk, :n], partial[chunk, n:])
+    for chunk in range(chunks):
+        for j in range(2 * n):
+            sums[j] += partial[chunk, j]
+
+
+_entry = SerialOrParallel(_moments)
+
+
+def moments(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
+            pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """See `fastlr.backends`."""
+    sums = np.zeros(2 * pivot.size)
+    _entry(n_threads, X, sample_weight, pivot, sums)
+    return sums[:pivot.size], sums[pivot.size:]

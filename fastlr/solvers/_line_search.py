@@ -1,0 +1,54 @@
+"""How far to go along a direction: all the way where that lowers J, else to the minimum of a cubic, and again."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr._standardised import Standardised
+
+_ENOUGH = 1e-4                  # of the decrease that the slope promises (Armijo)
+_ROUNDING = 16 * float(np.finfo(float).eps)     # of J, relative: differences below say nothing
+_TRIALS = 40
+
+
+class Step(NamedTuple):
+    """Where a step has led."""
+
+    u: np.ndarray
+    cost: float
+    grad: np.ndarray
+
+
+def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray) -> Step | None:
+    """The step from u along p, or None if no step lowers J any more."""
+    slope = float(grad @ p)
+    t = 1.0
+    for _ in range(_TRIALS):
+        trial = u + t * p
+        trial_cost, trial_grad = problem.cost_gradient(trial)
+        trial_slope = float(trial_grad @ p)
+        if trial_cost <= cost + _ENOUGH * t * slope:
+            return Step(trial, trial_cost, trial_grad)
+        if trial_cost <= cost + _ROUNDING * abs(cost):      # too close to tell by J; the slope still can
+            if abs(trial_slope) <= 0.9 * abs(slope):
+                return Step(trial, trial_cost, trial_grad)
+            if -t * slope <= _ROUNDING * abs(cost):
+                return None
+        t = _minimum_of_cubic(t, cost, slope, trial_cost, trial_slope)
+    return None
+
+
+def _minimum_of_cubic(t: float, cost: float, slope: float, trial_cost: float, trial_slope: float) -> float:
+    """Where the cubic with these values and slopes at 0 and t is least, kept well inside; a tenth of t if J overflowed."""
+    if not (math.isfinite(trial_cost) and math.isfinite(trial_slope)):
+        return 0.1 * t
+    d1 = slope + trial_slope + 3.0 * (cost - trial_cost) / t
+    radicand = d1 * d1 - slope * trial_slope
+    if radicand < 0.0:
+        return 0.5 * t
+    d2 = math.sqrt(radicand)
+    denominator = trial_slope - slope + 2.0 * d2
+    if denominator == 0.0:
+        return 0.5 * t
+    return min(max(t - t * (trial_slope + d2 - d1) / denominator, 0.05 * t), 0.7 * t)

@@ -1,0 +1,144 @@
+"""Descent along -M g, where M approximates the inverse Hessian: the engine of "newton", "lbfgs" and "auto".
+
+M is the inverse of a Hessian, or of its diagonal, somewhere near, corrected by the last steps (the two-loop recursion of
+L-BFGS: Nocedal and Wright, Numerical Optimization, algorithm 7.4).  A correction is free; a new Hessian costs as much as
+several steps.  So one is computed only when the steps that are left, at the rate at which the gradient has been
+shrinking, would cost more than the Hessian and the steps that are left with it.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr._standardised import Standardised
+from fastlr.solvers._inverse import inverse_factor
+from fastlr.solvers._line_search import line_search
+
+_MEMORY = 10                    # steps that correct M
+_RIDGE = 1e-11                  # added to a Hessian, relative to its mean diagonal: collinear columns make it singular
+_RATE_STEPS = 4                 # a rate is the mean of at most so many steps,
+_EVIDENCE = 2                   # and of at least so many
+_BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
+
+
+class Metric:
+    """M.
+
+    Parameters
+    ----------
+    base : callable
+        g -> M g before corrections.
+    is_diagonal : bool
+        Whether `base` stands for a diagonal, whose size the last step has to correct.
+    """
+
+    def __init__(self, base: Callable[[np.ndarray], np.ndarray], is_diagonal: bool) -> None:
+        self._base = base
+        self.is_diagonal = is_diagonal
+        self._pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
+        self._lengths: list[float] = []             # of the gradient in the metric of `base`, step by step
+
+    @classmethod
+    def diagonal(cls, problem: Standardised) -> "Metric":
+        """From the diagonal of the Hessian at the null model, which costs nothing."""
+        inverse = 1.0 / problem.diagonal
+        return cls(lambda g: inverse * g, is_diagonal=True)
+
+    @classmethod
+    def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
+        """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
+        H = problem.hessian(u)
+        n = len(H)
+        H.flat[::n + 1] += _RIDGE * np.trace(H) / n + np.finfo(float).tiny + problem.uncertainty * problem.diagonal
+        P = inverse_factor(H)
+        P_transposed = np.ascontiguousarray(P.T)
+        return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)), is_diagonal=False)   # vecdot starts no BLAS threads
+
+    def direction(self, grad: np.ndarray) -> np.ndarray:
+        """-M grad."""
+        q, along = -grad, []
+        for du, dg, curvature in reversed(self._pairs):
+            alpha = float(du @ q) / curvature
+            q = q - alpha * dg
+            along.append(alpha)
+        p = self._base(q)
+        if self.is_diagonal and self._pairs:
+            _, dg, curvature = self._pairs[-1]
+            p *= curvature / float(dg @ self._base(dg))
+        for (du, dg, curvature), alpha in zip(self._pairs, reversed(along), strict=True):
+            p += du * (alpha - float(dg @ p) / curvature)
+        return p
+
+    def learn(self, du: np.ndarray, dg: np.ndarray) -> None:
+        """Correct M by a step du that changed the gradient by dg."""
+        curvature = float(du @ dg)
+        if curvature > 0.0:
+            self._pairs = [*self._pairs[1 - _MEMORY:], (du, dg, curvature)]
+
+    def arrive(self, grad: np.ndarray) -> None:
+        """Note the gradient at a new point, for the rate."""
+        self._lengths = [*self._lengths[-_RATE_STEPS:], math.sqrt(max(float(grad @ self._base(grad)), 0.0))]
+
+    def forget_rate(self) -> None:
+        """On the way to another problem."""
+        self._lengths = []
+
+    def rate(self) -> float:
+        """By what factor a step has been shrinking the gradient; 0 for want of evidence."""
+        steps = len(self._lengths) - 1
+        if steps < (_EVIDENCE if self.is_diagonal else 1):
+            return 0.0
+        return (self._lengths[-1] / self._lengths[0]) ** (1.0 / steps)
+
+
+class Iterate(NamedTuple):
+    """A point on the way."""
+
+    u: np.ndarray               # (n + 1,) standardised coordinates
+    cost: float                 # J
+    grad: np.ndarray            # (n + 1,)
+    metric: Metric
+    p: np.ndarray               # (n + 1,) -M grad: where the next step goes
+    gap: float                  # grad^T M grad / 2, an estimate of J - J*
+
+
+def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> Iterator[Iterate]:
+    """Descend from u for as long as somebody asks and J can be lowered.
+
+    Parameters
+    ----------
+    problem : Standardised
+    u : (n + 1,)
+    metric : Metric
+        To begin with.
+    tol : float
+        Where all this is going: what the gradient's norm is to be at the end.
+    steps_a_hessian : float
+        What a Hessian costs; infinity for none.
+    """
+    cost, grad = problem.cost_gradient(u)
+    metric.forget_rate()
+    while True:
+        metric.arrive(grad)
+        if _pays(problem, grad, metric, tol, steps_a_hessian):
+            metric = Metric.hessian(problem, u)
+            metric.arrive(grad)
+        p = metric.direction(grad)
+        yield Iterate(u, cost, grad, metric, p, -0.5 * float(grad @ p))
+        step = line_search(problem, u, cost, grad, p)
+        if step is None:
+            return
+        metric.learn(step.u - u, step.grad - grad)
+        u, cost, grad = step
+
+
+def _pays(problem: Standardised, grad: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> bool:
+    """Whether a Hessian is cheaper than the steps it saves."""
+    rate = metric.rate()
+    if rate == 0.0:
+        return False
+    left = math.log(max(problem.gradient_norm(grad) / max(tol, 1e-16), 1.0))
+    rate_with = max(_BEST_RATE, math.sqrt(problem.uncertainty))
+    return left / -math.log(min(rate, 0.999)) > steps_a_hessian + left / -math.log(min(rate_with, 0.999))

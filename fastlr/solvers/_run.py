@@ -1,0 +1,81 @@
+"""From a sequence of iterates to a Result: when to stop, and what to say about it."""
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastlr._standardised import Standardised
+from fastlr._warnings import ConvergenceWarning, SeparationWarning
+from fastlr.solvers import DEFAULT_MAX_ITER, Options, Result, State
+from fastlr.solvers._quasi_newton import Iterate
+
+_MOVING = 1e-5                  # standard deviations: a next step shorter than this leads nowhere far
+
+
+def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> Result:
+    """Follow the iterates until the gradient is at most `tol`, or something else ends it.
+
+    Parameters
+    ----------
+    problem : Standardised
+    points : iterator of Iterate
+        The start, then one for each update; it ends where J can't be lowered any more.
+    options : Options
+    """
+    max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
+    start = time.perf_counter()
+    point = next(points)
+    if not math.isfinite(point.cost):
+        raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
+
+    costs: list[float] = []
+    advice = "set a larger tol"
+    separated = False
+    while True:
+        if problem.gradient_norm(point.grad) <= options.tol and options.tol > 0.0:
+            reason = f"the gradient is at most tol={options.tol:g}"
+            break
+        if problem.objective.is_separated_by(problem.theta_of(point.u), point.cost):
+            separated = True
+            break
+        if len(costs) == max_iter:
+            reason, advice = f"max_iter={max_iter} updates were made", "raise max_iter or set a larger tol"
+            break
+        following = next(points, None)
+        if following is None:
+            reason = "no step lowers J any more: what is left of the gradient is rounding"
+            break
+        costs.append(point.cost)
+        point = following
+        if options.callback is not None and options.callback(_state(problem, point, costs, start)):
+            reason, advice = "the callback asked to stop", ""
+            break
+
+    if not separated and np.abs(point.p).max() > _MOVING:
+        separated = problem.objective.recedes_along(problem.theta_of(point.p))
+    grad_norm = problem.gradient_norm(point.grad)
+    converged = grad_norm <= options.tol and options.tol > 0.0 and not separated
+    warning: ConvergenceWarning | None = None
+    if separated:
+        reason = "the classes are separated: J has no minimum"
+        warning = SeparationWarning(
+            f"some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
+            f"minimum; w after {len(costs)} updates is returned (J = {point.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or "
+            f"drop the features that give the classes away; column {_largest(point.p)} counts most in that direction")
+    elif options.tol > 0.0 and not converged and advice:
+        warning = ConvergenceWarning(
+            f"training did not converge: after {len(costs)} updates the gradient is {grad_norm:.3g}, above tol={options.tol:g}, "
+            f"at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
+    return Result(problem.theta_of(point.u), point.cost, np.array(costs), converged, reason, grad_norm, point.gap,
+                  "lbfgs" if point.metric.is_diagonal else "newton", warning)
+
+
+def _state(problem: Standardised, point: Iterate, costs: list[float], start: float) -> State:
+    theta = problem.theta_of(point.u)
+    return State(len(costs), costs[-1], theta[:-1], float(theta[-1]), time.perf_counter() - start)
+
+
+def _largest(p: np.ndarray) -> int:
+    return int(np.argmax(np.abs(p[:-1])))

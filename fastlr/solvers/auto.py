@@ -1,0 +1,54 @@
+"""The optimum in a few reads of X: samples first, then all rows, with Hessians only where they pay.
+
+On s rows the optimum is known up to their sampling error: J exceeds J* by about n / (2 s) there.  To get that far takes a
+small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
+sqrt(n / s).  Samples grow until a read of one costs as much as a fifth of X; a problem with too few rows for that is
+solved on all of them from the start.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastlr._objective import Objective
+from fastlr._standardised import Standardised, standardised
+from fastlr.solvers import Options, Result
+from fastlr.solvers._quasi_newton import Metric, iterates
+from fastlr.solvers._run import run
+
+_ROWS_A_FEATURE = 10            # of the first sample
+_FEWEST_ROWS = 500
+_GROWTH = 5                     # from sample to sample, and from the last to X
+_OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
+_STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
+
+
+def expected_steps(options: Options) -> int:
+    return 30
+
+
+def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
+    """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
+    problem, u = standardised(objective, theta)
+    metric = Metric.diagonal(problem)
+    if not theta.any():
+        for rows in _sample_sizes(*objective.shape):
+            u, metric = _optimum_of(problem.sample(rows), u, metric, options.tol)
+    return run(problem, iterates(problem, u, metric, options.tol, problem.steps_a_hessian()), options)
+
+
+def _sample_sizes(m: int, n: int) -> Iterator[int]:
+    rows = max(_FEWEST_ROWS, _ROWS_A_FEATURE * n)
+    while rows <= m // _GROWTH:
+        yield rows
+        rows *= _GROWTH
+
+
+def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float) -> tuple[np.ndarray, Metric]:
+    """The optimum of a sample, up to its sampling error, and the metric there."""
+    points = iterates(sample, u, metric, tol, sample.steps_a_hessian())
+    enough = _OF_SAMPLING_ERROR * sample.sampling_error()
+    for _, point in zip(range(_STEPS_A_SAMPLE), points, strict=False):
+        if point.gap <= enough:
+            break
+    return point.u, point.metric

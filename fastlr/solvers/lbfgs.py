@@ -1,0 +1,22 @@
+"""L-BFGS in standardised coordinates: no Hessian, for many features."""
+
+import math
+
+import numpy as np
+
+from fastlr._objective import Objective
+from fastlr._standardised import standardised
+from fastlr.solvers import Options, Result
+from fastlr.solvers._quasi_newton import Metric, iterates
+from fastlr.solvers._run import run
+
+
+def expected_steps(options: Options) -> int:
+    return 30
+
+
+def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
+    """Minimise J from theta."""
+    problem, u = standardised(objective, theta)
+    points = iterates(problem, u, Metric.diagonal(problem), options.tol, steps_a_hessian=math.inf)
+    return run(problem, points, options)

@@ -1,0 +1,91 @@
+"""Means, deviations and Hessians: every backend against the formulas in plain NumPy."""
+
+import numpy as np
+import pytest
+
+from fastlr import _check, backends
+from fastlr._objective import Objective
+from tests.problems import problem, weights
+
+
+def objective(backend, X, y, sample_weight=None, offset=None, **options):
+    kernel = backends.load(backend)
+    options = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
+    with backends.threads(kernel, None, *X.shape) as count:
+        return Objective(kernel, _check.data(X, y, sample_weight, None, offset), **options, n_threads=count)
+
+
+def test_standardisation_of_difficult_columns(backend):
+    m = 2_000 if backend == "python" else 100_000
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.full(m, 0.1), 1e8 + rng.standard_normal(m), np.zeros(m), np.arange(m) == m - 1, np.full(m, -3e4),
+                         1e9 * (np.arange(m) == 0) + rng.standard_normal(m)])
+    for order in "CF":
+        X = np.asarray(X, order=order)
+        center, spread = objective(backend, X, np.arange(m) % 2).standardisation
+        np.testing.assert_allclose(center[:5], [0.1, X[:, 1].mean(), 0.0, 1 / m, -3e4], rtol=1e-12)
+        assert abs(center[5] - X[:, 5].mean()) <= 1e-12 * spread[5]
+        np.testing.assert_allclose(spread, [1.0, X[:, 1].std(), 1.0, X[:, 3].std(), 3e4, X[:, 5].std()], rtol=1e-7)
+        center, spread = objective(backend, X, np.arange(m) % 2, fit_intercept=False).standardisation
+        assert not center.any()
+        np.testing.assert_allclose(spread, np.sqrt(np.mean(X ** 2, axis=0)) + [0, 0, 1, 0, 0, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", _check.KERNEL_DTYPES)
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (137, 4), (700, 9), (3000, 37)])
+def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
+    X, y, w, b = problem(*shape, dtype=dtype, order=order)
+    theta = np.append(w, b)
+    cases = [(np.empty(0), np.empty(0)), weights(shape[0])] if shape[0] > 1 else [(np.empty(0), np.empty(0))]
+    for s, o in cases:
+        rows = [X, y.astype(np.int8), s, o]
+        for array in rows:
+            array.flags.writeable = False
+        kernel = backends.load(backend)
+        with backends.threads(kernel, None, *shape) as count:
+            J = Objective(kernel, _check.Data(*rows, np.array([0, 1]), None), 0.0, "sum", True, count)
+            each = s if s.size else np.ones(shape[0])
+            x = X.astype(float)
+            center, spread = J.standardisation
+            np.testing.assert_allclose(center, np.average(x, axis=0, weights=each), atol=1e-13)
+            deviation = np.sqrt(np.average((x - center) ** 2, axis=0, weights=each))
+            np.testing.assert_allclose(spread, np.where(deviation < 1e-12, np.maximum(abs(center), 1.0), deviation), rtol=1e-12)
+
+            H = J.hessian(theta, center)
+            z = x @ w + b + (o if o.size else 0.0)
+            a = 1.0 / (1.0 + np.exp(-z))
+            v = np.column_stack([x - center, np.ones(shape[0])])
+            np.testing.assert_allclose(H, (v * (each * a * (1.0 - a))[:, None]).T @ v, rtol=1e-12, atol=1e-12 * abs(H).max())
+            assert (H == H.T).all()
+
+
+def test_hessian_is_the_derivative_of_the_gradient(backend):
+    X, y, w, b = problem(300, 5)
+    s, o = weights(300)
+    for options in ({}, {"l2": 0.3}, {"reduction": "sum"}, {"fit_intercept": False}):
+        J = objective(backend, X, y, s, o, **options)
+        H = J.hessian(np.append(w, b), np.zeros(5))
+        H.flat[:30:7] += options.get("l2", 0.0)
+        if "fit_intercept" in options:
+            assert H[5, 5] == 1.0
+            H[5, 5] = 0.0
+        for direction in np.random.default_rng(3).standard_normal((3, 6)):
+            direction[5] *= options.get("fit_intercept", True)
+            step = 1e-5 * direction
+            difference = (J.cost_gradient(np.append(w, b) + step)[1] - J.cost_gradient(np.append(w, b) - step)[1]) / 2e-5
+            np.testing.assert_allclose(H @ direction, difference, rtol=1e-6, atol=1e-8 * abs(difference).max())
+
+
+@pytest.mark.parametrize("name", ["parallel", "fused"])
+@pytest.mark.parametrize("order", "CF")
+def test_same_bits_for_any_number_of_threads(name, order):
+    X, y, w, b = problem(5000, 21, order=order)
+    kernel = backends.load(name)
+    results = []
+    for n_threads in (1, 2):
+        with backends.threads(kernel, n_threads, *X.shape) as count:
+            J = Objective(kernel, _check.data(X, y), 0.0, "mean", True, count)
+            results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation])
+    for one, two in zip(*results, strict=True):
+        assert (one == two).all()
