@@ -36,7 +36,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     y = np.arange(4096) % 2
     for dtype in dtypes:
         for order in ("C", "F"):
-            X = np.asarray(np.random.default_rng(0).integers(0, 2, (4096, 16)), dtype=dtype, order=order)      # enough for threads
+            X = np.asarray(np.random.default_rng(0).integers(0, 2, (4096, 16)), dtype=dtype, order=order)   # enough for threads
             for n_threads in (None, 1):
                 train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
     return time.perf_counter() - start

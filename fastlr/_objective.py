@@ -156,7 +156,7 @@ class Objective:
         """
         if self.rule.l2 > 0.0 or cost > self._cost_of_one_error:
             return False
-        least, largest = self._margins_of_right(theta)
+        least, _ = self._margins_of_right(theta)
         return least > 0.0
 
     def recedes_along(self, direction: np.ndarray) -> bool:

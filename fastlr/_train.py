@@ -112,8 +112,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     compile_time = _startup.seconds() - compiled
     return Model(w=_frozen(result.theta[:-1]), b=float(result.theta[-1]), classes=_frozen(data.classes), cost=result.cost,
                  costs=_frozen(result.costs), n_iter=result.costs.size, converged=result.converged,
-                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver, backend=backend,
-                 n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver,
+                 backend=backend, n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
                  feature_names=data.feature_names, has_offset=data.offset.size > 0)
 
 

@@ -83,7 +83,8 @@ def test_tolerance_is_what_the_model_reports(backend, options):
         else:
             measure = np.abs(dw / np.sqrt(np.average(X ** 2, axis=0, weights=each))).max()
         assert model.grad_norm == pytest.approx(measure, rel=1e-6)
-        one_less = fastlr.train(X, y, tol=0.0, max_iter=model.n_iter - 1, solver="gd", backend=backend, sample_weight=sample_weight, **options)
+        one_less = fastlr.train(X, y, tol=0.0, max_iter=model.n_iter - 1, solver="gd", backend=backend,
+                                sample_weight=sample_weight, **options)
         with pytest.warns(ConvergenceWarning):
             assert fastlr.train(X, y, init=one_less, tol=1e-4, max_iter=0, sample_weight=sample_weight, backend=backend,
                                 **options).grad_norm > 1e-4

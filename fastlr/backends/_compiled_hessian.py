@@ -13,7 +13,7 @@ from numba import prange
 from fastlr.backends._blocks import rows_of
 from fastlr.backends._jit import block, by_order, helper
 from fastlr.backends._products import forward
-from fastlr.backends._scalar import exp_nonpositive, sigmoid
+from fastlr.backends._scalar import exp_nonpositive
 from fastlr.backends._threads import SerialOrParallel
 
 _ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets

@@ -12,9 +12,9 @@ from numba import prange
 
 from fastlr.backends._blocks import combine, number_of_chunks, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
-from fastlr.backends._descent import GOING
 from fastlr.backends._compiled_hessian import hessian
 from fastlr.backends._compiled_moments import moments
+from fastlr.backends._descent import GOING
 from fastlr.backends._jit import block, helper
 from fastlr.backends._products import backward, forward
 from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
