@@ -149,13 +149,15 @@ class Objective:
 
     # ---- separated classes ------------------------------------------------------------------------------------------
 
-    def is_separated_by(self, theta: np.ndarray, cost: float) -> bool:
-        """Whether theta, where J is `cost`, tells the classes apart without error, so that J has no minimum.
+    @cached_property
+    def cost_of_one_error(self) -> float:
+        """A J below which no example is on the wrong side; negative where l2 gives J a minimum even so."""
+        weight = self._data.sample_weight
+        lightest = float(weight[weight > 0.0].min()) if weight.size else 1.0
+        return -1.0 if self.rule.l2 > 0.0 else self.rule.scale * math.log(2.0) * lightest
 
-        Then no example has lost more than log 2.  X is read only where that is certain.
-        """
-        if self.rule.l2 > 0.0 or cost > self._cost_of_one_error:
-            return False
+    def is_separated_by(self, theta: np.ndarray) -> bool:
+        """Whether theta tells the classes apart without error."""
         least, _ = self._margins_of_right(theta)
         return least > 0.0
 
@@ -165,11 +167,6 @@ class Objective:
             return False
         least, largest = self._margins_of_right(direction)
         return largest > 0.1 and least > -0.01 * largest
-
-    @cached_property
-    def _cost_of_one_error(self) -> float:
-        weight = self._data.sample_weight
-        return self.rule.scale * math.log(2.0) * (float(weight[weight > 0.0].min()) if weight.size else 1.0)
 
     def _margins_of_right(self, theta: np.ndarray) -> tuple[float, float]:
         """Least and largest margin in favour of the right class, over the rows that count, without b where b is fixed."""

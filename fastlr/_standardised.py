@@ -29,6 +29,8 @@ class Standardised:
     def __init__(self, objective: Objective, center: np.ndarray, spread: np.ndarray) -> None:
         self.objective = objective
         self._center, self._spread = center, spread
+        self._scales = np.append(1.0 / spread, 1.0)
+        self._shifts = np.append(center, 0.0)
         self._penalty = np.append(objective.rule.l2 / spread ** 2, 0.0)         # the diagonal of its Hessian
         self._all_rows = objective.shape[0]
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
@@ -43,27 +45,26 @@ class Standardised:
 
     def theta_of(self, u: np.ndarray) -> np.ndarray:
         """The parameters (n + 1,) at u, or along it."""
-        theta = u.copy()
-        theta[:-1] /= self._spread
-        theta[-1] -= self._center @ theta[:-1]
+        theta = u * self._scales
+        theta[-1] -= self._shifts @ theta
         return theta
 
     def cost_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """J at u and its gradient by u, (n + 1,)."""
         cost, grad = self.objective.cost_gradient(self.theta_of(u))
-        grad[:-1] -= self._center * grad[-1]
-        grad[:-1] /= self._spread
+        grad -= self._shifts * grad[-1]
+        grad *= self._scales
         return cost, grad
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """What `tol` bounds."""
-        return self.objective.rule.to_mean * max(float(grad.max()), -float(grad.min()))
+        return float(np.abs(grad).max()) * self.objective.rule.to_mean
 
     def hessian(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives of J at u, (n + 1, n + 1)."""
         H = self.objective.hessian(self.theta_of(u), self._center)
-        H[:-1] /= self._spread[:, None]
-        H[:, :-1] /= self._spread
+        H *= self._scales
+        H *= self._scales[:, None]
         H.flat[::H.shape[0] + 1] += self._penalty
         return H
 

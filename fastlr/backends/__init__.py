@@ -4,6 +4,10 @@ A backend is a module of this folder.  It has
 
     cost_gradient(*prepared, theta, grad) -> float
         required: the sum over rows of s_i * loss_i at theta; grad is overwritten with the sum of s_i * dz_i * [x_i, 1]
+    hessian(*prepared, theta, center) -> (n + 1, n + 1)
+        optional: the sum of s_i a_i (1 - a_i) v_i v_i^T with v_i = [x_i - center, 1]; without it NumPy's of `_curvature`
+    moments(*prepared, pivot) -> (first, second)
+        optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, costs) -> (updates, status)
@@ -26,6 +30,7 @@ To add a backend, write one file and add one row to `_TABLE`: the tests, `availa
 for an unknown name find it there.
 """
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -68,9 +73,14 @@ def available_backends() -> dict[str, str | None]:
 
 
 def _reason_why_not(row: _Row) -> str | None:
-    if row.needs is None or row.needs in sys.modules or importlib.util.find_spec(row.needs) is not None:
+    if row.needs is None or row.needs in sys.modules or _can_be_found(row.needs):
         return None
     return f"the package {row.needs} is not installed; install it with: pip install {row.needs}"
+
+
+@functools.cache
+def _can_be_found(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def load(name: str) -> ModuleType:
@@ -94,19 +104,22 @@ def load(name: str) -> ModuleType:
         return importlib.import_module(module)      # also waits for another thread that is importing it right now
 
 
-# Seconds, on the safe side, from `import numba` to the first step of a kernel that lies in the cache, and what
-# NumPy needs for a step and for an element of X in it.
-_NUMBA_START = 1.0
+# Seconds from `import numba` to the first step of a kernel that lies in the cache, and what NumPy needs more than that
+# kernel for a step and for an element of X in it.
+_NUMBA_START = 0.4
 _NUMPY_STEP = 2e-5
-_NUMPY_ELEMENT = 1e-9
+_NUMPY_ELEMENT = 2e-9
+
+_spent = 0.0                    # such seconds, in this process so far
 
 
 def choose(name: str, X: Any, steps: int) -> str:
     """The backend's name with "auto" resolved.
 
-    "auto" is the fused kernel, or NumPy where `steps` steps take it less time than starting Numba would.
-    A kernel that this process has compiled already costs nothing to start.
+    "auto" is the fused kernel, or NumPy until it has taken this process as much time as starting Numba would.  A kernel
+    that this process has compiled already costs nothing to start.
     """
+    global _spent
     if name != "auto":
         return name
     if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
@@ -114,7 +127,11 @@ def choose(name: str, X: Any, steps: int) -> str:
     is_compiled = getattr(sys.modules.get("fastlr.backends.numba_fused"), "is_compiled", None)
     if is_compiled is not None and is_compiled(X):
         return "fused"
-    return "numpy" if steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size) < _NUMBA_START else "fused"
+    seconds = steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)
+    if _spent + seconds >= _NUMBA_START:
+        return "fused"
+    _spent += seconds
+    return "numpy"
 
 
 def threads(backend: ModuleType, n_threads: int | None, m: int, n: int) -> AbstractContextManager[int]:

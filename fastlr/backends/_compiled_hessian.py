@@ -77,7 +77,7 @@ def _add_products(panel: Any, H: Any) -> None:
             b0, b1, b2, b3 = panel[j], panel[j + 1], panel[j + 2], panel[j + 3]
             s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
             s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
-            for k in range(panel.shape[1]):
+            for k in range(_ROWS):
                 s00 += a0[k] * b0[k]
                 s01 += a0[k] * b1[k]
                 s02 += a0[k] * b2[k]
@@ -134,11 +134,20 @@ def _chunk(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, sta
         _add_products(panel, H)
 
 
-def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, partial: Any) -> None:
-    m, chunks = X.shape[0], partial.shape[0]
+def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, H: Any) -> None:
+    m, n = X.shape
+    side = (n + _TILE) // _TILE * _TILE
+    chunks = min((m + _ROWS - 1) // _ROWS, max(4, min(32, _PARTIAL // side ** 2)))
+    partial = np.empty((chunks, side, side))
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, m, _ROWS)
         _chunk(X, sample_weight, offset, theta, center, start, stop, partial[chunk])
+    for i in range(n + 1):
+        for j in range(i + 1):
+            total = 0.0
+            for chunk in range(chunks):
+                total += partial[chunk, i, j]
+            H[i, j] = H[j, i] = total
 
 
 _entry = SerialOrParallel(_hessian)
@@ -147,10 +156,6 @@ _entry = SerialOrParallel(_hessian)
 def hessian(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
             center: np.ndarray) -> np.ndarray:
     """See `fastlr.backends`."""
-    m, n = X.shape
-    side = -(-(n + 1) // _TILE) * _TILE
-    most_chunks = max(4, min(32, _PARTIAL // side ** 2))
-    partial = np.empty((min(-(-m // _ROWS), most_chunks), side, side))
-    _entry(n_threads, X, sample_weight, offset, theta, center, partial)
-    lower = np.tril(partial.sum(axis=0)[:n + 1, :n + 1])
-    return lower + np.tril(lower, -1).T
+    H = np.empty((theta.size, theta.size))
+    _entry(n_threads, X, sample_weight, offset, theta, center, H)
+    return H

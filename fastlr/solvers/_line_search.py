@@ -27,9 +27,9 @@ def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndar
     for _ in range(_TRIALS):
         trial = u + t * p
         trial_cost, trial_grad = problem.cost_gradient(trial)
-        trial_slope = float(trial_grad @ p)
         if trial_cost <= cost + _ENOUGH * t * slope:
             return Step(trial, trial_cost, trial_grad)
+        trial_slope = float(trial_grad @ p)
         if trial_cost <= cost + _ROUNDING * abs(cost):      # too close to tell by J; the slope still can
             if abs(trial_slope) <= 0.9 * abs(slope):
                 return Step(trial, trial_cost, trial_grad)

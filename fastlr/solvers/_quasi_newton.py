@@ -21,6 +21,8 @@ _RIDGE = 1e-11                  # added to a Hessian, relative to its mean diago
 _RATE_STEPS = 4                 # a rate is the mean of at most so many steps,
 _EVIDENCE = 2                   # and of at least so many
 _BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
+_WORST_RATE = 0.999             # as good as none
+_SMALLEST_TOL = 1e-16           # beyond which tol is out of reach
 
 
 class Metric:
@@ -38,7 +40,7 @@ class Metric:
         self._base = base
         self.is_diagonal = is_diagonal
         self._pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
-        self._lengths: list[float] = []             # of the gradient in the metric of `base`, step by step
+        self._gaps: list[float] = []                # at the last points
 
     @classmethod
     def diagonal(cls, problem: Standardised) -> "Metric":
@@ -77,20 +79,20 @@ class Metric:
         if curvature > 0.0:
             self._pairs = [*self._pairs[1 - _MEMORY:], (du, dg, curvature)]
 
-    def arrive(self, grad: np.ndarray) -> None:
-        """Note the gradient at a new point, for the rate."""
-        self._lengths = [*self._lengths[-_RATE_STEPS:], math.sqrt(max(float(grad @ self._base(grad)), 0.0))]
+    def arrive(self, gap: float) -> None:
+        """Note the gap at a new point, for the rate."""
+        self._gaps = [*self._gaps[-_RATE_STEPS:], gap]
 
     def forget_rate(self) -> None:
         """On the way to another problem."""
-        self._lengths = []
+        self._gaps = []
 
     def rate(self) -> float:
         """By what factor a step has been shrinking the gradient; 0 for want of evidence."""
-        steps = len(self._lengths) - 1
+        steps = len(self._gaps) - 1
         if steps < (_EVIDENCE if self.is_diagonal else 1):
             return 0.0
-        return (self._lengths[-1] / self._lengths[0]) ** (1.0 / steps)
+        return (self._gaps[-1] / self._gaps[0]) ** (0.5 / steps)
 
 
 class Iterate(NamedTuple):
@@ -102,6 +104,7 @@ class Iterate(NamedTuple):
     metric: Metric
     p: np.ndarray               # (n + 1,) -M grad: where the next step goes
     gap: float                  # grad^T M grad / 2, an estimate of J - J*
+    grad_norm: float            # what tol bounds
 
 
 def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> Iterator[Iterate]:
@@ -121,12 +124,16 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     cost, grad = problem.cost_gradient(u)
     metric.forget_rate()
     while True:
-        metric.arrive(grad)
-        if _pays(problem, grad, metric, tol, steps_a_hessian):
-            metric = Metric.hessian(problem, u)
-            metric.arrive(grad)
+        grad_norm = problem.gradient_norm(grad)
         p = metric.direction(grad)
-        yield Iterate(u, cost, grad, metric, p, -0.5 * float(grad @ p))
+        gap = -0.5 * float(grad @ p)
+        metric.arrive(gap)
+        if _pays(problem, grad_norm, metric.rate(), tol, steps_a_hessian):
+            metric = Metric.hessian(problem, u)
+            p = metric.direction(grad)
+            gap = -0.5 * float(grad @ p)
+            metric.arrive(gap)
+        yield Iterate(u, cost, grad, metric, p, gap, grad_norm)
         step = line_search(problem, u, cost, grad, p)
         if step is None:
             return
@@ -134,11 +141,10 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         u, cost, grad = step
 
 
-def _pays(problem: Standardised, grad: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> bool:
+def _pays(problem: Standardised, grad_norm: float, rate: float, tol: float, steps_a_hessian: float) -> bool:
     """Whether a Hessian is cheaper than the steps it saves."""
-    rate = metric.rate()
-    if rate == 0.0:
+    if rate == 0.0 or grad_norm <= tol:
         return False
-    left = math.log(max(problem.gradient_norm(grad) / max(tol, 1e-16), 1.0))
-    rate_with = max(_BEST_RATE, math.sqrt(problem.uncertainty))
-    return left / -math.log(min(rate, 0.999)) > steps_a_hessian + left / -math.log(min(rate_with, 0.999))
+    left = math.log(grad_norm / max(tol, _SMALLEST_TOL))
+    rate_with = min(max(_BEST_RATE, math.sqrt(problem.uncertainty)), _WORST_RATE)
+    return left / -math.log(min(rate, _WORST_RATE)) > steps_a_hessian + left / -math.log(rate_with)

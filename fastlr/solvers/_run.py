@@ -34,10 +34,10 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
     advice = "set a larger tol"
     separated = False
     while True:
-        if problem.gradient_norm(point.grad) <= options.tol and options.tol > 0.0:
+        if point.grad_norm <= options.tol and options.tol > 0.0:
             reason = f"the gradient is at most tol={options.tol:g}"
             break
-        if problem.objective.is_separated_by(problem.theta_of(point.u), point.cost):
+        if point.cost <= problem.objective.cost_of_one_error and problem.objective.is_separated_by(problem.theta_of(point.u)):
             separated = True
             break
         if len(costs) == max_iter:
@@ -55,8 +55,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
 
     if not separated and np.abs(point.p).max() > _MOVING:
         separated = problem.objective.recedes_along(problem.theta_of(point.p))
-    grad_norm = problem.gradient_norm(point.grad)
-    converged = grad_norm <= options.tol and options.tol > 0.0 and not separated
+    converged = point.grad_norm <= options.tol and options.tol > 0.0 and not separated
     warning: ConvergenceWarning | None = None
     if separated:
         reason = "the classes are separated: J has no minimum"
@@ -66,9 +65,9 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
             f"drop the features that give the classes away; column {_largest(point.p)} counts most in that direction")
     elif options.tol > 0.0 and not converged and advice:
         warning = ConvergenceWarning(
-            f"training did not converge: after {len(costs)} updates the gradient is {grad_norm:.3g}, above tol={options.tol:g}, "
+            f"training did not converge: after {len(costs)} updates the gradient is {point.grad_norm:.3g}, above tol={options.tol:g}, "
             f"at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
-    return Result(problem.theta_of(point.u), point.cost, np.array(costs), converged, reason, grad_norm, point.gap,
+    return Result(problem.theta_of(point.u), point.cost, np.array(costs), converged, reason, point.grad_norm, point.gap,
                   "lbfgs" if point.metric.is_diagonal else "newton", warning)
 
 
