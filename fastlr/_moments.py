@@ -47,6 +47,23 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
 
 
+def gram_of_rows(X: np.ndarray) -> np.ndarray:
+    """X X^T, (m, m) float64, a block of columns at a time."""
+    gram = np.zeros((X.shape[0], X.shape[0]))
+    for columns in column_blocks(X):
+        block = X[:, columns].astype(np.float64, copy=False)
+        gram += block @ block.T
+    return gram
+
+
+def column_blocks(X: np.ndarray) -> Iterator[slice]:
+    """Slices of columns, about a megabyte each."""
+    m, n = X.shape
+    columns = max(1, _BLOCK_BYTES // (8 * m))
+    for start in range(0, n, columns):
+        yield slice(start, start + columns)
+
+
 def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> float:
     """An upper bound of the largest eigenvalue of sum_i s_i [x_i, 1] [x_i, 1]^T.
 
@@ -58,12 +75,7 @@ def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: 
         return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, sample_weight))
     if m <= n:
         root = np.sqrt(sample_weight)[:, None] if sample_weight.size else 1.0
-        gram = np.full((m, m), float(fit_intercept))
-        columns = max(1, _BLOCK_BYTES // (8 * m))
-        for start in range(0, n, columns):
-            block = X[:, start:start + columns].astype(np.float64, copy=False)
-            gram += block @ block.T
-        gram *= root * np.transpose(root)
+        gram = (gram_of_rows(X) + float(fit_intercept)) * (root * np.transpose(root))
     else:
         gram = np.zeros((n + 1, n + 1))
         for block, weight in _blocks(X, sample_weight):

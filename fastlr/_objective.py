@@ -19,9 +19,8 @@ import numpy as np
 
 from fastlr import _moments
 from fastlr._check import Data
-from fastlr.backends import _curvature, _descent
+from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._descent import Rule
-from fastlr.backends.numpy_vectorized import margins
 
 
 class Objective:
@@ -147,6 +146,28 @@ class Objective:
         sample.rule = sample.rule._replace(scale=size * sample.rule.scale, to_mean=self.rule.to_mean)
         return sample
 
+    def in_row_space(self) -> tuple["Objective", Callable[[np.ndarray], np.ndarray]]:
+        """The same J with m features in place of n > m, and what turns its theta into one for X.
+
+        With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  From the
+        eigenvalues X X^T = Q L Q^T, the features Q sqrt(L) have the same margins and the same ||w|| for w = X^T Q / sqrt(L).
+        """
+        X = self._data.X
+        eigenvalues, Q = np.linalg.eigh(_moments.gram_of_rows(X))
+        kept = eigenvalues > np.finfo(float).eps * len(Q) * eigenvalues[-1]
+        root = np.sqrt(eigenvalues[kept])
+        rotated = np.ascontiguousarray(Q[:, kept] * root)
+        rotated.flags.writeable = False
+        reduced = Objective(numpy_vectorized, self._data._replace(X=rotated), self.rule.l2, "mean", bool(self.rule.intercept), 1)
+        reduced.rule = reduced.rule._replace(scale=self.rule.scale, to_mean=self.rule.to_mean)
+
+        def to_theta(reduced_theta: np.ndarray) -> np.ndarray:
+            v = Q[:, kept] @ (reduced_theta[:-1] / root)
+            w = np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in _moments.column_blocks(X)])
+            return np.append(w, reduced_theta[-1])
+
+        return reduced, to_theta
+
     # ---- separated classes ------------------------------------------------------------------------------------------
 
     @cached_property
@@ -156,23 +177,17 @@ class Objective:
         lightest = float(weight[weight > 0.0].min()) if weight.size else 1.0
         return -1.0 if self.rule.l2 > 0.0 else self.rule.scale * math.log(2.0) * lightest
 
-    def is_separated_by(self, theta: np.ndarray) -> bool:
-        """Whether theta tells the classes apart without error."""
-        least, _ = self._margins_of_right(theta)
-        return least > 0.0
-
     def recedes_along(self, direction: np.ndarray) -> bool:
-        """Whether J falls for ever along a direction (n + 1,): no row's margin moves the wrong way, and some move."""
+        """Whether J falls for ever along a direction (n + 1,): margins that move, move to the right side, but for rounding.
+
+        A b that is fixed counts as an offset, and moves nothing.
+        """
+        data = self._data
         if self.rule.l2 > 0.0:
             return False
-        least, largest = self._margins_of_right(direction)
-        return largest > 0.1 and least > -0.01 * largest
-
-    def _margins_of_right(self, theta: np.ndarray) -> tuple[float, float]:
-        """Least and largest margin in favour of the right class, over the rows that count, without b where b is fixed."""
-        data = self._data
-        theta = np.append(theta[:-1], theta[-1] * self.rule.intercept)
-        right = margins(data.X, np.empty(0), theta) * np.where(data.y, 1.0, -1.0)
+        moving = np.append(direction[:-1], direction[-1] * self.rule.intercept)
+        gain = numpy_vectorized.margins(data.X, np.empty(0), moving) * np.where(data.y, 1.0, -1.0)
         if data.sample_weight.size:
-            right = right[data.sample_weight > 0.0]
-        return float(right.min()), float(right.max())
+            gain = gain[data.sample_weight > 0.0]
+        largest, loss = float(gain.max()), np.minimum(gain, 0.0)
+        return largest > 0.1 and float(loss.min()) >= -0.05 * largest and float(loss @ loss) <= 1e-3 * float(gain @ gain)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr._standardised import Standardised
+from fastlr.solvers._one_thread import dot
 
 _ENOUGH = 1e-4                  # of the decrease that the slope promises (Armijo)
 _ROUNDING = 16 * float(np.finfo(float).eps)     # of J, relative: differences below say nothing
@@ -22,14 +23,14 @@ class Step(NamedTuple):
 
 def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray) -> Step | None:
     """The step from u along p, or None if no step lowers J any more."""
-    slope = float(grad @ p)
+    slope = dot(grad, p)
     t = 1.0
     for _ in range(_TRIALS):
         trial = u + t * p
         trial_cost, trial_grad = problem.cost_gradient(trial)
         if trial_cost <= cost + _ENOUGH * t * slope:
             return Step(trial, trial_cost, trial_grad)
-        trial_slope = float(trial_grad @ p)
+        trial_slope = dot(trial_grad, p)
         if trial_cost <= cost + _ROUNDING * abs(cost):      # too close to tell by J; the slope still can
             if abs(trial_slope) <= 0.9 * abs(slope):
                 return Step(trial, trial_cost, trial_grad)

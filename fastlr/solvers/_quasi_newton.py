@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr._standardised import Standardised
-from fastlr.solvers._inverse import inverse_factor
 from fastlr.solvers._line_search import line_search
+from fastlr.solvers._one_thread import dot, inverse_factor
 
 _MEMORY = 10                    # steps that correct M
 _RIDGE = 1e-11                  # added to a Hessian, relative to its mean diagonal: collinear columns make it singular
-_RATE_STEPS = 4                 # a rate is the mean of at most so many steps,
-_EVIDENCE = 2                   # and of at least so many
+_EVIDENCE = 0.25                # of a Hessian's cost has to be spent on steps before one is computed
+_MOST_EVIDENCE = 1000           # steps
 _BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
 _WORST_RATE = 0.999             # as good as none
 _SMALLEST_TOL = 1e-16           # beyond which tol is out of reach
@@ -40,7 +40,7 @@ class Metric:
         self._base = base
         self.is_diagonal = is_diagonal
         self._pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
-        self._gaps: list[float] = []                # at the last points
+        self._gaps: list[float] = []                # at every point
 
     @classmethod
     def diagonal(cls, problem: Standardised) -> "Metric":
@@ -62,37 +62,37 @@ class Metric:
         """-M grad."""
         q, along = -grad, []
         for du, dg, curvature in reversed(self._pairs):
-            alpha = float(du @ q) / curvature
+            alpha = dot(du, q) / curvature
             q = q - alpha * dg
             along.append(alpha)
         p = self._base(q)
         if self.is_diagonal and self._pairs:
             _, dg, curvature = self._pairs[-1]
-            p *= curvature / float(dg @ self._base(dg))
+            p *= curvature / dot(dg, self._base(dg))
         for (du, dg, curvature), alpha in zip(self._pairs, reversed(along), strict=True):
-            p += du * (alpha - float(dg @ p) / curvature)
+            p += du * (alpha - dot(dg, p) / curvature)
         return p
 
     def learn(self, du: np.ndarray, dg: np.ndarray) -> None:
         """Correct M by a step du that changed the gradient by dg."""
-        curvature = float(du @ dg)
+        curvature = dot(du, dg)
         if curvature > 0.0:
             self._pairs = [*self._pairs[1 - _MEMORY:], (du, dg, curvature)]
 
     def arrive(self, gap: float) -> None:
         """Note the gap at a new point, for the rate."""
-        self._gaps = [*self._gaps[-_RATE_STEPS:], gap]
+        self._gaps.append(gap)
 
     def forget_rate(self) -> None:
         """On the way to another problem."""
         self._gaps = []
 
-    def rate(self) -> float:
-        """By what factor a step has been shrinking the gradient; 0 for want of evidence."""
-        steps = len(self._gaps) - 1
-        if steps < (_EVIDENCE if self.is_diagonal else 1):
+    def rate(self, steps_a_hessian: float) -> float:
+        """By what factor a step has been shrinking the gradient, over as many steps as such a decision calls for; 0 before."""
+        steps = max(2 if self.is_diagonal else 1, int(min(_EVIDENCE * steps_a_hessian, _MOST_EVIDENCE)))
+        if len(self._gaps) <= steps:
             return 0.0
-        return (self._gaps[-1] / self._gaps[0]) ** (0.5 / steps)
+        return (self._gaps[-1] / self._gaps[-1 - steps]) ** (0.5 / steps)
 
 
 class Iterate(NamedTuple):
@@ -126,12 +126,12 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     while True:
         grad_norm = problem.gradient_norm(grad)
         p = metric.direction(grad)
-        gap = -0.5 * float(grad @ p)
+        gap = -0.5 * dot(grad, p)
         metric.arrive(gap)
-        if _pays(problem, grad_norm, metric.rate(), tol, steps_a_hessian):
+        if _pays(problem, grad_norm, metric.rate(steps_a_hessian), tol, steps_a_hessian):
             metric = Metric.hessian(problem, u)
             p = metric.direction(grad)
-            gap = -0.5 * float(grad @ p)
+            gap = -0.5 * dot(grad, p)
             metric.arrive(gap)
         yield Iterate(u, cost, grad, metric, p, gap, grad_norm)
         step = line_search(problem, u, cost, grad, p)

@@ -11,7 +11,8 @@ from fastlr._warnings import ConvergenceWarning, SeparationWarning
 from fastlr.solvers import DEFAULT_MAX_ITER, Options, Result, State
 from fastlr.solvers._quasi_newton import Iterate
 
-_MOVING = 1e-5                  # standard deviations: a next step shorter than this leads nowhere far
+_NEARLY = 100.0
+_MOVING = 1e-4                  # standard deviations: on a shorter way no margin has moved far
 
 
 def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> Result:
@@ -31,14 +32,14 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
 
     costs: list[float] = []
+    landmark = point                        # the first point where the gradient is nearly small enough
     advice = "set a larger tol"
-    separated = False
     while True:
         if point.grad_norm <= options.tol and options.tol > 0.0:
             reason = f"the gradient is at most tol={options.tol:g}"
             break
-        if point.cost <= problem.objective.cost_of_one_error and problem.objective.is_separated_by(problem.theta_of(point.u)):
-            separated = True
+        if _is_without_error(problem, point):
+            reason = "every example is on its right side"
             break
         if len(costs) == max_iter:
             reason, advice = f"max_iter={max_iter} updates were made", "raise max_iter or set a larger tol"
@@ -49,32 +50,49 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
             break
         costs.append(point.cost)
         point = following
+        if landmark.grad_norm > _NEARLY * options.tol:
+            landmark = point
         if options.callback is not None and options.callback(_state(problem, point, costs, start)):
             reason, advice = "the callback asked to stop", ""
             break
 
-    if not separated and np.abs(point.p).max() > _MOVING:
-        separated = problem.objective.recedes_along(problem.theta_of(point.p))
-    converged = point.grad_norm <= options.tol and options.tol > 0.0 and not separated
+    theta = problem.theta_of(point.u)
+    way = _way_without_end(problem, landmark, point)
+    converged = point.grad_norm <= options.tol and options.tol > 0.0 and way is None
     warning: ConvergenceWarning | None = None
-    if separated:
+    if way is not None:
         reason = "the classes are separated: J has no minimum"
         warning = SeparationWarning(
-            f"some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
-            f"minimum; w after {len(costs)} updates is returned (J = {point.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or "
-            f"drop the features that give the classes away; column {_largest(point.p)} counts most in that direction")
+            "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
+            f"minimum; w after {len(costs)} updates is returned (J = {point.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop "
+            f"the features that give the classes away; in units of its deviation column {int(np.argmax(np.abs(way[:-1])))} "
+            "counts most in that direction")
     elif options.tol > 0.0 and not converged and advice:
         warning = ConvergenceWarning(
-            f"training did not converge: after {len(costs)} updates the gradient is {point.grad_norm:.3g}, above tol={options.tol:g}, "
-            f"at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
-    return Result(problem.theta_of(point.u), point.cost, np.array(costs), converged, reason, point.grad_norm, point.gap,
+            f"training did not converge: after {len(costs)} updates the gradient is {point.grad_norm:.3g}, above "
+            f"tol={options.tol:g}, at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
+    return Result(theta, point.cost, np.array(costs), converged, reason, point.grad_norm, point.gap,
                   "lbfgs" if point.metric.is_diagonal else "newton", warning)
+
+
+def _way_without_end(problem: Standardised, landmark: Iterate, point: Iterate) -> np.ndarray | None:
+    """A direction along which J falls for ever, or None if it has a minimum.
+
+    Candidates, each tried only where it is worth a read of X: the point itself, if no example is on its wrong side; the way
+    from the landmark, along which only what never comes to rest has gone far; the next step.
+    """
+    if _is_without_error(problem, point):
+        return point.u
+    for way in (point.u - landmark.u, point.p):
+        if np.abs(way).max() > _MOVING and problem.objective.recedes_along(problem.theta_of(way)):
+            return way
+    return None
+
+
+def _is_without_error(problem: Standardised, point: Iterate) -> bool:
+    return point.cost <= problem.objective.cost_of_one_error and problem.objective.recedes_along(problem.theta_of(point.u))
 
 
 def _state(problem: Standardised, point: Iterate, costs: list[float], start: float) -> State:
     theta = problem.theta_of(point.u)
     return State(len(costs), costs[-1], theta[:-1], float(theta[-1]), time.perf_counter() - start)
-
-
-def _largest(p: np.ndarray) -> int:
-    return int(np.argmax(np.abs(p[:-1])))

@@ -1,15 +1,22 @@
-"""The inverse of a positive definite matrix, in blocks too small for BLAS to start threads.
+"""Linear algebra in pieces too small for BLAS to start threads.
 
 BLAS threads go on spinning after their work, in the way of the compiled kernels' threads, which lie in turn in theirs:
-for the Hessian of a hundred features the waiting took fifty times as long as the work.
+for the inverse of a hundred features' Hessian the waiting took fifty times as long as the work.
 """
 
 import math
 
 import numpy as np
 
-_ALONE = 64                     # the largest side that LAPACK inverts on one thread
-_PRODUCT = 1 << 18              # OpenBLAS starts threads for products of more multiplications than this
+# OpenBLAS starts threads beyond these:
+_SIDE = 64                      # of a matrix to invert
+_PRODUCT = 1 << 18              # multiplications in a product of matrices
+_DOT = 10_000                   # in a dot product
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """The scalar product of two vectors."""
+    return sum(float(a[i:i + _DOT] @ b[i:i + _DOT]) for i in range(0, a.size, _DOT)) if a.size > _DOT else float(a @ b)
 
 
 def inverse_factor(H: np.ndarray) -> np.ndarray:
@@ -35,7 +42,7 @@ def inverse_factor(H: np.ndarray) -> np.ndarray:
     factor is [[P, 0], [-Q L P, Q]].
     """
     n = len(H)
-    if n <= _ALONE:
+    if n <= _SIDE:
         return np.linalg.inv(np.linalg.cholesky(H))
     half = n // 2
     P = inverse_factor(H[:half, :half])
