@@ -72,6 +72,15 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
+    @property
+    def has_newton(self) -> bool:
+        """Whether the backend makes all of Newton's updates in one call."""
+        return hasattr(self._backend, "newton")
+
+    def newton(self, *arguments: Any) -> Any:
+        """The backend's Newton's method, see `fastlr.backends`."""
+        return self._backend.newton(*self._prepared, *arguments)
+
     def _optional(self, name: str) -> Callable[..., Any]:
         """What the backend has under a name, or NumPy's in its place."""
         own = getattr(self._backend, name, None)

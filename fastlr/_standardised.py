@@ -10,10 +10,15 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 
 from fastlr._objective import Objective
+from fastlr.backends._descent import Space
+
+_SMALL = 1 << 21                # multiplications for a Hessian
+_MOST_UPDATES = 100             # of Newton's method in one call
 
 
 class Standardised:
@@ -90,6 +95,24 @@ class Standardised:
         """What a Hessian of these rows costs, with its inverse, in steps on all rows (nanoseconds, as measured)."""
         m, n = self.objective.shape
         return (1e5 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (5e4 + self._all_rows * n * 0.2)
+
+
+    def newton(self, u: np.ndarray, ridge: float, tol: float, max_iter: int) -> Any:
+        """Newton's method in one compiled call, where this is small and the backend has one.
+
+        Returns
+        -------
+        None, or u, cost, grad, p, costs
+            As in `Iterate` and `Result`; p = -H^-1 grad at u.
+        """
+        m, n = self.objective.shape
+        if m * n * n > _SMALL or not self.objective.has_newton:
+            return None
+        rule = self.objective.rule
+        space = Space(self._center, self._scales, self._penalty, rule.scale, rule.intercept, ridge)
+        u, costs, grad, p = u.copy(), np.empty(min(max_iter, _MOST_UPDATES)), np.empty_like(u), np.empty_like(u)
+        updates, is_sound, cost = self.objective.newton(u, space, tol / rule.to_mean, costs, grad, p)
+        return (u, cost, grad, p, costs[:updates]) if is_sound else None
 
 
 def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised, np.ndarray]:

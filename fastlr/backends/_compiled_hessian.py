@@ -114,7 +114,13 @@ def _add_products(panel: Any, H: Any) -> None:
 
 
 @helper
-def _chunk(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
+def side_of(n: int) -> int:
+    """Rows and columns of a Hessian with room for whole tiles."""
+    return (n + _TILE) // _TILE * _TILE
+
+
+@helper
+def hessian_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
     """H (side, side) becomes the sum over the rows start..stop, in its lower triangle."""
     n = X.shape[1]
     panel, space = np.zeros((H.shape[0], _ROWS)), np.empty(_ROWS)
@@ -136,12 +142,12 @@ def _chunk(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, sta
 
 def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, H: Any) -> None:
     m, n = X.shape
-    side = (n + _TILE) // _TILE * _TILE
+    side = side_of(n)
     chunks = min((m + _ROWS - 1) // _ROWS, max(4, min(32, _PARTIAL // side ** 2)))
     partial = np.empty((chunks, side, side))
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, m, _ROWS)
-        _chunk(X, sample_weight, offset, theta, center, start, stop, partial[chunk])
+        hessian_of_rows(X, sample_weight, offset, theta, center, start, stop, partial[chunk])
     for i in range(n + 1):
         for j in range(i + 1):
             total = 0.0

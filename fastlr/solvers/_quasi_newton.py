@@ -17,7 +17,7 @@ from fastlr.solvers._line_search import line_search
 from fastlr.solvers._one_thread import dot, inverse_factor
 
 _MEMORY = 10                    # steps that correct M
-_RIDGE = 1e-11                  # added to a Hessian, relative to its mean diagonal: collinear columns make it singular
+RIDGE = 1e-11                   # added to a Hessian, relative to its mean diagonal: collinear columns make it singular
 _EVIDENCE = 0.25                # of a Hessian's cost has to be spent on steps before one is computed
 _MOST_EVIDENCE = 1000           # steps
 _BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
@@ -53,7 +53,7 @@ class Metric:
         """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
         H = problem.hessian(u)
         n = len(H)
-        H.flat[::n + 1] += _RIDGE * np.trace(H) / n + np.finfo(float).tiny + problem.uncertainty * problem.diagonal
+        H.flat[::n + 1] += RIDGE * np.trace(H) / n + np.finfo(float).tiny + problem.uncertainty * problem.diagonal
         P = inverse_factor(H)
         P_transposed = np.ascontiguousarray(P.T)
         return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)), is_diagonal=False)   # vecdot starts no BLAS threads
@@ -101,7 +101,7 @@ class Iterate(NamedTuple):
     u: np.ndarray               # (n + 1,) standardised coordinates
     cost: float                 # J
     grad: np.ndarray            # (n + 1,)
-    metric: Metric
+    metric: Metric | None       # None: a Hessian that has not been kept
     p: np.ndarray               # (n + 1,) -M grad: where the next step goes
     gap: float                  # grad^T M grad / 2, an estimate of J - J*
     grad_norm: float            # what tol bounds

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ _NEARLY = 100.0
 _MOVING = 1e-4                  # standard deviations: on a shorter way no margin has moved far
 
 
-def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> Result:
+def run(problem: Standardised, points: Iterator[Iterate], options: Options, costs: Sequence[float] = ()) -> Result:
     """Follow the iterates until the gradient is at most `tol`, or something else ends it.
 
     Parameters
@@ -24,6 +24,8 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
     points : iterator of Iterate
         The start, then one for each update; it ends where J can't be lowered any more.
     options : Options
+    costs : sequence of float
+        J before each update that has been made already.
     """
     max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
     start = time.perf_counter()
@@ -31,7 +33,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
 
-    costs: list[float] = []
+    costs = list(costs)
     landmark = point                        # the first point where the gradient is nearly small enough
     advice = "set a larger tol"
     while True:
@@ -72,7 +74,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
             f"training did not converge: after {len(costs)} updates the gradient is {point.grad_norm:.3g}, above "
             f"tol={options.tol:g}, at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
     return Result(theta, point.cost, np.array(costs), converged, reason, point.grad_norm, point.gap,
-                  "lbfgs" if point.metric.is_diagonal else "newton", warning)
+                  "lbfgs" if point.metric is not None and point.metric.is_diagonal else "newton", warning)
 
 
 def _way_without_end(problem: Standardised, landmark: Iterate, point: Iterate) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result
 from fastlr.solvers._quasi_newton import Metric, iterates
 from fastlr.solvers._run import run
+from fastlr.solvers._small import solve_small
 
 _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
@@ -34,6 +35,9 @@ def expected_steps(options: Options) -> int:
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
     problem, u = standardised(objective, theta)
+    result = solve_small(problem, u, options)
+    if result is not None:
+        return result
     metric = Metric.diagonal(problem)
     m, n = objective.shape
     if m <= min(_WIDE * n, _MOST_ROWS):
@@ -56,9 +60,10 @@ def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float)
     points = iterates(sample, u, metric, tol, sample.steps_a_hessian())
     enough = _OF_SAMPLING_ERROR * sample.sampling_error()
     for _, point in zip(range(_STEPS_A_SAMPLE), points, strict=False):
+        metric = point.metric or metric
         if point.gap <= enough:
             break
-    return point.u, point.metric
+    return point.u, metric
 
 
 def _optimum_in_row_space(objective: Objective, theta: np.ndarray, tol: float) -> np.ndarray:
