@@ -33,12 +33,14 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     name = "fused" if backend == "auto" else backend
     backends.load(name)
     dtypes = tuple(_check.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
+    rng = np.random.default_rng(0)
     y = np.arange(4096) % 2
     for dtype in dtypes:
         for order in ("C", "F"):
-            X = np.asarray(np.random.default_rng(0).integers(0, 2, (4096, 16)), dtype=dtype, order=order)   # enough for threads
-            for n_threads in (None, 1):
-                train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
+            for n in (4, 32):               # a small problem, and one of many threads and steps
+                X = np.asarray(rng.integers(0, 2, (4096, n)), dtype=dtype, order=order)
+                for n_threads in (None, 1):
+                    train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
     return time.perf_counter() - start
 
 

@@ -186,17 +186,12 @@ class Objective:
         lightest = float(weight[weight > 0.0].min()) if weight.size else 1.0
         return -1.0 if self.rule.l2 > 0.0 else self.rule.scale * math.log(2.0) * lightest
 
-    def recedes_along(self, direction: np.ndarray) -> bool:
-        """Whether J falls for ever along a direction (n + 1,): margins that move, move to the right side, but for rounding.
+    def gains(self, direction: np.ndarray) -> np.ndarray:
+        """By how much the margins of the examples that count move to their right side along a direction (n + 1,).
 
         A b that is fixed counts as an offset, and moves nothing.
         """
         data = self._data
-        if self.rule.l2 > 0.0:
-            return False
         moving = np.append(direction[:-1], direction[-1] * self.rule.intercept)
-        gain = numpy_vectorized.margins(data.X, np.empty(0), moving) * np.where(data.y, 1.0, -1.0)
-        if data.sample_weight.size:
-            gain = gain[data.sample_weight > 0.0]
-        largest, loss = float(gain.max()), np.minimum(gain, 0.0)
-        return largest > 0.1 and float(loss.min()) >= -0.05 * largest and float(loss @ loss) <= 1e-3 * float(gain @ gain)
+        gains = numpy_vectorized.margins(data.X, np.empty(0), moving) * np.where(data.y, 1.0, -1.0)
+        return gains[data.sample_weight > 0.0] if data.sample_weight.size else gains

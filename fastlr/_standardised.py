@@ -10,15 +10,15 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 
 import copy
 import math
-from typing import Any
 
 import numpy as np
 
 from fastlr._objective import Objective
 from fastlr.backends._descent import Space
 
+_EPS = float(np.finfo(float).eps)
+_ROUNDING = 1e-12               # relative
 _SMALL = 1 << 21                # multiplications for a Hessian
-_MOST_UPDATES = 100             # of Newton's method in one call
 
 
 class Standardised:
@@ -97,22 +97,32 @@ class Standardised:
         return (1e5 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (5e4 + self._all_rows * n * 0.2)
 
 
-    def newton(self, u: np.ndarray, ridge: float, tol: float, max_iter: int) -> Any:
-        """Newton's method in one compiled call, where this is small and the backend has one.
+    def rounding(self, u: np.ndarray, cost: float) -> float:
+        """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
+        cancelled = float(np.abs(self._shifts * self._scales) @ np.abs(u)) / self.objective.rule.to_mean
+        return _ROUNDING * abs(cost) + _EPS * cancelled
+
+    def is_small(self) -> bool:
+        """Whether `newton` is there, and faster than going step by step."""
+        m, n = self.objective.shape
+        return m * n * n <= _SMALL and self.objective.has_newton
+
+    def newton(self, u: np.ndarray, ridge: float, tol: float,
+               updates: int) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, bool]:
+        """So many updates of Newton's method, or until the gradient is at most tol, in one compiled call.
 
         Returns
         -------
-        None, or u, cost, grad, p, costs
-            As in `Iterate` and `Result`; p = -H^-1 grad at u.
+        u, cost, grad, p, costs
+            As in `Iterate`; p = -H^-1 grad at u.
+        is_sound : bool
+            False where J can't be lowered from u by this, but perhaps otherwise.
         """
-        m, n = self.objective.shape
-        if m * n * n > _SMALL or not self.objective.has_newton:
-            return None
         rule = self.objective.rule
-        space = Space(self._center, self._scales, self._penalty, rule.scale, rule.intercept, ridge)
-        u, costs, grad, p = u.copy(), np.empty(min(max_iter, _MOST_UPDATES)), np.empty_like(u), np.empty_like(u)
-        updates, is_sound, cost = self.objective.newton(u, space, tol / rule.to_mean, costs, grad, p)
-        return (u, cost, grad, p, costs[:updates]) if is_sound else None
+        space = Space(self._center, self._scales, self._penalty, rule.scale, rule.intercept, ridge * self.diagonal)
+        u, costs, grad, p = u.copy(), np.empty(updates), np.empty_like(u), np.empty_like(u)
+        made, is_sound, cost = self.objective.newton(u, space, tol / rule.to_mean, costs, grad, p)
+        return u, cost, grad, p, costs[:made], is_sound
 
 
 def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised, np.ndarray]:

@@ -39,7 +39,7 @@ class Space(NamedTuple):
     penalty: np.ndarray     # (n + 1,) l2 / sd_j^2, and 0
     scale: float            # as in Rule
     intercept: float
-    ridge: float            # added to the Hessian, relative to its mean diagonal
+    ridge: np.ndarray       # (n + 1,) added to the Hessian's diagonal
 
 
 SUMS = Rule(alpha=0.0, intercept=1.0, scale=1.0, l2=0.0, tol=0.0, ceiling=math.inf, to_mean=1.0,

@@ -1,4 +1,4 @@
-"""How far to go along a direction: all the way where that lowers J, else to the minimum of a cubic, and again."""
+"""How far to go along a direction: all the way where that lowers J, else to where J is expected to be least, and again."""
 
 import math
 from typing import NamedTuple
@@ -9,8 +9,9 @@ from fastlr._standardised import Standardised
 from fastlr.solvers._one_thread import dot
 
 _ENOUGH = 1e-4                  # of the decrease that the slope promises (Armijo)
-_ROUNDING = 16 * float(np.finfo(float).eps)     # of J, relative: differences below say nothing
+_FLATTER = 0.9                  # where J says nothing, the slope has to fall to this
 _TRIALS = 40
+_TRIALS_BY_SLOPE = 8            # more say that the slope is rounding too
 
 
 class Step(NamedTuple):
@@ -25,18 +26,23 @@ def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndar
     """The step from u along p, or None if no step lowers J any more."""
     slope = dot(grad, p)
     t = 1.0
+    by_slope = 0
+    rounding = problem.rounding(u, cost)
     for _ in range(_TRIALS):
         trial = u + t * p
         trial_cost, trial_grad = problem.cost_gradient(trial)
-        if trial_cost <= cost + _ENOUGH * t * slope:
+        if trial_cost <= cost + _ENOUGH * t * slope and -t * slope > rounding:
             return Step(trial, trial_cost, trial_grad)
         trial_slope = dot(trial_grad, p)
-        if trial_cost <= cost + _ROUNDING * abs(cost):      # too close to tell by J; the slope still can
-            if abs(trial_slope) <= 0.9 * abs(slope):
-                return Step(trial, trial_cost, trial_grad)
-            if -t * slope <= _ROUNDING * abs(cost):
-                return None
-        t = _minimum_of_cubic(t, cost, slope, trial_cost, trial_slope)
+        if not trial_cost <= cost + rounding:
+            t = _minimum_of_cubic(t, cost, slope, trial_cost, trial_slope)
+            continue
+        if abs(trial_slope) <= _FLATTER * abs(slope):
+            return Step(trial, trial_cost, trial_grad)
+        by_slope += 1
+        if by_slope == _TRIALS_BY_SLOPE:
+            return None
+        t *= min(max(slope / (slope - trial_slope), 0.05), 0.7) if trial_slope > 0.0 else 2.0
     return None
 
 

@@ -7,7 +7,7 @@ shrinking, would cost more than the Hessian and the steps that are left with it.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +17,12 @@ from fastlr.solvers._line_search import line_search
 from fastlr.solvers._one_thread import dot, inverse_factor
 
 _MEMORY = 10                    # steps that correct M
-RIDGE = 1e-11                   # added to a Hessian, relative to its mean diagonal: collinear columns make it singular
+RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
 _EVIDENCE = 0.25                # of a Hessian's cost has to be spent on steps before one is computed
 _MOST_EVIDENCE = 1000           # steps
 _BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
 _WORST_RATE = 0.999             # as good as none
+_MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
 _SMALLEST_TOL = 1e-16           # beyond which tol is out of reach
 
 
@@ -53,7 +54,7 @@ class Metric:
         """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
         H = problem.hessian(u)
         n = len(H)
-        H.flat[::n + 1] += RIDGE * np.trace(H) / n + np.finfo(float).tiny + problem.uncertainty * problem.diagonal
+        H.flat[::n + 1] += (RIDGE + problem.uncertainty) * problem.diagonal
         P = inverse_factor(H)
         P_transposed = np.ascontiguousarray(P.T)
         return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)), is_diagonal=False)   # vecdot starts no BLAS threads
@@ -105,6 +106,7 @@ class Iterate(NamedTuple):
     p: np.ndarray               # (n + 1,) -M grad: where the next step goes
     gap: float                  # grad^T M grad / 2, an estimate of J - J*
     grad_norm: float            # what tol bounds
+    costs: Sequence[float] | np.ndarray     # J before each update since the last iterate
 
 
 def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> Iterator[Iterate]:
@@ -123,6 +125,8 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     """
     cost, grad = problem.cost_gradient(u)
     metric.forget_rate()
+    before: tuple[float, ...] = ()
+    least, stale = math.inf, 0
     while True:
         grad_norm = problem.gradient_norm(grad)
         p = metric.direction(grad)
@@ -133,11 +137,18 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
             p = metric.direction(grad)
             gap = -0.5 * dot(grad, p)
             metric.arrive(gap)
-        yield Iterate(u, cost, grad, metric, p, gap, grad_norm)
+        yield Iterate(u, cost, grad, metric, p, gap, grad_norm, before)
+        if gap <= problem.rounding(u, cost) and grad_norm > 0.5 * least:
+            stale += 1
+            if stale == _MOST_STALE:        # what is left of the gradient is rounding
+                return
+        else:
+            least, stale = grad_norm, 0
         step = line_search(problem, u, cost, grad, p)
         if step is None:
             return
         metric.learn(step.u - u, step.grad - grad)
+        before = (cost,)
         u, cost, grad = step
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -10,22 +10,20 @@ from fastlr._standardised import Standardised
 from fastlr._warnings import ConvergenceWarning, SeparationWarning
 from fastlr.solvers import DEFAULT_MAX_ITER, Options, Result, State
 from fastlr.solvers._quasi_newton import Iterate
+from fastlr.solvers._separation import is_without_error, way_without_end
 
 _NEARLY = 100.0
-_MOVING = 1e-4                  # standard deviations: on a shorter way no margin has moved far
 
 
-def run(problem: Standardised, points: Iterator[Iterate], options: Options, costs: Sequence[float] = ()) -> Result:
+def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> Result:
     """Follow the iterates until the gradient is at most `tol`, or something else ends it.
 
     Parameters
     ----------
     problem : Standardised
     points : iterator of Iterate
-        The start, then one for each update; it ends where J can't be lowered any more.
+        The start, then one after each update, or after several; it ends where J can't be lowered any more.
     options : Options
-    costs : sequence of float
-        J before each update that has been made already.
     """
     max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
     start = time.perf_counter()
@@ -33,14 +31,14 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, cost
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
 
-    costs = list(costs)
-    landmark = point                        # the first point where the gradient is nearly small enough
+    costs = list(point.costs)
+    landmark = point                        # the last point where the gradient is far from small enough
     advice = "set a larger tol"
     while True:
         if point.grad_norm <= options.tol and options.tol > 0.0:
             reason = f"the gradient is at most tol={options.tol:g}"
             break
-        if _is_without_error(problem, point):
+        if is_without_error(problem, point):
             reason = "every example is on its right side"
             break
         if len(costs) == max_iter:
@@ -50,16 +48,16 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, cost
         if following is None:
             reason = "no step lowers J any more: what is left of the gradient is rounding"
             break
-        costs.append(point.cost)
         point = following
-        if landmark.grad_norm > _NEARLY * options.tol:
+        costs.extend(point.costs)
+        if point.grad_norm > _NEARLY * options.tol:
             landmark = point
         if options.callback is not None and options.callback(_state(problem, point, costs, start)):
             reason, advice = "the callback asked to stop", ""
             break
 
     theta = problem.theta_of(point.u)
-    way = _way_without_end(problem, landmark, point)
+    way = way_without_end(problem, landmark, point)
     converged = point.grad_norm <= options.tol and options.tol > 0.0 and way is None
     warning: ConvergenceWarning | None = None
     if way is not None:
@@ -73,26 +71,8 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, cost
         warning = ConvergenceWarning(
             f"training did not converge: after {len(costs)} updates the gradient is {point.grad_norm:.3g}, above "
             f"tol={options.tol:g}, at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
-    return Result(theta, point.cost, np.array(costs), converged, reason, point.grad_norm, point.gap,
-                  "lbfgs" if point.metric is not None and point.metric.is_diagonal else "newton", warning)
-
-
-def _way_without_end(problem: Standardised, landmark: Iterate, point: Iterate) -> np.ndarray | None:
-    """A direction along which J falls for ever, or None if it has a minimum.
-
-    Candidates, each tried only where it is worth a read of X: the point itself, if no example is on its wrong side; the way
-    from the landmark, along which only what never comes to rest has gone far; the next step.
-    """
-    if _is_without_error(problem, point):
-        return point.u
-    for way in (point.u - landmark.u, point.p):
-        if np.abs(way).max() > _MOVING and problem.objective.recedes_along(problem.theta_of(way)):
-            return way
-    return None
-
-
-def _is_without_error(problem: Standardised, point: Iterate) -> bool:
-    return point.cost <= problem.objective.cost_of_one_error and problem.objective.recedes_along(problem.theta_of(point.u))
+    return Result(theta, point.cost, np.array(costs), converged, reason, point.grad_norm if options.tol > 0.0 else math.nan,
+                  point.gap, "lbfgs" if point.metric is not None and point.metric.is_diagonal else "newton", warning)
 
 
 def _state(problem: Standardised, point: Iterate, costs: list[float], start: float) -> State:

@@ -1,23 +1,31 @@
-"""Small problems: all of Newton's method in one compiled call, where Python around a step would take longer than the step."""
+"""Small problems: many updates of Newton's method in one compiled call, where Python would take longer than the update."""
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from fastlr._standardised import Standardised
-from fastlr.solvers import DEFAULT_MAX_ITER, Options, Result
+from fastlr.solvers import DEFAULT_MAX_ITER, Options
 from fastlr.solvers._quasi_newton import RIDGE, Iterate
-from fastlr.solvers._run import run
+
+_UPDATES_A_CALL = 100
 
 
-def solve_small(problem: Standardised, u: np.ndarray, options: Options) -> Result | None:
-    """The result of Newton's method, or None where this is no case for it: it goes step by step then."""
+def newton_in_calls(problem: Standardised, u: np.ndarray, options: Options,
+                    go_on: Callable[[np.ndarray], Iterator[Iterate]]) -> Iterator[Iterate]:
+    """One iterate for each compiled call, and those of `go_on` from where a call can't lower J any more.
+
+    A callback gets to see every update, so there is one a call then.  What an update does depends on u alone.
+    """
     max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
-    if options.callback is not None or options.tol == 0.0:
-        return None
-    found = problem.newton(u, RIDGE, options.tol, max_iter)
-    if found is None:
-        return None
-    u, cost, grad, p, costs = found
-    point = Iterate(u, cost, grad, None, p, -0.5 * float(grad @ p), problem.gradient_norm(grad))
-    if point.grad_norm > options.tol and len(costs) < max_iter:
-        return None
-    return run(problem, iter([point]), options, costs)
+    made = 0
+    updates = 0 if options.callback is not None else _UPDATES_A_CALL
+    while True:
+        u, cost, grad, p, costs, is_sound = problem.newton(u, RIDGE, options.tol, min(updates, max_iter - made))
+        if not is_sound:
+            break
+        yield Iterate(u, cost, grad, None, p, -0.5 * float(grad @ p), problem.gradient_norm(grad), costs)
+        made += len(costs)
+        updates = 1 if options.callback is not None else _UPDATES_A_CALL
+    for k, point in enumerate(go_on(u)):
+        yield point if k > 0 else point._replace(costs=costs)

@@ -14,10 +14,9 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result
+from fastlr.solvers import Options, Result, newton
 from fastlr.solvers._quasi_newton import Metric, iterates
 from fastlr.solvers._run import run
-from fastlr.solvers._small import solve_small
 
 _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
@@ -35,9 +34,8 @@ def expected_steps(options: Options) -> int:
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
     problem, u = standardised(objective, theta)
-    result = solve_small(problem, u, options)
-    if result is not None:
-        return result
+    if problem.is_small():
+        return newton.minimise(problem, u, options)
     metric = Metric.diagonal(problem)
     m, n = objective.shape
     if m <= min(_WIDE * n, _MOST_ROWS):

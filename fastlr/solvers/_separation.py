@@ -1,0 +1,86 @@
+"""Whether J has a minimum at all: it has none where some direction of the features tells the classes apart.
+
+Along such a direction no margin moves to the wrong side, and some move to the right one for ever.  Nothing here costs
+anything with l2 > 0, which gives J its minimum, and little without suspicion.
+"""
+
+import numpy as np
+
+from fastlr._standardised import Standardised
+from fastlr.solvers._line_search import Step, line_search
+from fastlr.solvers._quasi_newton import Iterate, Metric
+
+_MOVING = 1e-4                  # standard deviations: on a shorter way no margin has moved far
+_CERTAIN = 12.0                 # a margin that is worth a second look,
+_SATURATED = 20.0               # and one beyond which J does not feel an example any more
+_REST = 0.1                     # the largest change of a margin in a step that counts as rest,
+_TINY = 1e-11                   # to which Newton's method would have come before the gradient is so small against J,
+_STEPS = 40                     # where more than so many can only mean that J has been rounding
+_MOST_FEATURES = 1000           # beyond, Hessians are too dear for a suspicion
+_FLAT = 1e-8                    # of the null model's curvature: what is left of it in saturated examples
+
+
+def is_without_error(problem: Standardised, point: Iterate) -> bool:
+    """Whether every example that counts is on its right side, by the features and b alone: the proof of separation."""
+    return point.cost <= problem.objective.cost_of_one_error and float(_gains(problem, point.u).min()) > 0.0
+
+
+def way_without_end(problem: Standardised, landmark: Iterate, point: Iterate) -> np.ndarray | None:
+    """A direction (n + 1,) along which J falls for ever, or None.
+
+    Parameters
+    ----------
+    problem : Standardised
+    landmark : Iterate
+        Where the gradient was last far from small enough: from there on, only what never comes to rest goes far.
+    point : Iterate
+        The end.
+    """
+    if problem.objective.rule.l2 > 0.0:
+        return None
+    if is_without_error(problem, point):
+        return point.u
+    ways = [way for way in (point.u - landmark.u, point.p) if np.abs(way).max() > _MOVING and _is_one_sided(_gains(problem, way))]
+    if point.u.size > _MOST_FEATURES:
+        return ways[0] if ways else None
+    largest = float(_gains(problem, point.u).max())
+    way = _way_of_newton(problem, point) if ways or largest > _CERTAIN else None
+    return _way_of_the_saturated(problem, point) if way is None and largest > _SATURATED else way
+
+
+def _gains(problem: Standardised, way: np.ndarray) -> np.ndarray:
+    """How far each example's margin moves to its right side."""
+    return problem.objective.gains(problem.theta_of(way))
+
+
+def _is_one_sided(gains: np.ndarray, tolerance: float = 0.05) -> bool:
+    """Whether margins that move, move to their right side, but for what has not quite come to rest."""
+    largest, losses = float(gains.max()), np.minimum(gains, 0.0)
+    return (largest > _REST and float(losses.min()) >= -tolerance * largest
+            and float(losses @ losses) <= 1e-3 * float(gains @ gains))
+
+
+def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
+    """The direction that Newton's steps keep: at a minimum they vanish, on a way without end each moves margins by about 1."""
+    step: Step | None = Step(point.u, point.cost, point.grad)
+    for _ in range(_STEPS):
+        if step is None:
+            break
+        u, cost, grad = step
+        p = Metric.hessian(problem, u).direction(grad)
+        gains = _gains(problem, p)
+        if float(np.abs(gains).max()) <= _REST:
+            return None
+        if problem.gradient_norm(grad) <= _TINY * cost:
+            return p if _is_one_sided(gains) else None
+        step = line_search(problem, u, cost, grad, p)
+    return None
+
+
+def _way_of_the_saturated(problem: Standardised, point: Iterate) -> np.ndarray | None:
+    """The part of u that J does not feel any more, if it moves the saturated examples, and those alone, to their side."""
+    H = problem.hessian(point.u)
+    curvatures, directions = np.linalg.eigh(H)
+    flat = directions[:, curvatures <= _FLAT * problem.diagonal.max()]
+    way = flat @ (flat.T @ point.u)
+    return way if _is_one_sided(_gains(problem, way), tolerance=1e-6) else None
