@@ -24,7 +24,7 @@ class Model:
     costs : (n_iter,) float64
         costs[i] is J before update i.
     n_iter : int
-        Updates.
+        Updates on all rows; 0 where the start, perhaps found on samples, was good enough.
     converged : bool
         Whether `grad_norm` is at most the `tol` of `train`; False where none was asked for (tol = 0).
     stop_reason : str
@@ -33,9 +33,10 @@ class Model:
         The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates.
         NaN where tol was 0.
     gap : float or None
-        Estimate of J - J*; None where the solver has none.
+        Estimate of J - J*: half of g^T M g with the gradient g and the inverse Hessian M, or what the solver has in its place
+        (for "lbfgs" an approximation from its last steps).  None for "gd".
     solver, backend : str
-        What really ran, "auto" resolved.
+        What really ran, "auto" resolved; "newton" if a Hessian took part.
     n_threads : int
         The most threads that the kernel used; 1 for backends without threads of their own.
     elapsed : float

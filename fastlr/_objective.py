@@ -134,15 +134,22 @@ class Objective:
         weight, y = self._data.sample_weight, self._data.y
         return float(weight @ y) / self.total if weight.size else np.count_nonzero(y) / self.total
 
+    @property
+    def rows_that_count(self) -> int:
+        """How many rows have a weight other than 0."""
+        return int(np.count_nonzero(self._data.sample_weight)) if self._data.sample_weight.size else self.shape[0]
+
     def effective_rows(self) -> float:
         """How many rows of equal weight tell as much as these (Kish)."""
         weight = self._data.sample_weight
         return self.total ** 2 / float(weight @ weight) if weight.size else self.total
 
     def sample(self, rows: int) -> "Objective":
-        """J on so many rows, spread evenly over X; which ones depends on the shape alone."""
-        data, m = self._data, self._data.X.shape[0]
+        """J on so many rows, spread evenly over those that count; which ones depends on their number alone."""
+        data, m = self._data, self.rows_that_count
         chosen = ((np.arange(rows) + np.random.default_rng(0).random(rows)) * (m / rows)).astype(np.intp)
+        if m < self.shape[0]:
+            chosen = np.flatnonzero(data.sample_weight)[chosen]
         X = data.X.take(chosen, axis=0) if data.X.flags.c_contiguous else data.X.T.take(chosen, axis=1).T
         vectors = (v[chosen] if v.size else v for v in (data.y, data.sample_weight, data.offset))
         drawn = [X, *vectors]

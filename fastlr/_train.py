@@ -36,11 +36,13 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
         The kernel.  All compute the same; "auto" is "fused", or "numpy" where starting Numba would take longer than
         training.
-    solver : {"auto", "gd"}
-        "gd" is gradient descent, and so is "auto" for now.
+    solver : {"auto", "gd", "newton", "lbfgs"}
+        "newton" and "lbfgs" go to the optimum, with Hessians and without; "auto", which is as good as the better of the two,
+        starts from samples of the rows where there are many.  What units the columns are in makes no difference to them.
+        "gd" is the lecture's gradient descent.
     learning_rate : float, optional
-        The lecture's alpha: then exactly `max_iter` updates are made unless `tol` is given too.  Without it the step is
-        1/L, which never makes J larger.
+        The lecture's alpha, for gradient descent: then exactly `max_iter` updates are made unless `tol` is given too.
+        With solver="gd" and no learning rate the step is 1/L, which never makes J larger.
     max_iter : int, optional
         The most updates; 10000 by default.
     tol : float, optional
@@ -59,7 +61,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     offset : array_like, (m,), optional
         Added to every margin; predicting then needs one too.
     init : (w, b) or Model, optional
-        Where to start; zeros by default.
+        Where to start.  By default zeros for "gd", and for the others the best model with w = 0.
     n_threads : int, optional
         At most so many threads; by default as many as there are processors.  The result is the same to the last bit.
     callback : callable, optional
@@ -81,10 +83,18 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     Warns
     -----
     ConvergenceWarning
-        With tol > 0, `max_iter` was reached first; or the learning rate was so large that J diverged.
+        With tol > 0, `max_iter` was reached first, or float64 allows no smaller gradient; or the learning rate was so large
+        that J diverged.
+    SeparationWarning
+        Some direction of the features tells the classes apart, and without l2 no finite w is the best.
 
     Examples
     --------
+    >>> import fastlr
+    >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
+    >>> model.w.round(4), round(model.b, 4), model.converged
+    (array([0.9082]), -1.3623, True)
+
     The course's unit case, an example a column:
 
     >>> import numpy as np, fastlr

@@ -113,15 +113,17 @@ def load(name: str) -> ModuleType:
 _NUMBA_START = 0.4
 _NUMPY_STEP = 2e-5
 _NUMPY_ELEMENT = 2e-9
+# A process that has lost so much time in NumPy will go on training.
+_PATIENCE = 0.1
 
-_spent = 0.0                    # such seconds, in this process so far
+_spent = 0.0                    # seconds that this process has lost
 
 
 def choose(name: str, X: Any, steps: int) -> str:
     """The backend's name with "auto" resolved.
 
-    "auto" is the fused kernel, or NumPy until it has taken this process as much time as starting Numba would.  A kernel
-    that this process has compiled already costs nothing to start.
+    "auto" is the fused kernel; or NumPy, where starting Numba would take longer than this training and the process has not
+    trained much yet.  A kernel that this process has compiled already costs nothing to start.
     """
     global _spent
     if name != "auto":
@@ -132,7 +134,7 @@ def choose(name: str, X: Any, steps: int) -> str:
     if is_compiled is not None and is_compiled(X):
         return "fused"
     seconds = steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)
-    if _spent + seconds >= _NUMBA_START:
+    if seconds >= _NUMBA_START or _spent >= _PATIENCE:
         return "fused"
     _spent += seconds
     return "numpy"

@@ -3,6 +3,7 @@
 A solver is a module with
 
     solve(objective, theta, options) -> Result
+    expected_steps(options) -> int          roughly, for the choice of a backend
 
 It starts at theta (n + 1,), which it may overwrite, sees only the Objective, and no X.
 """

@@ -11,6 +11,7 @@ from fastlr.solvers._one_thread import dot
 _ENOUGH = 1e-4                  # of the decrease that the slope promises (Armijo)
 _FLATTER = 0.9                  # where J says nothing, the slope has to fall to this
 _TRIALS = 40
+_TRIALS_BY_CUBIC = 8            # more say that the direction is out of all proportion
 _TRIALS_BY_SLOPE = 8            # more say that the slope is rounding too
 
 
@@ -25,17 +26,19 @@ class Step(NamedTuple):
 def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray) -> Step | None:
     """The step from u along p, or None if no step lowers J any more."""
     slope = dot(grad, p)
+    if not slope < 0.0:
+        return None
     t = 1.0
     by_slope = 0
     rounding = problem.rounding(u, cost)
-    for _ in range(_TRIALS):
+    for k in range(_TRIALS):
         trial = u + t * p
         trial_cost, trial_grad = problem.cost_gradient(trial)
         if trial_cost <= cost + _ENOUGH * t * slope and -t * slope > rounding:
             return Step(trial, trial_cost, trial_grad)
         trial_slope = dot(trial_grad, p)
         if not trial_cost <= cost + rounding:
-            t = _minimum_of_cubic(t, cost, slope, trial_cost, trial_slope)
+            t = _minimum_of_cubic(t, cost, slope, trial_cost, trial_slope) if k < _TRIALS_BY_CUBIC else 1e-3 * t
             continue
         if abs(trial_slope) <= _FLATTER * abs(slope):
             return Step(trial, trial_cost, trial_grad)
@@ -47,11 +50,11 @@ def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndar
 
 
 def _minimum_of_cubic(t: float, cost: float, slope: float, trial_cost: float, trial_slope: float) -> float:
-    """Where the cubic with these values and slopes at 0 and t is least, kept well inside; a tenth of t if J overflowed."""
-    if not (math.isfinite(trial_cost) and math.isfinite(trial_slope)):
-        return 0.1 * t
+    """Where the cubic with these values and slopes at 0 and t is least, kept well inside; near 0 if J overflowed."""
     d1 = slope + trial_slope + 3.0 * (cost - trial_cost) / t
     radicand = d1 * d1 - slope * trial_slope
+    if not math.isfinite(radicand):
+        return 0.01 * t
     if radicand < 0.0:
         return 0.5 * t
     d2 = math.sqrt(radicand)

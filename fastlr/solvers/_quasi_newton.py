@@ -53,9 +53,16 @@ class Metric:
     def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
         """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
         H = problem.hessian(u)
-        n = len(H)
-        H.flat[::n + 1] += (RIDGE + problem.uncertainty) * problem.diagonal
-        P = inverse_factor(H)
+        ridge = RIDGE + problem.uncertainty
+        while True:
+            H.flat[::len(H) + 1] += ridge * problem.diagonal
+            try:
+                P = inverse_factor(H)
+                break
+            except np.linalg.LinAlgError:           # rounding of a nearly singular H
+                ridge *= 100.0
+                if not ridge < 1.0:
+                    return cls.diagonal(problem)
         P_transposed = np.ascontiguousarray(P.T)
         return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)), is_diagonal=False)   # vecdot starts no BLAS threads
 

@@ -12,7 +12,7 @@ from fastlr.solvers import DEFAULT_MAX_ITER, Options, Result, State
 from fastlr.solvers._quasi_newton import Iterate
 from fastlr.solvers._separation import is_without_error, way_without_end
 
-_NEARLY = 100.0
+_NEARLY = 100.0                 # times tol: from there on only what never comes to rest goes far
 
 
 def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> Result:

@@ -4,8 +4,6 @@ On s rows the optimum is known up to their sampling error: J exceeds J* by about
 small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
 sqrt(n / s).  Samples grow until a read of one costs as much as a fifth of X; a problem with too few rows for that is
 solved on all of them from the start.
-
-Wide X, of few rows and many more features, is rotated into the space of its rows, where Newton's method is cheap.
 """
 
 from collections.abc import Iterator
@@ -23,25 +21,21 @@ _FEWEST_ROWS = 500
 _GROWTH = 5                     # from sample to sample, and from the last to X
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
-_WIDE = 0.5                     # rows a feature, at most, for X to be wide,
-_MOST_ROWS = 1000               # and rows, since their Gram matrix is decomposed
 
 
 def expected_steps(options: Options) -> int:
+    """See `fastlr.solvers`."""
     return 30
 
 
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
     problem, u = standardised(objective, theta)
-    if problem.is_small():
+    if problem.is_small() or newton.is_wide(*objective.shape):
         return newton.minimise(problem, u, options)
     metric = Metric.diagonal(problem)
-    m, n = objective.shape
-    if m <= min(_WIDE * n, _MOST_ROWS):
-        u = problem.u_of(_optimum_in_row_space(objective, theta, options.tol))
-    elif not theta.any():
-        for rows in _sample_sizes(m, n):
+    if not theta.any():
+        for rows in _sample_sizes(objective.rows_that_count, objective.shape[1]):
             u, metric = _optimum_of(problem.sample(rows), u, metric, options.tol)
     return run(problem, iterates(problem, u, metric, options.tol, problem.steps_a_hessian()), options)
 
@@ -62,14 +56,3 @@ def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float)
         if point.gap <= enough:
             break
     return point.u, metric
-
-
-def _optimum_in_row_space(objective: Objective, theta: np.ndarray, tol: float) -> np.ndarray:
-    """The optimum as Newton's method finds it with as many features as there are rows."""
-    reduced, to_theta = objective.in_row_space()
-    problem, u = standardised(reduced, np.zeros(reduced.n_parameters))
-    points = iterates(problem, u, Metric.hessian(problem, u), 0.01 * tol, problem.steps_a_hessian())
-    for point in points:
-        if point.grad_norm <= 0.01 * tol or point.cost <= reduced.cost_of_one_error:
-            break
-    return to_theta(problem.theta_of(point.u))

@@ -15,6 +15,7 @@ _CEILING = 1e6                  # a cost so many times that of the start is the 
 
 
 def expected_steps(options: Options) -> int:
+    """See `fastlr.solvers`."""
     return DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
 
 

@@ -12,6 +12,7 @@ from fastlr.solvers._run import run
 
 
 def expected_steps(options: Options) -> int:
+    """See `fastlr.solvers`."""
     return 30
 
 

@@ -1,4 +1,7 @@
-"""Newton's method: u := u - H^-1 g, with a new Hessian H whenever the old one, corrected by the steps, has become slow."""
+"""Newton's method: u := u - H^-1 g, with a new Hessian H whenever the old one, corrected by the steps, has become slow.
+
+Wide X, of few rows and many more features, is rotated into the space of its rows first, where H is small.
+"""
 
 from collections.abc import Iterator
 
@@ -11,8 +14,13 @@ from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 from fastlr.solvers._run import run
 from fastlr.solvers._small import newton_in_calls
 
+_WIDE = 0.5                     # rows a feature, at most,
+_MOST_ROWS = 1000               # and rows, since the products of all pairs are decomposed
+_CLOSER = 0.01                  # tol in the space of the rows
+
 
 def expected_steps(options: Options) -> int:
+    """See `fastlr.solvers`."""
     return 30
 
 
@@ -23,7 +31,29 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
 
 def minimise(problem: Standardised, u: np.ndarray, options: Options) -> Result:
     """Minimise J from u."""
-    def from_(u: np.ndarray) -> Iterator[Iterate]:
+    def step_by_step(u: np.ndarray) -> Iterator[Iterate]:
         return iterates(problem, u, Metric.hessian(problem, u), options.tol, problem.steps_a_hessian())
 
-    return run(problem, newton_in_calls(problem, u, options, from_) if problem.is_small() else from_(u), options)
+    if is_wide(*problem.objective.shape):
+        u = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
+        points = iterates(problem, u, Metric.diagonal(problem), options.tol, problem.steps_a_hessian())
+    elif problem.is_small():
+        points = newton_in_calls(problem, u, options, step_by_step)
+    else:
+        points = step_by_step(u)
+    return run(problem, points, options)
+
+
+def is_wide(m: int, n: int) -> bool:
+    """Whether it pays to go through the space of the rows."""
+    return m <= min(_WIDE * n, _MOST_ROWS)
+
+
+def _optimum_in_row_space(objective: Objective, tol: float) -> np.ndarray:
+    """The optimum (n + 1,) as Newton's method finds it with as many features as there are rows."""
+    reduced, to_theta = objective.in_row_space()
+    problem, u = standardised(reduced, np.zeros(reduced.n_parameters))
+    for point in iterates(problem, u, Metric.hessian(problem, u), _CLOSER * tol, problem.steps_a_hessian()):
+        if point.grad_norm <= _CLOSER * tol or point.cost <= reduced.cost_of_one_error:
+            break
+    return to_theta(problem.theta_of(point.u))

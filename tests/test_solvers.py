@@ -1,0 +1,216 @@
+"""What the solvers are made of."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr import backends
+from fastlr._standardised import standardised
+from fastlr.solvers import NAMES, auto
+from fastlr.solvers._line_search import line_search
+from fastlr.solvers._one_thread import dot, inverse_factor
+from fastlr.solvers._quasi_newton import Metric
+from tests.problems import problem, weights
+from tests.test_moments import objective
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 65, 130, 301])
+def test_inverse_factor(n):
+    A = np.random.default_rng(n).standard_normal((2 * n, n))
+    H = A.T @ A
+    P = inverse_factor(H)
+    assert (np.triu(P, 1) == 0.0).all()
+    np.testing.assert_allclose(P.T @ P @ H, np.eye(n), atol=1e-8)
+
+
+def test_inverse_factor_refuses_what_is_not_definite():
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse_factor(np.diag([1.0, -1.0]))
+
+
+def test_linear_algebra_stays_on_one_thread():
+    """Processor time of this thread, and of all threads, are the same."""
+    code = """
+import time, numpy as np
+from fastlr.solvers._one_thread import dot, inverse_factor
+A = np.random.default_rng(0).standard_normal((600, 300)); H = A.T @ A; a = np.ones(50_000)
+time.sleep(0.5)                 # until the threads of that product rest
+others = time.process_time() - time.thread_time()
+for _ in range(20):
+    inverse_factor(H); dot(a, a)
+print(time.process_time() - time.thread_time() - others)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 0.01
+
+
+def test_dot_of_long_vectors():
+    a, b = np.random.default_rng(0).standard_normal((2, 25_001))
+    assert dot(a, b) == pytest.approx(float(a @ b), rel=1e-12)
+
+
+class Quartic:
+    """J(u) = (u - 3)^4 of one variable, as a problem for the line search."""
+
+    calls = 0
+
+    def cost_gradient(self, u):
+        self.calls += 1
+        return float((u[0] - 3.0) ** 4), 4.0 * (u - 3.0) ** 3
+
+    def rounding(self, u, cost):
+        return 1e-12 * cost
+
+
+@pytest.mark.parametrize("length", [1e-3, 1.0, 4.0, 30.0, 1e6, 1e30, 1e100])
+def test_line_search_lowers_the_cost_wherever_the_direction_ends(length):
+    J, u = Quartic(), np.zeros(1)
+    cost, grad = J.cost_gradient(u)
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = line_search(J, u, cost, grad, np.array([length]))
+    assert step.cost < cost
+    assert step.cost == J.cost_gradient(step.u)[0]
+    assert J.calls < 70
+
+
+def test_line_search_up_the_hill_finds_nothing():
+    J, u = Quartic(), np.zeros(1)
+    assert line_search(J, u, *J.cost_gradient(u), np.array([-1.0])) is None
+
+
+def test_memory_makes_a_metric_satisfy_the_secant_equation():
+    metric = Metric(lambda g: 0.3 * g, is_diagonal=False)
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((5, 5))
+    H = A @ A.T
+    for _ in range(12):
+        du = rng.standard_normal(5)
+        metric.learn(du, H @ du)
+    np.testing.assert_allclose(-metric.direction(H @ du), du, rtol=1e-9)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("order", "CF")
+def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reduction, order):
+    X, y, w, b = problem(3000, 4, order=order)
+    J = objective(backend, X, y, reduction=reduction, l2=0.1)
+    sample, again = J.sample(300), objective(backend, X + 1.0, 1.0 - y, reduction=reduction).sample(300)
+    chosen, index = sample._data.X, {tuple(row): i for i, row in enumerate(X)}
+    rows = [index[tuple(row)] for row in chosen]
+    assert (np.array(rows) // 10 == np.arange(300)).all()
+    assert (again._data.X - 1.0 == pytest.approx(chosen))
+    assert chosen.flags.c_contiguous == (order == "C")
+    theta = np.append(w, b)
+    cost, grad = sample.cost_gradient(theta)
+    alone = objective(backend, X[rows], y[rows], l2=0.1)
+    expected, expected_grad = alone.cost_gradient(theta)
+    size = 3000 if reduction == "sum" else 1.0
+    penalty = 0.05 * (w @ w)
+    assert cost == pytest.approx(size * (expected - penalty) + penalty, rel=1e-12)
+    np.testing.assert_allclose(grad[-1], size * expected_grad[-1], rtol=1e-10)
+
+
+def test_standardised_coordinates_and_back():
+    X, y, w, b = problem(100, 3)
+    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), np.zeros(4))
+    theta = np.append(w, b)
+    u = problem_u.u_of(theta)
+    np.testing.assert_allclose(problem_u.theta_of(u), theta, rtol=1e-13)
+    _, grad = problem_u.cost_gradient(u)
+    H = problem_u.hessian(u)
+    for direction in np.random.default_rng(0).standard_normal((3, 4)):
+        step = 1e-5 * direction
+        (above, grad_above), (below, grad_below) = problem_u.cost_gradient(u + step), problem_u.cost_gradient(u - step)
+        assert grad @ direction == pytest.approx((above - below) / 2e-5, rel=1e-7)
+        np.testing.assert_allclose(H @ direction, (grad_above - grad_below) / 2e-5, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"reduction": "sum"}, {"fit_intercept": False}, {"weighted": True}])
+@pytest.mark.parametrize("dtype", ["float64", "uint8"])
+@pytest.mark.parametrize("order", "CF")
+def test_newton_in_one_call_is_newton_step_by_step(options, dtype, order):
+    """The compiled updates, one a call, against the same updates from Hessians in Python."""
+    X, y, *_ = problem(400, 6, dtype=np.dtype(dtype), order=order)
+    s, o = weights(400) if options.get("weighted") else (None, None)
+    options = {key: value for key, value in options.items() if key != "weighted"}
+    small, u = standardised(objective("fused", X, y, s, o, **options), np.zeros(7))
+    plain, _ = standardised(objective("numpy", X, y, s, o, **options), np.zeros(7))
+    assert small.is_small()
+    for _ in range(4):
+        cost, grad = plain.cost_gradient(u)
+        p = Metric.hessian(plain, u).direction(grad)
+        after, *_, costs, is_sound = small.newton(u, 1e-11, 0.0, 1)
+        assert is_sound
+        assert costs == pytest.approx([cost], rel=1e-12)
+        np.testing.assert_allclose(after, u + p, rtol=1e-9, atol=1e-12)
+        u = after
+    found, cost, grad, p, costs, is_sound = small.newton(u, 1e-11, 1e-9, 50)
+    assert is_sound
+    assert small.gradient_norm(grad) <= 1e-9
+    np.testing.assert_allclose(grad, plain.cost_gradient(found)[1], atol=1e-12 / small.objective.rule.to_mean)
+
+
+def test_auto_takes_samples_where_there_are_many_rows():
+    assert list(auto._sample_sizes(2499, 5)) == []
+    assert list(auto._sample_sizes(2500, 5)) == [500]
+    assert list(auto._sample_sizes(1_000_000, 100)) == [1000, 5000, 25_000, 125_000]
+
+
+@pytest.mark.parametrize("shape", [(60, 4), (6000, 8), (400, 120), (40, 100)])
+@pytest.mark.parametrize("l2", [0.0, 1e-2])
+def test_auto_says_which_method_ran_and_agrees_with_all(shape, l2):
+    if shape[0] < shape[1] and l2 == 0.0:
+        pytest.skip("separated")
+    X, y, *_ = problem(*shape)
+    models = {solver: fastlr.train(X, y, solver=solver, l2=l2, tol=1e-11) for solver in NAMES if solver != "gd"}
+    assert models["lbfgs"].solver == "lbfgs"
+    assert models["auto"].solver in ("newton", "lbfgs")
+    for model in models.values():
+        assert model.converged
+        np.testing.assert_allclose(model.w, models["newton"].w, rtol=0, atol=2e-6 * abs(models["newton"].w).max())
+
+
+def test_wide_data_ends_where_lbfgs_ends(backend):
+    """From the space of the rows, also with weights and offset, and on the scale of sums."""
+    X, y, *_ = problem(30, 80)
+    s, o = weights(30)
+    for options in ({}, {"reduction": "sum"}, {"fit_intercept": False}, {"sample_weight": s, "offset": o}):
+        wide = fastlr.train(X, y, l2=0.05, tol=1e-12, backend=backend, **options)
+        plain = fastlr.train(X, y, l2=0.05, tol=1e-12, solver="lbfgs", backend=backend, **options)
+        assert wide.n_iter <= 3 < plain.n_iter
+        np.testing.assert_allclose(wide.w, plain.w, atol=1e-8)
+        assert wide.cost == pytest.approx(plain.cost, rel=1e-12)
+
+
+def test_backend_auto_turns_to_numba_once_a_process_keeps_training():
+    code = """
+import sys, numpy as np, fastlr
+rng = np.random.default_rng(0)
+X = rng.standard_normal((20_000, 20)); y = rng.random(20_000) < 0.5
+print([fastlr.train(X, y).backend for _ in range(8)])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seen = eval(result.stdout)
+    assert seen[0] == "numpy"
+    assert seen[-1] == "fused"
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_solvers_know_their_backends_only_through_the_contract():
+    """A backend of cost_gradient alone has every solver."""
+    from types import SimpleNamespace
+
+    from fastlr.backends import numpy_vectorized
+    from fastlr.solvers import Options, load
+
+    X, y, *_ = problem(200, 4)
+    expected = fastlr.train(X, y, backend="numpy")
+    for name in ("auto", "newton", "lbfgs"):
+        J = objective("numpy", X, y)
+        J._backend = SimpleNamespace(cost_gradient=numpy_vectorized.cost_gradient)
+        result = load(name).solve(J, np.zeros(5), Options(None, None, 1e-8, None))
+        np.testing.assert_allclose(result.theta[:-1], expected.w, atol=1e-7)
+    assert set(backends._TABLE) >= {"numpy"}
