@@ -107,7 +107,7 @@ assert numba.config.CACHE_DIR == "/nowhere"
 def test_one_specialisation_for_each_dtype_and_order():
     code = """
 import numpy as np, fastlr
-from fastlr.backends import numba_fused
+from fastlr.backends import _compiled_moments, _compiled_newton, numba_fused
 rng = np.random.default_rng(0)
 for writeable in (True, False):
     for dtype in ("f8", "f4", "i4", "u1", "?", "f2", ">f8"):
@@ -116,11 +116,14 @@ for writeable in (True, False):
             for s in (None, np.ones(60)):
                 for y in (np.arange(60) % 2, np.arange(60) % 2 > 0):
                     fastlr.train(X, y, backend="fused", learning_rate=1, max_iter=np.int32(2), sample_weight=s, l2=1)
-                    fastlr.train(X, y, backend="fused", tol=1e9, class_weight="balanced")
+                    fastlr.train(X, y, backend="fused", solver="gd", tol=1e9, class_weight="balanced")
+                    if dtype in ("f8", ">f8") and order == "C":
+                        fastlr.train(X, y, backend="fused", sample_weight=s, l2=1)
+                        fastlr.train(X, y, backend="fused", offset=s, max_iter=1, tol=1e9, n_threads=np.int64(1))
                     fastlr.cost_and_gradient(X, y, np.zeros(4), 0, backend="fused", offset=s)
-compiled = numba_fused._entry._serial._compiled
-assert len(compiled) == 6, compiled
-assert all(len(dispatcher.signatures) == 1 for dispatcher in compiled.values())
+for entry, kinds in ((numba_fused._entry._serial, 6), (_compiled_newton._entry, 1), (_compiled_moments._entry._serial, 6)):
+    assert len(entry._compiled) == kinds, entry._compiled
+    assert all(len(dispatcher.signatures) == 1 for dispatcher in entry._compiled.values())
 assert not numba_fused._entry._parallel._compiled
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -31,8 +31,7 @@ def test_standardisation_of_difficult_columns(backend):
         np.testing.assert_allclose(spread, np.sqrt(np.mean(X ** 2, axis=0)) + [0, 0, 1, 0, 0, 0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("dtype", _check.KERNEL_DTYPES)
-@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C"), ("uint8", "F")])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (137, 4), (700, 9), (3000, 37)])
 def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
     X, y, w, b = problem(*shape, dtype=dtype, order=order)
