@@ -124,6 +124,11 @@ class Objective:
         return m, n
 
     @property
+    def bytes_a_row(self) -> int:
+        """Of X."""
+        return self._data.X.itemsize * self.shape[1]
+
+    @property
     def has_offset(self) -> bool:
         """Whether the margins have an offset."""
         return self._data.offset.size > 0

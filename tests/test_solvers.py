@@ -154,9 +154,10 @@ def test_newton_in_one_call_is_newton_step_by_step(options, dtype, order):
 
 
 def test_auto_takes_samples_where_there_are_many_rows():
-    assert list(auto._sample_sizes(2499, 5)) == []
-    assert list(auto._sample_sizes(2500, 5)) == [500]
-    assert list(auto._sample_sizes(1_000_000, 100)) == [1000, 5000, 25_000, 125_000]
+    assert list(auto._sample_sizes(2499, 5, 40)) == []
+    assert list(auto._sample_sizes(2500, 5, 40)) == [500]
+    assert list(auto._sample_sizes(1_000_000, 100, 100)) == [1000, 5000, 25_000, 125_000]
+    assert list(auto._sample_sizes(1_000_000, 100, 800)) == [1000, 5000, 25_000]                    # 64 MB is the most
 
 
 @pytest.mark.parametrize("shape", [(60, 4), (6000, 8), (400, 120), (40, 100)])

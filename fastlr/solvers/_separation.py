@@ -71,7 +71,7 @@ def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
         gains = _gains(problem, p)
         if float(np.abs(gains).max()) <= _REST:
             return None
-        if problem.gradient_norm(grad) <= _TINY * cost:
+        if problem.gradient_norm(grad) <= _TINY * cost * problem.objective.rule.to_mean:
             return p if _is_one_sided(gains) else None
         step = line_search(problem, u, cost, grad, p)
     return None

@@ -2,7 +2,7 @@
 
 On s rows the optimum is known up to their sampling error: J exceeds J* by about n / (2 s) there.  To get that far takes a
 small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
-sqrt(n / s).  Samples grow until a read of one costs as much as a fifth of X; a problem with too few rows for that is
+sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few rows for that is
 solved on all of them from the start.
 """
 
@@ -19,6 +19,7 @@ from fastlr.solvers._run import run
 _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
 _GROWTH = 5                     # from sample to sample, and from the last to X
+_MOST_BYTES = 1 << 26           # of a sample, which is a copy
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
@@ -35,14 +36,14 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
         return newton.minimise(problem, u, options)
     metric = Metric.diagonal(problem)
     if not theta.any():
-        for rows in _sample_sizes(objective.rows_that_count, objective.shape[1]):
+        for rows in _sample_sizes(objective.rows_that_count, objective.shape[1], objective.bytes_a_row):
             u, metric = _optimum_of(problem.sample(rows), u, metric, options.tol)
     return run(problem, iterates(problem, u, metric, options.tol, problem.steps_a_hessian()), options)
 
 
-def _sample_sizes(m: int, n: int) -> Iterator[int]:
+def _sample_sizes(m: int, n: int, bytes_a_row: int) -> Iterator[int]:
     rows = max(_FEWEST_ROWS, _ROWS_A_FEATURE * n)
-    while rows <= m // _GROWTH:
+    while rows <= min(m // _GROWTH, _MOST_BYTES // bytes_a_row):
         yield rows
         rows *= _GROWTH
 
