@@ -77,7 +77,7 @@ def run_demo(m: int, n: int, n_threads: int | None) -> int:
           f"(the model that made the data: {100 * np.mean((X_test @ true_w + 0.5 > 0) == y_test):.2f} %)")
     fastlr.train(X, y, n_threads=n_threads)                     # what is compiled on first use, is compiled now
     optimum = fastlr.train(X, y, n_threads=n_threads)
-    print(f"the optimum by fastlr.train(X, y): {optimum.n_iter} updates with solver {optimum.solver!r} in {optimum.elapsed:.3f} s, "
+    print(f"the optimum by fastlr.train: {optimum.n_iter} updates with solver {optimum.solver!r} in {optimum.elapsed:.3f} s, "
           f"J = {optimum.cost:.6f}, gradient {optimum.grad_norm:.0e}")
     if not agree:
         print("The backends DISAGREE: please report this together with fastlr.show_versions().")

@@ -138,8 +138,10 @@ def test_optimum_of_many_rows(compiled, solver, name):
 @pytest.mark.parametrize("name", CASES)
 @each_size
 def test_optimum_is_statsmodels(name, size):
-    glm = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
-    family = pytest.importorskip("statsmodels.genmod.families").Binomial()
+    from statsmodels.genmod import families
+    from statsmodels.genmod import generalized_linear_model as glm
+
+    family = families.Binomial()
     X, y, options, plain = case_of(name, size, 0.0)
     columns = np.column_stack([X, np.ones(len(y))])[:, :size[1] + plain.get("fit_intercept", True)]
     peer = glm.GLM(y, columns.astype(float), family=family, freq_weights=plain.get("sample_weight"), offset=plain.get("offset"))

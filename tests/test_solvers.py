@@ -160,11 +160,9 @@ def test_auto_takes_samples_where_there_are_many_rows():
     assert list(auto._sample_sizes(1_000_000, 100, 800)) == [1000, 5000, 25_000]                    # 64 MB is the most
 
 
-@pytest.mark.parametrize("shape", [(60, 4), (6000, 8), (400, 120), (40, 100)])
-@pytest.mark.parametrize("l2", [0.0, 1e-2])
+@pytest.mark.parametrize(("shape", "l2"), [((60, 4), 0.0), ((60, 4), 0.01), ((6000, 8), 0.0), ((6000, 8), 0.01),
+                                           ((400, 120), 0.01), ((40, 100), 0.01)])
 def test_auto_says_which_method_ran_and_agrees_with_all(shape, l2):
-    if shape[0] < shape[1] and l2 == 0.0:
-        pytest.skip("separated")
     X, y, *_ = problem(*shape)
     models = {solver: fastlr.train(X, y, solver=solver, l2=l2, tol=1e-11) for solver in NAMES if solver != "gd"}
     assert models["lbfgs"].solver == "lbfgs"
