@@ -41,7 +41,7 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options) -> Result:
         points = newton_in_calls(problem, u, options, step_by_step)
     else:
         points = step_by_step(u)
-    return run(problem, points, options)
+    return run(problem, points, options)._replace(solver="newton")
 
 
 def is_wide(m: int, n: int) -> bool:
