@@ -213,3 +213,13 @@ def test_solvers_know_their_backends_only_through_the_contract():
         result = load(name).solve(J, np.zeros(5), Options(None, None, 1e-8, None))
         np.testing.assert_allclose(result.theta[:-1], expected.w, atol=1e-7)
     assert set(backends._TABLE) >= {"numpy"}
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
+@pytest.mark.parametrize("order", "CF")
+def test_optimum_has_the_same_bits_for_any_number_of_threads(solver, order):
+    X, y, *_ = problem(20_000, 12, order=order)
+    one, two = (fastlr.train(X, y, solver=solver, backend="fused", n_threads=k) for k in (1, 2))
+    assert one.n_iter == two.n_iter
+    assert (one.w == two.w).all()
+    assert (one.b, one.cost, one.grad_norm, one.gap) == (two.b, two.cost, two.grad_norm, two.gap)
