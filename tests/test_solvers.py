@@ -17,7 +17,7 @@ from tests.problems import problem, weights
 from tests.test_moments import objective
 
 
-@pytest.mark.parametrize("n", [1, 2, 64, 65, 130, 301])
+@pytest.mark.parametrize("n", [1, 2, 64, 65, 130, 301, 1100])
 def test_inverse_factor(n):
     A = np.random.default_rng(n).standard_normal((2 * n, n))
     H = A.T @ A

@@ -12,6 +12,7 @@ import numpy as np
 _SIDE = 64                      # of a matrix to invert
 _PRODUCT = 1 << 18              # multiplications in a product of matrices
 _DOT = 10_000                   # in a dot product
+_LARGE = 512                    # columns: from here on threads save more than the waiting costs
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -56,7 +57,9 @@ def inverse_factor(H: np.ndarray) -> np.ndarray:
 
 
 def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """A @ B on one thread."""
+    """A @ B, on one thread unless it is large."""
+    if A.shape[1] >= _LARGE:
+        return A @ B
     tile = max(8, math.isqrt(_PRODUCT // A.shape[1]))
     product = np.empty((A.shape[0], B.shape[1]))
     for i in range(0, A.shape[0], tile):
