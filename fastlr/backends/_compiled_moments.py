@@ -13,7 +13,16 @@ _ROWS = 512                     # whose weights are at hand
 
 
 def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
-    for i in range(weight.size):
+    together = weight.size - weight.size % 4
+    for i in range(0, together, 4):         # four rows for each time that the sums are loaded
+        x0, x1, x2, x3 = X[start + i], X[start + i + 1], X[start + i + 2], X[start + i + 3]
+        s0, s1, s2, s3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+        for j in range(pivot.size):
+            mu = pivot[j]
+            d0, d1, d2, d3 = x0[j] - mu, x1[j] - mu, x2[j] - mu, x3[j] - mu
+            sum_1[j] += (s0 * d0 + s1 * d1) + (s2 * d2 + s3 * d3)
+            sum_2[j] += (s0 * d0 * d0 + s1 * d1 * d1) + (s2 * d2 * d2 + s3 * d3 * d3)
+    for i in range(together, weight.size):
         x, s = X[start + i], weight[i]
         for j in range(pivot.size):
             d = x[j] - pivot[j]
