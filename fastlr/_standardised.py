@@ -17,8 +17,8 @@ from fastlr._objective import Objective
 from fastlr.backends._descent import Space
 
 _EPS = float(np.finfo(float).eps)
-_ROUNDING = 1e-12               # relative
-_SMALL = 1 << 21                # multiplications for a Hessian
+_ROUNDING = 1e-12               # of J, relative
+_SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 
 
 class Standardised:
@@ -95,7 +95,6 @@ class Standardised:
         """What a Hessian of these rows costs, with its inverse, in steps on all rows (nanoseconds, as measured)."""
         m, n = self.objective.shape
         return (1e5 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (5e4 + self._all_rows * n * 0.2)
-
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""

@@ -184,6 +184,19 @@ def test_wide_data_ends_where_lbfgs_ends(backend):
         assert wide.cost == pytest.approx(plain.cost, rel=1e-12)
 
 
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_wide_data_starts_where_it_is_told_to(solver):
+    X, y, *_ = problem(30, 80)
+    optimum = fastlr.train(X, y, l2=0.05, solver=solver)
+    with pytest.warns(fastlr.ConvergenceWarning):
+        start = fastlr.train(X, y, l2=0.05, solver=solver, init=(optimum.w + 0.1, optimum.b), max_iter=0)
+    np.testing.assert_allclose(start.w, optimum.w + 0.1, rtol=1e-12)
+    again = fastlr.train(X, y, l2=0.05, solver=solver, init=start)
+    np.testing.assert_allclose(again.w, optimum.w, atol=1e-6)
+    assert again.n_iter > 0
+    assert fastlr.train(X, y, l2=0.05, solver=solver, init=(np.zeros(80), 1.5), fit_intercept=False).b == 1.5
+
+
 def test_backend_auto_turns_to_numba_once_a_process_keeps_training():
     code = """
 import sys, numpy as np, fastlr

@@ -1,5 +1,6 @@
 """Moments and Hessian for backends that have none of their own: NumPy and its BLAS, a block of rows at a time."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from fastlr.backends.numpy_vectorized import margins, sigmoid
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 
 
-def _blocks(X: Any) -> Any:
+def _blocks(X: Any) -> Iterator[slice]:
     m, n = X.shape
     rows = max(64, _BLOCK_ELEMENTS // n)
     for start in range(0, m, rows):
@@ -17,6 +18,7 @@ def _blocks(X: Any) -> Any:
 
 
 def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:
+    """See `fastlr.backends`."""
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in _blocks(X):
         shifted = X[rows] - pivot
@@ -31,6 +33,7 @@ def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tupl
 
 
 def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any) -> np.ndarray:
+    """See `fastlr.backends`."""
     n = X.shape[1]
     H = np.zeros((n + 1, n + 1))
     for rows in _blocks(X):

@@ -8,7 +8,7 @@ from fastlr._standardised import Standardised
 from fastlr.solvers import DEFAULT_MAX_ITER, Options
 from fastlr.solvers._quasi_newton import RIDGE, Iterate
 
-_UPDATES_A_CALL = 100
+_UPDATES_A_CALL = 100           # Ctrl-C is answered between calls
 
 
 def newton_in_calls(problem: Standardised, u: np.ndarray, options: Options,

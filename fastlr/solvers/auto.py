@@ -2,8 +2,8 @@
 
 On s rows the optimum is known up to their sampling error: J exceeds J* by about n / (2 s) there.  To get that far takes a
 small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
-sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few rows for that is
-solved on all of them from the start.
+sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few rows for that is solved on all of them from
+the start.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
     problem, u = standardised(objective, theta)
     if problem.is_small() or newton.is_wide(*objective.shape):
-        return newton.minimise(problem, u, options)
+        return newton.minimise(problem, u, options, is_given=bool(theta.any()))
     metric = Metric.diagonal(problem)
     if not theta.any():
         for rows in _sample_sizes(objective.rows_that_count, objective.shape[1], objective.bytes_a_row):

@@ -25,17 +25,19 @@ def expected_steps(options: Options) -> int:
 
 
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Minimise J from theta."""
-    return minimise(*standardised(objective, theta), options)
+    """Minimise J from theta; where theta is nothing but zeros and X is wide, from the optimum in the space of the rows."""
+    problem, u = standardised(objective, theta)
+    return minimise(problem, u, options, is_given=bool(theta.any()))
 
 
-def minimise(problem: Standardised, u: np.ndarray, options: Options) -> Result:
-    """Minimise J from u."""
+def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: bool) -> Result:
+    """Minimise J from u, which the user has given or not."""
     def step_by_step(u: np.ndarray) -> Iterator[Iterate]:
         return iterates(problem, u, Metric.hessian(problem, u), options.tol, problem.steps_a_hessian())
 
     if is_wide(*problem.objective.shape):
-        u = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
+        if not is_given:
+            u = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
         points = iterates(problem, u, Metric.diagonal(problem), options.tol, problem.steps_a_hessian())
     elif problem.is_small():
         points = newton_in_calls(problem, u, options, step_by_step)
