@@ -7,13 +7,14 @@ from numba import prange
 
 from fastlr.backends._blocks import number_of_chunks, rows_of
 from fastlr.backends._jit import by_order
+from fastlr.backends._products import in_groups
 from fastlr.backends._threads import SerialOrParallel
 
 _ROWS = 512                     # whose weights are at hand
 
 
 def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
-    together = weight.size - weight.size % 4
+    together = in_groups(X, weight.size, 4)
     for i in range(0, together, 4):         # four rows for each time that the sums are loaded
         x0, x1, x2, x3 = X[start + i], X[start + i + 1], X[start + i + 2], X[start + i + 3]
         s0, s1, s2, s3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]

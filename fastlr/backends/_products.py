@@ -1,12 +1,24 @@
 """The two products of a step, X w and X^T dz, over a block of rows, for either memory order.
 
 Every loop runs over contiguous numbers and vectorises: along a row for C order, along a column for Fortran order.
-Several rows (columns) go together, so that w and dw (z and dz) are loaded once for all of them.
+Several rows (columns) go together, so that w and dw (z and dz) are loaded once for all of them; but see `in_groups`.
 """
 
 from typing import Any
 
-from fastlr.backends._jit import by_order
+from fastlr.backends._jit import by_order, helper
+
+
+@helper
+def in_groups(X: Any, rows: int, group: int) -> int:
+    """How many of so many rows of C order to read for the first time in groups, the others one by one.
+
+    A group is read as so many streams at once.  The processor reads ahead where the streams are so short that they are
+    one, and where they span pages; between, reading rows one after the other is up to twice as fast (measured at
+    n = 32 to 1000 in float64, AMD Zen 4).
+    """
+    bytes_a_row = X.shape[1] * X.itemsize
+    return 0 if 200 <= bytes_a_row < 12_000 else rows - rows % group
 
 # ---- C order: a row is contiguous, eight rows go together ----------------------------------------------------------
 
@@ -14,7 +26,7 @@ def _forward_rows(X: Any, start: int, theta: Any, z: Any) -> None:
     n = X.shape[1]
     w, b = theta[:n], theta[n]
     X = X[start:start + z.size]
-    together = z.size - z.size % 8
+    together = in_groups(X, z.size, 8)
     for i in range(0, together, 8):
         x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
         z0 = z1 = z2 = z3 = z4 = z5 = z6 = z7 = 0.0
