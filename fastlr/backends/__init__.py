@@ -42,7 +42,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastlr.backends import _startup
+from fastlr.backends import _forks, _startup
 
 
 class _Row(NamedTuple):
@@ -104,8 +104,10 @@ def load(name: str) -> ModuleType:
     if reason is not None:
         raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else")
     module = f"fastlr.backends.{row.module}"
-    with nullcontext() if module in sys.modules else _startup.counted():
-        return importlib.import_module(module)      # also waits for another thread that is importing it right now
+    if module not in sys.modules:
+        with _startup.counted(), _forks.starting:
+            return importlib.import_module(module)
+    return importlib.import_module(module)          # waits for another thread that is importing it right now
 
 
 # Seconds from `import numba` to the first step of a kernel that lies in the cache, and what NumPy needs more than that

@@ -17,7 +17,6 @@ import hashlib
 import os
 import stat
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-from fastlr.backends import _startup
+from fastlr.backends import _forks, _startup
 
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # never called from Python: a third less to compile
@@ -131,7 +130,7 @@ def _kind(X: np.ndarray) -> tuple[str, bool]:
     return X.dtype.char, X.flags.c_contiguous
 
 
-_lock = threading.RLock()
+_lock = _forks.starting
 
 
 @contextlib.contextmanager
