@@ -35,7 +35,6 @@ for an unknown name find it there.
 """
 
 import functools
-import importlib
 import importlib.util
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -104,10 +103,8 @@ def load(name: str) -> ModuleType:
     if reason is not None:
         raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else")
     module = f"fastlr.backends.{row.module}"
-    if module not in sys.modules:
-        with _startup.counted(), _forks.starting:
-            return importlib.import_module(module)
-    return importlib.import_module(module)          # waits for another thread that is importing it right now
+    with nullcontext() if module in sys.modules else _startup.counted():
+        return _forks.imported(module)
 
 
 # Seconds from `import numba` to the first step of a kernel that lies in the cache, and what NumPy needs more than that

@@ -10,19 +10,25 @@ import functools
 import importlib
 import importlib.metadata
 import os
+import threading
 from collections.abc import Iterator
 
 import numba
 
 from fastlr.backends import _forks
 
-_SPINS = "10000"
+_SPINS = "1000"
+
+started_by = 0
+"""The Python thread that did."""
 
 
 @functools.cache
 def start() -> str:
     """Start Numba's threads, if they are not running yet, and name their layer."""
+    global started_by
     with _forks.starting, _spinning():
+        started_by = threading.get_ident()
         wish = str(numba.config.THREADING_LAYER).lower()
         if wish in ("tbb", "safe", "threadsafe", "forksafe") or (wish == "default" and not _openmp_can_be_loaded()):
             _load_tbb()
@@ -53,7 +59,7 @@ def _openmp_can_be_loaded() -> bool:
 
 def _load_tbb() -> None:
     """Load the library of the package tbb, which lies where no loader looks: then Numba finds it by its name."""
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError, OSError):
         for file in importlib.metadata.files("tbb") or ():
             if file.name == "libtbb.so.12":
                 ctypes.CDLL(str(file.locate()), ctypes.RTLD_GLOBAL)

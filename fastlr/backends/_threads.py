@@ -25,12 +25,18 @@ _lost_in_fork = False
 
 
 def _after_fork() -> None:
-    """Other threads' trainings are not here, nor are GNU OpenMP's threads; a parallel loop would kill the child."""
+    """Note in the child whether parallel loops can still run.
+
+    GNU OpenMP's threads don't survive a fork, and a parallel loop would kill the child.  TBB's are stopped and started
+    again, unless they are at work or another thread than the one that started them forks.
+    """
     global _lost_in_fork
-    _taken.clear()
+    me = threading.get_ident()
     parallel = sys.modules["numba.np.ufunc.parallel"]
-    if parallel._is_initialized and parallel._threading_layer == "omp":
+    if parallel._is_initialized and (parallel._threading_layer == "omp" or (
+            parallel._threading_layer == "tbb" and (_taken.keys() - {me} or _layer.started_by != me))):
         _lost_in_fork = True
+    _taken.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -112,6 +118,6 @@ def describe() -> dict[str, str]:
         layer = _layer.start()
     except ValueError as error:         # the layer that was asked for is not there
         layer = " ".join(str(error).split())
-    return {"processors allowed": f"{processors()} (quota: {quota() or 'none'})", "threads by default": str(useful(None, 1 << 60, 1)),
+    return {"processors allowed": str(processors()), "quota of processors": str(quota() or "none"),
             "numba threads": str(numba.config.NUMBA_NUM_THREADS),
-            "threading layer": layer + (", lost in a fork" if _lost_in_fork else "")}
+            "threading layer": layer + (", lost in a fork: one thread" if _lost_in_fork else "")}
