@@ -136,12 +136,12 @@ job()
 
 
 FORK = """
-import multiprocessing, signal, time
+import faulthandler, multiprocessing, time
 def in_child(function=job):
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(60)
+        faulthandler.dump_traceback_later(60, exit=True)
         os.write(into, str(function()).encode())
         os._exit(0)
     os.close(into)
