@@ -50,22 +50,22 @@ with context.Pool(2) as pool:
 """)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_joblib(run, backend):
+@pytest.mark.parametrize("workers", ["loky", "threading", "multiprocessing"])
+def test_joblib(run, workers):
     run(f"""
 import joblib
-with joblib.parallel_config(backend={backend!r}, n_jobs=2):
+with joblib.parallel_config(backend={workers!r}, n_jobs=2):
     check(joblib.Parallel()(joblib.delayed(train)(max_iter=10) for _ in range(8)),
-          n_threads=1 if {backend!r} == "multiprocessing" else None)
+          n_threads=1 if {workers!r} == "multiprocessing" else None)
     check(joblib.Parallel()(joblib.delayed(train)(max_iter=10, n_threads=2) for _ in range(8)))
-if {backend!r} == "loky":       # it sets NUMBA_NUM_THREADS to what a worker may use
+if {workers!r} == "loky":       # it sets NUMBA_NUM_THREADS to what a worker may use
     with joblib.parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
         check(joblib.Parallel()(joblib.delayed(train)(max_iter=10) for _ in range(4)), n_threads=1)
 """)
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
-def test_grid_search(run, backend):
+@pytest.mark.parametrize("workers", ["loky", "threading", "multiprocessing"])
+def test_grid_search(run, workers):
     run(f"""
 import joblib
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -85,7 +85,7 @@ class Estimator(ClassifierMixin, BaseEstimator):
 
 found = []
 for n_jobs in (1, 2):
-    with joblib.parallel_config(backend={backend!r}):
+    with joblib.parallel_config(backend={workers!r}):
         search = GridSearchCV(Estimator(), {{"l2": [0.0, 0.1, 1.0]}}, n_jobs=n_jobs, cv=3, error_score="raise").fit(X, y)
     found.append((search.best_estimator_.model_.w.tobytes(), search.cv_results_["mean_test_score"].tolist()))
 assert found[0] == found[1]
