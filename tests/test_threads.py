@@ -42,10 +42,15 @@ def test_numbas_thread_count_is_put_back():
     X, y, *_ = problem(30_000, 8)
     for before in {1, numba.config.NUMBA_NUM_THREADS}:
         numba.set_num_threads(before)
-        fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2)
-        with pytest.raises(KeyError):
-            fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, callback=lambda state: {}[0])
-        assert numba.get_num_threads() == before
+        for n_threads in (1, 2):
+            fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, n_threads=n_threads)
+            assert numba.get_num_threads() == before
+            for error in (KeyError, KeyboardInterrupt):
+                def fail(state, error=error):
+                    raise error
+                with pytest.raises(error):
+                    fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, n_threads=n_threads, callback=fail)
+                assert numba.get_num_threads() == before
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
@@ -136,12 +141,12 @@ job()
 
 
 FORK = """
-import faulthandler, multiprocessing, time
+import multiprocessing, signal, time
 def in_child(function=job):
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
-        faulthandler.dump_traceback_later(30, exit=True)
+        signal.alarm(30)
         os.write(into, str(function()).encode())
         os._exit(0)
     os.close(into)
