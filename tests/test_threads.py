@@ -154,6 +154,15 @@ def in_child(function=job):
         text = result.read()
     assert os.waitpid(child, 0)[1] == 0
     return text
+def while_held(lock, function):
+    ready = threading.Event()
+    def hold():
+        with lock:
+            ready.set()
+            time.sleep(0.2)
+    threading.Thread(target=hold).start()
+    ready.wait()
+    return in_child(function)
 def in_thread(function):
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(1) as pool:
@@ -172,6 +181,8 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
     asked = pool.apply_async(threads, (2,)).get(timeout=60)         # and it may ask for more
 right = right["fused"]
 assert in_child() == in_child(in_child) == in_child(lambda: in_thread(job)) == in_thread(in_child) == right
+from fastlr.backends import _forks
+assert while_held(_forks.sharing, job) == right
 
 stop = threading.Event()
 def train():
@@ -201,6 +212,7 @@ print(asked, in_child(threads), busy, in_thread(lambda: in_child(threads)))
     assert [*map(int, result.stdout.split()[-4:])] == [safe, safe, unsafe, unsafe]      # TBB prints its fears before
 
 
+@pytest.mark.slow
 def test_fork_while_another_thread_starts(tmp_path):
     """A fork waits for the import of Numba, and for a kernel (ours or not) that is being compiled: no child inherits the lock."""
     code = FORK + """
@@ -219,23 +231,16 @@ def f(x):
     for i in range(3):
         x = np.sqrt(np.sort(x)[::-1] @ x) * np.linspace(x[0], x[1], 9)
     return x
-def train_other():
-    return fastlr.train(X.astype("float32"), y, backend="loop", learning_rate=0.5, max_iter=1).n_threads
+def train_other(dtype="float32"):
+    return fastlr.train(X.astype(dtype), y, backend="loop", learning_rate=0.5, max_iter=1).n_threads
 thread = threading.Thread(target=f, args=(np.ones(9),))
 thread.start()
 time.sleep(0.05)
 assert thread.is_alive()
 assert in_child(train_other) == "1"
 
-from fastlr.backends import _forks
-ready = threading.Event()
-def hold():
-    with _forks.sharing:
-        ready.set()
-        time.sleep(0.2)
-threading.Thread(target=hold).start()
-ready.wait()
-assert in_child() == right
+from fastlr.backends import _jit
+assert while_held(_jit._lock, lambda: train_other("int8")) == "1"
 print(len(children))
 """
     result = run(code, FASTLR_CACHE_DIR=str(tmp_path))
