@@ -63,7 +63,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     init : (w, b) or Model, optional
         Where to start.  By default zeros for "gd", and for the others the best model with w = 0.
     n_threads : int, optional
-        At most so many threads; by default as many as there are processors.  The result is the same to the last bit.
+        At most so many threads.  By default as many as this process may keep busy (affinity, container quota) less those
+        of its other trainings, and one in a child made by multiprocessing.  The result is the same to the last bit.
     callback : callable, optional
         Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.
     progress : bool

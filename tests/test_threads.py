@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import pytest
 
@@ -62,6 +63,13 @@ def test_numbas_setting_is_the_default():
     assert fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=1).n_threads == 1
     assert fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=1, n_threads=2).n_threads == MOST
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+
+
+def test_a_module_that_another_thread_is_importing(monkeypatch):
+    from fastlr.backends import _threads
+
+    monkeypatch.setitem(sys.modules, "multiprocessing", ModuleType("multiprocessing"))
+    assert _threads.useful(None, 10**9, 1) == processors()
 
 
 @pytest.mark.parametrize("name", ["loop", "fused"])

@@ -52,8 +52,9 @@ def useful(n_threads: int | None, m: int, n: int) -> int:
 
 def _default() -> int:
     """A child made by multiprocessing has one thread, as its siblings keep the other processors busy."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None and "NUMBA_NUM_THREADS" not in os.environ:
+    # A child has imported multiprocessing; elsewhere it may not be there, or another thread may be importing it right now.
+    parent_process = getattr(sys.modules.get("multiprocessing"), "parent_process", None)
+    if parent_process is not None and parent_process() is not None and "NUMBA_NUM_THREADS" not in os.environ:
         return 1
     return processors()
 
