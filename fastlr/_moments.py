@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fastlr import _one_thread
+
 _BLOCK_BYTES = 1 << 20
 _MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
 
@@ -67,8 +69,8 @@ def column_blocks(X: np.ndarray) -> Iterator[slice]:
 def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> float:
     """An upper bound of the largest eigenvalue of sum_i s_i [x_i, 1] [x_i, 1]^T.
 
-    Exact where X has at most 1024 rows or columns (the smaller Gram matrix has the same eigenvalues); beyond, the
-    trace, which is larger by at most the rank of X.
+    At most a ninth above it where X has at most 1024 rows or columns (the smaller Gram matrix has the same eigenvalues);
+    beyond, the trace, which is larger by at most the rank of X.
     """
     m, n = X.shape
     if min(m, n + 1) > _MOST_SIDE:
@@ -82,4 +84,4 @@ def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: 
             rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
             rows *= np.sqrt(weight)[:, None]
             gram += rows.T @ rows
-    return float(np.linalg.eigvalsh(gram)[-1])
+    return _one_thread.largest_eigenvalue(gram)

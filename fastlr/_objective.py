@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _moments
+from fastlr import _moments, _one_thread
 from fastlr._check import Data
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._descent import Rule
@@ -170,20 +170,22 @@ class Objective:
     def in_row_space(self) -> tuple["Objective", Callable[[np.ndarray], np.ndarray]]:
         """The same J with m features in place of n > m, and what turns its theta into one for X.
 
-        With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  From the
-        eigenvalues X X^T = Q L Q^T, the features Q sqrt(L) have the same margins and the same ||w|| for w = X^T Q / sqrt(L).
+        With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  With the inverse
+        factor P of X X^T, that is X X^T = (P^T P)^-1, the features X X^T P^T have the same margins and the same ||w|| for
+        w = X^T P^T u: up to rounding, also where rows are collinear and P is that of a matrix close by.
         """
         X = self._data.X
-        eigenvalues, Q = np.linalg.eigh(_moments.gram_of_rows(X))
-        kept = eigenvalues > np.finfo(float).eps * len(Q) * eigenvalues[-1]
-        root = np.sqrt(eigenvalues[kept])
-        rotated = np.ascontiguousarray(Q[:, kept] * root)
+        gram = _moments.gram_of_rows(X)
+        size = np.full(len(gram), max(float(gram.diagonal().max()), np.finfo(float).tiny))
+        P = _one_thread.ridged_inverse_factor(gram.copy(), size, len(gram) * np.finfo(float).eps)
+        assert P is not None                    # X X^T has no negative eigenvalue, so that rounding is all there is to mend
+        rotated = gram @ P.T
         rotated.flags.writeable = False
         reduced = Objective(numpy_vectorized, self._data._replace(X=rotated), self.rule.l2, "mean", bool(self.rule.intercept), 1)
         reduced.rule = reduced.rule._replace(scale=self.rule.scale, to_mean=self.rule.to_mean)
 
         def to_theta(reduced_theta: np.ndarray) -> np.ndarray:
-            v = Q[:, kept] @ (reduced_theta[:-1] / root)
+            v = P.T @ reduced_theta[:-1]
             w = np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in _moments.column_blocks(X)])
             return np.append(w, reduced_theta[-1])
 

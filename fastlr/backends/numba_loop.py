@@ -30,11 +30,11 @@ def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, st
     return J
 
 
-def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
-         costs: Any) -> tuple[int, int]:
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
+         rule: Any, costs: Any) -> tuple[int, int]:
     for step in range(costs.size):
         grad[:] = 0.0
-        loss = add_examples(X, y, sample_weight, offset, theta, 0, X.shape[0], grad)
+        loss = add_examples(X, y, sample_weight, offset, theta, first, last, grad)
         status, costs[step] = apply(loss, grad, theta, previous, rule)
         if status != GOING:
             return step, status

@@ -19,14 +19,14 @@ __all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "pre
 _BLOCK = 64         # rows: chunks are a whole number of these
 
 
-def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
-         costs: Any) -> tuple[int, int]:
-    m, n = X.shape
-    chunks = number_of_chunks(m, _BLOCK)
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
+         rule: Any, costs: Any) -> tuple[int, int]:
+    n = X.shape[1]
+    chunks = number_of_chunks(last - first, _BLOCK)
     partial = np.empty((chunks, n + 2))
     for step in range(costs.size):
         for chunk in prange(chunks):
-            start, stop = rows_of(chunk, chunks, m, _BLOCK)
+            start, stop = rows_of(chunk, chunks, first, last, _BLOCK)
             partial[chunk] = 0.0
             partial[chunk, n + 1] = add_examples(X, y, sample_weight, offset, theta, start, stop, partial[chunk, :n + 1])
         loss = combine(partial, grad)
