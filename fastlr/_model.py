@@ -170,8 +170,23 @@ class Model:
         raise NotImplementedError("Model.summary is not there yet; w, b, cost, converged and grad_norm are, as attributes")
 
     def save(self, path: Any) -> None:
-        """Not there yet: write the model to a file."""
-        raise NotImplementedError("Model.save is not there yet; Model.to_dict() gives everything in it as plain Python values")
+        """Write the model to a file, as JSON; `fastlr.load` reads it back bit for bit.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A file that is there already is replaced, once the new one is complete.
+
+        Raises
+        ------
+        OSError
+            The file can't be written; one that was there is as it was.
+        TypeError
+            Classes of a kind that JSON can't hold: objects other than text and numbers.
+        """
+        from fastlr import _model_file
+
+        _model_file.save(self, path)
 
     def to_sklearn(self) -> Any:
         """Not there yet: the same model as a scikit-learn estimator."""
