@@ -137,10 +137,19 @@ def _refuse_constant(text: str) -> Any:
 
 # ---- what each field has to be: the value for the Model, or ValueError with the rest of a sentence ---------------------
 
-def _is(kind: type, wish: str, least: int | None = None) -> Callable[[Any], Any]:
+def _is(kind: type, wish: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
-        if type(value) is not kind or (least is not None and value < least):
+        if type(value) is not kind:
             raise ValueError(f"must be {wish}, not {_short(value)}")
+        return value
+
+    return check
+
+
+def _count(least: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if type(value) is not int or value < least:
+            raise ValueError(f"must be a count of at least {least}, not {_short(value)}")
         return value
 
     return check
@@ -226,14 +235,14 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "classes": _classes,
     "cost": _number,
     "costs": _vector,
-    "n_iter": _is(int, "a count", 0),
+    "n_iter": _count(0),
     "converged": _is(bool, "true or false"),
     "stop_reason": _is(str, "text"),
     "grad_norm": _or_null(_number, math.nan),
     "gap": _or_null(_number, None),
     "solver": _is(str, "text"),
     "backend": _is(str, "text"),
-    "n_threads": _is(int, "a count of at least 1", 1),
+    "n_threads": _count(1),
     "elapsed": _seconds,
     "compile_time": _seconds,
     "feature_names": _names,
