@@ -316,7 +316,7 @@ def _label(name: str, type_name: Any, value: Any) -> Any:
         label = _LABEL_TYPES[type_name](value)
     except OverflowError:
         label = None
-    if label != value:
+    if _plain(label) != value:
         raise ValueError(f"{name} must be of the type {type_name}, which can't hold {_short(value)}")
     return label
 
@@ -334,8 +334,8 @@ def _classes_to_json(classes: np.ndarray) -> dict[str, Any]:
         names = {made: name for name, made in _LABEL_TYPES.items()}
         for label in classes:
             if type(label) not in names:
-                raise TypeError(f"a file can't hold the label {label!r}, a {type(label).__name__}; train on labels that are bool, "
-                                "int, float, str, bytes or NumPy's scalars")
+                raise TypeError(f"a file can't hold the label {label!r}, a {type(label).__name__}; train on labels that are "
+                                "bool, int, float, str, bytes or NumPy's scalars")
         return {"dtype": "object", "types": [names[type(label)] for label in classes], "values": values}
     for name, kind in _TEXTS.items():
         if classes.dtype.kind == kind:
@@ -346,8 +346,13 @@ def _classes_to_json(classes: np.ndarray) -> dict[str, Any]:
 
 
 def _label_to_json(label: Any) -> Any:
-    plain = label.item() if isinstance(label, np.generic) else label
+    plain = _plain(label)
     return plain.decode("latin-1") if isinstance(plain, bytes) else plain
+
+
+def _plain(label: Any) -> Any:
+    """Python's value; NumPy would compare np.float32(0.1) and 0.1 in float32."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 _FIELDS: dict[str, Callable[[str, Any], Any]] = {
