@@ -1,5 +1,6 @@
 """The trained model, and what people do with one."""
 
+import os
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -67,10 +68,13 @@ class Model:
     feature_names: tuple[str, ...] | None
     has_offset: bool
 
+    def __post_init__(self) -> None:
+        for name in ("w", "classes", "costs"):
+            getattr(self, name).flags.writeable = False
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for name in ("w", "classes", "costs"):              # NumPy doesn't pickle that an array is read-only
-            getattr(self, name).flags.writeable = False
+        self.__post_init__()                                # NumPy doesn't pickle that an array is read-only
 
     def __repr__(self) -> str:
         return (f"<fastlr.Model: {self.w.size} features, J = {self.cost:.6g} after {self.n_iter} updates, "
@@ -169,20 +173,33 @@ class Model:
         """Not there yet: coefficients with standard errors."""
         raise NotImplementedError("Model.summary is not there yet; w, b, cost, converged and grad_norm are, as attributes")
 
-    def save(self, path: Any) -> None:
-        """Write the model to a file, as JSON; `fastlr.load` reads it back bit for bit.
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to a file, which `fastlr.load` reads; JSON, with every bit of every number.
+
+        An older file of that name is replaced once the new one is complete: if saving fails, it is as it was.
 
         Parameters
         ----------
         path : str or os.PathLike
-            A file that is there already is replaced, once the new one is complete.
 
         Raises
         ------
         OSError
-            The file can't be written; one that was there is as it was.
+            The file can't be written.
         TypeError
-            Classes of a kind that JSON can't hold: objects other than text and numbers.
+            Labels of a type of their own, such as an Enum.
+        ValueError
+            Labels or names that JSON in UTF-8 can't hold: infinity, half a surrogate pair; a file of more than 256 MiB; a path
+            to something else than a regular file.
+
+        Examples
+        --------
+        >>> import fastlr, os, tempfile
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "model.json"))
+        ...     fastlr.load(os.path.join(folder, "model.json")).b == model.b
+        True
         """
         from fastlr import _model_file
 

@@ -81,6 +81,8 @@ def test_signatures_are_the_fixed_ones():
     assert list(inspect.signature(fastlr.cost_and_gradient).parameters) == names.split()
     assert str(inspect.signature(fastlr.warmup)).startswith(
         "(backend: str = 'auto', dtypes: tuple[str, ...] = ('float64', 'float32'))")
+    assert list(inspect.signature(fastlr.load).parameters) == ["path"]
+    assert list(inspect.signature(fastlr.Model.save).parameters) == ["self", "path"]
 
 
 def test_every_public_name_is_documented():
