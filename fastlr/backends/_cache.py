@@ -95,15 +95,22 @@ def _compile_and_keep(place: Path, make: Callable[[bool], Any], types: tuple[Any
             dispatcher = _cached_in(new, make)
             dispatcher.compile(types)       # also saves
             (new / _MANIFEST).write_bytes(_checksums(new))
-            if _sources() == _SOURCES and not place.exists():
-                with contextlib.suppress(FileExistsError):
-                    os.rename(new, place)
+            if _sources() == _SOURCES:
+                _publish(new, place)
     except Exception as error:
         if dispatcher is not None and not dispatcher.signatures:
             raise                           # compiling failed, not keeping
         _warn_once(f"fastlr could not keep compiled code in {place.parent} ({type(error).__name__}: {error}); "
                    "the next process compiles it anew")
     return make(False) if dispatcher is None else dispatcher
+
+
+def _publish(new: Path, place: Path) -> None:
+    try:
+        os.rename(new, place)
+    except OSError:
+        if not place.exists():              # else another process was faster
+            raise
 
 
 def _cached_in(directory: Path, make: Callable[[bool], Any]) -> Any:

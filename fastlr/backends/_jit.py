@@ -77,9 +77,8 @@ class Entry:
         self._compiled: dict[tuple[str, bool], Callable[..., Any]] = {}
 
     def __call__(self, X: np.ndarray, *rest: Any) -> Any:
-        try:
-            compiled = self._compiled[_kind(X)]
-        except KeyError:
+        compiled = self._compiled.get(_kind(X))
+        if compiled is None:
             compiled = self._compile(X, *rest)
         return compiled(X, *rest)
 

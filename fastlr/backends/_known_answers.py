@@ -44,12 +44,12 @@ def descent(run: Any, X: np.ndarray) -> bool:
     y, sample_weight, offset = _rows()
     rule = _descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=0.0, ceiling=math.inf, to_mean=1.0,
                          center=np.empty(0), spread=np.empty(0))
-    theta, known_theta = _theta(), _theta()
-    costs, known_costs = np.empty(2), np.empty(2)
-    result = run(X, y, sample_weight, offset, theta, theta.copy(), np.empty(_N + 1), rule, costs)
-    known = _descent.descend(numpy_vectorized.cost_gradient, (X, y, sample_weight, offset), known_theta, known_theta.copy(), rule,
+    theta, previous, costs = _theta(), _theta(), np.empty(2)
+    known_theta, known_previous, known_costs = _theta(), _theta(), np.empty(2)
+    result = run(X, y, sample_weight, offset, theta, previous, np.empty(_N + 1), rule, costs)
+    known = _descent.descend(numpy_vectorized.cost_gradient, (X, y, sample_weight, offset), known_theta, known_previous, rule,
                              known_costs)
-    return result == known and _agree((theta, known_theta), (costs, known_costs))
+    return result == known and _agree((theta, known_theta), (previous, known_previous), (costs, known_costs))
 
 
 def hessian(compiled: Any, X: np.ndarray) -> bool:
