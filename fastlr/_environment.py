@@ -61,11 +61,11 @@ def show_versions() -> None:
     for name, reason in backends.available_backends().items():
         lines[f"backend {name}"] = reason or "ready"
     try:
-        from fastlr.backends import _jit, _threads
+        from fastlr.backends import _cache, _threads
     except ImportError as error:
         lines["numba, imported"] = f"{type(error).__name__}: {error}"
     else:
-        lines |= _threads.describe() | _jit.describe()
+        lines |= _threads.describe() | _cache.describe()
     width = max(map(len, lines))
     for name, value in lines.items():
         print(f"{name:{width}}  {value}")

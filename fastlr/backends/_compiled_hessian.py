@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from fastlr.backends import _known_answers
 from fastlr.backends._blocks import rows_of
 from fastlr.backends._jit import block, by_order, helper
 from fastlr.backends._pieces import pieces
@@ -156,7 +157,7 @@ def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
                 H[i, j] = H[j, i] = total
 
 
-_entry = SerialOrParallel(_hessian)
+_entry = SerialOrParallel(_hessian, _known_answers.hessian)
 
 
 def hessian(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from fastlr.backends import _known_answers
 from fastlr.backends._blocks import number_of_chunks, rows_of
 from fastlr.backends._jit import by_order
 from fastlr.backends._pieces import pieces
@@ -64,7 +65,7 @@ def _moments(X: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums
             sums[j] += partial[chunk, j]
 
 
-_entry = SerialOrParallel(_moments)
+_entry = SerialOrParallel(_moments, _known_answers.moments)
 
 
 def moments(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends import _known_answers
 from fastlr.backends._compiled_hessian import add_hessian_of_rows, side_of
 from fastlr.backends._fused_rows import block_rows, sums_of_rows
 from fastlr.backends._jit import Entry, block, helper
@@ -135,7 +136,7 @@ def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any,
             u[j], grad[j] = trial[j], trial_grad[j]
 
 
-_entry = Entry(_newton)
+_entry = Entry(_newton, _known_answers.newton)
 
 
 def newton(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fastlr.backends import _known_answers
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
 from fastlr.backends._jit import Entry, block
@@ -41,6 +42,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
     return costs.size, GOING
 
 
-_entry = Entry(_run)
+_entry = Entry(_run, _known_answers.descent)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

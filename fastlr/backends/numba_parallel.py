@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from fastlr.backends import _known_answers
 from fastlr.backends._blocks import combine, number_of_chunks, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_hessian import hessian
@@ -36,6 +37,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
     return costs.size, GOING
 
 
-_entry = SerialOrParallel(_run)
+_entry = SerialOrParallel(_run, _known_answers.descent)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled
