@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.backends._forks import imported
+
 # Squares of X, summed over any number of rows, stay finite.
 _LARGEST = 1e150
 
@@ -136,7 +138,7 @@ def _column_mismatch(found: tuple[str, ...], trained: tuple[str, ...]) -> str:
 
 
 def _as_array(name: str, value: Any) -> np.ndarray:
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, imported("numpy.ma").MaskedArray):                 # NumPy imports it on first use
         if np.ma.getmaskarray(value).any():
             where = np.argwhere(np.ma.getmaskarray(value))[0]
             raise ValueError(f"{name} has masked values; the first is at {_place(where)}.  Drop or impute them")

@@ -21,6 +21,7 @@ from fastlr import _moments, _one_thread
 from fastlr._check import Data
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._descent import Rule
+from fastlr.backends._forks import imported
 
 
 class Objective:
@@ -152,7 +153,7 @@ class Objective:
     def sample(self, rows: int) -> "Objective":
         """J on so many rows, spread evenly over those that count; which ones depends on their number alone."""
         data, m = self._data, self.rows_that_count
-        chosen = ((np.arange(rows) + np.random.default_rng(0).random(rows)) * (m / rows)).astype(np.intp)
+        chosen = ((np.arange(rows) + imported("numpy.random").default_rng(0).random(rows)) * (m / rows)).astype(np.intp)
         if m < self.shape[0]:
             chosen = np.flatnonzero(data.sample_weight)[chosen]
         X = data.X.take(chosen, axis=0) if data.X.flags.c_contiguous else data.X.T.take(chosen, axis=1).T

@@ -35,7 +35,6 @@ for an unknown name find it there.
 """
 
 import functools
-import importlib
 import importlib.util
 import sys
 import warnings
@@ -43,7 +42,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastlr.backends import _startup
+from fastlr.backends import _forks, _startup
 
 
 class _Row(NamedTuple):
@@ -114,8 +113,8 @@ def load(name: str) -> ModuleType:
         module = f"fastlr.backends.{row.module}"
         try:
             with nullcontext() if module in sys.modules else _startup.counted():
-                return importlib.import_module(module)      # also waits for another thread that is importing it right now
-        except Exception as error:                          # a version that is too new can raise anything
+                return _forks.imported(module)
+        except Exception as error:              # a version that is too new can raise anything
             if row.needs is None:
                 raise
             reason = f"the package {row.needs} is installed but can't be used ({type(error).__name__}: {error})"

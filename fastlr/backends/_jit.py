@@ -11,7 +11,6 @@ Four kinds of compiled function:
 error_model="numpy" everywhere: the branch that raises ZeroDivisionError keeps a loop from vectorising.
 """
 
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -19,7 +18,7 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-from fastlr.backends import _cache, _known_answers, _startup
+from fastlr.backends import _cache, _forks, _known_answers, _startup
 
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # never called from Python: a third less to compile
@@ -110,4 +109,4 @@ def _kind(X: np.ndarray) -> tuple[str, bool]:
     return X.dtype.char, X.flags.c_contiguous
 
 
-_lock = threading.RLock()
+_lock = _forks.starting

@@ -8,12 +8,13 @@ A solver is a module with
 It starts at theta (n + 1,), which it may overwrite, sees only the Objective, and no X.
 """
 
-import importlib
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from fastlr.backends._forks import imported
 
 NAMES = ("auto", "gd", "newton", "lbfgs")
 
@@ -63,4 +64,4 @@ def load(name: str) -> ModuleType:
     """
     if name not in NAMES:
         raise ValueError(f"solver={name!r} is unknown; there are {', '.join(map(repr, NAMES))}")
-    return importlib.import_module(f"fastlr.solvers.{name}")
+    return imported(f"fastlr.solvers.{name}")

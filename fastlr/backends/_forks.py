@@ -1,0 +1,45 @@
+"""Two locks that a fork waits for.
+
+In the child of a fork the other threads are gone, and what they held stays locked for ever: a child that is made while
+another thread imports a module or compiles would wait without end when it needs that module, or any kernel.
+"""
+
+import importlib
+import os
+import sys
+import threading
+from types import ModuleType
+from typing import Any
+
+starting = threading.RLock()
+"""Held while modules are imported, Numba's threads are started and kernels are compiled: seconds."""
+
+sharing = threading.RLock()
+"""Held while threads are shared out and Numba is told: microseconds."""
+
+_held: list[Any] = []
+
+
+def imported(name: str) -> ModuleType:
+    """A module of fastlr that is imported on first use."""
+    if name in sys.modules:
+        return importlib.import_module(name)            # waits for another thread that is importing it right now
+    with starting:
+        return importlib.import_module(name)
+
+
+def _before_fork() -> None:
+    numba = sys.modules.get("numba.core.compiler_lock")         # where other people's kernels are compiled
+    for lock in (starting, getattr(numba, "global_compiler_lock", None), sharing):
+        if lock is not None:
+            lock.acquire()
+            _held.append(lock)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
