@@ -15,6 +15,9 @@ import numpy as np
 
 # Squares of X, summed over any number of rows, stay finite.
 _LARGEST = 1e150
+_LARGEST_TOTAL = 1e100          # of weights, and the inverse of the smallest
+# Of all weight: a class with less is lost in rounding.
+_SMALLEST_SHARE = 1e-15
 
 # Trained as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
@@ -51,10 +54,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
     weights = _times_class_weight(weights, class_weight, codes, classes)
     if weights.size:
-        for code in (0, 1):
-            if not np.any(weights[codes == code] > 0.0):
-                raise ValueError(f"every row of class {_plain(classes[code])!r} has weight 0; both classes need a row that "
-                                 "counts")
+        _refuse_class_without_weight(weights, codes, classes)
     return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
 
 
@@ -62,7 +62,8 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
     """Like `data`, but y is 0 and 1 already, and one class may be missing."""
     X, names = matrix(X)
     m = X.shape[0]
-    weights = _frozen(_vector("sample_weight", sample_weight, m, at_least_zero=True))
+    weights = vector_of_weights(sample_weight, m)
+    _refuse_extreme_total(weights)
     return Data(X, _zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]), names)
 
 
@@ -363,6 +364,24 @@ def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarra
     else:
         raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
     return each * np.array(of_class)[codes]
+
+
+def _refuse_extreme_total(weights: np.ndarray) -> None:
+    total = float(weights.sum())
+    if weights.size and total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
+        raise ValueError(f"sample_weight (times class_weight) adds up to {total:.3g}; its sum must lie between "
+                         f"{1.0 / _LARGEST_TOTAL:g} and {_LARGEST_TOTAL:g}.  Multiply it by a constant")
+
+
+def _refuse_class_without_weight(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> None:
+    _refuse_extreme_total(weights)
+    totals = [float(weights[codes == code].sum()) for code in (0, 1)]
+    for total, label in zip(totals, classes.tolist(), strict=True):
+        if total == 0.0:
+            raise ValueError(f"every row of class {label!r} has weight 0; both classes need a row that counts")
+        if total < _SMALLEST_SHARE * sum(totals):
+            raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {sum(totals):.3g}, too small a "
+                             "share for float64; both classes need rows that count")
 
 
 # ---- options --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from fastlr._objective import Objective
 from fastlr.backends import _startup
 
 
+@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
           max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
           fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
@@ -127,6 +128,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
                  feature_names=data.feature_names, has_offset=data.offset.size > 0)
 
 
+@np.errstate(all="ignore")
 def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
                       sample_weight: Any = None, offset: Any = None,
                       n_threads: int | None = None) -> tuple[float, np.ndarray, float]:

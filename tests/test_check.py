@@ -173,6 +173,9 @@ REFUSED = [
     ("sample_weight 0 on class 0", {"sample_weight": Y}, ValueError, r"^every row of class 0 has weight 0; both classes"),
     ("sample_weight 0 on a text", {"sample_weight": 1 - Y, "y": TEXT}, ValueError, r"^every row of class 'yes' has weight 0;"),
     ("sample_weight 0, balanced", {"sample_weight": Y, "class_weight": "balanced"}, ValueError, r"^every row of class 0 has"),
+    ("sample_weight share 1e-16", {"sample_weight": np.where(Y, 1e-16, 1)}, ValueError, r"^the rows of class 1 have 1.5e-15 "),
+    ("sample_weight sum 2e-322", {"sample_weight": 5e-324 * ONES}, ValueError, r"adds up to .* between 1e-100 and 1e"),
+    ("sample_weight sum 1e151", {"sample_weight": 1e149 * ONES}, ValueError, r"adds up to 3e.150; .*by a constant"),
     ("sample_weight text", {"sample_weight": ["1"] * M}, TypeError, r"^sample_weight must hold real numbers, not <U1"),
     ("sample_weight object text", {"sample_weight": put(ONES, "x", dtype=object)}, ValueError, r"_weight .*'x'.*row 4\b"),
     ("sample_weight object digits", {"sample_weight": put(ONES, "1", dtype=object)}, ValueError, r"_weight .*'1'.*row 4\b"),
@@ -267,6 +270,51 @@ def test_refused(backend, name, case, error, text):
     assert issubclass(got[0], error), got
     assert re.search(text, got[1]), got[1]
     assert got == numpys_refusal(name, case)
+
+
+# What belongs to one solver, or is no argument of gradient descent with a learning rate.
+OF_GRADIENT_DESCENT = {name for name, *_ in REFUSED if name.startswith(("solver", "learning_rate"))}
+
+
+@pytest.mark.parametrize("solver", ["gd", "newton", "lbfgs", "auto"])
+def test_refused_by_every_solver(solver):
+    """The gate is before all of them."""
+    for name, case, _, _ in REFUSED:
+        if name not in OF_GRADIENT_DESCENT:
+            assert refusal("numpy", {"solver": solver, "learning_rate": None} | case) == numpys_refusal(name, case), name
+
+
+COST_AND_GRADIENT = {"X", "sample_weight", "offset", "l2", "reduction", "n_threads"}
+# Weights that leave a class without any are of no concern where there is no training.
+CLASS_WITHOUT_WEIGHT = ("^every row of class", "^the rows of class")
+
+
+def test_refused_by_cost_and_gradient():
+    cases = [(name, case) for name, case, _, text in REFUSED
+             if case.keys() <= COST_AND_GRADIENT and not text.startswith(CLASS_WITHOUT_WEIGHT)]
+    assert len(cases) > 70
+    for name, case in cases:
+        with pytest.raises(Exception) as caught:
+            fastlr.cost_and_gradient(**{"X": X, "y": Y, "w": np.zeros(N), "b": 0.0, "backend": "numpy"} | case)
+        assert (caught.type, str(caught.value)) == numpys_refusal(name, case), name
+
+
+def test_refused_when_predicting():
+    """X, offset, and the weights of a score: the same exception and text as from `train`."""
+    model = fastlr.train(X, Y, backend="numpy", **GD)
+    methods = {"decision_function": {"X", "offset"}, "predict": {"X", "offset"}, "predict_proba": {"X", "offset"},
+               "score": {"X", "offset", "sample_weight"}}
+    tried = 0
+    for name, case, _, text in REFUSED:
+        if text.startswith(CLASS_WITHOUT_WEIGHT) or "adds up to" in text or name == "X no columns":
+            continue            # nothing to a score; another number of columns than the model's
+        for method, arguments in methods.items():
+            if case.keys() <= arguments:
+                with pytest.raises(Exception) as caught:
+                    getattr(model, method)(**{"X": X} | ({"y": Y} if method == "score" else {}) | case)
+                assert (caught.type, str(caught.value)) == numpys_refusal(name, case), (name, method)
+                tried += 1
+    assert tried > 200
 
 
 def test_refused_names_are_distinct():
