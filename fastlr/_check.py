@@ -8,7 +8,7 @@ Solvers and kernels behind the gate never validate.
 import math
 import numbers
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +83,7 @@ def matrix(X: Any, names: tuple[str, ...] | None = None,
     found = _column_names(X)
     if names is not None and found is not None and found != names:
         raise ValueError(_column_mismatch(found, names))
+    _refuse_dates("X", X)
     A = _as_array("X", X)
     if A.ndim != 2:
         hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if A.ndim == 1 else ""
@@ -123,6 +124,14 @@ def _refuse_what_comes_later(name: str, value: Any) -> None:
                                   f"if it fits into memory, pass {name}.compute()")
 
 
+def _refuse_dates(name: str, value: Any) -> None:
+    """Polars hands dates out as numbers of days, and times as microseconds."""
+    if type(value).__module__.partition(".")[0] == "polars":
+        for column, dtype in getattr(value, "schema", {}).items():
+            if dtype.is_temporal():
+                raise TypeError(f"{name} must hold real numbers, not {dtype} (column {column!r})")
+
+
 def _column_names(X: Any) -> tuple[str, ...] | None:
     columns = getattr(X, "columns", None) if hasattr(X, "__array__") else None
     return None if columns is None else tuple(map(str, columns))
@@ -149,7 +158,8 @@ def _as_array(name: str, value: Any) -> np.ndarray:
 
 
 _COMPLEX = (complex, np.complexfloating)
-_NOT_NUMBERS = (str, bytes, *_COMPLEX)        # although astype(float) takes some of them
+# Although float() takes some of them.
+_NOT_NUMBERS = (str, bytes, *_COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
 
 
 def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
@@ -233,23 +243,12 @@ def _one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
 
 def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (m,) int8 and the two classes that 0 and 1 stand for, in sorted order."""
-    A = _one_dimensional("y", y, m)
-    if A.dtype.kind in "US" and isinstance(y, (list, tuple)):   # NumPy makes text of a list of numbers and text, NaN included
-        values = np.empty(m, object)
-        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
-        if not all(isinstance(v, (str, bytes)) for v in values):
-            A = values
-    if A.dtype.kind not in "biufOUS":
-        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+    A = _label_array(y, m)
     missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
     if missing.any():
         i = int(np.argmax(missing))
         raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {_plain(A[i])!r} "
                          f"at row {i}.  Drop those rows")
-    if A.dtype == object:
-        for i, label in enumerate(A):
-            if not isinstance(label, (str, bytes, numbers.Number, np.bool_)) or isinstance(label, _COMPLEX):
-                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
     try:
         classes = _distinct(A)
     except TypeError:
@@ -259,16 +258,42 @@ def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     if classes.size > 2:
         raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
                          "two.  For one class against the rest, pass y == that_class")
-    return _frozen((A == classes[1]).astype(np.int8)), classes
+    return _frozen((A == classes[1:]).astype(np.int8)), classes       # with classes[1], "a\\0" would be "a" to NumPy
 
 
 def labels_as_given(y: Any, m: int) -> np.ndarray:
     """y (m,) for comparing with predicted labels, of any number of classes."""
-    A = _one_dimensional("y", y, m)
+    A = _label_array(y, m)
     if A.dtype == object:
         A = A.copy()
         A[_missing_objects(A)] = None           # pd.NA == 0 is neither true nor false
     return A
+
+
+_LABELS = (str, bytes, numbers.Number, np.bool_)
+
+
+def _label_array(y: Any, m: int) -> np.ndarray:
+    """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
+    A = _one_dimensional("y", y, m)
+    if isinstance(y, Sequence) and _is_changed_by_numpy(A):
+        values = np.empty(m, object)
+        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
+        if not all(isinstance(v, (str, bytes)) for v in values):
+            A = values
+    if A.dtype.kind not in "biufOUS":
+        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+    if A.dtype == object:
+        for i, label in enumerate(A):
+            if not (_is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _COMPLEX):
+                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
+    return A
+
+
+def _is_changed_by_numpy(A: np.ndarray) -> bool:
+    """Whether the items of a list may have been others: numbers beside text become text, and large integers become floats."""
+    with np.errstate(invalid="ignore"):
+        return A.dtype.kind in "US" or (A.dtype.kind == "f" and bool((np.abs(A) >= 2.0 ** 53).any()))
 
 
 def _missing_objects(A: np.ndarray) -> np.ndarray:
@@ -278,10 +303,13 @@ def _missing_objects(A: np.ndarray) -> np.ndarray:
 
 
 def _is_missing(label: Any) -> bool:
-    """None, NaN of any kind, pandas' NA and NaT."""
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+    """None, NaN of any kind, pandas' NA and NaT, NumPy's masked."""
+    if label is None or label is np.ma.masked or type(label).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(label, numbers.Number) and bool(label != label)
+    try:
+        return isinstance(label, numbers.Number) and bool(label != label)
+    except ArithmeticError:                     # Decimal's signalling NaN
+        return True
 
 
 def _plain(label: Any) -> Any:
@@ -389,7 +417,7 @@ def _refuse_class_without_weight(weights: np.ndarray, codes: np.ndarray, classes
 def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
     """A finite float within its bound."""
     try:
-        if isinstance(value, (str, bytes)):
+        if isinstance(value, _NOT_NUMBERS):
             raise TypeError
         result = float(value)
     except OverflowError:
@@ -424,7 +452,7 @@ def flag(name: str, value: Any) -> bool:
 
 def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """A string out of a few."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:      # an array, or a Series, is neither in nor out
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     return str(value)
 

@@ -175,7 +175,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,
              callback: Callable[[solvers.State], Any] | None, progress: bool) -> solvers.Options:
     learning_rate = _check.optional(_check.number, "learning_rate", learning_rate, above=0.0)
-    if learning_rate is not None and solver not in ("auto", "gd"):
+    if learning_rate is not None and not (isinstance(solver, str) and solver in ("auto", "gd")):
         raise ValueError(f"a learning_rate belongs to solver='gd', not to solver={solver!r}; leave one of them out")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, not {callback!r}")

@@ -180,3 +180,11 @@ def test_what_numpy_is_told_about_floating_point_errors_makes_no_difference(solv
         for A in (X, X.astype(np.float16), X.astype(np.longdouble) * 1e-320):
             model.predict_proba(A)
         model.score(X, Y)
+
+
+@each_kernel
+@each_solver
+def test_a_gradient_of_exactly_zero_ends_it(solver, kernel):
+    """With tol = 0, which asks for ever less."""
+    model = fastlr.train(np.zeros((4, 1)), [0, 1, 0, 1], solver=solver, backend=kernel, tol=0.0, max_iter=100)
+    assert model.w == 0.0 and model.b == 0.0
