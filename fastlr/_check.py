@@ -271,6 +271,7 @@ def labels_as_given(y: Any, m: int) -> np.ndarray:
 
 
 _LABELS = (str, bytes, numbers.Number, np.bool_)
+_NOT_LABELS = (*_COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
 
 
 def _label_array(y: Any, m: int) -> np.ndarray:
@@ -285,7 +286,7 @@ def _label_array(y: Any, m: int) -> np.ndarray:
         raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
     if A.dtype == object:
         for i, label in enumerate(A):
-            if not (_is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _COMPLEX):
+            if not (_is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _NOT_LABELS):
                 raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
     return A
 

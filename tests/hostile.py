@@ -448,6 +448,8 @@ class _Maker:
         chosen = {name: self.one_of(*good[name]) for name in names if self.happens(0.4)}
         if self.happens(0.08):
             chosen[self.one_of(*names)] = self.hostile_option()
+        if isinstance(chosen.get("max_iter"), int) and chosen["max_iter"] > 100:        # so many updates would be no hang
+            del chosen["max_iter"]
         return chosen
 
     def start(self, n):

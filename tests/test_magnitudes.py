@@ -188,3 +188,11 @@ def test_a_gradient_of_exactly_zero_ends_it(solver, kernel):
     """With tol = 0, which asks for ever less."""
     model = fastlr.train(np.zeros((4, 1)), [0, 1, 0, 1], solver=solver, backend=kernel, tol=0.0, max_iter=100)
     assert model.w == 0.0 and model.b == 0.0
+
+
+def test_steps_whose_gradients_are_too_small_to_square():
+    from fastlr.solvers._quasi_newton import Metric
+
+    metric = Metric(lambda g: 0.1 * g, is_diagonal=True)
+    metric.learn(np.array([1.0, 0.0]), np.array([1e-200, 0.0]))
+    assert np.isfinite(metric.direction(np.array([1e-200, 1e-100]))).all()
