@@ -125,7 +125,6 @@ class Model:
         """
         return self.classes[(self.decision_function(X, offset) > 0.0).astype(np.intp)]
 
-    @np.errstate(all="ignore")
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
 

@@ -18,7 +18,6 @@ from fastlr.backends._descent import Space
 
 _EPS = float(np.finfo(float).eps)
 _ROUNDING = 1e-12               # of J, relative
-_MOST_PENALTY = 1e200           # of a coordinate: enough to hold it where it is, and finite
 _SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 
 
@@ -37,9 +36,7 @@ class Standardised:
         self._center, self._spread = center, spread
         self._scales = np.append(1.0 / spread, 1.0)
         self._shifts = np.append(center, 0.0)
-        with np.errstate(over="ignore"):
-            penalty = np.minimum(objective.rule.l2 / spread ** 2, _MOST_PENALTY)
-        self._penalty = np.append(penalty, 0.0)         # the diagonal of its Hessian
+        self._penalty = np.append(objective.rule.l2 / spread ** 2, 0.0)         # the diagonal of its Hessian
         self._all_rows = objective.shape[0]
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""

@@ -178,6 +178,7 @@ def test_what_numpy_is_told_about_floating_point_errors_makes_no_difference(solv
         model, _ = fit(X, solver=solver, backend=kernel, init=(np.ones(3), 0.0))
         fastlr.cost_and_gradient(X, Y, np.ones(3), 0.0, backend=kernel)
         for A in (X, X.astype(np.float16), X.astype(np.longdouble) * 1e-320):
+            model.decision_function(A)
             model.predict_proba(A)
         model.score(X, Y)
 
@@ -196,3 +197,30 @@ def test_steps_whose_gradients_are_too_small_to_square():
     metric = Metric(lambda g: 0.1 * g, is_diagonal=True)
     metric.learn(np.array([1.0, 0.0]), np.array([1e-200, 0.0]))
     assert np.isfinite(metric.direction(np.array([1e-200, 1e-100]))).all()
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+def test_a_column_too_small_for_the_square_of_its_w(solver):
+    """It counts as constant: to use it, w would have to be 1e158."""
+    model, _ = fit(with_column(1e-158 * Z[:, 1]), solver=solver, backend="numpy")
+    assert model.converged
+    assert model.cost == pytest.approx(least_cost(columns=(0, 2)), rel=1e-10)
+
+
+@each_kernel
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+def test_a_penalty_beyond_float64_in_standardised_coordinates(solver, kernel):
+    share = Y.mean()
+    model, _ = fit(Z * [1, 1e-139, 1], solver=solver, backend=kernel, l2=1e40)
+    assert np.abs(model.w).max() < 1e-30
+    assert model.cost == pytest.approx(-share * np.log(share) - (1 - share) * np.log(1 - share), rel=1e-12)
+
+
+@each_kernel
+@each_solver
+def test_a_callback_is_called_after_updates_alone(solver, kernel):
+    """Also where the start can't be improved."""
+    first = fastlr.train(Z, Y, solver="newton", l2=0.1, tol=0.0, backend="numpy")
+    seen = []
+    model = fastlr.train(Z, Y, solver=solver, l2=0.1, tol=0.0, backend=kernel, init=first, max_iter=20, callback=seen.append)
+    assert [state.n_iter for state in seen] == list(range(1, model.n_iter + 1))
