@@ -7,11 +7,12 @@ Solvers and kernels behind the gate never validate.
 
 import math
 import numbers
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from fastlr._check_options import COMPLEX, NOT_NUMBERS, number
 
 # Squares of X, summed over any number of rows, stay finite.
 _LARGEST = 1e150
@@ -157,20 +158,15 @@ def _as_array(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} can't be made an array: {error}") from error
 
 
-_COMPLEX = (complex, np.complexfloating)
-# Although float() takes some of them.
-_NOT_NUMBERS = (str, bytes, *_COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
-
-
 def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
     try:
-        if not any(isinstance(value, _NOT_NUMBERS) for value in A.flat):
+        if not any(isinstance(value, NOT_NUMBERS) for value in A.flat):
             return A.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         pass
     for where, value in np.ndenumerate(A):
         try:
-            if isinstance(value, _NOT_NUMBERS):
+            if isinstance(value, NOT_NUMBERS):
                 raise TypeError
             float(value)
         except (TypeError, ValueError, OverflowError):
@@ -271,7 +267,7 @@ def labels_as_given(y: Any, m: int) -> np.ndarray:
 
 
 _LABELS = (str, bytes, numbers.Number, np.bool_)
-_NOT_LABELS = (*_COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
+_NOT_LABELS = (*COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
 
 
 def _label_array(y: Any, m: int) -> np.ndarray:
@@ -413,55 +409,7 @@ def _refuse_class_without_weight(weights: np.ndarray, codes: np.ndarray, classes
                              "share for float64; both classes need rows that count")
 
 
-# ---- options --------------------------------------------------------------------------------------------------------
-
-def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
-    """A finite float within its bound."""
-    try:
-        if isinstance(value, _NOT_NUMBERS):
-            raise TypeError
-        result = float(value)
-    except OverflowError:
-        result = math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
-    bound = "".join(f" and {word} {limit:g}" for word, limit in (("at least", at_least), ("above", above)) if limit is not None)
-    if not math.isfinite(result) or (at_least is not None and result < at_least) or (above is not None and result <= above):
-        raise ValueError(f"{name} must be finite{bound}, not {value!r}")
-    return result
-
-
-def integer(name: str, value: Any, at_least: int) -> int:
-    """An int of at least a bound; 3.0 and True are no ints."""
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        result = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {value!r}") from None
-    if result < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, not {value!r}")
-    return result
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely looks like it."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    return bool(value)
-
-
-def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """A string out of a few."""
-    if not isinstance(value, str) or value not in choices:      # an array, or a Series, is neither in nor out
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    return str(value)
-
-
-def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) -> Any:
-    """None, or what `check` makes of the value."""
-    return None if value is None else check(name, value, **bounds)
-
+# ---- parameters ------------------------------------------------------------------------------------------------------
 
 def start(init: Any, n: int) -> np.ndarray:
     """theta (n + 1,) float64 to start from: zeros, (w, b), or a Model's."""
