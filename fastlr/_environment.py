@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from fastlr import _check, backends
+from fastlr import _check, _check_options, backends
 from fastlr._train import train
 
 
@@ -32,7 +32,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
     backends.load(name)
-    dtypes = tuple(_check.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
+    dtypes = tuple(_check_options.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
     rng = np.random.default_rng(0)
     y = np.arange(4096) % 2
     for dtype in dtypes:

@@ -81,6 +81,7 @@ class Model:
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
+    @np.errstate(all="ignore")
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """z = X w + b (+ offset), the log-odds of the second class.
 
@@ -105,6 +106,7 @@ class Model:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         return margins(X, _check.vector_of_offsets(offset, X.shape[0]), np.append(self.w, self.b))
 
+    @np.errstate(all="ignore")
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Probability of each class, (m, 2) float64, columns in the order of `classes`.
 

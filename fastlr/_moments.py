@@ -7,6 +7,7 @@ import numpy as np
 from fastlr import _one_thread
 
 _BLOCK_BYTES = 1 << 20
+_SMALLEST_SPREAD = 1e-140
 _MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
 
 
@@ -35,7 +36,8 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     Returns
     -------
     center, spread : (n,) float64
-        A constant column has spread max(|center|, 1).
+        A constant column has spread max(|center|, 1).  One that varies by less than 1e-140 counts as constant: a w that made
+    a difference there would be too large to square.
 
     Notes
     -----
@@ -45,7 +47,7 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     shift, square = first / total, second / total
     center = pivot + shift if fit_intercept else np.zeros(pivot.size)
     spread = np.sqrt(np.maximum(square - shift ** 2 if fit_intercept else square, 0.0))
-    constant = spread <= 1e-12 * np.abs(center)
+    constant = spread <= np.maximum(1e-12 * np.abs(center), _SMALLEST_SPREAD)
     return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
 
 

@@ -23,6 +23,8 @@ from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._descent import Rule
 from fastlr.backends._forks import imported
 
+_MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
+
 
 class Objective:
     """J(theta) of one data set, computed by one backend.
@@ -40,12 +42,13 @@ class Objective:
     """
 
     def __init__(self, backend: ModuleType, data: Data, l2: float, reduction: str, fit_intercept: bool, n_threads: int) -> None:
+        data, unit = _with_moderate_weights(data)
         rows = (data.X, data.y, data.sample_weight, data.offset)
         prepare = getattr(backend, "prepare", None)
         self._prepared = rows if prepare is None else prepare(*rows, n_threads)
         self._backend, self._data, self._n_threads = backend, data, n_threads
         self.total = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
-        scale, to_mean = (1.0 / self.total, 1.0) if reduction == "mean" else (1.0, 1.0 / self.total)
+        scale, to_mean = (1.0 / self.total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * self.total))
         self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)
         self.n_parameters = data.X.shape[1] + 1
 
@@ -67,7 +70,8 @@ class Objective:
     def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center."""
         H = self._optional("hessian")(theta, center)
-        H *= self.rule.scale
+        with np.errstate(over="ignore"):            # of sums of huge weights times squares: the solver goes on without it
+            H *= self.rule.scale
         if not self.rule.intercept:
             H[-1] = H[:, -1] = 0.0
             H[-1, -1] = 1.0
@@ -210,3 +214,14 @@ class Objective:
         moving = np.append(direction[:-1], direction[-1] * self.rule.intercept)
         gains = numpy_vectorized.margins(data.X, np.empty(0), moving) * np.where(data.y, 1.0, -1.0)
         return gains[data.sample_weight > 0.0] if data.sample_weight.size else gains
+
+
+def _with_moderate_weights(data: Data) -> tuple[Data, float]:
+    """The data with weights in a unit, a power of 2, in which their sum is moderate, and that unit: 1 unless need be."""
+    total = float(data.sample_weight.sum())
+    if not data.sample_weight.size or 1.0 / _MODERATE <= total <= _MODERATE:
+        return data, 1.0
+    exponent = math.frexp(total)[1]
+    weight = np.ldexp(data.sample_weight, -exponent)
+    weight.flags.writeable = False
+    return data._replace(sample_weight=weight), math.ldexp(1.0, exponent)

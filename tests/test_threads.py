@@ -42,10 +42,15 @@ def test_numbas_thread_count_is_put_back():
     X, y, *_ = problem(30_000, 8)
     for before in {1, numba.config.NUMBA_NUM_THREADS}:
         numba.set_num_threads(before)
-        fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2)
-        with pytest.raises(KeyError):
-            fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, callback=lambda state: {}[0])
-        assert numba.get_num_threads() == before
+        for n_threads in (1, 2):
+            fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, n_threads=n_threads)
+            assert numba.get_num_threads() == before
+            for error in (KeyError, KeyboardInterrupt):
+                def fail(state, error=error):
+                    raise error
+                with pytest.raises(error):
+                    fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, n_threads=n_threads, callback=fail)
+                assert numba.get_num_threads() == before
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
@@ -136,12 +141,12 @@ job()
 
 
 FORK = """
-import faulthandler, multiprocessing, time
+import multiprocessing, signal, time
 def in_child(function=job):
     out, into = os.pipe()
     child = os.fork()
     if child == 0:
-        faulthandler.dump_traceback_later(30, exit=True)
+        signal.alarm(30)
         os.write(into, str(function()).encode())
         os._exit(0)
     os.close(into)
@@ -149,6 +154,15 @@ def in_child(function=job):
         text = result.read()
     assert os.waitpid(child, 0)[1] == 0
     return text
+def while_held(lock, function):
+    ready = threading.Event()
+    def hold():
+        with lock:
+            ready.set()
+            time.sleep(0.2)
+    threading.Thread(target=hold).start()
+    ready.wait()
+    return in_child(function)
 def in_thread(function):
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(1) as pool:
@@ -167,6 +181,8 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
     asked = pool.apply_async(threads, (2,)).get(timeout=60)         # and it may ask for more
 right = right["fused"]
 assert in_child() == in_child(in_child) == in_child(lambda: in_thread(job)) == in_thread(in_child) == right
+from fastlr.backends import _forks
+assert while_held(_forks.sharing, job) == right
 
 stop = threading.Event()
 def train():
@@ -196,6 +212,7 @@ print(asked, in_child(threads), busy, in_thread(lambda: in_child(threads)))
     assert [*map(int, result.stdout.split()[-4:])] == [safe, safe, unsafe, unsafe]      # TBB prints its fears before
 
 
+@pytest.mark.slow
 def test_fork_while_another_thread_starts(tmp_path):
     """A fork waits for the import of Numba, and for a kernel (ours or not) that is being compiled: no child inherits the lock."""
     code = FORK + """
@@ -214,23 +231,16 @@ def f(x):
     for i in range(3):
         x = np.sqrt(np.sort(x)[::-1] @ x) * np.linspace(x[0], x[1], 9)
     return x
-def train_other():
-    return fastlr.train(X.astype("float32"), y, backend="loop", learning_rate=0.5, max_iter=1).n_threads
+def train_other(dtype="float32"):
+    return fastlr.train(X.astype(dtype), y, backend="loop", learning_rate=0.5, max_iter=1).n_threads
 thread = threading.Thread(target=f, args=(np.ones(9),))
 thread.start()
 time.sleep(0.05)
 assert thread.is_alive()
 assert in_child(train_other) == "1"
 
-from fastlr.backends import _forks
-ready = threading.Event()
-def hold():
-    with _forks.sharing:
-        ready.set()
-        time.sleep(0.2)
-threading.Thread(target=hold).start()
-ready.wait()
-assert in_child() == right
+from fastlr.backends import _jit
+assert while_held(_jit._lock, lambda: train_other("int8")) == "1"
 print(len(children))
 """
     result = run(code, FASTLR_CACHE_DIR=str(tmp_path))

@@ -141,7 +141,7 @@ def choose(name: str, X: Any, steps: int) -> str:
     to start.
     """
     global _spent
-    if name != "auto":
+    if not (isinstance(name, str) and name == "auto"):
         return name
     if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"

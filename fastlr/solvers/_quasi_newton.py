@@ -68,7 +68,9 @@ class Metric:
         p = self._base(q)
         if self.is_diagonal and self._pairs:
             _, dg, curvature = self._pairs[-1]
-            p *= curvature / dot(dg, self._base(dg))
+            size = dot(dg, self._base(dg))
+            if size > 0.0:                      # the squares of a gradient below 1e-162 are 0
+                p *= curvature / size
         for (du, dg, curvature), alpha in zip(self._pairs, reversed(along), strict=True):
             p += du * (alpha - dot(dg, p) / curvature)
         return p
