@@ -26,8 +26,9 @@ V2, V1 = "0::/a/b\n", "5:memory:/other\n4:cpu,cpuacct:/a/b\n1:name=systemd:/\n0:
     (V1, {"cpu/a/b/cpu.cfs_quota_us": "-1\n", "cpu/a/b/cpu.cfs_period_us": "100000\n"}, None),
     (V1, {"cpu/a/b/cpu.cfs_quota_us": "200000\n"}, None),
     (V1, {"memory/other/cpu.cfs_quota_us": "100000\n", "memory/other/cpu.cfs_period_us": "100000\n"}, None),
-    ("3:cpu:/a\n0::/a/b\n", {"unified/a/b/cpu.max": "300000 100000", "cpu/a/cpu.cfs_quota_us": "200000",
-                             "cpu/a/cpu.cfs_period_us": "100000"}, 2),      # both at once
+    (V1, {"cpu/other/cpu.cfs_quota_us": "100000\n", "cpu/other/cpu.cfs_period_us": "100000\n"}, None),
+    (V1, {"unified/a/b/cpu.max": "200000 100000", "cpu/a/cpu.cfs_quota_us": "300000",
+          "cpu/a/cpu.cfs_period_us": "100000"}, 2),                         # both at once
     *((V2, {"a/b/cpu.max": text, "cpu.max": "200000 100000"}, 2) for text in (
         "", "\n", "max", "100000", "1 2 3", "100000 0", "0 100000", "-5 100000", "1e5 1e5", "nan 1", "\0", "9" * 5000 + " 1",
         "9" * 4000 + " 1")),

@@ -50,7 +50,7 @@ def _groups(tree: str, line: str) -> Iterator[Path]:
     controllers, _, name = controllers_and_name.partition(":")
     if controllers and "cpu" not in controllers.split(","):
         return
-    parts = [] if ".." in name else name.strip("/").split("/")      # "..": beside what can be seen of the tree
+    parts = name.strip("/").split("/")
     for root in _ROOTS:
         for depth in range(len(parts) + 1):
             yield Path(tree, root, *parts[:depth])
