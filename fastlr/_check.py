@@ -15,6 +15,8 @@ import numpy as np
 from fastlr._check_options import COMPLEX, NOT_NUMBERS, number
 from fastlr.backends._forks import imported
 
+_ELEMENTS_A_CALL = 1 << 25
+
 # Squares of X, summed over any number of rows, stay finite.
 _LARGEST = 1e150
 _LARGEST_TOTAL = 1e100          # of weights, and the inverse of the smallest
@@ -202,12 +204,17 @@ def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
 def _sum_of_squares(flat: np.ndarray) -> float:
     """One read at the speed of one core.
 
-    In pieces too short for BLAS to start threads, which would go on spinning while the kernel's threads want to run.
+    In pieces too short for BLAS to start threads, which would go on spinning while the kernel's threads want to run; and
+    not so many of them a call that Ctrl-C would have to wait.
     """
-    whole = flat.size - flat.size % 8192
-    pieces = flat[:whole].reshape(-1, 8192)
+    total = 0.0
     with np.errstate(all="ignore"):
-        return float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + np.vecdot(flat[whole:], flat[whole:]))
+        for start in range(0, flat.size, _ELEMENTS_A_CALL):
+            part = flat[start:start + _ELEMENTS_A_CALL]
+            whole = part.size - part.size % 8192
+            pieces = part[:whole].reshape(-1, 8192)
+            total += float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + np.vecdot(part[whole:], part[whole:]))
+    return total
 
 
 def _place(where: Any, names: tuple[str, ...] | None = None) -> str:

@@ -36,8 +36,8 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     Returns
     -------
     center, spread : (n,) float64
-        A constant column has spread max(|center|, 1).  One that varies by less than 1e-140 counts as constant: a w that made
-    a difference there would be too large to square.
+        A constant column has spread max(|center|, 1).  One that varies by less than 1e-140 counts as constant: a w that
+        made a difference there would be too large to square.
 
     Notes
     -----
