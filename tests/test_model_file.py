@@ -247,7 +247,7 @@ def test_what_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch):
     assert_comes_back(BASE, tmp_path / "model")
 
 
-@pytest.mark.parametrize("path", [io.BytesIO(), 3, b"model", None], ids=repr)
+@pytest.mark.parametrize("path", [io.BytesIO(), 3, b"model", None], ids=["stream", "int", "bytes", "None"])
 def test_path_of_another_type(path):
     for call in (BASE.save, fastlr.load):
         with pytest.raises(TypeError, match=rf"^path must be a str or an os\.PathLike, not {type(path).__name__}$"):
