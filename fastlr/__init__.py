@@ -13,17 +13,17 @@ from typing import Any
 
 from fastlr._environment import show_versions, warmup
 from fastlr._model import Model
+from fastlr._model_file import load
 from fastlr._train import cost_and_gradient, train
 from fastlr._warnings import ConvergenceWarning, SeparationWarning
 from fastlr.backends import available_backends
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "show_versions",
-           "train", "warmup"]
+__all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
+           "show_versions", "train", "warmup"]
 
 _LATER = {"LogisticRegression": "the scikit-learn estimator; fastlr.train has the same optimum in it",
-          "load": "loading a saved model; Model.to_dict() gives its values",
           "graph": "the computation graph; fastlr.cost_and_gradient gives J and its derivatives"}
 
 

@@ -7,16 +7,21 @@ Solvers and kernels behind the gate never validate.
 
 import math
 import numbers
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr._check_options import COMPLEX, NOT_NUMBERS, number
 from fastlr.backends._forks import imported
+
+_ELEMENTS_A_CALL = 1 << 25
 
 # Squares of X, summed over any number of rows, stay finite.
 _LARGEST = 1e150
+_LARGEST_TOTAL = 1e100          # of weights, and the inverse of the smallest
+# Of all weight: a class with less is lost in rounding.
+_SMALLEST_SHARE = 1e-15
 
 # Trained as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
@@ -53,10 +58,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
     weights = _times_class_weight(weights, class_weight, codes, classes)
     if weights.size:
-        for code in (0, 1):
-            if not np.any(weights[codes == code] > 0.0):
-                raise ValueError(f"every row of class {_plain(classes[code])!r} has weight 0; both classes need a row that "
-                                 "counts")
+        _refuse_class_without_weight(weights, codes, classes)
     return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
 
 
@@ -64,7 +66,8 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
     """Like `data`, but y is 0 and 1 already, and one class may be missing."""
     X, names = matrix(X)
     m = X.shape[0]
-    weights = _frozen(_vector("sample_weight", sample_weight, m, at_least_zero=True))
+    weights = vector_of_weights(sample_weight, m)
+    _refuse_extreme_total(weights)
     return Data(X, _zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]), names)
 
 
@@ -84,6 +87,7 @@ def matrix(X: Any, names: tuple[str, ...] | None = None,
     found = _column_names(X)
     if names is not None and found is not None and found != names:
         raise ValueError(_column_mismatch(found, names))
+    _refuse_dates("X", X)
     A = _as_array("X", X)
     if A.ndim != 2:
         hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if A.ndim == 1 else ""
@@ -124,6 +128,14 @@ def _refuse_what_comes_later(name: str, value: Any) -> None:
                                   f"if it fits into memory, pass {name}.compute()")
 
 
+def _refuse_dates(name: str, value: Any) -> None:
+    """Polars hands dates out as numbers of days, and times as microseconds."""
+    if type(value).__module__.partition(".")[0] == "polars":
+        for column, dtype in getattr(value, "schema", {}).items():
+            if dtype.is_temporal():
+                raise TypeError(f"{name} must hold real numbers, not {dtype} (column {column!r})")
+
+
 def _column_names(X: Any) -> tuple[str, ...] | None:
     columns = getattr(X, "columns", None) if hasattr(X, "__array__") else None
     return None if columns is None else tuple(map(str, columns))
@@ -149,19 +161,15 @@ def _as_array(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} can't be made an array: {error}") from error
 
 
-_COMPLEX = (complex, np.complexfloating)
-_NOT_NUMBERS = (str, bytes, *_COMPLEX)        # although astype(float) takes some of them
-
-
 def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
     try:
-        if not any(isinstance(value, _NOT_NUMBERS) for value in A.flat):
+        if not any(isinstance(value, NOT_NUMBERS) for value in A.flat):
             return A.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         pass
     for where, value in np.ndenumerate(A):
         try:
-            if isinstance(value, _NOT_NUMBERS):
+            if isinstance(value, NOT_NUMBERS):
                 raise TypeError
             float(value)
         except (TypeError, ValueError, OverflowError):
@@ -196,12 +204,17 @@ def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
 def _sum_of_squares(flat: np.ndarray) -> float:
     """One read at the speed of one core.
 
-    In pieces too short for BLAS to start threads, which would go on spinning while the kernel's threads want to run.
+    In pieces too short for BLAS to start threads, which would go on spinning while the kernel's threads want to run; and
+    not so many of them a call that Ctrl-C would have to wait.
     """
-    whole = flat.size - flat.size % 8192
-    pieces = flat[:whole].reshape(-1, 8192)
+    total = 0.0
     with np.errstate(all="ignore"):
-        return float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + np.vecdot(flat[whole:], flat[whole:]))
+        for start in range(0, flat.size, _ELEMENTS_A_CALL):
+            part = flat[start:start + _ELEMENTS_A_CALL]
+            whole = part.size - part.size % 8192
+            pieces = part[:whole].reshape(-1, 8192)
+            total += float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + np.vecdot(part[whole:], part[whole:]))
+    return total
 
 
 def _place(where: Any, names: tuple[str, ...] | None = None) -> str:
@@ -234,23 +247,12 @@ def _one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
 
 def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (m,) int8 and the two classes that 0 and 1 stand for, in sorted order."""
-    A = _one_dimensional("y", y, m)
-    if A.dtype.kind in "US" and isinstance(y, (list, tuple)):   # NumPy makes text of a list of numbers and text, NaN included
-        values = np.empty(m, object)
-        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
-        if not all(isinstance(v, (str, bytes)) for v in values):
-            A = values
-    if A.dtype.kind not in "biufOUS":
-        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+    A = _label_array(y, m)
     missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
     if missing.any():
         i = int(np.argmax(missing))
         raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {_plain(A[i])!r} "
                          f"at row {i}.  Drop those rows")
-    if A.dtype == object:
-        for i, label in enumerate(A):
-            if not isinstance(label, (str, bytes, numbers.Number, np.bool_)) or isinstance(label, _COMPLEX):
-                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
     try:
         classes = _distinct(A)
     except TypeError:
@@ -260,16 +262,43 @@ def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     if classes.size > 2:
         raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
                          "two.  For one class against the rest, pass y == that_class")
-    return _frozen((A == classes[1]).astype(np.int8)), classes
+    return _frozen((A == classes[1:]).astype(np.int8)), classes       # with classes[1], "a\\0" would be "a" to NumPy
 
 
 def labels_as_given(y: Any, m: int) -> np.ndarray:
     """y (m,) for comparing with predicted labels, of any number of classes."""
-    A = _one_dimensional("y", y, m)
+    A = _label_array(y, m)
     if A.dtype == object:
         A = A.copy()
         A[_missing_objects(A)] = None           # pd.NA == 0 is neither true nor false
     return A
+
+
+_LABELS = (str, bytes, numbers.Number, np.bool_)
+_NOT_LABELS = (*COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
+
+
+def _label_array(y: Any, m: int) -> np.ndarray:
+    """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
+    A = _one_dimensional("y", y, m)
+    if isinstance(y, Sequence) and _is_changed_by_numpy(A):
+        values = np.empty(m, object)
+        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
+        if not all(isinstance(v, (str, bytes)) for v in values):
+            A = values
+    if A.dtype.kind not in "biufOUS":
+        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+    if A.dtype == object:
+        for i, label in enumerate(A):
+            if not (_is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _NOT_LABELS):
+                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
+    return A
+
+
+def _is_changed_by_numpy(A: np.ndarray) -> bool:
+    """Whether the items of a list may have been others: numbers beside text become text, and large integers become floats."""
+    with np.errstate(invalid="ignore"):
+        return A.dtype.kind in "US" or (A.dtype.kind == "f" and bool((np.abs(A) >= 2.0 ** 53).any()))
 
 
 def _missing_objects(A: np.ndarray) -> np.ndarray:
@@ -279,10 +308,13 @@ def _missing_objects(A: np.ndarray) -> np.ndarray:
 
 
 def _is_missing(label: Any) -> bool:
-    """None, NaN of any kind, pandas' NA and NaT."""
-    if label is None or type(label).__name__ in ("NAType", "NaTType"):
+    """None, NaN of any kind, pandas' NA and NaT, NumPy's masked."""
+    if label is None or label is np.ma.masked or type(label).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(label, numbers.Number) and bool(label != label)
+    try:
+        return isinstance(label, numbers.Number) and bool(label != label)
+    except ArithmeticError:                     # Decimal's signalling NaN
+        return True
 
 
 def _plain(label: Any) -> Any:
@@ -367,55 +399,25 @@ def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarra
     return each * np.array(of_class)[codes]
 
 
-# ---- options --------------------------------------------------------------------------------------------------------
-
-def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
-    """A finite float within its bound."""
-    try:
-        if isinstance(value, (str, bytes)):
-            raise TypeError
-        result = float(value)
-    except OverflowError:
-        result = math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
-    bound = "".join(f" and {word} {limit:g}" for word, limit in (("at least", at_least), ("above", above)) if limit is not None)
-    if not math.isfinite(result) or (at_least is not None and result < at_least) or (above is not None and result <= above):
-        raise ValueError(f"{name} must be finite{bound}, not {value!r}")
-    return result
+def _refuse_extreme_total(weights: np.ndarray) -> None:
+    total = float(weights.sum())
+    if weights.size and total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
+        raise ValueError(f"sample_weight (times class_weight) adds up to {total:.3g}; its sum must lie between "
+                         f"{1.0 / _LARGEST_TOTAL:g} and {_LARGEST_TOTAL:g}.  Multiply it by a constant")
 
 
-def integer(name: str, value: Any, at_least: int) -> int:
-    """An int of at least a bound; 3.0 and True are no ints."""
-    try:
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError
-        result = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {value!r}") from None
-    if result < at_least:
-        raise ValueError(f"{name} must be at least {at_least}, not {value!r}")
-    return result
+def _refuse_class_without_weight(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> None:
+    _refuse_extreme_total(weights)
+    totals = [float(weights[codes == code].sum()) for code in (0, 1)]
+    for total, label in zip(totals, classes.tolist(), strict=True):
+        if total == 0.0:
+            raise ValueError(f"every row of class {label!r} has weight 0; both classes need a row that counts")
+        if total < _SMALLEST_SHARE * sum(totals):
+            raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {sum(totals):.3g}, too small a "
+                             "share for float64; both classes need rows that count")
 
 
-def flag(name: str, value: Any) -> bool:
-    """True or False, and nothing that merely looks like it."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    return bool(value)
-
-
-def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
-    """A string out of a few."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    return str(value)
-
-
-def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) -> Any:
-    """None, or what `check` makes of the value."""
-    return None if value is None else check(name, value, **bounds)
-
+# ---- parameters ------------------------------------------------------------------------------------------------------
 
 def start(init: Any, n: int) -> np.ndarray:
     """theta (n + 1,) float64 to start from: zeros, (w, b), or a Model's."""

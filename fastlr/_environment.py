@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from fastlr import _check, backends
+from fastlr import _check, _check_options, backends
 from fastlr._train import train
 
 
@@ -32,7 +32,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
     backends.load(name)
-    dtypes = tuple(_check.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
+    dtypes = tuple(_check_options.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
     rng = np.random.default_rng(0)
     y = np.arange(4096) % 2
     for dtype in dtypes:
@@ -61,11 +61,11 @@ def show_versions() -> None:
     for name, reason in backends.available_backends().items():
         lines[f"backend {name}"] = reason or "ready"
     try:
-        from fastlr.backends import _jit, _threads
+        from fastlr.backends import _cache, _threads
     except ImportError as error:
         lines["numba, imported"] = f"{type(error).__name__}: {error}"
     else:
-        lines |= _threads.describe() | _jit.describe()
+        lines |= _threads.describe() | _cache.describe()
     width = max(map(len, lines))
     for name, value in lines.items():
         print(f"{name:{width}}  {value}")

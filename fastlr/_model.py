@@ -1,5 +1,6 @@
 """The trained model, and what people do with one."""
 
+import os
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -67,16 +68,20 @@ class Model:
     feature_names: tuple[str, ...] | None
     has_offset: bool
 
+    def __post_init__(self) -> None:
+        for name in ("w", "classes", "costs"):
+            getattr(self, name).flags.writeable = False
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for name in ("w", "classes", "costs"):              # NumPy doesn't pickle that an array is read-only
-            getattr(self, name).flags.writeable = False
+        self.__post_init__()                                # NumPy doesn't pickle that an array is read-only
 
     def __repr__(self) -> str:
         return (f"<fastlr.Model: {self.w.size} features, J = {self.cost:.6g} after {self.n_iter} updates, "
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
+    @np.errstate(all="ignore")
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """z = X w + b (+ offset), the log-odds of the second class.
 
@@ -101,6 +106,7 @@ class Model:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         return margins(X, _check.vector_of_offsets(offset, X.shape[0]), np.append(self.w, self.b))
 
+    @np.errstate(all="ignore")
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Probability of each class, (m, 2) float64, columns in the order of `classes`.
 
@@ -169,9 +175,37 @@ class Model:
         """Not there yet: coefficients with standard errors."""
         raise NotImplementedError("Model.summary is not there yet; w, b, cost, converged and grad_norm are, as attributes")
 
-    def save(self, path: Any) -> None:
-        """Not there yet: write the model to a file."""
-        raise NotImplementedError("Model.save is not there yet; Model.to_dict() gives everything in it as plain Python values")
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to a file, which `fastlr.load` reads; JSON, with every bit of every number.
+
+        An older file of that name is replaced once the new one is complete: if saving fails, it is as it was.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+
+        Raises
+        ------
+        OSError
+            The file can't be written.
+        TypeError
+            Labels of a type of their own, such as an Enum.
+        ValueError
+            Labels or names that JSON in UTF-8 can't hold: infinity, half a surrogate pair; a file of more than 256 MiB; a path
+            to something else than a regular file.
+
+        Examples
+        --------
+        >>> import fastlr, os, tempfile
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "model.json"))
+        ...     fastlr.load(os.path.join(folder, "model.json")).b == model.b
+        True
+        """
+        from fastlr import _model_file
+
+        _model_file.save(self, path)
 
     def to_sklearn(self) -> Any:
         """Not there yet: the same model as a scikit-learn estimator."""

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fastlr import _one_thread
+
 _BLOCK_BYTES = 1 << 20
+_SMALLEST_SPREAD = 1e-140
 _MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
 
 
@@ -33,7 +36,8 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     Returns
     -------
     center, spread : (n,) float64
-        A constant column has spread max(|center|, 1).
+        A constant column has spread max(|center|, 1).  One that varies by less than 1e-140 counts as constant: a w that
+        made a difference there would be too large to square.
 
     Notes
     -----
@@ -43,7 +47,7 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     shift, square = first / total, second / total
     center = pivot + shift if fit_intercept else np.zeros(pivot.size)
     spread = np.sqrt(np.maximum(square - shift ** 2 if fit_intercept else square, 0.0))
-    constant = spread <= 1e-12 * np.abs(center)
+    constant = spread <= np.maximum(1e-12 * np.abs(center), _SMALLEST_SPREAD)
     return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
 
 
@@ -67,8 +71,8 @@ def column_blocks(X: np.ndarray) -> Iterator[slice]:
 def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> float:
     """An upper bound of the largest eigenvalue of sum_i s_i [x_i, 1] [x_i, 1]^T.
 
-    Exact where X has at most 1024 rows or columns (the smaller Gram matrix has the same eigenvalues); beyond, the
-    trace, which is larger by at most the rank of X.
+    At most a ninth above it where X has at most 1024 rows or columns (the smaller Gram matrix has the same eigenvalues);
+    beyond, the trace, which is larger by at most the rank of X.
     """
     m, n = X.shape
     if min(m, n + 1) > _MOST_SIDE:
@@ -82,4 +86,4 @@ def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: 
             rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
             rows *= np.sqrt(weight)[:, None]
             gram += rows.T @ rows
-    return float(np.linalg.eigvalsh(gram)[-1])
+    return _one_thread.largest_eigenvalue(gram)

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _moments
+from fastlr import _moments, _one_thread
 from fastlr._check import Data
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._descent import Rule
 from fastlr.backends._forks import imported
+
+_MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
 
 
 class Objective:
@@ -40,12 +42,13 @@ class Objective:
     """
 
     def __init__(self, backend: ModuleType, data: Data, l2: float, reduction: str, fit_intercept: bool, n_threads: int) -> None:
+        data, unit = _with_moderate_weights(data)
         rows = (data.X, data.y, data.sample_weight, data.offset)
         prepare = getattr(backend, "prepare", None)
         self._prepared = rows if prepare is None else prepare(*rows, n_threads)
         self._backend, self._data, self._n_threads = backend, data, n_threads
         self.total = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
-        scale, to_mean = (1.0 / self.total, 1.0) if reduction == "mean" else (1.0, 1.0 / self.total)
+        scale, to_mean = (1.0 / self.total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * self.total))
         self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)
         self.n_parameters = data.X.shape[1] + 1
 
@@ -67,7 +70,8 @@ class Objective:
     def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center."""
         H = self._optional("hessian")(theta, center)
-        H *= self.rule.scale
+        with np.errstate(over="ignore"):            # of sums of huge weights times squares: the solver goes on without it
+            H *= self.rule.scale
         if not self.rule.intercept:
             H[-1] = H[:, -1] = 0.0
             H[-1, -1] = 1.0
@@ -171,20 +175,22 @@ class Objective:
     def in_row_space(self) -> tuple["Objective", Callable[[np.ndarray], np.ndarray]]:
         """The same J with m features in place of n > m, and what turns its theta into one for X.
 
-        With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  From the
-        eigenvalues X X^T = Q L Q^T, the features Q sqrt(L) have the same margins and the same ||w|| for w = X^T Q / sqrt(L).
+        With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  With the inverse
+        factor P of X X^T, that is X X^T = (P^T P)^-1, the features X X^T P^T have the same margins and the same ||w|| for
+        w = X^T P^T u: up to rounding, also where rows are collinear and P is that of a matrix close by.
         """
         X = self._data.X
-        eigenvalues, Q = np.linalg.eigh(_moments.gram_of_rows(X))
-        kept = eigenvalues > np.finfo(float).eps * len(Q) * eigenvalues[-1]
-        root = np.sqrt(eigenvalues[kept])
-        rotated = np.ascontiguousarray(Q[:, kept] * root)
+        gram = _moments.gram_of_rows(X)
+        size = np.full(len(gram), max(float(gram.diagonal().max()), np.finfo(float).tiny))
+        P = _one_thread.ridged_inverse_factor(gram.copy(), size, len(gram) * np.finfo(float).eps)
+        assert P is not None                    # X X^T has no negative eigenvalue, so that rounding is all there is to mend
+        rotated = gram @ P.T
         rotated.flags.writeable = False
         reduced = Objective(numpy_vectorized, self._data._replace(X=rotated), self.rule.l2, "mean", bool(self.rule.intercept), 1)
         reduced.rule = reduced.rule._replace(scale=self.rule.scale, to_mean=self.rule.to_mean)
 
         def to_theta(reduced_theta: np.ndarray) -> np.ndarray:
-            v = Q[:, kept] @ (reduced_theta[:-1] / root)
+            v = P.T @ reduced_theta[:-1]
             w = np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in _moments.column_blocks(X)])
             return np.append(w, reduced_theta[-1])
 
@@ -208,3 +214,14 @@ class Objective:
         moving = np.append(direction[:-1], direction[-1] * self.rule.intercept)
         gains = numpy_vectorized.margins(data.X, np.empty(0), moving) * np.where(data.y, 1.0, -1.0)
         return gains[data.sample_weight > 0.0] if data.sample_weight.size else gains
+
+
+def _with_moderate_weights(data: Data) -> tuple[Data, float]:
+    """The data with weights in a unit, a power of 2, in which their sum is moderate, and that unit: 1 unless need be."""
+    total = float(data.sample_weight.sum())
+    if not data.sample_weight.size or 1.0 / _MODERATE <= total <= _MODERATE:
+        return data, 1.0
+    exponent = math.frexp(total)[1]
+    weight = np.ldexp(data.sample_weight, -exponent)
+    weight.flags.writeable = False
+    return data._replace(sample_weight=weight), math.ldexp(1.0, exponent)

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check, backends, solvers
+from fastlr import _check, _check_options, backends, solvers
 from fastlr._model import Model
 from fastlr._objective import Objective
 from fastlr.backends import _startup
 
 
+@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
           max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
           fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
@@ -108,7 +109,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     options = _options(solver, learning_rate, max_iter, tol, callback, progress)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
-    n_threads = _check.optional(_check.integer, "n_threads", n_threads, at_least=1)
+    n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
     data = _check.data(X, y, sample_weight, class_weight, offset)
     theta = _check.start(init, data.X.shape[1])
 
@@ -128,6 +129,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
                  feature_names=data.feature_names, has_offset=data.offset.size > 0)
 
 
+@np.errstate(all="ignore")
 def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
                       sample_weight: Any = None, offset: Any = None,
                       n_threads: int | None = None) -> tuple[float, np.ndarray, float]:
@@ -162,7 +164,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     (0.1590053771, array([ 0.25071532, -0.06604096]), -0.125004045)
     """
     objective_options = _objective_options(l2, reduction, True)
-    n_threads = _check.optional(_check.integer, "n_threads", n_threads, at_least=1)
+    n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
     data = _check.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
     kernel = backends.load(backends.choose(backend, data.X, 1))
@@ -173,22 +175,22 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,
              callback: Callable[[solvers.State], Any] | None, progress: bool) -> solvers.Options:
-    learning_rate = _check.optional(_check.number, "learning_rate", learning_rate, above=0.0)
-    if learning_rate is not None and solver not in ("auto", "gd"):
+    learning_rate = _check_options.optional(_check_options.number, "learning_rate", learning_rate, above=0.0)
+    if learning_rate is not None and not (isinstance(solver, str) and solver in ("auto", "gd")):
         raise ValueError(f"a learning_rate belongs to solver='gd', not to solver={solver!r}; leave one of them out")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, not {callback!r}")
-    if _check.flag("progress", progress):
+    if _check_options.flag("progress", progress):
         raise NotImplementedError("progress=True is not there yet; callback= is called after every update")
     default_tol = 1e-8 if learning_rate is None else 0.0
-    return solvers.Options(learning_rate, _check.optional(_check.integer, "max_iter", max_iter, at_least=0),
-                           default_tol if tol is None else _check.number("tol", tol, at_least=0.0), callback)
+    return solvers.Options(learning_rate, _check_options.optional(_check_options.integer, "max_iter", max_iter, at_least=0),
+                           default_tol if tol is None else _check_options.number("tol", tol, at_least=0.0), callback)
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[str, Any]:
-    return {"l2": _check.number("l2", l2, at_least=0.0),
-            "reduction": _check.one_of("reduction", reduction, ("mean", "sum")),
-            "fit_intercept": _check.flag("fit_intercept", fit_intercept)}
+    return {"l2": _check_options.number("l2", l2, at_least=0.0),
+            "reduction": _check_options.one_of("reduction", reduction, ("mean", "sum")),
+            "fit_intercept": _check_options.flag("fit_intercept", fit_intercept)}
 
 
 def _frozen(A: np.ndarray) -> np.ndarray:

@@ -24,16 +24,52 @@ def test_import_needs_numpy_alone():
     assert run(code).stdout.strip() == "[]"
 
 
-def test_numpy_backend_works_without_numba(tmp_path):
-    (tmp_path / "numba.py").write_text("raise ImportError('numba is broken here')")
-    code = ("import fastlr; X = [[0.], [1.], [2.], [3.]]; y = [0, 1, 0, 1]\n"
-            "print(fastlr.train(X, y, learning_rate=.1, max_iter=5).backend)\n"
-            "try: fastlr.train(X, y, backend='fused', learning_rate=.1, max_iter=5)\n"
-            "except ImportError as error: print(error)\n"
-            "fastlr.show_versions()")
-    result = run(code, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1]}")
-    assert result.stdout.startswith("numpy\nnumba is broken here\n"), result.stderr
-    assert result.returncode == 0
+WITH_ANOTHER_NUMBA = """
+import warnings, numpy as np, fastlr
+X = np.arange(4.0)[:, None]; y = [0, 1, 0, 1]
+print(fastlr.train(X, y, learning_rate=.1, max_iter=5).backend)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print([fastlr.train(X, y, learning_rate=1e-9, max_iter=30_000).backend for _ in range(2)])
+print([str(warning.message) for warning in caught])
+try: fastlr.train(X, y, backend="fused", learning_rate=.1, max_iter=5)
+except ImportError as error: print(error)
+print(fastlr.available_backends()["fused"])
+fastlr.show_versions()
+"""
+
+
+@pytest.mark.parametrize(("numba", "why"), [
+    ("raise ImportError('Numba needs NumPy 2.2 or less')", "ImportError: Numba needs NumPy 2.2 or less"),
+    ("__version__ = '99.0'; config = object()", "ImportError: cannot import name"),
+], ids=["broken", "too new"])
+def test_numpy_takes_over_where_numba_can_not_be_used(tmp_path, numba, why):
+    """One warning where "auto" would have taken the fused kernel; the compiled ones say why not."""
+    (tmp_path / "numba.py").write_text(numba)
+    result = run(WITH_ANOTHER_NUMBA, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1]}")
+    assert result.returncode == 0, result.stderr
+    small, large, warned, refused, available, *versions = result.stdout.splitlines()
+    assert (small, large) == ("numpy", "['numpy', 'numpy']")
+    reason = f"the package numba is installed but can't be used ({why}"
+    assert warned.replace("\\'", "'").count(reason) == 1
+    assert refused.startswith(f"backend='fused' can't be used: {reason}")
+    assert refused.endswith("backend='numpy' needs nothing else")
+    assert available.startswith(reason)
+    assert any(why in line for line in versions)
+
+
+def test_numpy_takes_over_where_there_is_no_numba():
+    hide = """
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "numba" else find_spec(name, package)
+"""
+    result = run(hide + WITH_ANOTHER_NUMBA)
+    assert result.returncode == 0, result.stderr
+    small, large, warned, refused, available, *_ = result.stdout.splitlines()
+    assert (small, large, warned) == ("numpy", "['numpy', 'numpy']", "[]")
+    assert refused.startswith("backend='fused' can't be used: the package numba is not installed; install it with")
+    assert available.startswith("the package numba is not installed")
 
 
 def test_signatures_are_the_fixed_ones():
@@ -45,6 +81,8 @@ def test_signatures_are_the_fixed_ones():
     assert list(inspect.signature(fastlr.cost_and_gradient).parameters) == names.split()
     assert str(inspect.signature(fastlr.warmup)).startswith(
         "(backend: str = 'auto', dtypes: tuple[str, ...] = ('float64', 'float32'))")
+    assert list(inspect.signature(fastlr.load).parameters) == ["path"]
+    assert list(inspect.signature(fastlr.Model.save).parameters) == ["self", "path"]
 
 
 def test_every_public_name_is_documented():
@@ -53,7 +91,7 @@ def test_every_public_name_is_documented():
     assert set(fastlr.__all__) <= set(dir(fastlr))
 
 
-@pytest.mark.parametrize("name", ["LogisticRegression", "load", "graph"])
+@pytest.mark.parametrize("name", ["LogisticRegression", "graph"])
 def test_names_that_come_later_say_so(name):
     with pytest.raises(NotImplementedError, match=f"fastlr.{name} is not there yet"):
         getattr(fastlr, name)

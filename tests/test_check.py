@@ -1,5 +1,8 @@
 """The gate for input: one table of refusals and one of odd but good input, on every backend."""
 
+import collections
+import datetime
+import decimal
 import functools
 import re
 
@@ -109,6 +112,8 @@ REFUSED = [
     ("X object nan", {"X": put(X, np.nan, dtype=object)}, ValueError, rf"^X has 1 value.*nan at {AT}"),
     ("X object complex", {"X": put(X, 1j, dtype=object)}, ValueError, rf"^X holds 1j at {AT}"),
     ("X object complex64", {"X": put(X, np.complex64(1j), dtype=object)}, ValueError, rf"^X holds .*1j.* at {AT}"),
+    ("X object date", {"X": put(X, np.datetime64("2020"), dtype=object)}, ValueError, rf"^X holds .*'2020'.* at {AT}"),
+    ("X object masked", {"X": put(X, np.ma.masked, dtype=object)}, ValueError, rf"^X holds masked at {AT}"),
     ("X object huge", {"X": put(X, HUGE_INTEGER, dtype=object)}, ValueError, rf"^X holds 10{{400}} at {AT}"),
     ("X pandas nan", {"X": frame(np.nan)}, ValueError, rf"^X has 1 value.*{AT} \('b'\)"),
     ("X polars nan", {"X": frame(np.nan, pl.DataFrame)}, ValueError, rf"^X has 1 value.*{AT} \('b'\)"),
@@ -117,6 +122,7 @@ REFUSED = [
     ("X pandas dates", {"X": frame().assign(b=pd.Timestamp(2020, 1, 1))}, ValueError, r"^X holds .* row 0, column 1 \('b'\)"),
     ("X polars text", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit("tall"))}, ValueError, r"'tall' at .* \('b'\)"),
     ("X polars null", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit(None))}, ValueError, r"^X has 30 .* \('b'\)"),
+    ("X polars dates", {"X": frame(kind=pl.DataFrame).with_columns(b=datetime.date(2020, 1, 1))}, TypeError, r"not Date .*'b'"),
     # what comes later
     ("X csr", {"X": scipy.sparse.csr_array(X)}, NotImplementedError, r"^X is sparse \(csr_array\).*pass X\.toarray\(\)$"),
     ("X coo", {"X": scipy.sparse.coo_matrix(X)}, NotImplementedError, r"^X is sparse \(coo_matrix\).*pass X\.toarray\(\)$"),
@@ -144,6 +150,8 @@ REFUSED = [
     ("y None inside", {"y": put(Y, None, dtype=object)}, ValueError, r"^y has 1 missing.*first is None at row 4\b"),
     ("y NA inside", {"y": put(Y, pd.NA, dtype=object)}, ValueError, r"^y has 1 missing.*first is <NA> at row 4\b"),
     ("y NaT inside", {"y": put(Y, pd.NaT, dtype=object)}, ValueError, r"^y has 1 missing.*first is NaT at row 4\b"),
+    ("y signalling nan", {"y": objects(*[1, decimal.Decimal("sNaN")] * 15)}, ValueError, r"^y has 15 missing.*at row 1\b"),
+    ("y masked inside", {"y": put(Y, np.ma.masked, dtype=object)}, ValueError, r"^y has 1 missing.*first is masked at row 4\b"),
     ("y text and nan", {"y": put(TEXT, np.nan, dtype=object)}, ValueError, r"^y has 1 missing.*first is nan at row 4\b"),
     ("y list, text and nan", {"y": ["no", float("nan")] * 15}, ValueError, r"^y has 15 missing.*first is nan at row 1\b"),
     ("y list, text and None", {"y": ["no", None] * 15}, ValueError, r"^y has 15 missing.*first is None at row 1\b"),
@@ -156,6 +164,7 @@ REFUSED = [
     ("y datetime", {"y": Y.astype("M8[s]")}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
     ("y timedelta", {"y": Y.astype("m8[s]")}, TypeError, r"^y must hold labels \(.*\), not timedelta64"),
     ("y Timestamp", {"y": objects(*[pd.Timestamp(2020 + k, 1, 1) for k in Y])}, TypeError, r"^y must hold labels"),
+    ("y object timedelta", {"y": objects(*map(np.timedelta64, Y.tolist()))}, TypeError, r"^y must hold labels .* timedelta64 "),
     ("y tuples", {"y": objects(*[(0,), (1,)] * 15)}, TypeError, r"^y must hold labels"),
     ("y arrays", {"y": objects(*[np.zeros(2)] * M)}, TypeError, r"^y must hold labels"),
     ("y numbers and text", {"y": put(Y, "a", dtype=object)}, ValueError, r"^y mixes labels.*text and numbers.*one kind"),
@@ -173,6 +182,9 @@ REFUSED = [
     ("sample_weight 0 on class 0", {"sample_weight": Y}, ValueError, r"^every row of class 0 has weight 0; both classes"),
     ("sample_weight 0 on a text", {"sample_weight": 1 - Y, "y": TEXT}, ValueError, r"^every row of class 'yes' has weight 0;"),
     ("sample_weight 0, balanced", {"sample_weight": Y, "class_weight": "balanced"}, ValueError, r"^every row of class 0 has"),
+    ("sample_weight share 1e-16", {"sample_weight": np.where(Y, 1e-16, 1)}, ValueError, r"^the rows of class 1 have 1.5e-15 "),
+    ("sample_weight sum 2e-322", {"sample_weight": 5e-324 * ONES}, ValueError, r"adds up to .* between 1e-100 and 1e"),
+    ("sample_weight sum 1e151", {"sample_weight": 1e149 * ONES}, ValueError, r"adds up to 3e.150; .*by a constant"),
     ("sample_weight text", {"sample_weight": ["1"] * M}, TypeError, r"^sample_weight must hold real numbers, not <U1"),
     ("sample_weight object text", {"sample_weight": put(ONES, "x", dtype=object)}, ValueError, r"_weight .*'x'.*row 4\b"),
     ("sample_weight object digits", {"sample_weight": put(ONES, "1", dtype=object)}, ValueError, r"_weight .*'1'.*row 4\b"),
@@ -207,6 +219,8 @@ REFUSED = [
     ("l2 text", {"l2": "0.1"}, TypeError, r"^l2 must be a number, not '0\.1'$"),
     ("l2 None", {"l2": None}, TypeError, r"^l2 must be a number, not None$"),
     ("l2 complex", {"l2": 1j}, TypeError, r"^l2 must be a number, not 1j$"),
+    ("l2 complex64", {"l2": np.complex64(1)}, TypeError, r"^l2 must be a number, not np\.complex64"),
+    ("l2 masked", {"l2": np.ma.masked}, TypeError, r"^l2 must be a number, not masked$"),
     ("l2 huge", {"l2": HUGE_INTEGER}, ValueError, r"^l2 must be finite and at least 0, not 10{400}$"),
     ("learning_rate 0", {"learning_rate": 0}, ValueError, r"^learning_rate must be finite and above 0, not 0$"),
     ("learning_rate negative", {"learning_rate": -0.1}, ValueError, r"^learning_rate must be finite and above 0, not -0\.1$"),
@@ -224,6 +238,8 @@ REFUSED = [
     ("n_threads float", {"n_threads": 1.5}, TypeError, r"^n_threads must be an integer, not 1\.5$"),
     # choices
     ("reduction unknown", {"reduction": "max"}, ValueError, r"^reduction must be one of 'mean', 'sum', not 'max'$"),
+    ("reduction array", {"reduction": np.array(["mean", "sum"])}, ValueError, r"^reduction must be one of .*, not array"),
+    ("reduction Series", {"reduction": pd.Series(["mean"])}, ValueError, r"^reduction must be one of 'mean', 'sum', not "),
     ("reduction None", {"reduction": None}, ValueError, r"^reduction must be one of 'mean', 'sum', not None$"),
     ("fit_intercept 1", {"fit_intercept": 1}, TypeError, r"^fit_intercept must be True or False, not 1$"),
     ("fit_intercept None", {"fit_intercept": None}, TypeError, r"^fit_intercept must be True or False, not None$"),
@@ -231,6 +247,8 @@ REFUSED = [
     ("progress 1", {"progress": 1}, TypeError, r"^progress must be True or False, not 1$"),
     ("callback", {"callback": 3}, TypeError, r"^callback must be callable, not 3$"),
     ("solver unknown", {"solver": "magic", "learning_rate": None}, ValueError, r"'magic' is unknown; .*'gd', 'newton', 'lbfgs'$"),
+    ("solver Series", {"solver": pd.Series(["gd"]), "learning_rate": None}, ValueError, r"(?s)^solver=.* is unknown; .*'lbfgs'$"),
+    ("solver array, learning_rate", {"solver": np.array(["gd", "x"])}, ValueError, r"^a learning_rate belongs to solver='gd', "),
     ("learning_rate of newton", {"solver": "newton"}, ValueError, r"^a learning_rate .*'gd', not .*'newton'; leave one .*out$"),
     # init
     ("init short", {"init": (np.zeros(2), 0.0)}, ValueError, r"(?=.*\binit\b).*\(2,\).*3 features.*\(3,\)"),
@@ -269,11 +287,66 @@ def test_refused(backend, name, case, error, text):
     assert got == numpys_refusal(name, case)
 
 
+# What belongs to one solver, or is no argument of gradient descent with a learning rate.
+OF_GRADIENT_DESCENT = {name for name, *_ in REFUSED if name.startswith(("solver", "learning_rate"))}
+
+
+@pytest.mark.parametrize("solver", ["gd", "newton", "lbfgs", "auto"])
+def test_refused_by_every_solver(solver):
+    """The gate is before all of them."""
+    for name, case, _, _ in REFUSED:
+        if name not in OF_GRADIENT_DESCENT:
+            assert refusal("numpy", {"solver": solver, "learning_rate": None} | case) == numpys_refusal(name, case), name
+
+
+COST_AND_GRADIENT = {"X", "sample_weight", "offset", "l2", "reduction", "n_threads"}
+# Weights that leave a class without any are of no concern where there is no training.
+CLASS_WITHOUT_WEIGHT = ("^every row of class", "^the rows of class")
+
+
+def test_refused_by_cost_and_gradient():
+    cases = [(name, case) for name, case, _, text in REFUSED
+             if case.keys() <= COST_AND_GRADIENT and not text.startswith(CLASS_WITHOUT_WEIGHT)]
+    assert len(cases) > 70
+    for name, case in cases:
+        with pytest.raises(Exception) as caught:
+            fastlr.cost_and_gradient(**{"X": X, "y": Y, "w": np.zeros(N), "b": 0.0, "backend": "numpy"} | case)
+        assert (caught.type, str(caught.value)) == numpys_refusal(name, case), name
+
+
+def test_refused_when_predicting():
+    """X, offset, and the weights of a score: the same exception and text as from `train`."""
+    model = fastlr.train(X, Y, backend="numpy", **GD)
+    methods = {"decision_function": {"X", "offset"}, "predict": {"X", "offset"}, "predict_proba": {"X", "offset"},
+               "score": {"X", "offset", "sample_weight"}}
+    tried = 0
+    for name, case, _, text in REFUSED:
+        if text.startswith(CLASS_WITHOUT_WEIGHT) or "adds up to" in text or name == "X no columns":
+            continue            # nothing to a score; another number of columns than the model's
+        for method, arguments in methods.items():
+            if case.keys() <= arguments:
+                with pytest.raises(Exception) as caught:
+                    getattr(model, method)(**{"X": X} | ({"y": Y} if method == "score" else {}) | case)
+                assert (caught.type, str(caught.value)) == numpys_refusal(name, case), (name, method)
+                tried += 1
+    assert tried > 200
+
+
+def test_score_refuses_labels_that_are_none():
+    model = fastlr.train(X, Y, backend="numpy", **GD)
+    for name in ("y complex", "y datetime", "y Timestamp", "y tuples", "y arrays", "y short"):
+        case = next(case for row, case, *_ in REFUSED if row == name)
+        with pytest.raises(Exception) as caught:
+            model.score(X, **case)
+        assert (caught.type, str(caught.value)) == numpys_refusal(name, case), name
+
+
 def test_refused_names_are_distinct():
     assert len({row[0] for row in REFUSED}) == len(REFUSED)
 
 
-@pytest.mark.parametrize("unknown", ["cuda", "Numpy", None, ["numpy"]])
+@pytest.mark.parametrize("unknown", ["cuda", "Numpy", None, ["numpy"], pd.Series(["auto", "numpy"])],
+                         ids=["cuda", "Numpy", "None", "list", "Series"])
 def test_unknown_backend(unknown):
     names = ", ".join(map(repr, fastlr.available_backends()))
     with pytest.raises(ValueError, match=rf"^backend={re.escape(repr(unknown))} is unknown; there are 'auto', {names}$"):
@@ -491,6 +564,9 @@ ODD_Y = {
     "list of text": (TEXT.tolist(), NO_YES),
     "bytes": (TEXT.astype("S"), [b"no", b"yes"]),
     "objects": (TEXT.astype(object), NO_YES),
+    "text with a nul": (objects(*[("a", "a\0")[k] for k in Y]), ["a", "a\0"]),
+    "list of integers beyond 2^53": ([(2 ** 53, 2 ** 64 - 1)[k] for k in Y], [2 ** 53, 2 ** 64 - 1]),
+    "deque": (collections.deque(Y.tolist()), [0, 1]),
     "object numbers": (Y.astype(object), [0, 1]),
     "Series": (pd.Series(Y, index=np.arange(M)[::-1]), [0, 1]),
     "Series of text": (pd.Series(TEXT), NO_YES),

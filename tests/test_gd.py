@@ -43,7 +43,7 @@ def test_default_step_never_makes_the_cost_larger(backend, reduction, scales, or
         assert costs[-1] < costs[0]
 
 
-@pytest.mark.parametrize("shape", [(5, 30), (1100, 1030), (300, 3)])
+@pytest.mark.parametrize("shape", [(5, 30), (1100, 1030), (300, 3), (150, 400), (900, 200)])
 def test_step_is_at_most_one_over_the_largest_curvature(shape):
     """L from the small Gram matrix, from the large one, and from the trace, against the Hessian at its largest."""
     from fastlr._moments import largest_eigenvalue
@@ -55,8 +55,10 @@ def test_step_is_at_most_one_over_the_largest_curvature(shape):
         exact = np.linalg.norm(extended * np.sqrt(s if s.size else np.ones(shape[0]))[:, None], 2) ** 2
         bound = largest_eigenvalue(X, s, intercept)
         assert bound >= exact * (1 - 1e-12)
-        if min(shape) < 1024:
+        if min(shape) < 64:
             assert bound <= exact * (1 + 1e-12)
+        elif min(shape) < 1024:
+            assert bound <= exact * min(shape) ** (1 / 64)
 
 
 @pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"l2": 0.1}, {"l2": 0.1, "reduction": "sum"},

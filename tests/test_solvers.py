@@ -8,10 +8,10 @@ import pytest
 
 import fastlr
 from fastlr import backends
+from fastlr._one_thread import dot, inverse_factor
 from fastlr._standardised import standardised
 from fastlr.solvers import NAMES, auto
 from fastlr.solvers._line_search import line_search
-from fastlr.solvers._one_thread import dot, inverse_factor
 from fastlr.solvers._quasi_newton import Metric
 from tests.problems import problem, weights
 from tests.test_moments import objective
@@ -35,7 +35,7 @@ def test_linear_algebra_stays_on_one_thread():
     """Processor time of this thread, and of all threads, are the same."""
     code = """
 import time, numpy as np
-from fastlr.solvers._one_thread import dot, inverse_factor
+from fastlr._one_thread import dot, inverse_factor
 A = np.random.default_rng(0).standard_normal((600, 300)); H = A.T @ A; a = np.ones(50_000)
 time.sleep(0.5)                 # until the threads of that product rest
 others = time.process_time() - time.thread_time()

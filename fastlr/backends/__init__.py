@@ -37,6 +37,7 @@ for an unknown name find it there.
 import functools
 import importlib.util
 import sys
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -64,7 +65,8 @@ def available_backends() -> dict[str, str | None]:
     Returns
     -------
     dict of str to (str or None)
-        None where the backend is ready, else one sentence.  Nothing is imported to find out.
+        None where the backend is ready, else one sentence.  Nothing is imported to find out; that Numba is there but
+        broken is known once a training has tried it.
 
     Examples
     --------
@@ -76,9 +78,16 @@ def available_backends() -> dict[str, str | None]:
 
 
 def _reason_why_not(row: _Row) -> str | None:
-    if row.needs is None or row.needs in sys.modules or _can_be_found(row.needs):
+    if row.needs is None:
+        return None
+    if row.needs in _broken:
+        return _broken[row.needs]
+    if row.needs in sys.modules or _can_be_found(row.needs):
         return None
     return f"the package {row.needs} is not installed; install it with: pip install {row.needs}"
+
+
+_broken: dict[str, str] = {}            # packages that could not be imported, or not be used: why
 
 
 @functools.cache
@@ -99,12 +108,18 @@ def load(name: str) -> ModuleType:
     if not isinstance(name, str) or name not in _TABLE:
         raise ValueError(f"backend={name!r} is unknown; there are 'auto', {', '.join(map(repr, _TABLE))}")
     row = _TABLE[name]
-    reason = _reason_why_not(row)
-    if reason is not None:
-        raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else")
-    module = f"fastlr.backends.{row.module}"
-    with nullcontext() if module in sys.modules else _startup.counted():
-        return _forks.imported(module)
+    reason, cause = _reason_why_not(row), None
+    if reason is None:
+        module = f"fastlr.backends.{row.module}"
+        try:
+            with nullcontext() if module in sys.modules else _startup.counted():
+                return _forks.imported(module)
+        except Exception as error:              # a version that is too new can raise anything
+            if row.needs is None:
+                raise
+            reason = f"the package {row.needs} is installed but can't be used ({type(error).__name__}: {error})"
+            _broken[row.needs], cause = reason, error
+    raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else") from cause
 
 
 # Seconds from `import numba` to the first step of a kernel that lies in the cache, and what NumPy needs more than that
@@ -122,10 +137,11 @@ def choose(name: str, X: Any, steps: int) -> str:
     """The backend's name with "auto" resolved.
 
     "auto" is the fused kernel; or NumPy, where starting Numba would take longer than this training and the process has not
-    trained much yet.  A kernel that this process has compiled already costs nothing to start.
+    trained much yet, and where there is no Numba that works.  A kernel that this process has compiled already costs nothing
+    to start.
     """
     global _spent
-    if name != "auto":
+    if not (isinstance(name, str) and name == "auto"):
         return name
     if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
@@ -133,10 +149,15 @@ def choose(name: str, X: Any, steps: int) -> str:
     if is_compiled is not None and is_compiled(X):
         return "fused"
     seconds = steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)
-    if seconds >= _NUMBA_START or _spent >= _PATIENCE:
-        return "fused"
-    _spent += seconds
-    return "numpy"
+    if seconds < _NUMBA_START and _spent < _PATIENCE:
+        _spent += seconds
+        return "numpy"
+    try:
+        load("fused")
+    except ImportError as error:
+        warnings.warn(f"{error}, and is what trains from here on", RuntimeWarning, stacklevel=3)
+        return "numpy"
+    return "fused"
 
 
 def threads(backend: ModuleType, n_threads: int | None, m: int, n: int) -> AbstractContextManager[int]:

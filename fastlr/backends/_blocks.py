@@ -18,10 +18,10 @@ def number_of_chunks(m: int, block: int) -> int:
 
 
 @helper
-def rows_of(chunk: int, chunks: int, m: int, block: int) -> tuple[int, int]:
-    """First row of a chunk, and the row behind its last."""
-    blocks = (m + block - 1) // block
-    return chunk * blocks // chunks * block, min(m, (chunk + 1) * blocks // chunks * block)
+def rows_of(chunk: int, chunks: int, first: int, last: int, block: int) -> tuple[int, int]:
+    """First row of a chunk of the rows first..last, and the row behind its last."""
+    blocks = (last - first + block - 1) // block
+    return first + chunk * blocks // chunks * block, min(last, first + (chunk + 1) * blocks // chunks * block)
 
 
 @helper

@@ -2,11 +2,11 @@
 
 A compiled backend is one function
 
-    run(*prepared, theta, previous, grad, rule, costs) -> (updates, status)
+    run(*prepared, first, last, theta, previous, grad, rule, costs) -> (updates, status)
 
-that makes whole updates; `cost_gradient` is a run that stops before its first.  One function, so that only one is
-compiled for each kind of X.  Each backend writes its loop over the steps out, since Numba can't cache a function that is
-handed another.
+that makes whole updates from the rows first..last; `cost_gradient` is a run that stops before its first.  One function,
+so that only one is compiled for each kind of X.  Each backend writes its loop over the steps out, since Numba can't cache
+a function that is handed another.
 """
 
 import math
@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends import _descent
 from fastlr.backends._descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS
 from fastlr.backends._jit import helper
+from fastlr.backends._pieces import pieces
 
 
 @helper
@@ -53,18 +55,32 @@ def _gradient_norm(grad: Any, rule: Any) -> float:
     return rule.to_mean * largest
 
 
+def _X_of(prepared: list[Any]) -> Any:
+    return prepared[-4]                 # X, y, sample_weight, offset, perhaps with the number of threads before
+
+
 def cost_gradient_and_descend(run: Callable[..., Any]) -> tuple[Callable[..., float], Callable[..., tuple[int, int]]]:
     """The two functions of a backend (see `fastlr.backends`) made from its compiled one."""
 
     def cost_gradient(*arguments: Any) -> float:
         *prepared, theta, grad = arguments
-        cost = np.empty(1)
-        run(*prepared, theta, theta, grad, SUMS, cost)
-        return float(cost[0])
+        first, *others = pieces(_X_of(prepared))
+        loss = np.empty(1)
+        run(*prepared, *first, theta, theta, grad, SUMS, loss)
+        total = float(loss[0])
+        for piece in others:
+            sums = np.empty_like(grad)
+            run(*prepared, *piece, theta, theta, sums, SUMS, loss)
+            grad += sums
+            total += float(loss[0])
+        return total
 
     def descend(*arguments: Any) -> tuple[int, int]:
         *prepared, theta, previous, rule, costs = arguments
-        updates, status = run(*prepared, theta, previous, np.empty_like(theta), rule, costs)
+        whole, *others = pieces(_X_of(prepared))
+        if others:
+            return _descent.descend(cost_gradient, tuple(prepared), theta, previous, rule, costs)
+        updates, status = run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, costs)
         return updates, status
 
     return cost_gradient, descend

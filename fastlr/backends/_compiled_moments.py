@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from fastlr.backends import _known_answers
 from fastlr.backends._blocks import number_of_chunks, rows_of
 from fastlr.backends._jit import by_order
+from fastlr.backends._pieces import pieces
 from fastlr.backends._products import in_groups
 from fastlr.backends._threads import SerialOrParallel
 
@@ -47,28 +49,29 @@ def _moment_columns(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum
 _add_moments = by_order(_moment_rows, _moment_columns)
 
 
-def _moments(X: Any, sample_weight: Any, pivot: Any, sums: Any) -> None:
-    m, n = X.shape
-    chunks = number_of_chunks(m, _ROWS)
+def _moments(X: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
+    n = X.shape[1]
+    chunks = number_of_chunks(last - first, _ROWS)
     partial = np.zeros((chunks, 2 * n))
     for chunk in prange(chunks):
-        start, stop = rows_of(chunk, chunks, m, _ROWS)
+        start, stop = rows_of(chunk, chunks, first, last, _ROWS)
         ones = np.ones(_ROWS)
-        for first in range(start, stop, _ROWS):
-            last = min(first + _ROWS, stop)
-            weight = sample_weight[first:last] if sample_weight.size else ones[:last - first]
-            _add_moments(X, first, weight, pivot, partial[chunk, :n], partial[chunk, n:])
+        for i in range(start, stop, _ROWS):
+            j = min(i + _ROWS, stop)
+            weight = sample_weight[i:j] if sample_weight.size else ones[:j - i]
+            _add_moments(X, i, weight, pivot, partial[chunk, :n], partial[chunk, n:])
     for chunk in range(chunks):
         for j in range(2 * n):
             sums[j] += partial[chunk, j]
 
 
-_entry = SerialOrParallel(_moments)
+_entry = SerialOrParallel(_moments, _known_answers.moments)
 
 
 def moments(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
             pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
     sums = np.zeros(2 * pivot.size)
-    _entry(n_threads, X, sample_weight, pivot, sums)
+    for piece in pieces(X):
+        _entry(n_threads, X, sample_weight, pivot, *piece, sums)
     return sums[:pivot.size], sums[pivot.size:]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends._compiled_hessian import hessian_of_rows, side_of
+from fastlr.backends import _known_answers
+from fastlr.backends._compiled_hessian import add_hessian_of_rows, side_of
 from fastlr.backends._fused_rows import block_rows, sums_of_rows
 from fastlr.backends._jit import Entry, block, helper
 
@@ -73,7 +74,8 @@ def _evaluate(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: An
 def _hessian_factor(X: Any, sample_weight: Any, offset: Any, theta: Any, space: Any, H: Any, L: Any) -> bool:
     """L becomes the Cholesky factor of the Hessian by u, made definite by the ridge; False if that fails."""
     n = X.shape[1]
-    hessian_of_rows(X, sample_weight, offset, theta, space.center, 0, X.shape[0], H)
+    H[:] = 0.0
+    add_hessian_of_rows(X, sample_weight, offset, theta, space.center, 0, X.shape[0], H)
     for i in range(n + 1):
         for j in range(i + 1):
             L[i, j] = space.scale * space.scales[i] * space.scales[j] * H[i, j]
@@ -95,10 +97,10 @@ def _largest(grad: Any) -> float:
     return largest
 
 
-def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any, tol: float, costs: Any, grad: Any,
-            p: Any) -> tuple[int, bool, float]:
+def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any, tol: float, costs: Any, grad: Any, p: Any,
+            H: Any) -> tuple[int, bool, float]:
     n = X.shape[1]
-    H, L = np.empty((side_of(n), side_of(n))), np.empty((n + 1, n + 1))
+    L = np.empty((n + 1, n + 1))
     theta, trial, trial_grad = np.empty(n + 1), np.empty(n + 1), np.empty(n + 1)
     cost = _evaluate(X, y, sample_weight, offset, u, space, theta, grad)
     updates = 0
@@ -134,11 +136,12 @@ def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any,
             u[j], grad[j] = trial[j], trial_grad[j]
 
 
-_entry = Entry(_newton)
+_entry = Entry(_newton, _known_answers.newton)
 
 
 def newton(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,
            space: Any, tol: float, costs: np.ndarray, grad: np.ndarray, p: np.ndarray) -> tuple[int, bool, float]:
     """See `fastlr.backends`."""
-    updates, is_sound, cost = _entry(X, y, sample_weight, offset, u, space, tol, costs, grad, p)
+    side = side_of(X.shape[1])
+    updates, is_sound, cost = _entry(X, y, sample_weight, offset, u, space, tol, costs, grad, p, np.empty((side, side)))
     return updates, is_sound, cost

@@ -21,7 +21,7 @@ _held: list[Any] = []
 
 
 def imported(name: str) -> ModuleType:
-    """A module of fastlr that is imported on first use."""
+    """A module that is imported on first use; a fork by another thread waits until it is there."""
     if name in sys.modules:
         return importlib.import_module(name)            # waits for another thread that is importing it right now
     with starting:

@@ -1,4 +1,4 @@
-"""The only file that calls numba.njit: flags, compile on demand, compile cache.
+"""The only file that calls numba.njit: flags, and compiling on demand (by way of `_cache`).
 
 Four kinds of compiled function:
 
@@ -11,23 +11,14 @@ Four kinds of compiled function:
 error_model="numpy" everywhere: the branch that raises ZeroDivisionError keeps a loop from vectorising.
 """
 
-import contextlib
-import functools
-import hashlib
-import os
-import stat
-import sys
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import llvmlite
 import numba
 import numpy as np
 from numba.extending import overload
 
-from fastlr.backends import _forks, _startup
+from fastlr.backends import _cache, _forks, _known_answers, _startup
 
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # never called from Python: a third less to compile
@@ -71,25 +62,22 @@ class Entry:
     ----------
     function : callable
         Takes X first.
+    known_answer : callable
+        Of `_known_answers`: runs what is compiled, and returns whether it is right.
     parallel : bool
         Whether its `prange` loops run in threads.
-
-    Notes
-    -----
-    Each specialisation has a dispatcher and a cache directory of its own.  Numba numbers the specialisations of one
-    dispatcher and writes their index before their code, so that two processes which share an index can be served each
-    other's code; an index with a single entry can't be mixed up.
     """
 
-    def __init__(self, function: Callable[..., Any], parallel: bool = False) -> None:
+    def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, np.ndarray], bool],
+                 parallel: bool = False) -> None:
         self._function = function
+        self._known_answer = known_answer
         self._parallel = parallel
         self._compiled: dict[tuple[str, bool], Callable[..., Any]] = {}
 
     def __call__(self, X: np.ndarray, *rest: Any) -> Any:
-        try:
-            compiled = self._compiled[_kind(X)]
-        except KeyError:
+        compiled = self._compiled.get(_kind(X))
+        if compiled is None:
             compiled = self._compile(X, *rest)
         return compiled(X, *rest)
 
@@ -102,23 +90,14 @@ class Entry:
             return self._function
         with _startup.counted(), _lock:
             X = arguments[0]
-            if self.is_compiled(X):             # by another thread, while this one waited
-                return self._compiled[_kind(X)]
-            types = tuple(map(numba.typeof, arguments))
-            name = f"{X.dtype.name}-{'C' if X.flags.c_contiguous else 'F'}{'-parallel' if self._parallel else ''}"
-            with _caching_in(name) as cached:
-                dispatcher = self._dispatcher(cached)
-            try:
-                dispatcher.compile(types)
-            except Exception as error:          # a damaged cache raises nearly anything: compile anew, without it
-                if not cached:
-                    raise
-                dispatcher = self._dispatcher(cached=False)
-                dispatcher.compile(types)
-                warnings.warn(f"fastlr's compile cache in {cache_directory()} could not be used ({type(error).__name__}: "
-                              f"{error}); compiled anew.  Delete the directory to mend it.", RuntimeWarning, stacklevel=2)
-            self._compiled[_kind(X)] = dispatcher
-            return dispatcher
+            if not self.is_compiled(X):         # by another thread, while this one waited
+                c_order = X.flags.c_contiguous
+                name = (f"{self._function.__module__.rpartition('.')[2]}-{X.dtype.name}-{'C' if c_order else 'F'}"
+                        f"{'-parallel' if self._parallel else ''}")
+                self._compiled[_kind(X)] = _cache.load_or_compile(
+                    name, self._dispatcher, tuple(map(numba.typeof, arguments)),
+                    lambda compiled: self._known_answer(compiled, _known_answers.problem(X.dtype, c_order)))
+            return self._compiled[_kind(X)]
 
     def _dispatcher(self, cached: bool) -> Any:
         # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
@@ -131,70 +110,3 @@ def _kind(X: np.ndarray) -> tuple[str, bool]:
 
 
 _lock = _forks.starting
-
-
-@contextlib.contextmanager
-def _caching_in(name: str) -> Iterator[bool]:
-    """While open, a dispatcher that is made with cache=True keeps its files in `cache_directory()/name`.
-
-    Numba takes the directory from its configuration at decoration and has no parameter for it.  Yields whether there
-    is a directory to cache in.
-    """
-    root = cache_directory()
-    if root is None:
-        yield False
-        return
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(root / name)
-    try:
-        yield True
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-@functools.cache
-def cache_directory() -> Path | None:
-    """The directory of compiled kernels, or None where no private one can be made (then each process compiles anew).
-
-    The first that works of $FASTLR_CACHE_DIR, $NUMBA_CACHE_DIR, $XDG_CACHE_HOME and ~/.cache.  It belongs to this user
-    alone, since Numba unpickles what lies in it, and its name is stamped with everything that goes into the machine
-    code, so that a changed helper or version is never served old code.
-    """
-    bases = [os.environ.get(name) for name in ("FASTLR_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
-    for base in (*filter(None, bases), os.path.expanduser("~/.cache")):
-        try:
-            return _private(_private(Path(base, "fastlr")) / _stamp())
-        except OSError:
-            continue
-    warnings.warn("fastlr found no private directory to keep compiled kernels in, so every process compiles them anew "
-                  "(seconds); set FASTLR_CACHE_DIR to one", RuntimeWarning, stacklevel=2)
-    return None
-
-
-def _private(directory: Path) -> Path:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = directory.lstat()
-    if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
-        raise PermissionError(f"{directory} can be written by others")
-    if not stat.S_ISDIR(status.st_mode) or not os.access(directory, os.W_OK):
-        raise PermissionError(f"{directory} is no directory to write in")
-    return directory
-
-
-def _stamp() -> str:
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    settings = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
-    digest.update(repr((sys.version, np.__version__, numba.__version__, llvmlite.__version__, sorted(settings.items()))).encode())
-    return digest.hexdigest()[:20]
-
-
-def describe() -> dict[str, str]:
-    """What `show_versions` prints about compiled kernels."""
-    directory = cache_directory()
-    if directory is None:
-        return {"compile cache": "none: no private directory can be written"}
-    files = list(directory.glob("*/*/*.nbc"))
-    size = sum(file.stat().st_size for file in files)
-    return {"compile cache": str(directory), "compiled kernels": f"{len(files)} in {size / 1e6:.1f} MB"}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from fastlr.backends import _known_answers
 from fastlr.backends._blocks import combine, number_of_chunks, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_hessian import hessian
@@ -23,15 +24,15 @@ from fastlr.backends._threads import limited as threads
 __all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "newton", "prepare", "threads"]
 
 
-def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
-         costs: Any) -> tuple[int, int]:
-    m, n = X.shape
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
+         rule: Any, costs: Any) -> tuple[int, int]:
+    n = X.shape[1]
     rows = block_rows(X)
-    chunks = number_of_chunks(m, rows)
+    chunks = number_of_chunks(last - first, rows)
     partial = np.empty((chunks, n + 2))
     for step in range(costs.size):
         for chunk in prange(chunks):
-            start, stop = rows_of(chunk, chunks, m, rows)
+            start, stop = rows_of(chunk, chunks, first, last, rows)
             sums_of_rows(X, y, sample_weight, offset, theta, start, stop, rows, partial[chunk])
         loss = combine(partial, grad)
         status, costs[step] = apply(loss, grad, theta, previous, rule)
@@ -40,6 +41,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: 
     return costs.size, GOING
 
 
-_entry = SerialOrParallel(_run)
+_entry = SerialOrParallel(_run, _known_answers.descent)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

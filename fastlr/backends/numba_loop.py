@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fastlr.backends import _known_answers
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
 from fastlr.backends._jit import Entry, block
@@ -30,17 +31,17 @@ def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, st
     return J
 
 
-def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
-         costs: Any) -> tuple[int, int]:
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
+         rule: Any, costs: Any) -> tuple[int, int]:
     for step in range(costs.size):
         grad[:] = 0.0
-        loss = add_examples(X, y, sample_weight, offset, theta, 0, X.shape[0], grad)
+        loss = add_examples(X, y, sample_weight, offset, theta, first, last, grad)
         status, costs[step] = apply(loss, grad, theta, previous, rule)
         if status != GOING:
             return step, status
     return costs.size, GOING
 
 
-_entry = Entry(_run)
+_entry = Entry(_run, _known_answers.descent)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

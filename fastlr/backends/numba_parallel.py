@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from fastlr.backends import _known_answers
 from fastlr.backends._blocks import combine, number_of_chunks, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_hessian import hessian
@@ -19,14 +20,14 @@ __all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "pre
 _BLOCK = 64         # rows: chunks are a whole number of these
 
 
-def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any,
-         costs: Any) -> tuple[int, int]:
-    m, n = X.shape
-    chunks = number_of_chunks(m, _BLOCK)
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
+         rule: Any, costs: Any) -> tuple[int, int]:
+    n = X.shape[1]
+    chunks = number_of_chunks(last - first, _BLOCK)
     partial = np.empty((chunks, n + 2))
     for step in range(costs.size):
         for chunk in prange(chunks):
-            start, stop = rows_of(chunk, chunks, m, _BLOCK)
+            start, stop = rows_of(chunk, chunks, first, last, _BLOCK)
             partial[chunk] = 0.0
             partial[chunk, n + 1] = add_examples(X, y, sample_weight, offset, theta, start, stop, partial[chunk, :n + 1])
         loss = combine(partial, grad)
@@ -36,6 +37,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: 
     return costs.size, GOING
 
 
-_entry = SerialOrParallel(_run)
+_entry = SerialOrParallel(_run, _known_answers.descent)
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

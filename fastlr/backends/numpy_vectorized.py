@@ -1,7 +1,7 @@
 """The lecture's vectorised form: two matrix products, one forward and one backward.
 
-Float64 goes through in one piece.  Any other dtype is turned into float64 a block of rows at a time, so that X is
-never copied whole and sums over many rows are float64 sums.
+Float64 goes through in one piece, unless it is very large.  Any other dtype is turned into float64 a block of rows at a
+time, so that X is never copied whole and sums over many rows are float64 sums.
 """
 
 from collections.abc import Iterator
@@ -9,25 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends._pieces import pieces
+
 _BLOCK_BYTES = 1 << 20          # a block of float64 rows that stays in the L2 cache between the two products
 
 
-def row_blocks(X: np.ndarray) -> Iterator[slice]:
-    """Slices of rows that cover X: all at once for float64, else blocks that are cheap to convert."""
+def _row_blocks(X: np.ndarray) -> Iterator[slice]:
+    """Slices of rows that cover X: `pieces` for float64, else blocks that are cheap to convert."""
     m, n = X.shape
-    block = m if X.dtype == np.float64 else max(1, _BLOCK_BYTES // (8 * n))
-    for start in range(0, m, block):
-        yield slice(start, min(start + block, m))
+    rows = max(1, _BLOCK_BYTES // (8 * n))
+    blocks = pieces(X) if X.dtype == np.float64 else [(start, min(start + rows, m)) for start in range(0, m, rows)]
+    return (slice(*block) for block in blocks)
 
 
 def margins(X: np.ndarray, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """z = X w + b (+ offset), (m,) float64."""
     z = np.empty(X.shape[0])
-    for rows in row_blocks(X):
+    for rows in _row_blocks(X):
         z[rows] = X[rows].astype(np.float64, copy=False) @ theta[:-1]
-    z += theta[-1]
-    if offset.size:
-        z += offset
+        z[rows] += theta[-1]
+        if offset.size:
+            z[rows] += offset[rows]
     return z
 
 
@@ -41,16 +43,18 @@ def _sigmoid(z: np.ndarray, e: np.ndarray) -> np.ndarray:
 
 
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:
-    z = margins(X, offset, theta)
-    e = np.exp(-np.abs(z))
-    loss = np.maximum(z, 0.0) - y * z + np.log1p(e)
-    dz = _sigmoid(z, e) - y
-    if sample_weight.size:
-        loss *= sample_weight
-        dz *= sample_weight
-
-    grad[:-1] = 0.0
-    for rows in row_blocks(X):
-        grad[:-1] += X[rows].astype(np.float64, copy=False).T @ dz[rows]
-    grad[-1] = dz.sum()
-    return float(loss.sum())
+    J = 0.0
+    grad[:] = 0.0
+    for rows in _row_blocks(X):
+        block = X[rows].astype(np.float64, copy=False)
+        z = margins(block, offset[rows], theta)
+        e = np.exp(-np.abs(z))
+        loss = np.maximum(z, 0.0) - y[rows] * z + np.log1p(e)
+        dz = _sigmoid(z, e) - y[rows]
+        if sample_weight.size:
+            loss *= sample_weight[rows]
+            dz *= sample_weight[rows]
+        grad[:-1] += block.T @ dz
+        grad[-1] += dz.sum()
+        J += float(loss.sum())
+    return J

@@ -62,6 +62,6 @@ def load(name: str) -> ModuleType:
     ValueError
         Unknown name.
     """
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise ValueError(f"solver={name!r} is unknown; there are {', '.join(map(repr, NAMES))}")
     return imported(f"fastlr.solvers.{name}")

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlr._one_thread import dot
 from fastlr._standardised import Standardised
-from fastlr.solvers._one_thread import dot
 
 _ENOUGH = 1e-4                  # of the decrease that the slope promises (Armijo)
 _FLATTER = 0.9                  # where J says nothing, the slope has to fall to this

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlr._one_thread import dot, ridged_inverse_factor
 from fastlr._standardised import Standardised
 from fastlr.solvers._line_search import line_search
-from fastlr.solvers._one_thread import dot, inverse_factor
 
 _MEMORY = 10                    # steps that correct M
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
@@ -52,17 +52,9 @@ class Metric:
     @classmethod
     def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
         """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
-        H = problem.hessian(u)
-        ridge = RIDGE + problem.uncertainty
-        while True:
-            H.flat[::len(H) + 1] += ridge * problem.diagonal
-            try:
-                P = inverse_factor(H)
-                break
-            except np.linalg.LinAlgError:           # rounding of a nearly singular H
-                ridge *= 100.0
-                if not ridge < 1.0:
-                    return cls.diagonal(problem)
+        P = ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty)
+        if P is None:
+            return cls.diagonal(problem)
         P_transposed = np.ascontiguousarray(P.T)
         return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)), is_diagonal=False)   # vecdot starts no BLAS threads
 
@@ -76,7 +68,9 @@ class Metric:
         p = self._base(q)
         if self.is_diagonal and self._pairs:
             _, dg, curvature = self._pairs[-1]
-            p *= curvature / dot(dg, self._base(dg))
+            size = dot(dg, self._base(dg))
+            if size > 0.0:                      # the squares of a gradient below 1e-162 are 0
+                p *= curvature / size
         for (du, dg, curvature), alpha in zip(self._pairs, reversed(along), strict=True):
             p += du * (alpha - dot(dg, p) / curvature)
         return p

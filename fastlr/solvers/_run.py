@@ -52,7 +52,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
         costs.extend(point.costs)
         if point.grad_norm > _NEARLY * options.tol:
             landmark = point
-        if options.callback is not None and options.callback(_state(problem, point, costs, start)):
+        if options.callback is not None and len(point.costs) and options.callback(_state(problem, point, costs, start)):
             reason, advice = "the callback asked to stop", ""
             break
 

@@ -6,6 +6,7 @@ anything with l2 > 0, which gives J its minimum, and little without suspicion.
 
 import numpy as np
 
+from fastlr._one_thread import ridged_inverse_factor
 from fastlr._standardised import Standardised
 from fastlr.solvers._line_search import Step, line_search
 from fastlr.solvers._quasi_newton import Iterate, Metric
@@ -18,6 +19,7 @@ _TINY = 1e-11                   # to which Newton's method would have come befor
 _STEPS = 40                     # where more than so many can only mean that J has been rounding
 _MOST_FEATURES = 1000           # beyond, Hessians are too dear for a suspicion
 _FLAT = 1e-8                    # of the null model's curvature: what is left of it in saturated examples
+_ROUNDS = 5                     # that tell flat from curved
 
 
 def is_without_error(problem: Standardised, point: Iterate) -> bool:
@@ -78,9 +80,15 @@ def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
 
 
 def _way_of_the_saturated(problem: Standardised, point: Iterate) -> np.ndarray | None:
-    """The part of u that J does not feel any more, if it moves the saturated examples, and those alone, to their side."""
-    H = problem.hessian(point.u)
-    curvatures, directions = np.linalg.eigh(H)
-    flat = directions[:, curvatures <= _FLAT * problem.diagonal.max()]
-    way = flat @ (flat.T @ point.u)
+    """The part of u that J does not feel any more, if it moves the saturated examples, and those alone, to their side.
+
+    With e = _FLAT, a step from u to e (H + e)^-1 u keeps what has far less curvature than e, and loses what has far more.
+    """
+    size = np.full(point.u.size, problem.diagonal.max())
+    P = ridged_inverse_factor(problem.hessian(point.u), size, _FLAT)
+    if P is None:
+        return None
+    way = point.u
+    for _ in range(_ROUNDS):
+        way = _FLAT * size * (P.T @ (P @ way))
     return way if _is_one_sided(_gains(problem, way), tolerance=1e-6) else None

@@ -21,10 +21,13 @@ def newton_in_calls(problem: Standardised, u: np.ndarray, options: Options,
     made = 0
     updates = 0 if options.callback is not None else _UPDATES_A_CALL
     while True:
-        u, cost, grad, p, costs, is_sound = problem.newton(u, RIDGE, options.tol, min(updates, max_iter - made))
+        asked = min(updates, max_iter - made)
+        u, cost, grad, p, costs, is_sound = problem.newton(u, RIDGE, options.tol, asked)
         if not is_sound:
             break
         yield Iterate(u, cost, grad, None, p, -0.5 * float(grad @ p), problem.gradient_norm(grad), costs)
+        if asked > 0 and len(costs) == 0:       # the gradient is at most tol, even if that is 0
+            return
         made += len(costs)
         updates = 1 if options.callback is not None else _UPDATES_A_CALL
     for k, point in enumerate(go_on(u)):

@@ -37,7 +37,8 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: b
 
     if is_wide(*problem.objective.shape):
         if not is_given:
-            u = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
+            in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
+            u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
         points = iterates(problem, u, Metric.diagonal(problem), options.tol, problem.steps_a_hessian())
     elif problem.is_small():
         points = newton_in_calls(problem, u, options, step_by_step)

@@ -1,0 +1,60 @@
+"""Options that are numbers, flags or words: each check returns a plain Python value, or says what would have been right."""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+COMPLEX = (complex, np.complexfloating)
+# Although float() takes some of them.
+NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
+
+
+def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
+    """A finite float within its bound."""
+    try:
+        if isinstance(value, NOT_NUMBERS):
+            raise TypeError
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    bound = "".join(f" and {word} {limit:g}" for word, limit in (("at least", at_least), ("above", above)) if limit is not None)
+    if not math.isfinite(result) or (at_least is not None and result < at_least) or (above is not None and result <= above):
+        raise ValueError(f"{name} must be finite{bound}, not {value!r}")
+    return result
+
+
+def integer(name: str, value: Any, at_least: int) -> int:
+    """An int of at least a bound; 3.0 and True are no ints."""
+    try:
+        if isinstance(value, (bool, np.bool_)):
+            raise TypeError
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    if result < at_least:
+        raise ValueError(f"{name} must be at least {at_least}, not {value!r}")
+    return result
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False, and nothing that merely looks like it."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+    return bool(value)
+
+
+def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """A string out of a few."""
+    if not isinstance(value, str) or value not in choices:      # an array, or a Series, is neither in nor out
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return str(value)
+
+
+def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) -> Any:
+    """None, or what `check` makes of the value."""
+    return None if value is None else check(name, value, **bounds)

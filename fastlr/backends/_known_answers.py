@@ -1,0 +1,94 @@
+"""One small problem for each kind of compiled function, and what NumPy makes of it: machine code is tried before it is used.
+
+Each function takes the compiled one and an X from `problem`, and returns whether the two agree.  The arguments have the
+types of the real ones, since others would be compiled anew.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends import _curvature, _descent, numpy_vectorized
+
+_M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
+                                # Hessian of whole tiles
+_CLOSE = 1e-9                   # of the largest number
+
+
+def problem(dtype: np.dtype, c_order: bool) -> np.ndarray:
+    """X, read-only, of small whole numbers."""
+    i, j = np.arange(_M)[:, None], np.arange(_N)
+    X = np.asarray((i * i * (j + 3) + 7 * i * j) % 17, dtype=dtype, order="C" if c_order else "F")
+    X.flags.writeable = False
+    return X
+
+
+def _rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    i = np.arange(_M)
+    rows = (i % 3 == 0).astype(np.int8), 0.5 + i % 4, 0.1 * (i % 5)
+    for row in rows:
+        row.flags.writeable = False
+    return rows
+
+
+def _theta() -> np.ndarray:
+    return np.linspace(-0.2, 0.2, _N + 1)
+
+
+def _agree(*pairs: tuple[Any, Any]) -> bool:
+    return all(np.max(np.abs(value - known)) <= _CLOSE * np.max(np.abs(known)) for value, known in pairs)     # NaN is wrong
+
+
+def descent(run: Any, X: np.ndarray) -> bool:
+    """Two updates of gradient descent."""
+    y, sample_weight, offset = _rows()
+    rule = _descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=0.0, ceiling=math.inf, to_mean=1.0,
+                         center=np.empty(0), spread=np.empty(0))
+    theta, previous, costs = _theta(), _theta(), np.empty(2)
+    known_theta, known_previous, known_costs = _theta(), _theta(), np.empty(2)
+    result = run(X, y, sample_weight, offset, 0, _M, theta, previous, np.empty(_N + 1), rule, costs)
+    known = _descent.descend(numpy_vectorized.cost_gradient, (X, y, sample_weight, offset), known_theta, known_previous, rule,
+                             known_costs)
+    return result == known and _agree((theta, known_theta), (previous, known_previous), (costs, known_costs))
+
+
+def hessian(compiled: Any, X: np.ndarray) -> bool:
+    """The Hessian at a point."""
+    y, sample_weight, offset = _rows()
+    theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
+    compiled(X, sample_weight, offset, theta, center, 0, _M, np.zeros((2, _N + 1, _N + 1)), H)
+    return _agree((H, _curvature.hessian(X, y, sample_weight, offset, theta, center)))
+
+
+def moments(compiled: Any, X: np.ndarray) -> bool:
+    """Sums and squares of the columns."""
+    y, sample_weight, offset = _rows()
+    pivot, sums = np.full(_N, 2.0), np.zeros(2 * _N)
+    compiled(X, sample_weight, pivot, 0, _M, sums)
+    first, second = _curvature.moments(X, y, sample_weight, offset, pivot)
+    return _agree((sums[:_N], first), (sums[_N:], second))
+
+
+def newton(compiled: Any, X: np.ndarray) -> bool:
+    """One step of Newton's method from zero, in coordinates where every column has mean 8 and deviation 5."""
+    prepared = _rows()
+    space = _descent.Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0),
+                           penalty=np.append(np.full(_N, 0.1), 0.0), scale=1.0 / _M, intercept=1.0, ridge=np.zeros(_N + 1))
+    u, costs, grad, p = np.zeros(_N + 1), np.empty(1), np.empty(_N + 1), np.empty(_N + 1)
+    result = compiled(X, *prepared, u, space, 0.0, costs, grad, p, np.empty((_N + 1, _N + 1)))
+
+    def by_u(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        theta, sums = u * space.scales, np.empty(_N + 1)
+        theta[-1] -= space.center @ theta[:-1]
+        loss = numpy_vectorized.cost_gradient(X, *prepared, theta, sums)
+        sums[:-1] -= space.center * sums[-1]
+        H = _curvature.hessian(X, *prepared, theta, space.center) * np.outer(space.scales, space.scales)
+        return (space.scale * loss + 0.5 * space.penalty @ (u * u), space.scale * space.scales * sums + space.penalty * u,
+                space.scale * H + np.diag(space.penalty))
+
+    cost, gradient, H = by_u(np.zeros(_N + 1))
+    step = np.linalg.solve(H, -gradient)
+    next_cost, next_gradient, next_H = by_u(step)
+    return result[:2] == (1, True) and _agree((u, step), (costs, cost), (result[2], next_cost), (grad, next_gradient),
+                                              (p, np.linalg.solve(next_H, -next_gradient)))
