@@ -19,9 +19,9 @@ import numba
 from fastlr.backends import _forks
 
 # How often a waiting thread of GNU OpenMP looks before it sleeps.  Its own 300000 take the processor from the thread that it
-# waits for where a neighbour has the other one.  Microseconds a step of 2000 x 20 on two threads, alone and beside two busy
-# processes: 8.6 and more than 2000; with 10000, 8.5 and 1330; with 1000, 8.7 and 200; with 100, 26 and 78; asleep at once,
-# 51 and 66.  TBB: 11.1 and 48.
+# waits for where a neighbour has the other one.  Microseconds a step of 2000 x 20 on two threads, alone (the best run) and
+# beside two busy processes (the worst; a good one has 30): 8.6 and 2000; with 10000, 8.5 and 1330; with 1000, 8.7 and 200;
+# with 100, 26 and 78; asleep at once, 51 and 66.  TBB: 11.1 and 48.
 _SPINS = "1000"
 
 started_by = 0
