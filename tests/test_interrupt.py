@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastlr
-from fastlr import backends
+from fastlr import _check, backends
 from fastlr.backends import _pieces
 from tests.problems import problem, weights
 
@@ -92,8 +92,9 @@ def test_hessian_in_pieces(monkeypatch):
     from fastlr.backends import _compiled_hessian
 
     X, y, w, b = problem(2500, 6)
+    data = _check.data_as_given(X, y, None, None)
     kernel = backends.load("fused")
-    arguments = (1, X, y.astype(np.int8), np.empty(0), np.empty(0), np.append(w, b), np.zeros(6))
+    arguments = (1, *data[:4], np.append(w, b), np.zeros(6))
     whole = kernel.hessian(*arguments)
     monkeypatch.setattr(_compiled_hessian, "_PRODUCTS", 700 * 8 ** 2)
     np.testing.assert_allclose(kernel.hessian(*arguments), whole, rtol=1e-12)
