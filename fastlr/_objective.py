@@ -11,9 +11,8 @@ component of every gradient is 0.
 import functools
 import math
 from collections.abc import Callable
-from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,7 +22,26 @@ from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._descent import Rule
 from fastlr.backends._forks import imported
 
+_Value = TypeVar("_Value")
+
 _MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
+
+
+class _once(Generic[_Value]):
+    """A property that is computed once for each object.
+
+    functools.cached_property of Python 3.11 has one lock for all objects: concurrent trainings would wait for each other's
+    moments, and the child of a fork for those of a thread that is gone.
+    """
+
+    def __init__(self, compute: Callable[[Any], _Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> _Value:
+        value = self._compute(instance)
+        instance.__dict__[self._compute.__name__] = value      # which is found first from now on
+        return value
 
 
 class Objective:
@@ -99,7 +117,7 @@ class Objective:
         center, spread = self.standardisation
         return _descent.gradient_norm(grad, self.rule._replace(center=center, spread=spread))
 
-    @cached_property
+    @_once
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Center mu_j and spread sd_j of every column, each (n,)."""
         pivot = self._pivot()
@@ -138,7 +156,7 @@ class Objective:
         """Whether the margins have an offset."""
         return self._data.offset.size > 0
 
-    @cached_property
+    @_once
     def rate(self) -> float:
         """The (weighted) share of the examples with y = 1."""
         weight, y = self._data.sample_weight, self._data.y
@@ -198,7 +216,7 @@ class Objective:
 
     # ---- separated classes ------------------------------------------------------------------------------------------
 
-    @cached_property
+    @_once
     def cost_of_one_error(self) -> float:
         """A J below which no example is on the wrong side; negative where l2 gives J a minimum even so."""
         weight = self._data.sample_weight

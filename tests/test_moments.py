@@ -1,5 +1,8 @@
 """Means, deviations and Hessians: every backend against the formulas in plain NumPy."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -88,3 +91,26 @@ def test_same_bits_for_any_number_of_threads(name, order):
             results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation])
     for one, two in zip(*results, strict=True):
         assert (one == two).all()
+
+
+def test_trainings_do_not_wait_for_the_moments_of_another():
+    """As they do with functools.cached_property of Python 3.11; the child of a fork would wait for ever."""
+    X, y, *_ = problem(50, 3)
+    first, second = (objective("numpy", X, y) for _ in range(2))
+    computing, go_on = threading.Event(), threading.Event()
+
+    def slow_moments(pivot):
+        computing.set()
+        assert go_on.wait(60)
+        return pivot, pivot + 1.0
+
+    first._optional = lambda name: slow_moments
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(lambda: first.standardisation)
+        assert computing.wait(60)
+        try:
+            pool.submit(lambda: second.standardisation).result(timeout=10)
+        finally:
+            go_on.set()
+        waiting.result()
+    assert second.standardisation is second.standardisation
