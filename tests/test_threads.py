@@ -127,7 +127,7 @@ assert os.environ == before
 import numba
 print(numba.threading_layer())
 """
-    for environment, layer, spins in (({}, "omp", "1000"), ({"NO_OMP": "1"}, "tbb", None),
+    for environment, layer, spins in (({}, "omp", "5000"), ({"NO_OMP": "1"}, "tbb", None),
                                       ({"GOMP_SPINCOUNT": "77"}, "omp", "77"), ({"OMP_WAIT_POLICY": "passive"}, "omp", "0")):
         result = run(code, OMP_DISPLAY_ENV="verbose", **environment)
         assert result.stdout.strip() == layer, result.stderr

@@ -19,10 +19,11 @@ import numba
 from fastlr.backends import _forks
 
 # How often a waiting thread of GNU OpenMP looks before it sleeps.  Its own 300000 take the processor from the thread that it
-# waits for where a neighbour has the other one.  Microseconds a step of 2000 x 20 on two threads, alone (the best run) and
-# beside two busy processes (the worst; a good one has 30): 8.6 and 2000; with 10000, 8.5 and 1330; with 1000, 8.7 and 200;
-# with 100, 26 and 78; asleep at once, 51 and 66.  TBB: 11.1 and 48.
-_SPINS = "1000"
+# waits for where a neighbour has the other one: microseconds a step of 2000 x 20 on two threads, alone and beside two busy
+# processes, 9 and 2000; with 10000, 9 and 520; with 5000, 9 and 280; with 1000, 9 and 26.  But a solver needs 50 microseconds
+# between two calls, and a thread that has gone to sleep must be woken: the optimum of 1797 x 64 takes 1.9 ms with 300000 to
+# 5000 and 2.4 with 1000.
+_SPINS = "5000"
 
 started_by = 0
 """The Python thread that did."""
