@@ -122,8 +122,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     if result.warning is not None:
         warnings.warn(result.warning, stacklevel=2)
     compile_time = _startup.seconds() - compiled
-    return Model(w=_frozen(result.theta[:-1]), b=float(result.theta[-1]), classes=_frozen(data.classes), cost=result.cost,
-                 costs=_frozen(result.costs), n_iter=result.costs.size, converged=result.converged,
+    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(), cost=result.cost,
+                 costs=result.costs.copy(), n_iter=result.costs.size, converged=result.converged,
                  stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver,
                  backend=backend, n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
                  feature_names=data.feature_names, has_offset=data.offset.size > 0)
@@ -191,9 +191,3 @@ def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[s
     return {"l2": _check_options.number("l2", l2, at_least=0.0),
             "reduction": _check_options.one_of("reduction", reduction, ("mean", "sum")),
             "fit_intercept": _check_options.flag("fit_intercept", fit_intercept)}
-
-
-def _frozen(A: np.ndarray) -> np.ndarray:
-    A = A.copy()
-    A.flags.writeable = False
-    return A

@@ -46,7 +46,7 @@ def forked(k, right):
     child = multiprocessing.get_context("fork").Process(target=lambda: os._exit(int(digest(JOBS[k]) != right[k])))
     child.start()
     if k % 3 == 0:
-        time.sleep(random.Random(time.time_ns()).uniform(0.0, 0.1))
+        time.sleep(random.uniform(0.0, 0.1))
         child.kill()
         child.join(HANGING)
         return child.exitcode in (0, -signal.SIGKILL)
@@ -58,7 +58,7 @@ def fresh(k, right):
     """A process that starts from nothing; one in three is killed, perhaps while it loads or compiles."""
     with subprocess.Popen([sys.executable, "-c", FRESH.format(k)], stdout=subprocess.PIPE, text=True) as process:
         if k % 3 == 0:
-            time.sleep(random.Random(time.time_ns()).uniform(0.0, 3.0))
+            time.sleep(random.uniform(0.0, 3.0))
             process.kill()
         output, _ = process.communicate(timeout=HANGING)
         return process.returncode == -signal.SIGKILL or output.strip() == right[k]
