@@ -25,6 +25,7 @@ _SMALLEST_SHARE = 1e-15
 
 # Trained as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
+_TAKEN = {np.dtype(name) for name in KERNEL_DTYPES}
 # These fit into float32 without loss, at half of the memory.
 _FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 
@@ -73,22 +74,36 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
 
 # ---- X --------------------------------------------------------------------------------------------------------------
 
-def matrix(X: Any, names: tuple[str, ...] | None = None,
-           n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """X as a kernel takes it, and its column names if it is a data frame.
+def matrix(X: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """X as a kernel takes it, and its column names if it is a data frame."""
+    A, names = _real_matrix(X)
+    refuse_not_finite(A, names)
+    return A, names
+
+
+def matrix_to_predict(X: Any, names: tuple[str, ...] | None,
+                      n_features: int) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """Like `matrix`, but values that are not finite get through.
 
     Parameters
     ----------
     X : array_like, (m, n)
-    names, n_features : optional
-        What the model that is to predict was trained on; a mismatch is an error.
+    names, n_features
+        What the model was trained on; a mismatch is an error.
     """
-    _refuse_what_comes_later("X", X)
-    found = _column_names(X)
-    if names is not None and found is not None and found != names:
-        raise ValueError(_column_mismatch(found, names))
-    _refuse_dates("X", X)
-    A = _as_array("X", X)
+    return _real_matrix(X, names, n_features)
+
+
+def _real_matrix(X: Any, names: tuple[str, ...] | None = None,
+                 n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    A, found = X, None
+    if type(X) is not np.ndarray:
+        _refuse_what_comes_later("X", X)
+        found = _column_names(X)
+        if names is not None and found is not None and found != names:
+            raise ValueError(_column_mismatch(found, names))
+        _refuse_dates("X", X)
+        A = _as_array("X", X)
     if A.ndim != 2:
         hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if A.ndim == 1 else ""
         raise ValueError(f"X must have two dimensions, examples and features; it has shape {A.shape}{hint}")
@@ -101,18 +116,19 @@ def matrix(X: Any, names: tuple[str, ...] | None = None,
     if A.dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, not {A.dtype}{_TEXT_HINT if A.dtype.kind in 'SU' else ''}")
 
-    with np.errstate(over="ignore"):            # what overflows is found, and named, as infinite
-        A = A.view(np.uint8) if A.dtype == bool else A.astype(_kernel_dtype(A.dtype.newbyteorder("=")), copy=False)
+    if A.dtype not in _TAKEN:
+        with np.errstate(over="ignore"):        # what overflows is found, and named, as infinite
+            A = A.view(np.uint8) if A.dtype == bool else A.astype(_kernel_dtype(A.dtype.newbyteorder("=")))
     if not (A.flags.c_contiguous or A.flags.f_contiguous):
         A = np.ascontiguousarray(A)
-    A = np.require(A, requirements="A")
-    _refuse_not_finite(A, found)
+    if not A.flags.aligned:
+        A = A.copy(order="K")
     return _frozen(A), found
 
 
 def _kernel_dtype(dtype: np.dtype) -> np.dtype:
     """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it."""
-    return dtype if dtype.name in KERNEL_DTYPES else np.dtype(np.float32 if dtype in _FITS_FLOAT32 else np.float64)
+    return dtype if dtype in _TAKEN else np.dtype(np.float32 if dtype in _FITS_FLOAT32 else np.float64)
 
 
 _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
@@ -178,7 +194,7 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
     raise ValueError(f"{name} holds values that are not numbers")
 
 
-def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
+def refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
     if A.dtype.kind != "f" or _sum_of_squares(A.ravel(order="K")) <= _LARGEST ** 2:     # where they all would show
         return
     largest = A.dtype.type(min(_LARGEST, float(np.finfo(A.dtype).max)))     # float32 can't hold _LARGEST

@@ -1,13 +1,16 @@
 """The trained model, and what people do with one."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from fastlr import _check
-from fastlr.backends.numpy_vectorized import margins, sigmoid
+from fastlr._history import History
+from fastlr._statistics import Statistics, Training, names_of, statistics
+from fastlr._summary import Summary, summary
+from fastlr.backends.numpy_vectorized import margins, probabilities
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -24,6 +27,8 @@ class Model:
         J at (w, b), on the scale that was trained on: reduction, weights and l2 included.
     costs : (n_iter,) float64
         costs[i] is J before update i.
+    history : History
+        cost, grad_norm and seconds after each number of updates, and each step.
     n_iter : int
         Updates on all rows; 0 where the start, perhaps found on samples, was good enough.
     converged : bool
@@ -55,6 +60,7 @@ class Model:
     classes: np.ndarray
     cost: float
     costs: np.ndarray
+    history: History
     n_iter: int
     converged: bool
     stop_reason: str
@@ -67,10 +73,15 @@ class Model:
     compile_time: float
     feature_names: tuple[str, ...] | None
     has_offset: bool
+    _training: Training | None = field(default=None)
+    _statistics: Statistics | None = field(default=None)
 
     def __post_init__(self) -> None:
-        for name in ("w", "classes", "costs"):
-            getattr(self, name).flags.writeable = False
+        for array in (self.w, self.classes, self.costs, *self.history):
+            array.flags.writeable = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_training": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -101,10 +112,13 @@ class Model:
         ValueError
             Another number of features, other columns, values that are not finite, a missing offset.
         """
-        X, _ = _check.matrix(X, names=self.feature_names, n_features=self.w.size)
+        A, names = _check.matrix_to_predict(X, self.feature_names, self.w.size)
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        return margins(X, _check.vector_of_offsets(offset, X.shape[0]), np.append(self.w, self.b))
+        z = margins(A, _check.vector_of_offsets(offset, A.shape[0]), np.append(self.w, self.b))
+        if not (np.isfinite(z).all() and self.w.all()):         # what is not finite shows in z, but for where w is 0
+            _check.refuse_not_finite(A, names)
+        return z
 
     @np.errstate(all="ignore")
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
@@ -119,8 +133,7 @@ class Model:
         >>> model.predict_proba([[2.5]]).round(4)
         array([[0.3241, 0.6759]])
         """
-        z = self.decision_function(X, offset)
-        return np.column_stack([sigmoid(-z), sigmoid(z)])
+        return probabilities(self.decision_function(X, offset))
 
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """The more probable class of each row, as the original label, (m,).
@@ -146,9 +159,10 @@ class Model:
         return float(np.average(right, weights=weights if weights.size else None))
 
     def to_dict(self) -> dict[str, Any]:
-        """Every attribute under its name; arrays as lists of Python numbers."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: _plain_list(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
+        """Every attribute under its name; arrays as lists of Python numbers, the history as a dict of them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("_")}
+        values["history"] = self.history._asdict()
+        return {name: _plain(value) for name, value in values.items()}
 
     def plot_costs(self, ax: Any = None) -> Any:
         """Draw J against the number of updates; needs matplotlib (pip install fastlr[plot]).
@@ -166,14 +180,56 @@ class Model:
             import matplotlib.pyplot as plt
 
             ax = plt.subplots()[1]
-        ax.plot(np.arange(self.n_iter + 1), np.append(self.costs, self.cost))
+        ax.plot(np.arange(self.n_iter + 1), self.history.cost)
         ax.set_xlabel("updates")
         ax.set_ylabel("cost J")
         return ax
 
-    def summary(self) -> Any:
-        """Not there yet: coefficients with standard errors."""
-        raise NotImplementedError("Model.summary is not there yet; w, b, cost, converged and grad_norm are, as attributes")
+    def summary(self) -> Summary:
+        """Estimates with standard errors, tests and intervals; likelihood, deviance, AIC, BIC; how it was trained.
+
+        The first call reads X three times (moments, gradient, Hessian), and what it finds is kept, also by `save` and pickle.
+        A model refers to its training data for that until it is pickled or saved.
+
+        Returns
+        -------
+        Summary
+            To print, to show in a notebook, or to take numbers from.
+
+        Raises
+        ------
+        ValueError
+            The model comes from a file or a pickle made before any summary; or X, y, weights or offset have been changed.
+
+        Notes
+        -----
+        Standard errors are those of maximum likelihood: the roots of the diagonal of the inverse observed information.
+        `sample_weight` counts examples.  With `l2` they are those of the posterior under the normal prior that it stands for,
+        and there is no test.  There are none, and a note says why, with `class_weight`, for separated classes, for collinear
+        columns, and far from the optimum (after few steps of gradient descent).
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> hours = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]]
+        >>> passed = ["no", "no", "no", "yes", "no", "yes", "yes", "yes"]
+        >>> summary = fastlr.train(hours, passed).summary()
+        >>> summary.names, summary.estimate.round(3), summary.standard_error.round(3)
+        (('(intercept)', 'x0'), array([-5.377,  2.39 ]), array([3.596, 1.541]))
+        """
+        found = self._statistics
+        if found is None:
+            if self._training is None:
+                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), without the "
+                                 "training data; call summary() before saving")
+            found = statistics(self._training, np.append(self.w, self.b), self.cost)
+            self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
+        state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
+        other, label = _plain(self.classes)
+        head = {"probability of": f"{label!r}, against {other!r}",
+                "examples": f"{found.examples:.12g}",
+                "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)"}
+        return summary(self.w, self.b, names_of(self.feature_names, self.w.size), head, found)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file, which `fastlr.load` reads; JSON, with every bit of every number.
@@ -212,6 +268,10 @@ class Model:
         raise NotImplementedError("Model.to_sklearn is not there yet; coef_ is w[None], intercept_ is [b], classes_ is classes")
 
 
-def _plain_list(A: np.ndarray) -> list[Any]:
-    """Python values also where A is an array of objects, which may be NumPy scalars."""
-    return [value.item() if isinstance(value, np.generic) else value for value in A.tolist()]
+def _plain(value: Any) -> Any:
+    """Python's own values, also where an array is one of objects, which may be NumPy scalars."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return [item.item() if isinstance(item, np.generic) else item for item in value.tolist()]
+    return value

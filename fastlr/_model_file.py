@@ -1,7 +1,7 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        1; a file of a higher one is refused
+    "version"        2; a file of a higher one is refused, and one of version 1 has neither history nor statistics
     "classes"        {"dtype": ..., "values": [..., ...]}, the smaller label first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str" or "bytes", with "length", NumPy's characters a label; bytes are written as Latin-1 text;
@@ -9,10 +9,13 @@
                      or "numpy.bool", "numpy.int8" ... (NumPy's scalars)
     "grad_norm", "gap"    a number, or "nan", "inf", "-inf"; gap can be null
     "feature_names"  null, or a list of text
+    "history"        {"grad_norm": [...], "step": [...], "seconds": [...]}; its cost is that of "costs" and "cost"
+    "statistics"     null, or an object of what `Model.summary` has found
 
 and every other attribute of the Model under its name.  Python writes the shortest decimal that reads back as the same
-float, so numbers keep every bit; but for the two above they are finite.  A field more or less is an error, as is anything
-that `train` would not have made: what `save` writes is read by the same rules first.
+float, so numbers keep every bit; they are finite but for the two above, grad_norm in the history, and the covariance.  A
+field more or less is an error, as is anything that `train` would not have made: what `save` writes is read by the same
+rules first.
 """
 
 import contextlib
@@ -27,10 +30,12 @@ from typing import Any
 
 import numpy as np
 
+from fastlr._history import History
 from fastlr._model import Model
+from fastlr._statistics import Statistics
 
 _FORMAT = "fastlr-model"
-_VERSION = 1
+_VERSION = 2
 _LARGEST_FILE = 2 ** 28             # bytes; twelve million numbers
 
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
@@ -48,9 +53,11 @@ def save(model: Model, path: str | os.PathLike) -> None:
     document: dict[str, Any] = {"format": _FORMAT, "version": _VERSION} | model.to_dict()
     document["classes"] = _classes_to_json(model.classes)
     document["feature_names"] = None if model.feature_names is None else list(model.feature_names)
+    del document["history"]["cost"]
+    document["statistics"] = None if model._statistics is None else _statistics_to_json(model._statistics)
     for name in ("grad_norm", "gap"):
-        if document[name] is not None and not math.isfinite(document[name]):
-            document[name] = str(document[name])
+        document[name] = _number_to_json(document[name])
+    document["history"]["grad_norm"] = [_number_to_json(value) for value in document["history"]["grad_norm"]]
     try:
         _model(document)
     except ValueError as error:
@@ -175,15 +182,25 @@ def _model(document: Any) -> Model:
     if version > _VERSION:
         raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {_VERSION}): "
                          "upgrade fastlr")
-    _check_names("", document, ["format", "version", *_FIELDS])
-    model = Model(**{name: read(name, document[name]) for name, read in _FIELDS.items()})
-    if model.w.size == 0:
+    fields = {name: read for name, read in _FIELDS.items() if version > 1 or name not in _SINCE_2}
+    _check_names("", document, ["format", "version", *fields])
+    values = {name: read(name, document[name]) for name, read in fields.items()}
+    n_iter, n = values["n_iter"], values["w"].size
+    if n == 0:
         raise ValueError("w is empty")
-    if model.costs.size != model.n_iter:
-        raise ValueError(f"costs has {model.costs.size} values, and n_iter is {model.n_iter}")
-    if model.feature_names is not None and len(model.feature_names) != model.w.size:
-        raise ValueError(f"feature_names has {len(model.feature_names)} names, and w has {model.w.size} values")
-    return model
+    unknown = np.full(values["costs"].size + 1, np.nan)
+    grad_norm, step, seconds = values.get("history", (unknown, unknown[1:], unknown))
+    for name, found, size in (("costs", values["costs"], n_iter), ("history.grad_norm", grad_norm, n_iter + 1),
+                              ("history.step", step, n_iter), ("history.seconds", seconds, n_iter + 1)):
+        if found.size != size:
+            raise ValueError(f"{name} has {found.size} values, and n_iter is {n_iter}")
+    if values["feature_names"] is not None and len(values["feature_names"]) != n:
+        raise ValueError(f"feature_names has {len(values['feature_names'])} names, and w has {n} values")
+    found = values.pop("statistics", None)
+    if found is not None and found.covariance.shape != (n + 1, n + 1):
+        raise ValueError(f"statistics.covariance must have {n + 1} rows and columns")
+    values["history"] = History(np.append(values["costs"], values["cost"]), grad_norm, step, seconds)
+    return Model(**values, _statistics=found)
 
 
 def _check_names(where: str, found: dict[str, Any], expected: list[str]) -> None:
@@ -203,6 +220,11 @@ def _vector(name: str, value: Any) -> np.ndarray:
     return np.array(value, dtype=np.float64)
 
 
+def _vector_of_any(name: str, value: Any) -> np.ndarray:
+    _list(name, value)
+    return np.array([_any_number(f"{name}[{i}]", number) for i, number in enumerate(value)], dtype=np.float64)
+
+
 def _number(name: str, value: Any) -> float:
     if not _is_number(value):
         raise ValueError(f"{name} must be a finite number, not {_short(value)}")
@@ -215,7 +237,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _any_number(name: str, value: Any) -> float:
-    return float(value) if value in ("nan", "inf", "-inf") else _number(name, value)
+    return float(value) if type(value) is str and value in ("nan", "inf", "-inf") else _number(name, value)
+
+
+def _number_to_json(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else str(value)
 
 
 def _any_number_or_none(name: str, value: Any) -> float | None:
@@ -245,10 +271,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _texts_or_none(name: str, value: Any) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    _list(name, value)
-    return tuple(_text(f"{name}[{i}]", text) for i, text in enumerate(value))
+    return None if value is None else _texts(name, value)
 
 
 def _list(name: str, value: Any, length: int | None = None) -> None:
@@ -260,6 +283,48 @@ def _list(name: str, value: Any, length: int | None = None) -> None:
 
 def _short(value: Any) -> str:
     return reprlib.repr(value)
+
+
+def _object(name: str, value: Any, names: list[str]) -> None:
+    if type(value) is not dict:
+        raise ValueError(f"{name} must be an object with {', '.join(names)}, not {_short(value)}")
+    _check_names(f"{name}.", value, names)
+
+
+# ---- history and statistics ------------------------------------------------------------------------------------------
+
+def _history(name: str, value: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All but the costs."""
+    _object(name, value, ["grad_norm", "step", "seconds"])
+    return (_vector_of_any(f"{name}.grad_norm", value["grad_norm"]), _vector(f"{name}.step", value["step"]),
+            _vector(f"{name}.seconds", value["seconds"]))
+
+
+def _statistics_to_json(statistics: Statistics) -> dict[str, Any]:
+    values = statistics._asdict()
+    values["covariance"] = [[_number_to_json(value) for value in row] for row in statistics.covariance.tolist()]
+    values["notes"] = list(statistics.notes)
+    return values
+
+
+def _statistics(name: str, value: Any) -> Statistics | None:
+    if value is None:
+        return None
+    _object(name, value, list(_STATISTICS))
+    return Statistics(**{field: read(f"{name}.{field}", value[field]) for field, read in _STATISTICS.items()})
+
+
+def _square(name: str, value: Any) -> np.ndarray:
+    _list(name, value)
+    rows = [_vector_of_any(f"{name}[{i}]", row) for i, row in enumerate(value)]
+    if any(len(row) != len(rows) for row in rows):
+        raise ValueError(f"{name} must have as many columns as rows")
+    return np.array(rows)
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    _list(name, value)
+    return tuple(_text(f"{name}[{i}]", text) for i, text in enumerate(value))
 
 
 # ---- labels ---------------------------------------------------------------------------------------------------------
@@ -361,6 +426,7 @@ _FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "classes": _classes,
     "cost": _number,
     "costs": _vector,
+    "history": _history,
     "n_iter": _integer,
     "converged": _flag,
     "stop_reason": _text,
@@ -373,4 +439,17 @@ _FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "compile_time": _number,
     "feature_names": _texts_or_none,
     "has_offset": _flag,
+    "statistics": _statistics,
+}
+_SINCE_2 = ("history", "statistics")
+
+_STATISTICS: dict[str, Callable[[str, Any], Any]] = {
+    "covariance": _square,
+    "examples": _number,
+    "parameters": _integer,
+    "log_likelihood": _number,
+    "null_log_likelihood": _number,
+    "l2": _number,
+    "fit_intercept": _flag,
+    "notes": _texts,
 }

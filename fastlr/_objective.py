@@ -77,13 +77,13 @@ class Objective:
             loss = self._backend.cost_gradient(*self._prepared, theta, grad)
             return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
-    def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, costs: np.ndarray) -> tuple[int, int]:
-        """At most `costs.size` steps of gradient descent in place; see `_descent.descend`."""
+    def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+        """At most `len(record)` steps of gradient descent in place; see `_descent.descend`."""
         own = getattr(self._backend, "descend", None)
         if own is not None:
-            updates, status = own(*self._prepared, theta, previous, rule, costs)
+            updates, status = own(*self._prepared, theta, previous, rule, record)
             return updates, status
-        return _descent.descend(self._backend.cost_gradient, self._prepared, theta, previous, rule, costs)
+        return _descent.descend(self._backend.cost_gradient, self._prepared, theta, previous, rule, record)
 
     def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center."""
@@ -150,6 +150,11 @@ class Objective:
     def bytes_a_row(self) -> int:
         """Of X."""
         return self._data.X.itemsize * self.shape[1]
+
+    def column(self, j: int) -> str:
+        """How to speak of column j."""
+        names = self._data.feature_names
+        return f"column {j}" if names is None else f"column {j} ({names[j]!r})"
 
     @property
     def has_offset(self) -> bool:

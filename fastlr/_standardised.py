@@ -112,16 +112,20 @@ class Standardised:
 
         Returns
         -------
-        u, cost, grad, p, costs
+        u, cost, grad, p
             As in `Iterate`; p = -H^-1 grad at u.
+        before : (updates, 3)
+            As in `Iterate`.
         is_sound : bool
             False where J can't be lowered from u by this, but perhaps otherwise.
         """
         rule = self.objective.rule
         space = Space(self._center, self._scales, self._penalty, rule.scale, rule.intercept, ridge * self.diagonal)
-        u, costs, grad, p = u.copy(), np.empty(updates), np.empty_like(u), np.empty_like(u)
-        made, is_sound, cost = self.objective.newton(u, space, tol / rule.to_mean, costs, grad, p)
-        return u, cost, grad, p, costs[:made], is_sound
+        u, record, grad, p = u.copy(), np.empty((updates, 3)), np.empty_like(u), np.empty_like(u)
+        made, is_sound, cost = self.objective.newton(u, space, tol / rule.to_mean, record, grad, p)
+        before = record[:made]
+        before[:, 1] *= rule.to_mean
+        return u, cost, grad, p, before, is_sound
 
 
 def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised, np.ndarray]:

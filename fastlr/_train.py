@@ -10,6 +10,9 @@ import numpy as np
 from fastlr import _check, _check_options, backends, solvers
 from fastlr._model import Model
 from fastlr._objective import Objective
+from fastlr._progress import Progress
+from fastlr._statistics import Training
+from fastlr._warnings import SeparationWarning
 from fastlr.backends import _startup
 
 
@@ -106,7 +109,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     (array([0.80956, 2.05082]), 1.594871)
     """
     start, compiled = time.perf_counter(), _startup.seconds()
-    options = _options(solver, learning_rate, max_iter, tol, callback, progress)
+    options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
@@ -115,18 +118,27 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
 
     backend = backends.choose(backend, data.X, module.expected_steps(options))
     kernel = backends.load(backend)
-    with backends.threads(kernel, n_threads, *data.X.shape) as count:
-        objective = Objective(kernel, data, **objective_options, n_threads=count)
-        result = module.solve(objective, theta, options)
+    try:
+        with backends.threads(kernel, n_threads, *data.X.shape) as count:
+            objective = Objective(kernel, data, **objective_options, n_threads=count)
+            result = module.solve(objective, theta, options)
+        if options.progress is not None:
+            options.progress.show(result.history.step.size, float(result.history.cost[-1]), result.grad_norm)
+    finally:
+        if options.progress is not None:
+            options.progress.close()
 
     if result.warning is not None:
         warnings.warn(result.warning, stacklevel=2)
     compile_time = _startup.seconds() - compiled
-    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(), cost=result.cost,
-                 costs=result.costs.copy(), n_iter=result.costs.size, converged=result.converged,
-                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver,
-                 backend=backend, n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
-                 feature_names=data.feature_names, has_offset=data.offset.size > 0)
+    training = Training(data, backend, objective_options, n_threads, class_weight is not None,
+                        isinstance(result.warning, SeparationWarning))
+    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
+                 cost=float(result.history.cost[-1]), costs=result.history.cost[:-1], history=result.history,
+                 n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
+                 grad_norm=result.grad_norm, gap=result.gap, solver=result.solver, backend=backend, n_threads=count,
+                 elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                 feature_names=data.feature_names, has_offset=data.offset.size > 0, _training=training)
 
 
 @np.errstate(all="ignore")
@@ -174,17 +186,17 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,
-             callback: Callable[[solvers.State], Any] | None, progress: bool) -> solvers.Options:
+             callback: Callable[[solvers.State], Any] | None, progress: bool, start: float) -> solvers.Options:
     learning_rate = _check_options.optional(_check_options.number, "learning_rate", learning_rate, above=0.0)
     if learning_rate is not None and not (isinstance(solver, str) and solver in ("auto", "gd")):
         raise ValueError(f"a learning_rate belongs to solver='gd', not to solver={solver!r}; leave one of them out")
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, not {callback!r}")
-    if _check_options.flag("progress", progress):
-        raise NotImplementedError("progress=True is not there yet; callback= is called after every update")
     default_tol = 1e-8 if learning_rate is None else 0.0
-    return solvers.Options(learning_rate, _check_options.optional(_check_options.integer, "max_iter", max_iter, at_least=0),
-                           default_tol if tol is None else _check_options.number("tol", tol, at_least=0.0), callback)
+    options = solvers.Options(learning_rate, _check_options.optional(_check_options.integer, "max_iter", max_iter, at_least=0),
+                              default_tol if tol is None else _check_options.number("tol", tol, at_least=0.0), callback, start)
+    shown = Progress(options.tol, options.most_updates) if _check_options.flag("progress", progress) else None
+    return options._replace(progress=shown)
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[str, Any]:

@@ -443,7 +443,8 @@ class _Maker:
         good = {"l2": (0.0, 0.1, 1e-3, 10.0, np.float32(0.5), 1), "reduction": ("mean", "sum"), "n_threads": (1, 2,
                                                                                                               np.int64(2), None),
                 "tol": (None, 0.0, 1e-4, 1e-300), "max_iter": (0, 1, 3, np.int32(4)), "learning_rate": (None, 0.1, 1e-3, 10.0),
-                "fit_intercept": (True, False, np.bool_(True)), "solver": ("auto", "newton", "lbfgs", "gd"), "progress": (False,),
+                "fit_intercept": (True, False, np.bool_(True)), "solver": ("auto", "newton", "lbfgs", "gd"),
+                "progress": (False, True),
                 "callback": (None, lambda state: None, lambda state: True)}
         chosen = {name: self.one_of(*good[name]) for name in names if self.happens(0.4)}
         if self.happens(0.08):

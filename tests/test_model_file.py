@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 import fastlr
 from fastlr import _model_file
+from fastlr._history import History
 from tests.problems import problem, weights
 
 X, Y, *_ = problem(60, 4)
@@ -40,7 +41,11 @@ BASE = train()
 
 
 def model_with(**fields):
-    return dataclasses.replace(BASE, **fields)
+    """BASE but for some fields, with a history that fits them."""
+    model = dataclasses.replace(BASE, **fields)
+    k = np.arange(model.n_iter + 1.0)
+    history = History(np.append(model.costs, model.cost), np.where(k % 2, k, np.nan), 0.1 * k[1:], 0.01 * k)
+    return dataclasses.replace(model, history=fields.get("history", history))
 
 
 def model_of(labels):
@@ -63,7 +68,9 @@ def bits(value):
 def assert_same(again, model):
     assert type(again) is type(model)
     for field in dataclasses.fields(model):
-        assert bits(getattr(again, field.name)) == bits(getattr(model, field.name)), field.name
+        if field.name != "_training":
+            assert bits(getattr(again, field.name)) == bits(getattr(model, field.name)), field.name
+    assert again._training is None
 
 
 def assert_comes_back(model, path):
@@ -187,13 +194,14 @@ def test_text_and_pathlike(tmp_path):
 def test_file_is_utf8_json_in_any_locale(tmp_path):
     model_with(stop_reason="größer 😀").save(tmp_path / "model")
     text = (tmp_path / "model").read_bytes().decode("utf-8")
-    assert "größer 😀" in text and text.count("\n") == 21                     # one line a field
+    assert "größer 😀" in text and text.count("\n") == 23                     # one line a field
     document = json.loads(text, parse_constant=pytest.fail)
-    assert document["format"] == "fastlr-model" and document["version"] == 1
+    assert document["format"] == "fastlr-model" and document["version"] == 2
 
 
 def test_every_attribute_is_in_the_file():
-    assert list(_model_file._FIELDS) == [field.name for field in dataclasses.fields(fastlr.Model)]
+    names = [field.name.removeprefix("_") for field in dataclasses.fields(fastlr.Model)]
+    assert sorted(_model_file._FIELDS) == sorted(set(names) - {"training"})
 
 
 @pytest.mark.parametrize("number", ["0", "-3", "1E2"])
@@ -353,10 +361,12 @@ def good(tmp_path_factory):
     return [document_of(model, folder / "model") for model in models]
 
 
-GOOD = {"format": "fastlr-model", "version": 1, "w": [0.5, -2.0], "b": 1.0, "classes": {"dtype": "int64", "values": [0, 1]},
+GOOD = {"format": "fastlr-model", "version": 2, "w": [0.5, -2.0], "b": 1.0, "classes": {"dtype": "int64", "values": [0, 1]},
         "cost": 0.5, "costs": [0.7], "n_iter": 1, "converged": False, "stop_reason": "enough", "grad_norm": 0.1, "gap": None,
         "solver": "gd", "backend": "numpy", "n_threads": 1, "elapsed": 0.1, "compile_time": 0.0, "feature_names": ["x", "y"],
-        "has_offset": False}
+        "has_offset": False, "history": {"grad_norm": ["nan", 0.1], "step": [1.0], "seconds": [0.0, 0.1]},
+        "statistics": {"covariance": [["nan", 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 0.5, 1.0]], "examples": 10.0, "parameters": 3,
+                       "log_likelihood": -2.0, "null_log_likelihood": -3.0, "l2": 0.0, "fit_intercept": True, "notes": ["one"]}}
 
 
 def text_with(field, value):
@@ -410,7 +420,7 @@ HOSTILE = [
       for text in ("null", "[]", "{}", "1", '"fastlr-model"', "true")],
     ("other format", text_of(format="fastlr"), 'it has no "format": "fastlr-model"'),
     ("format in a list", text_of(format=["fastlr-model"]), 'it has no "format": "fastlr-model"'),
-    ("newer", text_of(version=2, new=1), r"it was written by a newer fastlr \(version 2 of .* reads 1\): upgrade fastlr"),
+    ("newer", text_of(version=3, new=1), r"it was written by a newer fastlr \(version 3 of .* reads 2\): upgrade fastlr"),
     *[(f"version {value!r}", text_of(version=value), "version must be an integer from 1 ")
       for value in (0, -1, True, 1.0, "1", None)],
     ("no version", text_without("version"), "version must be an integer from 1 .* not None"),
@@ -437,6 +447,23 @@ HOSTILE = [
     ("surrogate", text_with("stop_reason", r'"\ud800"'), r"stop_reason holds half a surrogate pair"),
     ("fewer costs", text_of(costs=[]), "costs has 0 values, and n_iter is 1"),
     ("more costs", text_of(n_iter=0), "costs has 1 values, and n_iter is 0"),
+    *[(f"history {value}", text_with("history", value), "history must be an object with grad_norm, step, seconds, not ")
+      for value in ("null", "[]", "1.5")],
+    *[(f"no history {field}", text_of(history={k: v for k, v in GOOD["history"].items() if k != field}),
+       f"the field history.{field} is missing") for field in GOOD["history"]],
+    *[(f"longer history {field}", text_of(history=GOOD["history"] | {field: [0.5] * 3}),
+       rf"history\.{field} has 3 values, and n_iter is 1") for field in GOOD["history"]],
+    ("text in history", text_of(history=GOOD["history"] | {"step": ["nan"]}),
+     r"history\.step\[0\] must be a finite number, not 'nan'"),
+    *[(f"statistics {value}", text_with("statistics", value), "statistics must be an object with covariance, ")
+      for value in ("[]", "1.5", '"none"')],
+    *[(f"no statistics {field}", text_of(statistics={k: v for k, v in GOOD["statistics"].items() if k != field}),
+       f"the field statistics.{field} is missing") for field in GOOD["statistics"]],
+    *[(f"statistics {field} {value!r}", text_of(statistics=GOOD["statistics"] | {field: value}), rf"statistics\.{field}.* must ")
+      for field, value in (("covariance", None), ("covariance", [[1.0]]), ("covariance", [[1.0, 2.0]] * 3),
+                           ("covariance", [[1.0] * 3, "a", []]), ("covariance", [[None] * 3] * 3), ("examples", "nan"),
+                           ("parameters", 1.0), ("log_likelihood", None), ("l2", True), ("fit_intercept", 1), ("notes", "one"),
+                           ("notes", [1]))],
     ("fewer names", text_of(feature_names=["x"]), "feature_names has 1 names, and w has 2 values"),
     *[(f"name {value}", text_with("feature_names", f'["x", {value}]'), r"feature_names\[1\] must be text, not ")
       for value in ("1", "null", '["y"]')],
@@ -649,7 +676,8 @@ def test_pickle_refers_to_numpy_and_model_alone(labels, protocol):
     recorder = Recorder(pickle.dumps(model, protocol))
     assert_same(recorder.load(), model)
     others = {(module, name) for module, name in recorder.found if module.partition(".")[0] != "numpy"}
-    assert others - {("_codecs", "encode")} == {("fastlr._model", "Model")}       # how protocol 2 writes bytes
+    others -= {("_codecs", "encode")}           # how protocol 2 writes bytes
+    assert others == {("fastlr._model", "Model"), ("fastlr._history", "History")}
 
 
 def test_copies_are_the_same():

@@ -8,13 +8,14 @@ A backend is a module of this folder.  It has
         optional: the sum of s_i a_i (1 - a_i) v_i v_i^T with v_i = [x_i - center, 1]; without it NumPy's of `_curvature`
     moments(*prepared, pivot) -> (first, second)
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
-    newton(*prepared, u, space, tol, costs, grad, p) -> (updates, is_sound, cost)
-        optional: Newton's method in the coordinates of `_descent.Space`, at most `costs.size` updates of u in place until
-        the gradient is at most tol, in one compiled call for small problems; grad and p = -H^-1 grad are overwritten.  Not
-        sound: J is not finite, or can't be lowered, or its Hessian is not definite
+    newton(*prepared, u, space, tol, record, grad, p) -> (updates, is_sound, cost)
+        optional: Newton's method in the coordinates of `_descent.Space`, at most `len(record)` updates of u in place
+        until the gradient is at most tol, in one compiled call for small problems; record[i] is J and the gradient's norm
+        before update i, and its step; grad and p = -H^-1 grad are overwritten.  Not sound: J is not finite, or can't be
+        lowered, or its Hessian is not definite
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
-    descend(*prepared, theta, previous, rule, costs) -> (updates, status)
+    descend(*prepared, theta, previous, rule, record) -> (updates, status)
         optional: many whole updates in one compiled call; without it `_descent.descend` calls cost_gradient in a loop
     threads(n_threads, m, n) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own

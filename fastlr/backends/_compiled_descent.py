@@ -2,7 +2,7 @@
 
 A compiled backend is one function
 
-    run(*prepared, first, last, theta, previous, grad, rule, costs) -> (updates, status)
+    run(*prepared, first, last, theta, previous, grad, rule, record) -> (updates, status)
 
 that makes whole updates from the rows first..last; `cost_gradient` is a run that stops before its first.  One function,
 so that only one is compiled for each kind of X.  Each backend writes its loop over the steps out, since Numba can't cache
@@ -22,7 +22,7 @@ from fastlr.backends._pieces import pieces
 
 
 @helper
-def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple[int, float]:
+def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple[int, float, float]:
     """`_descent.apply`, compiled."""
     n = theta.size - 1
     squares = 0.0
@@ -33,17 +33,18 @@ def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple
     cost = rule.scale * loss + 0.5 * rule.l2 * squares
 
     if rule.alpha == 0.0:
-        return EVALUATED, cost
+        return EVALUATED, cost, math.nan
     if not (math.isfinite(cost) and cost <= rule.ceiling):
         for j in range(n + 1):          # theta[:] = previous would compile a second long, for its error message
             theta[j] = previous[j]
-        return DIVERGED, cost
-    if rule.tol > 0.0 and _gradient_norm(grad, rule) <= rule.tol:
-        return CONVERGED, cost
+        return DIVERGED, cost, math.nan
+    grad_norm = _gradient_norm(grad, rule) if rule.tol > 0.0 else math.nan
+    if grad_norm <= rule.tol:
+        return CONVERGED, cost, grad_norm
     for j in range(n + 1):
         previous[j] = theta[j]
         theta[j] -= rule.alpha * grad[j]
-    return GOING, cost
+    return GOING, cost, grad_norm
 
 
 @helper
@@ -65,22 +66,22 @@ def cost_gradient_and_descend(run: Callable[..., Any]) -> tuple[Callable[..., fl
     def cost_gradient(*arguments: Any) -> float:
         *prepared, theta, grad = arguments
         first, *others = pieces(_X_of(prepared))
-        loss = np.empty(1)
-        run(*prepared, *first, theta, theta, grad, SUMS, loss)
-        total = float(loss[0])
+        evaluated = np.empty((1, 2))
+        run(*prepared, *first, theta, theta, grad, SUMS, evaluated)
+        loss = float(evaluated[0, 0])
         for piece in others:
             sums = np.empty_like(grad)
-            run(*prepared, *piece, theta, theta, sums, SUMS, loss)
+            run(*prepared, *piece, theta, theta, sums, SUMS, evaluated)
             grad += sums
-            total += float(loss[0])
-        return total
+            loss += float(evaluated[0, 0])
+        return loss
 
     def descend(*arguments: Any) -> tuple[int, int]:
-        *prepared, theta, previous, rule, costs = arguments
+        *prepared, theta, previous, rule, record = arguments
         whole, *others = pieces(_X_of(prepared))
         if others:
-            return _descent.descend(cost_gradient, tuple(prepared), theta, previous, rule, costs)
-        updates, status = run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, costs)
+            return _descent.descend(cost_gradient, tuple(prepared), theta, previous, rule, record)
+        updates, status = run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, record)
         return updates, status
 
     return cost_gradient, descend

@@ -97,7 +97,7 @@ def _largest(grad: Any) -> float:
     return largest
 
 
-def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any, tol: float, costs: Any, grad: Any, p: Any,
+def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any, tol: float, record: Any, grad: Any, p: Any,
             H: Any) -> tuple[int, bool, float]:
     n = X.shape[1]
     L = np.empty((n + 1, n + 1))
@@ -111,7 +111,7 @@ def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any,
         largest, slope = _largest(grad), 0.0
         for j in range(n + 1):
             slope += grad[j] * p[j]
-        if largest <= tol or updates == costs.size:
+        if largest <= tol or updates == len(record):
             return updates, True, cost
 
         t = 1.0
@@ -129,7 +129,7 @@ def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any,
             t *= 0.25
         else:
             return updates, False, cost
-        costs[updates] = cost
+        record[updates, 0], record[updates, 1], record[updates, 2] = cost, largest, t
         updates += 1
         cost = trial_cost
         for j in range(n + 1):
@@ -140,8 +140,8 @@ _entry = Entry(_newton, _known_answers.newton)
 
 
 def newton(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,
-           space: Any, tol: float, costs: np.ndarray, grad: np.ndarray, p: np.ndarray) -> tuple[int, bool, float]:
+           space: Any, tol: float, record: np.ndarray, grad: np.ndarray, p: np.ndarray) -> tuple[int, bool, float]:
     """See `fastlr.backends`."""
     side = side_of(X.shape[1])
-    updates, is_sound, cost = _entry(X, y, sample_weight, offset, u, space, tol, costs, grad, p, np.empty((side, side)))
+    updates, is_sound, cost = _entry(X, y, sample_weight, offset, u, space, tol, record, grad, p, np.empty((side, side)))
     return updates, is_sound, cost

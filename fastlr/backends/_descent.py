@@ -62,7 +62,7 @@ def scaled_cost_gradient(loss: float, grad: np.ndarray, theta: np.ndarray, rule:
     return float(rule.scale * loss + 0.5 * rule.l2 * (w @ w))
 
 
-def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray, rule: Rule) -> tuple[int, float]:
+def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray, rule: Rule) -> tuple[int, float, float]:
     """One update in place.
 
     Returns
@@ -72,21 +72,24 @@ def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray
         to `previous`, the last parameters whose cost was acceptable.
     cost : float
         J at the theta that came in.
+    grad_norm : float
+        What `tol` bounds, there; NaN where tol is 0 or J has diverged.
     """
     cost = scaled_cost_gradient(loss, grad, theta, rule)
     if not (math.isfinite(cost) and cost <= rule.ceiling):
         theta[:] = previous
-        return DIVERGED, cost
-    if rule.tol > 0.0 and gradient_norm(grad, rule) <= rule.tol:
-        return CONVERGED, cost
+        return DIVERGED, cost, math.nan
+    grad_norm = gradient_norm(grad, rule) if rule.tol > 0.0 else math.nan
+    if grad_norm <= rule.tol:
+        return CONVERGED, cost, grad_norm
     previous[:] = theta
     theta -= rule.alpha * grad
-    return GOING, cost
+    return GOING, cost, grad_norm
 
 
 def descend(cost_gradient: Callable[..., float], prepared: tuple[Any, ...], theta: np.ndarray, previous: np.ndarray,
-            rule: Rule, costs: np.ndarray) -> tuple[int, int]:
-    """At most `costs.size` updates of theta in place; costs[i] is J before update i.
+            rule: Rule, record: np.ndarray) -> tuple[int, int]:
+    """At most `len(record)` updates of theta in place; record[i] is J and the gradient's norm before update i.
 
     Returns
     -------
@@ -97,9 +100,9 @@ def descend(cost_gradient: Callable[..., float], prepared: tuple[Any, ...], thet
     """
     grad = np.empty_like(theta)
     with np.errstate(over="ignore", invalid="ignore"):
-        for step in range(costs.size):
+        for step in range(len(record)):
             loss = cost_gradient(*prepared, theta, grad)
-            status, costs[step] = apply(loss, grad, theta, previous, rule)
+            status, record[step, 0], record[step, 1] = apply(loss, grad, theta, previous, rule)
             if status != GOING:
                 return step, status
-    return costs.size, GOING
+    return len(record), GOING

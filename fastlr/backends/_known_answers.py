@@ -43,14 +43,14 @@ def _agree(*pairs: tuple[Any, Any]) -> bool:
 def descent(run: Any, X: np.ndarray) -> bool:
     """Two updates of gradient descent."""
     y, sample_weight, offset = _rows()
-    rule = _descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=0.0, ceiling=math.inf, to_mean=1.0,
-                         center=np.empty(0), spread=np.empty(0))
-    theta, previous, costs = _theta(), _theta(), np.empty(2)
-    known_theta, known_previous, known_costs = _theta(), _theta(), np.empty(2)
-    result = run(X, y, sample_weight, offset, 0, _M, theta, previous, np.empty(_N + 1), rule, costs)
+    rule = _descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=1e-9, ceiling=math.inf, to_mean=1.0,
+                         center=np.full(_N, 8.0), spread=np.full(_N, 5.0))
+    theta, previous, record = _theta(), _theta(), np.empty((2, 2))
+    known_theta, known_previous, known_record = _theta(), _theta(), np.empty((2, 2))
+    result = run(X, y, sample_weight, offset, 0, _M, theta, previous, np.empty(_N + 1), rule, record)
     known = _descent.descend(numpy_vectorized.cost_gradient, (X, y, sample_weight, offset), known_theta, known_previous, rule,
-                             known_costs)
-    return result == known and _agree((theta, known_theta), (previous, known_previous), (costs, known_costs))
+                             known_record)
+    return result == known and _agree((theta, known_theta), (previous, known_previous), (record, known_record))
 
 
 def hessian(compiled: Any, X: np.ndarray) -> bool:
@@ -75,8 +75,8 @@ def newton(compiled: Any, X: np.ndarray) -> bool:
     prepared = _rows()
     space = _descent.Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0),
                            penalty=np.append(np.full(_N, 0.1), 0.0), scale=1.0 / _M, intercept=1.0, ridge=np.zeros(_N + 1))
-    u, costs, grad, p = np.zeros(_N + 1), np.empty(1), np.empty(_N + 1), np.empty(_N + 1)
-    result = compiled(X, *prepared, u, space, 0.0, costs, grad, p, np.empty((_N + 1, _N + 1)))
+    u, record, grad, p = np.zeros(_N + 1), np.empty((1, 3)), np.empty(_N + 1), np.empty(_N + 1)
+    result = compiled(X, *prepared, u, space, 0.0, record, grad, p, np.empty((_N + 1, _N + 1)))
 
     def by_u(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         theta, sums = u * space.scales, np.empty(_N + 1)
@@ -90,5 +90,6 @@ def newton(compiled: Any, X: np.ndarray) -> bool:
     cost, gradient, H = by_u(np.zeros(_N + 1))
     step = np.linalg.solve(H, -gradient)
     next_cost, next_gradient, next_H = by_u(step)
-    return result[:2] == (1, True) and _agree((u, step), (costs, cost), (result[2], next_cost), (grad, next_gradient),
+    known_record = np.array([[cost, np.abs(gradient).max(), 1.0]])
+    return result[:2] == (1, True) and _agree((u, step), (record, known_record), (result[2], next_cost), (grad, next_gradient),
                                               (p, np.linalg.solve(next_H, -next_gradient)))

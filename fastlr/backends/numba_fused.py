@@ -25,20 +25,20 @@ __all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "new
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
-         rule: Any, costs: Any) -> tuple[int, int]:
+         rule: Any, record: Any) -> tuple[int, int]:
     n = X.shape[1]
     rows = block_rows(X)
     chunks = number_of_chunks(last - first, rows)
     partial = np.empty((chunks, n + 2))
-    for step in range(costs.size):
+    for step in range(len(record)):
         for chunk in prange(chunks):
             start, stop = rows_of(chunk, chunks, first, last, rows)
             sums_of_rows(X, y, sample_weight, offset, theta, start, stop, rows, partial[chunk])
         loss = combine(partial, grad)
-        status, costs[step] = apply(loss, grad, theta, previous, rule)
+        status, record[step, 0], record[step, 1] = apply(loss, grad, theta, previous, rule)
         if status != GOING:
             return step, status
-    return costs.size, GOING
+    return len(record), GOING
 
 
 _entry = SerialOrParallel(_run, _known_answers.descent)

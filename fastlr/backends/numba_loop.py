@@ -32,14 +32,14 @@ def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, st
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
-         rule: Any, costs: Any) -> tuple[int, int]:
-    for step in range(costs.size):
+         rule: Any, record: Any) -> tuple[int, int]:
+    for step in range(len(record)):
         grad[:] = 0.0
         loss = add_examples(X, y, sample_weight, offset, theta, first, last, grad)
-        status, costs[step] = apply(loss, grad, theta, previous, rule)
+        status, record[step, 0], record[step, 1] = apply(loss, grad, theta, previous, rule)
         if status != GOING:
             return step, status
-    return costs.size, GOING
+    return len(record), GOING
 
 
 _entry = Entry(_run, _known_answers.descent)

@@ -21,20 +21,20 @@ _BLOCK = 64         # rows: chunks are a whole number of these
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
-         rule: Any, costs: Any) -> tuple[int, int]:
+         rule: Any, record: Any) -> tuple[int, int]:
     n = X.shape[1]
     chunks = number_of_chunks(last - first, _BLOCK)
     partial = np.empty((chunks, n + 2))
-    for step in range(costs.size):
+    for step in range(len(record)):
         for chunk in prange(chunks):
             start, stop = rows_of(chunk, chunks, first, last, _BLOCK)
             partial[chunk] = 0.0
             partial[chunk, n + 1] = add_examples(X, y, sample_weight, offset, theta, start, stop, partial[chunk, :n + 1])
         loss = combine(partial, grad)
-        status, costs[step] = apply(loss, grad, theta, previous, rule)
+        status, record[step, 0], record[step, 1] = apply(loss, grad, theta, previous, rule)
         if status != GOING:
             return step, status
-    return costs.size, GOING
+    return len(record), GOING
 
 
 _entry = SerialOrParallel(_run, _known_answers.descent)

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr._history import History
+from fastlr._progress import Progress
 from fastlr.backends._forks import imported
 
 NAMES = ("auto", "gd", "newton", "lbfgs")
@@ -28,6 +30,13 @@ class Options(NamedTuple):
     max_iter: int | None
     tol: float
     callback: Callable[["State"], Any] | None
+    start: float            # time.perf_counter() when training began
+    progress: Progress | None = None
+
+    @property
+    def most_updates(self) -> int:
+        """`max_iter`, or its default."""
+        return DEFAULT_MAX_ITER if self.max_iter is None else self.max_iter
 
 
 class State(NamedTuple):
@@ -37,18 +46,17 @@ class State(NamedTuple):
     cost: float             # J before this update
     w: np.ndarray           # (n,) after it, a copy
     b: float
-    elapsed: float          # seconds since the first step
+    elapsed: float          # seconds since train was called
 
 
 class Result(NamedTuple):
     """What a solver found."""
 
     theta: np.ndarray       # (n + 1,)
-    cost: float             # J there
-    costs: np.ndarray       # (n_iter,) J before each update
+    history: History        # which ends with J there
     converged: bool
     stop_reason: str
-    grad_norm: float        # what tol bounds, or NaN where it was not asked for
+    grad_norm: float        # what tol bounds there, or NaN where it was not asked for
     gap: float | None       # estimate of J - J*
     solver: str             # the method that really ran
     warning: Warning | None     # for the user, if the result is not what was asked for

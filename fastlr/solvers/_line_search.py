@@ -21,6 +21,7 @@ class Step(NamedTuple):
     u: np.ndarray
     cost: float
     grad: np.ndarray
+    length: float               # 1: all the way
 
 
 def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray) -> Step | None:
@@ -35,13 +36,13 @@ def line_search(problem: Standardised, u: np.ndarray, cost: float, grad: np.ndar
         trial = u + t * p
         trial_cost, trial_grad = problem.cost_gradient(trial)
         if trial_cost <= cost + _ENOUGH * t * slope and -t * slope > rounding:
-            return Step(trial, trial_cost, trial_grad)
+            return Step(trial, trial_cost, trial_grad, t)
         trial_slope = dot(trial_grad, p)
         if not trial_cost <= cost + rounding:
             t = _minimum_of_cubic(t, cost, slope, trial_cost, trial_slope) if k < _TRIALS_BY_CUBIC else 1e-3 * t
             continue
         if abs(trial_slope) <= _FLATTER * abs(slope):
-            return Step(trial, trial_cost, trial_grad)
+            return Step(trial, trial_cost, trial_grad, t)
         by_slope += 1
         if by_slope == _TRIALS_BY_SLOPE:
             return None

@@ -107,7 +107,7 @@ class Iterate(NamedTuple):
     p: np.ndarray               # (n + 1,) -M grad: where the next step goes
     gap: float                  # grad^T M grad / 2, an estimate of J - J*
     grad_norm: float            # what tol bounds
-    costs: Sequence[float] | np.ndarray     # J before each update since the last iterate
+    before: Sequence[tuple[float, float, float]] | np.ndarray   # of each update since the last: J, gradient norm, step
 
 
 def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> Iterator[Iterate]:
@@ -126,7 +126,7 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     """
     cost, grad = problem.cost_gradient(u)
     metric.forget_rate()
-    before: tuple[float, ...] = ()
+    before: tuple[tuple[float, float, float], ...] = ()
     least, stale = math.inf, 0
     while True:
         grad_norm = problem.gradient_norm(grad)
@@ -149,8 +149,8 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         if step is None:
             return
         metric.learn(step.u - u, step.grad - grad)
-        before = (cost,)
-        u, cost, grad = step
+        before = ((cost, grad_norm, step.length),)
+        u, cost, grad = step.u, step.cost, step.grad
 
 
 def _pays(problem: Standardised, grad_norm: float, rate: float, tol: float, steps_a_hessian: float) -> bool:

@@ -64,11 +64,11 @@ def _is_one_sided(gains: np.ndarray, tolerance: float = 0.05) -> bool:
 
 def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
     """The direction that Newton's steps keep: at a minimum they vanish, on a way without end each moves margins by about 1."""
-    step: Step | None = Step(point.u, point.cost, point.grad)
+    step: Step | None = Step(point.u, point.cost, point.grad, 1.0)
     for _ in range(_STEPS):
         if step is None:
             break
-        u, cost, grad = step
+        u, cost, grad, _ = step
         p = Metric.hessian(problem, u).direction(grad)
         gains = _gains(problem, p)
         if float(np.abs(gains).max()) <= _REST:

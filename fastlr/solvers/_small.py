@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fastlr._standardised import Standardised
-from fastlr.solvers import DEFAULT_MAX_ITER, Options
+from fastlr.solvers import Options
 from fastlr.solvers._quasi_newton import RIDGE, Iterate
 
 _UPDATES_A_CALL = 100           # Ctrl-C is answered between calls
@@ -17,18 +17,17 @@ def newton_in_calls(problem: Standardised, u: np.ndarray, options: Options,
 
     A callback gets to see every update, so there is one a call then.  What an update does depends on u alone.
     """
-    max_iter = DEFAULT_MAX_ITER if options.max_iter is None else options.max_iter
     made = 0
     updates = 0 if options.callback is not None else _UPDATES_A_CALL
     while True:
-        asked = min(updates, max_iter - made)
-        u, cost, grad, p, costs, is_sound = problem.newton(u, RIDGE, options.tol, asked)
+        asked = min(updates, options.most_updates - made)
+        u, cost, grad, p, before, is_sound = problem.newton(u, RIDGE, options.tol, asked)
         if not is_sound:
             break
-        yield Iterate(u, cost, grad, None, p, -0.5 * float(grad @ p), problem.gradient_norm(grad), costs)
-        if asked > 0 and len(costs) == 0:       # the gradient is at most tol, even if that is 0
+        yield Iterate(u, cost, grad, None, p, -0.5 * float(grad @ p), problem.gradient_norm(grad), before)
+        if asked > 0 and len(before) == 0:       # the gradient is at most tol, even if that is 0
             return
-        made += len(costs)
+        made += len(before)
         updates = 1 if options.callback is not None else _UPDATES_A_CALL
     for k, point in enumerate(go_on(u)):
-        yield point if k > 0 else point._replace(costs=costs)
+        yield point if k > 0 else point._replace(before=before)

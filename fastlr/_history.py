@@ -1,0 +1,66 @@
+"""What happened on the way: J, the gradient and the time at every update."""
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class History(NamedTuple):
+    """The course of a training, as read-only arrays.
+
+    Attributes
+    ----------
+    cost : (n_iter + 1,) float64
+        J after 0, 1, ... n_iter updates.
+    grad_norm : (n_iter + 1,) float64
+        What `tol` bounds, there; NaN where gradient descent had no `tol`.
+    step : (n_iter,) float64
+        What each update multiplied its direction by: the learning rate, or 1 for a full step of a quasi-Newton method.
+    seconds : (n_iter + 1,) float64
+        Since `train` was called, compiling included.  Updates in one compiled call share its time evenly.
+    """
+
+    cost: np.ndarray
+    grad_norm: np.ndarray
+    step: np.ndarray
+    seconds: np.ndarray
+
+
+class Recorder:
+    """A History in the making.
+
+    Parameters
+    ----------
+    start : float
+        `time.perf_counter()` when training began.
+    """
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+        self.n_iter = 0
+        self._updates: list[np.ndarray] = []
+        self._seconds = [np.array([self.elapsed()])]
+
+    def elapsed(self) -> float:
+        """Seconds since training began."""
+        return time.perf_counter() - self.start
+
+    def add(self, updates: Any) -> None:
+        """Note updates made since the last call, (k, 3): J and the gradient's norm before each, and its step."""
+        if len(updates):
+            last = self._seconds[-1][-1]
+            shares = np.arange(1, len(updates) + 1) * ((self.elapsed() - last) / len(updates))
+            self._updates.append(np.asarray(updates, dtype=np.float64))
+            self._seconds.append(last + shares)
+            self.n_iter += len(updates)
+
+    def history(self, cost: float, grad_norm: float, n_iter: int | None = None) -> History:
+        """The first n_iter updates (by default all), with J and the gradient's norm after them."""
+        n_iter = self.n_iter if n_iter is None else n_iter
+        updates = np.concatenate([np.empty((0, 3)), *self._updates])[:n_iter]
+        history = History(np.append(updates[:, 0], cost), np.append(updates[:, 1], grad_norm), updates[:, 2].copy(),
+                          np.concatenate(self._seconds)[:n_iter + 1])
+        for values in history:
+            values.flags.writeable = False
+        return history

@@ -1,0 +1,179 @@
+"""What statistics says of a trained model: the covariance of its parameters, and likelihoods.
+
+With N examples (the sum of the weights) and H the second derivatives of the mean loss plus penalty at the optimum, the
+covariance of theta is H^-1 / N.  Without a penalty that is the inverse of the observed information; with one, the covariance of
+the posterior where w is normal beforehand, with the precision N l2 on the mean scale (Laplace's approximation).
+"""
+
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlr import _one_thread, backends, solvers
+from fastlr._check import Data
+from fastlr._objective import Objective
+from fastlr._standardised import Standardised
+
+_FAR = 0.1                      # standard errors from the optimum
+_SINGULAR = 1e-11               # an eigenvalue of the Hessian scaled to a diagonal of ones: a direction that J does not feel
+_TOUCHES = 1e-5                 # of a unit vector: a parameter that such a direction changes
+_CHANGED = 1e-6                 # of J, relative: no rounding is so large
+_MOST_NAMES = 8                 # in a note
+
+
+class Training(NamedTuple):
+    """What a Model remembers of its training until it is pickled or saved."""
+
+    data: Data
+    backend: str
+    objective_options: dict[str, Any]
+    n_threads: int | None
+    has_class_weight: bool
+    is_separated: bool
+
+
+class Statistics(NamedTuple):
+    """What `statistics` finds.
+
+    Attributes
+    ----------
+    covariance : (n + 1, n + 1) float64
+        Of w and b, b last; NaN where the data determine nothing or it would mean nothing.
+    examples : float
+        The sum of the weights.
+    parameters : int
+        How many the data determine.
+    log_likelihood, null_log_likelihood : float
+        Natural logarithms of the probability of all labels, by the model and by the best model with w = 0.
+    l2 : float
+        The penalty that was trained with.
+    fit_intercept : bool
+    notes : tuple of str
+        What to know when reading the standard errors.
+    """
+
+    covariance: np.ndarray
+    examples: float
+    parameters: int
+    log_likelihood: float
+    null_log_likelihood: float
+    l2: float
+    fit_intercept: bool
+    notes: tuple[str, ...]
+
+
+def names_of(feature_names: tuple[str, ...] | None, n: int) -> tuple[str, ...]:
+    """Of n features, whether they have names or not."""
+    return tuple(f"x{j}" for j in range(n)) if feature_names is None else feature_names
+
+
+def statistics(training: Training, theta: np.ndarray, cost: float) -> Statistics:
+    """The statistics at theta (n + 1,), where J was `cost`: one pass each for moments, gradient and Hessian.
+
+    Raises
+    ------
+    ValueError
+        J has another value there now: the arrays have been changed since.
+    """
+    data, options = training.data, training.objective_options
+    kernel = backends.load(training.backend)
+    with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, *data.X.shape) as count:
+        objective = Objective(kernel, data, **options, n_threads=count)
+        problem = Standardised(objective, *objective.standardisation)
+        u = problem.u_of(theta)
+        now, grad = problem.cost_gradient(u)
+        if not abs(now - cost) <= _CHANGED * abs(cost) + problem.rounding(u, cost):
+            raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
+                             "or call summary() before changing X, y, sample_weight or offset")
+        examples = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
+        penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
+        log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
+        covariance, parameters, notes = _covariance(training, objective, problem, u, grad, examples)
+        return Statistics(covariance, examples, parameters, log_likelihood, _null_log_likelihood(training, theta[-1], examples),
+                          options["l2"], options["fit_intercept"], tuple(notes))
+
+
+def _covariance(training: Training, objective: Objective, problem: Standardised, u: np.ndarray, grad: np.ndarray,
+                examples: float) -> tuple[np.ndarray, int, list[str]]:
+    """The covariance of theta, how many parameters are determined, and what to say about both."""
+    size = u.size
+    free = size if training.objective_options["fit_intercept"] else size - 1
+    unknown = np.full((size, size), np.nan)
+    if training.is_separated:
+        return unknown, free, ["The classes are separated: the likelihood has no maximum, and no standard errors exist."]
+    l2 = training.objective_options["l2"]
+    if l2 == 0.0 and objective.rows_that_count < free:
+        return unknown, objective.rows_that_count, ["There are fewer examples than parameters: no standard errors exist."]
+
+    H = problem.hessian(u)[:free, :free] * (objective.rule.to_mean * examples)
+    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
+    inverse, flat = _inverse(H / np.outer(scale, scale))
+    inverse /= np.outer(scale, scale)
+    g = grad[:free] * (objective.rule.to_mean * examples)
+    distance = math.sqrt(max(float(g @ inverse @ g), 0.0))
+    parameters = free - flat.shape[1]
+    if not distance <= _FAR:
+        return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
+                                     "mean nothing.  Train without a learning rate, or with more updates."]
+    to_theta = _to_theta(*objective.standardisation)[:size, :free]
+    touched = _touched(to_theta, flat / scale[:, None])
+    covariance = to_theta @ inverse @ to_theta.T
+    covariance[touched] = covariance[:, touched] = np.nan
+    notes = []
+    if touched.any():
+        names = np.array([*names_of(training.data.feature_names, size - 1), "(intercept)"])[touched]
+        listed = ", ".join(names[:_MOST_NAMES]) + (f" and {names.size - _MOST_NAMES} more" if names.size > _MOST_NAMES else "")
+        notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
+    if training.has_class_weight:
+        covariance[:] = np.nan
+        notes.append("With class_weight the likelihood is not that of the data: no standard errors.")
+    elif training.data.sample_weight.size:
+        notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
+    if l2 > 0.0:
+        notes.append(f"l2 = {l2:g} shrinks the estimates: std. error and interval are those of the posterior under the normal "
+                     "prior that it stands for; z and p would test nothing.")
+    return covariance, parameters, notes
+
+
+def _inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of R with a diagonal of ones, but for the directions where it is flat; these, (size, k), orthonormal."""
+    try:
+        P = _one_thread.inverse_factor(R)
+        inverse = P.T @ P
+        if inverse.diagonal().max() < 0.1 / _SINGULAR:
+            return inverse, np.empty((len(R), 0))
+    except np.linalg.LinAlgError:
+        pass
+    eigenvalues, V = np.linalg.eigh(R)
+    curved = eigenvalues > _SINGULAR
+    return (V[:, curved] / eigenvalues[curved]) @ V[:, curved].T, V[:, ~curved]
+
+
+def _to_theta(center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """The matrix that turns standardised coordinates into theta."""
+    matrix = np.diag(np.append(1.0 / spread, 1.0))
+    matrix[-1, :-1] = -center / spread
+    return matrix
+
+
+def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """Which of theta's components the flat directions change, beyond rounding."""
+    if flat.shape[1] == 0:
+        return np.zeros(len(to_theta), bool)
+    flat = flat / np.linalg.norm(flat, axis=0)
+    moved = np.linalg.norm(to_theta @ flat, axis=1)
+    return moved > _TOUCHES * np.linalg.norm(to_theta, axis=1)
+
+
+def _null_log_likelihood(training: Training, b: float, examples: float) -> float:
+    """Of the best model with w = 0; of the b that there is, where it is not fitted."""
+    data = training.data
+    zeros = np.zeros((len(data.y), 1), np.uint8)
+    zeros.flags.writeable = False
+    options = training.objective_options | {"l2": 0.0, "reduction": "mean"}
+    objective = Objective(backends.load("numpy"), data._replace(X=zeros), **options, n_threads=1)
+    start = np.array([0.0, 0.0 if options["fit_intercept"] else b])
+    result = solvers.load("newton").solve(objective, start, solvers.Options(None, None, 1e-10, None, time.perf_counter()))
+    return -examples * float(result.history.cost[-1])

@@ -1,0 +1,272 @@
+"""Standard errors, tests and likelihoods: against printed tables, statsmodels, and what must not be claimed."""
+
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+import fastlr
+from tests.problems import problem, weights
+from tests.test_published import table
+
+SOLVERS = ("auto", "newton", "lbfgs")
+
+
+def logit(X, y, **options):
+    """statsmodels' generalised linear model of the binomial family, to its own optimum."""
+    return sm.GLM(y, X, family=sm.families.Binomial(), **options).fit(tol=1e-14, maxiter=200)
+
+
+def assert_agrees(summary, result, rtol=1e-7):
+    for own, theirs in ((summary.estimate, result.params), (summary.standard_error, result.bse), (summary.z, result.tvalues),
+                        (summary.p_value, result.pvalues), (summary.lower, result.conf_int()[:, 0]),
+                        (summary.upper, result.conf_int()[:, 1]), (summary.covariance, result.cov_params())):
+        np.testing.assert_allclose(own, theirs, rtol=rtol, atol=1e-14)
+    assert summary.log_likelihood == pytest.approx(result.llf, rel=1e-10)
+    assert summary.deviance == pytest.approx(result.deviance, rel=1e-10)
+    assert summary.null_deviance == pytest.approx(result.null_deviance, rel=1e-8)
+    assert summary.aic == pytest.approx(result.aic, rel=1e-10)
+    assert summary.bic == pytest.approx(result.bic_llf, rel=1e-10)
+
+
+# ---- printed tables -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_spector(solver, shared_data):
+    """Stata: right to 1e-6."""
+    data = np.loadtxt(shared_data / "oracles" / "sm_spector.csv", skiprows=1)
+    frame = pd.DataFrame(data[:, 1:4], columns=["GPA", "TUCE", "PSI"])
+    summary = fastlr.train(frame, data[:, 4], solver=solver, tol=1e-10).summary()
+    assert summary.names == ("(intercept)", "GPA", "TUCE", "PSI")
+    assert summary.estimate == pytest.approx([-13.0213483201, 2.82611297201, .0951576702557, 2.37868772835], rel=1e-6)
+    assert summary.standard_error == pytest.approx([4.93132462871, 1.26294114526, .141554207662, 1.06456430165], rel=1e-6)
+    assert summary.log_likelihood == pytest.approx(-12.8896342221314, abs=5e-12)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_admissions(solver, shared_data):
+    """summary(glm(admit ~ gre + gpa + factor(rank), binomial)) in R."""
+    y, gre, gpa, rank = table(shared_data / "oracles" / "ucla_binary_fixed.csv", ["admit", "gre", "gpa", "rank"])
+    summary = fastlr.train(np.column_stack([gre, gpa, rank == 2, rank == 3, rank == 4]), y, solver=solver).summary()
+    assert summary.estimate == pytest.approx([-3.989979, .002264, .804038, -.675443, -1.340204, -1.551464], abs=5e-7)
+    assert summary.standard_error == pytest.approx([1.139951, .001094, .331819, .316490, .345306, .417832], abs=5e-7)
+    assert summary.z == pytest.approx([-3.500, 2.070, 2.423, -2.134, -3.881, -3.713], abs=5e-4)
+    assert summary.p_value == pytest.approx([.000465, .038465, .015388, .032829, .000104, .000205], abs=5e-7)
+    assert (summary.null_deviance, summary.deviance, summary.aic) == pytest.approx((499.98, 458.52, 470.52), abs=5e-3)
+    text = str(summary)
+    assert "499.98 on 399 degrees" in text and "458.52 on 394 degrees" in text and "470.52" in text
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_diabetes(solver, shared_data):
+    """glm(type ~ ., binomial, Pima.tr) of MASS in R."""
+    names = ["npreg", "glu", "bp", "skin", "bmi", "ped", "age", "type"]
+    *columns, kind = table(shared_data / "oracles" / "R_MASS_Pima.tr.csv", names)
+    summary = fastlr.train(np.column_stack(columns), kind, solver=solver, tol=1e-12).summary()
+    assert summary.estimate[:3] == pytest.approx([-9.773061533, .103183427, .032116823], abs=5e-8)
+    assert (summary.null_deviance, summary.deviance) == pytest.approx((256.4, 178.4), abs=.05)
+    assert_agrees(summary, logit(sm.add_constant(np.column_stack(columns)), (kind == "Yes").astype(float)))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_default(solver, shared_data):
+    """glm(default ~ balance, binomial) of ISLR in R, and its printed standard errors."""
+    y, balance = table(shared_data / "oracles" / "R_ISLR_Default.csv", ["default", "balance"])
+    summary = fastlr.train(balance[:, None], y, solver=solver).summary()
+    assert summary.estimate == pytest.approx([-10.65133, .005498917], abs=5e-6)
+    assert summary.standard_error == pytest.approx([.3612, .0002204], abs=5e-5)
+    assert summary.standard_error[1] == pytest.approx(.0002204, abs=5e-8)
+    assert (summary.null_deviance, summary.deviance) == pytest.approx((2920.6, 1596.5), abs=.05)
+
+
+# ---- statsmodels ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("options", [{}, {"weighted": True}, {"offset": True}, {"weighted": True, "offset": True}])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_statsmodels(backend, options, fit_intercept):
+    X, y, *_ = problem(300, 4)
+    X[:, 1] = 50.0 + 0.1 * X[:, 1]
+    s = np.random.default_rng(3).integers(0, 4, 300).astype(float) if options.get("weighted") else None
+    o = weights(300)[1] if options.get("offset") else None
+    if not fit_intercept:
+        X[:, 1] -= 50.0
+    summary = fastlr.train(X, y, backend=backend, sample_weight=s, offset=o, fit_intercept=fit_intercept, tol=1e-11).summary()
+    result = logit(sm.add_constant(X) if fit_intercept else X, y, freq_weights=s, offset=o)
+    for own, theirs in ((summary.estimate, result.params), (summary.standard_error, result.bse)):
+        np.testing.assert_allclose(own, theirs, rtol=1e-7)
+    assert summary.deviance == pytest.approx(result.deviance, rel=1e-10)
+    assert summary.examples == (300 if s is None else s.sum())
+    if fit_intercept:
+        assert summary.null_deviance == pytest.approx(result.null_deviance, rel=1e-8)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_well_scaled(backend, reduction):
+    X, y, *_ = problem(200, 5)
+    assert_agrees(fastlr.train(X, y, backend=backend, reduction=reduction).summary(), logit(sm.add_constant(X), y), rtol=1e-6)
+
+
+def test_integer_weights_are_repeated_rows():
+    X, y, *_ = problem(80, 3)
+    s = np.random.default_rng(0).integers(0, 4, 80)
+    one = fastlr.train(X, y, sample_weight=s).summary()
+    other = fastlr.train(np.repeat(X, s, axis=0), np.repeat(y, s)).summary()
+    np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-8)
+    assert one.bic == pytest.approx(other.bic, rel=1e-12)
+    assert f"standard errors are those of {s.sum()} examples" in str(one)
+
+
+def test_units_of_columns_do_not_matter():
+    X, y, *_ = problem(150, 3)
+    plain = fastlr.train(X, y).summary()
+    other = fastlr.train(X * [1e6, 1.0, 1e-6] + [0.0, 1e4, 0.0], y).summary()
+    np.testing.assert_allclose(other.z[1:], plain.z[1:], rtol=1e-6)
+
+
+# ---- what must not be claimed ---------------------------------------------------------------------------------------
+
+def columns_without(summary):
+    """Names of the parameters without a standard error."""
+    return [name for name, error in zip(summary.names, summary.standard_error, strict=True) if np.isnan(error)]
+
+
+def test_penalty_has_a_posterior_and_no_test():
+    X, y, *_ = problem(200, 4)
+    summary = fastlr.train(X, y, l2=0.1).summary()
+    Z = sm.add_constant(X)
+    a = 1 / (1 + np.exp(-Z @ summary.estimate))
+    precision = (Z * (a * (1 - a))[:, None]).T @ Z + 200 * 0.1 * np.diag([0.0, 1, 1, 1, 1])
+    np.testing.assert_allclose(summary.covariance, np.linalg.inv(precision), rtol=1e-6)
+    assert np.isnan(summary.z).all() and np.isnan(summary.p_value).all() and np.isnan([summary.aic, summary.bic]).all()
+    assert "l2 = 0.1 shrinks the estimates" in str(summary) and "AIC" not in str(summary)
+
+
+def test_penalty_on_a_sum():
+    X, y, *_ = problem(200, 4)
+    mean, total = fastlr.train(X, y, l2=0.1), fastlr.train(X, y, l2=20.0, reduction="sum")
+    np.testing.assert_allclose(total.summary().covariance, mean.summary().covariance, rtol=1e-6)
+    assert total.summary().log_likelihood == pytest.approx(mean.summary().log_likelihood, rel=1e-10)
+
+
+def test_collinear_columns_are_named():
+    X, y, *_ = problem(200, 4)
+    X[:, 2] = 3.0 * X[:, 0] - X[:, 1] + 5.0
+    summary = fastlr.train(pd.DataFrame(X, columns=["a", "b", "c", "d"]), y).summary()
+    assert columns_without(summary) == ["(intercept)", "a", "b", "c"]
+    assert "no standard errors: a, b, c, (intercept)." in str(summary)
+    reduced = fastlr.train(X[:, [0, 1, 3]], y).summary()
+    assert summary.standard_error[-1] == pytest.approx(reduced.standard_error[-1], rel=1e-6)
+    assert summary.parameters == reduced.parameters == 4
+    assert (summary.aic, summary.deviance) == pytest.approx((reduced.aic, reduced.deviance), rel=1e-8)
+
+
+def test_all_levels_of_a_factor_and_a_constant():
+    _, y, *_ = problem(300, 1)
+    levels = np.random.default_rng(5).integers(0, 3, 300)
+    x = np.random.default_rng(6).standard_normal(300)
+    X = np.column_stack([levels[:, None] == np.arange(3), x])
+    assert columns_without(fastlr.train(X, y).summary()) == ["(intercept)", "x0", "x1", "x2"]
+    assert columns_without(fastlr.train(np.column_stack([x, np.full(300, 7.0)]), y).summary()) == ["(intercept)", "x1"]
+    assert columns_without(fastlr.train(np.column_stack([x, np.zeros(300)]), y).summary()) == ["x1"]
+    no_intercept = fastlr.train(X, y, fit_intercept=False).summary()
+    assert columns_without(no_intercept) == [] and no_intercept.names == ("x0", "x1", "x2", "x3")
+
+
+def test_nearly_collinear_columns_are_not_collinear():
+    X, y, *_ = problem(300, 2)
+    X[:, 1] = X[:, 0] + 1e-4 * X[:, 1]
+    assert_agrees(fastlr.train(X, y, tol=1e-11).summary(), logit(sm.add_constant(X), y), rtol=1e-4)
+
+
+def test_many_collinear_columns_are_not_all_listed():
+    X, y, *_ = problem(400, 12)
+    assert "x6, x7 and 16 more." in str(fastlr.train(np.column_stack([X, X]), y).summary())
+
+
+def test_separated_classes_have_none():
+    X, _, *_ = problem(100, 3)
+    with pytest.warns(fastlr.SeparationWarning, match=r"column 1 \('b'\) counts most"):
+        model = fastlr.train(pd.DataFrame(X, columns=["a", "b", "c"]), X[:, 1] > 0)
+    summary = model.summary()
+    assert len(columns_without(summary)) == 4
+    assert "separated" in str(summary)
+
+
+def test_more_parameters_than_examples():
+    X, y, *_ = problem(10, 30)
+    with pytest.warns(fastlr.ConvergenceWarning):
+        summary = fastlr.train(X, y).summary()
+    assert np.isnan(summary.standard_error).all()
+
+
+def test_far_from_the_optimum(backend):
+    X, y, *_ = problem(200, 3)
+    early = fastlr.train(X, y, learning_rate=0.1, max_iter=3, backend=backend).summary()
+    assert np.isnan(early.standard_error).all() and "standard errors from the optimum" in str(early)
+    late = fastlr.train(X, y, learning_rate=2.0, max_iter=500, backend=backend).summary()
+    np.testing.assert_allclose(late.standard_error, fastlr.train(X, y).summary().standard_error, rtol=1e-3)
+
+
+def test_class_weight():
+    X, y, *_ = problem(200, 3)
+    summary = fastlr.train(X, y, class_weight="balanced").summary()
+    assert np.isnan(summary.standard_error).all() and "class_weight" in str(summary)
+
+
+def test_changed_data_are_noticed():
+    X, y, *_ = problem(100, 3)
+    model = fastlr.train(X, y)
+    X[0] += 1.0
+    with pytest.raises(ValueError, match=r"the data have changed since training: J was .*Train again"):
+        model.summary()
+
+
+# ---- files and pictures ---------------------------------------------------------------------------------------------
+
+def test_summary_is_kept(tmp_path):
+    X, y, *_ = problem(100, 3)
+    X[:, 2] = X[:, 1]
+    model = fastlr.train(X, y)
+    text = str(model.summary())
+    model.save(tmp_path / "model")
+    for again in (fastlr.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        assert str(again.summary()) == text
+        np.testing.assert_array_equal(again.summary().covariance, model.summary().covariance)
+
+
+def test_without_data_and_summary(tmp_path):
+    X, y, *_ = problem(100, 3)
+    model = fastlr.train(X, y)
+    model.save(tmp_path / "model")
+    for again in (fastlr.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        with pytest.raises(ValueError, match=r"call summary\(\) before saving"):
+            again.summary()
+
+
+def test_forms():
+    X, y, *_ = problem(100, 2)
+    X = np.column_stack([X, X[:, 0]])
+    names = ["<b>", "a very long name of a column, longer than others are", "c"]
+    summary = fastlr.train(pd.DataFrame(X, columns=names), np.where(y, "<yes>", "no")).summary()
+    frame = summary.to_frame()
+    assert list(frame.index) == ["(intercept)", *names]
+    np.testing.assert_array_equal(frame["std. error"], summary.standard_error)
+    values = json.loads(json.dumps(summary.to_dict(), allow_nan=False))
+    assert values["names"] == list(frame.index) and values["estimate"] == summary.estimate.tolist()
+    assert values["standard_error"][1] is None and values["z"][2] == summary.z[2]
+    page = summary._repr_html_()
+    assert "&lt;b&gt;" in page and "<b>" not in page.replace("<b>Logistic", "") and page.count("<tr>") == 8 + 5
+    lines = str(summary).splitlines()
+    assert len({len(line) for line in lines if line.startswith(("  (int", "  a very", "              "))}) == 1
+    assert max(map(len, lines)) < 150
+
+
+def test_long_tables_are_cut():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 250))
+    summary = fastlr.train(X, rng.random(2000) < 0.5, tol=1e-5).summary()
+    assert "51 more parameters are not shown" in str(summary) and "x198 " in str(summary) and "x199 " not in str(summary)
+    assert len(summary.to_frame()) == 251
