@@ -215,7 +215,7 @@ class Model:
         >>> passed = ["no", "no", "no", "yes", "no", "yes", "yes", "yes"]
         >>> summary = fastlr.train(hours, passed).summary()
         >>> summary.names, summary.estimate.round(3), summary.standard_error.round(3)
-        (('(intercept)', 'x0'), array([-5.377,  2.39 ]), array([3.596, 1.541]))
+        (('(intercept)', 'x0'), array([-5.77 ,  2.565]), array([4.036, 1.721]))
         """
         found = self._statistics
         if found is None:

@@ -1,5 +1,6 @@
 """progress=True: a tqdm bar, in a terminal or a notebook, that costs a look at the clock an update."""
 
+import functools
 import importlib.util
 import math
 import time
@@ -7,6 +8,11 @@ from typing import Any
 
 _INTERVAL = 0.1                 # seconds between two pictures, and before the first: short trainings need none
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
+
+@functools.cache                # looking takes a fifth of a small training
+def _is_installed() -> bool:
+    return importlib.util.find_spec("tqdm") is not None
 
 
 class Progress:
@@ -24,7 +30,7 @@ class Progress:
     """
 
     def __init__(self, tol: float, max_iter: int) -> None:
-        if importlib.util.find_spec("tqdm") is None:
+        if not _is_installed():
             raise ImportError("progress=True needs the package tqdm; install it with: pip install fastlr[progress]")
         self._tol, self._max_iter = tol, max_iter
         self._bar: Any = None

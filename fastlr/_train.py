@@ -72,7 +72,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     callback : callable, optional
         Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.
     progress : bool
-        Not there yet.
+        Whether to show a bar (tqdm's, in a terminal or a notebook; pip install fastlr[progress]) once training has taken a tenth
+        of a second: how far the gradient's norm has come to `tol` in decades, or with `tol` = 0 the share of the updates.
 
     Returns
     -------
@@ -107,6 +108,22 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model = fastlr.train(X.T, [1, 1, 0], init=([1.0, 2.0], 1.5), learning_rate=0.009, max_iter=100)
     >>> model.w.round(6), round(model.b, 6)
     (array([0.80956, 2.05082]), 1.594871)
+
+    A callback that stops early, where J on held-out data rises, and keeps the best parameters:
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 30))
+    >>> y = X[:, 0] + rng.logistic(size=200) > 0
+    >>> best = (np.inf, None)
+    >>> def stop_early(state):
+    ...     global best
+    ...     J, *_ = fastlr.cost_and_gradient(X[100:], y[100:], state.w, state.b)
+    ...     if J < best[0]:
+    ...         best = J, state
+    ...     return state.n_iter >= best[1].n_iter + 10
+    >>> model = fastlr.train(X[:100], y[:100], learning_rate=0.1, max_iter=1000, callback=stop_early)
+    >>> model.stop_reason, model.n_iter - best[1].n_iter
+    ('the callback asked to stop', 10)
     """
     start, compiled = time.perf_counter(), _startup.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)

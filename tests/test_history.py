@@ -1,13 +1,12 @@
 """What is recorded on the way, and the bar that shows it."""
 
 import math
-import sys
 
 import numpy as np
 import pytest
 
 import fastlr
-from fastlr._progress import Progress
+from fastlr._progress import Progress, _is_installed
 from tests.problems import problem, weights
 
 CASES = [("gd", {"tol": 1e-3}), ("gd", {"learning_rate": 0.5, "max_iter": 7}), ("newton", {}), ("lbfgs", {}), ("auto", {}),
@@ -146,7 +145,8 @@ def test_share_of_the_way(tol, first, n_iter, grad_norm, share):
 
 
 def test_without_tqdm(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr("fastlr._progress._is_installed", _is_installed.__wrapped__)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     X, y, *_ = problem(80, 3)
     with pytest.raises(ImportError, match=r"^progress=True needs the package tqdm; .*pip install fastlr\[progress\]$"):
         fastlr.train(X, y, progress=True)
