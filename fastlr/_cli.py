@@ -10,6 +10,8 @@ from typing import Any
 import fastlr
 from fastlr import _check_options, _commands, _demo, backends, solvers
 
+_LONGEST_LINE = 1000            # of an error
+
 _EXIT_CODES = f"""\
 exit codes:
   0    all went well
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
-        print("\nfastlr: interrupted", file=sys.stderr)
+        print("fastlr: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         _give_up_output()
@@ -56,7 +58,8 @@ def _one_line(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror is not None:
         text = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return " ".join(text.split()) or type(error).__name__
+    text = "".join(mark if mark.isprintable() else " " for mark in text)        # a file that is no text may be quoted in it
+    return " ".join(text.split())[:_LONGEST_LINE] or type(error).__name__
 
 
 # ---- options --------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def train(options: argparse.Namespace) -> int:
 
     X, extra_columns = columns[:len(features)].T, dict(zip(extra, columns[len(features):], strict=True))
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", fastlr.ConvergenceWarning)
         model = fastlr.train(
             _tables.Named(X, features), y, backend=options.backend, solver=options.solver, learning_rate=options.learning_rate,
             max_iter=options.max_iter, tol=options.tol, l2=options.l2, fit_intercept=options.intercept,
@@ -61,7 +61,7 @@ def _features(table: _tables.Table, options: argparse.Namespace) -> list[str]:
     if len({*used.values()}) < len(used):
         raise ValueError(f"{' and '.join(used)} must be different columns")
     if options.features is None:
-        _tables.require(table, "column to drop", *options.drop)
+        _tables.require(table, "column", *options.drop)
         features = [name for name in table.names if name not in (*used.values(), *options.drop)]
     else:
         features = options.features
@@ -70,7 +70,7 @@ def _features(table: _tables.Table, options: argparse.Namespace) -> list[str]:
                 raise ValueError(f"the column {name!r} is the {what} and can't be a feature too")
     if not features:
         raise ValueError("no column is left to be a feature")
-    _tables.require(table, "feature", *features)
+    _tables.require(table, "column", *features)
     return features
 
 
@@ -86,7 +86,7 @@ def predict(options: argparse.Namespace) -> int:
         import pyarrow as pa
 
         _tables.require(table, "offset column", *extra)
-        _tables.require(table, "column to keep", *options.keep)
+        _tables.require(table, "column", *options.keep)
         features = _features_of(model, table, extra)
         row = 1
         for batch in _counted(table.batches([*features, *extra], [], options.keep), options.data):

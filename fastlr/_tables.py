@@ -167,7 +167,8 @@ def require(table: Table, what: str, *columns: str) -> None:
     """Refuse columns that are not there, or there twice."""
     missing = [name for name in columns if name not in table.names]
     if missing:
-        raise ValueError(f"there is no {what} {_listed(missing)}; the columns are {_listed(table.names)}")
+        is_or_are = " is" if len(missing) == 1 else "s are"
+        raise ValueError(f"{what}{is_or_are} missing: {_listed(missing)}; there are {_listed(table.names)}")
     for name in columns:
         if table.names.count(name) > 1:
             raise ValueError(f"{table.names.count(name)} columns are called {name!r}; rename all but one")
@@ -291,7 +292,8 @@ def writing(path: str, is_plain: bool) -> Iterator[Callable[[Any], None]]:
         sink: Any = sys.stdout.buffer if path == "-" else stack.enter_context(replacing(path))
         codec = _codec(path)
         if codec is not None:
-            sink = stack.enter_context(pa.CompressedOutputStream(sink, codec))
+            file = os.fdopen(os.dup(sink.fileno()), "wb")      # the stream closes it
+            sink = stack.enter_context(pa.CompressedOutputStream(file, codec))
         writer = None
 
         def write(batch: Any) -> None:
