@@ -102,7 +102,7 @@ def _csv(file: Any, delimiter: str) -> Table:
         raise ValueError(f"the first line has more than {_LONGEST_HEADER} bytes: is this a CSV file?")
     parse = arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     try:
-        names = arrow.read_csv(io.BytesIO(header), parse_options=parse).column_names
+        names = arrow.read_csv(io.BytesIO(header.rstrip(b"\r\n") + b"\n"), parse_options=parse).column_names
     except UnicodeDecodeError:
         raise ValueError("the first line is not text in UTF-8: is this a CSV file?") from None
 
@@ -292,7 +292,7 @@ def writing(path: str, is_plain: bool) -> Iterator[Callable[[Any], None]]:
         sink: Any = sys.stdout.buffer if path == "-" else stack.enter_context(replacing(path))
         codec = _codec(path)
         if codec is not None:
-            file = os.fdopen(os.dup(sink.fileno()), "wb")      # the stream closes it
+            file = stack.enter_context(os.fdopen(os.dup(sink.fileno()), "wb"))     # which the stream closes
             sink = stack.enter_context(pa.CompressedOutputStream(file, codec))
         writer = None
 
