@@ -107,7 +107,7 @@ def _csv(file: Any, delimiter: str) -> Table:
         raise ValueError("the first line is not text in UTF-8: is this a CSV file?") from None
 
     def batches(numbers: Sequence[str], labels: Sequence[str], kept: Sequence[str]) -> Iterator[Any]:
-        types = {name: pa.float64() for name in numbers} | {name: pa.string() for name in kept}
+        types = {name: pa.string() for name in kept} | {name: pa.float64() for name in numbers}
         types |= {name: pa.dictionary(pa.int32(), pa.string()) for name in labels}
         # A row must fit into a block.  In one thread it is as fast, and errors say in which row.
         read = arrow.ReadOptions(column_names=names, use_threads=False, block_size=max(_BLOCK_BYTES, 32 * len(header)))
@@ -144,7 +144,7 @@ def _parquet(file: BinaryIO) -> Table:
     reader = parquet.ParquetFile(file)
 
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
-        yield from reader.iter_batches(_BATCH_ROWS, columns=[name for names in columns for name in names])
+        yield from reader.iter_batches(_BATCH_ROWS, columns=_each_once(columns))
 
     return Table(reader.schema_arrow.names, batches, is_text=False)
 
@@ -156,9 +156,13 @@ def _feather(file: BinaryIO) -> Table:
 
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
         for i in range(reader.num_record_batches):
-            yield reader.get_batch(i).select([name for names in columns for name in names])
+            yield reader.get_batch(i).select(_each_once(columns))
 
     return Table(reader.schema.names, batches, is_text=False)
+
+
+def _each_once(columns: Sequence[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for names in columns for name in names))
 
 
 # ---- columns --------------------------------------------------------------------------------------------------------
@@ -186,7 +190,7 @@ def numbers(batch: Any, names: Sequence[str], first_row: int) -> np.ndarray:
         bad = ~np.isfinite(values)
         if bad.any():
             i = int(np.argmax(bad))
-            _refuse_missing(name, first_row + i, values[i])
+            _refuse_not_finite(name, first_row + i, values[i])
     return block
 
 
@@ -194,14 +198,12 @@ def _column(column: Any, name: str, first_row: int) -> np.ndarray:
     import pyarrow as pa
 
     kind = column.type
-    if column.null_count:
-        _refuse_missing(name, first_row + column.is_null().index(True).as_py())
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind)):
         raise ValueError(_not_a_number(name, first_row, column[0].as_py()))
-    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)         # what is missing is NaN
 
 
-def _refuse_missing(name: str, row: int, value: float = np.nan) -> None:
+def _refuse_not_finite(name: str, row: int, value: float) -> None:
     what = "the value is missing" if np.isnan(value) else f"{float(value)!r} is not finite"
     raise ValueError(f"column {name!r}, row {row}: {what}; fill such values in, drop their rows, or leave the column out")
 

@@ -215,6 +215,15 @@ def test_kept_columns_are_as_they_were(model, capsys):
     assert [row[:2] for row in rows[1:]] == frame[["id", "o"]].to_numpy().tolist()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_features_can_be_kept(model, capsys, suffix):
+    getattr(FRAME, f"to_{suffix}")(f"new.{suffix}", index=False)
+    assert main(["predict", "model.json", f"new.{suffix}", "--keep", "b b,y"]) == 0
+    text = capsys.readouterr().out
+    assert np.array_equal(predicted(text)[2], model.predict_proba(FRAME[FEATURES]))
+    assert np.array_equal([float(row["b b"]) for row in csv.DictReader(io.StringIO(text))], FRAME["b b"])
+
+
 def test_predict_needs_the_offset_it_was_trained_with(folder, capsys):
     model = fastlr.train(FRAME[FEATURES], FRAME["y"], offset=FRAME["o"])
     model.save("model.json")
@@ -326,6 +335,7 @@ def test_bad_tables(folder, capsys, text, options, expected):
     ("t.csv", b"a,y\n\x00\xff,1\n", "t.csv: column 'a', row 1: "),
     ("t.csv", b"a,y\n1,\xff\n", "t.csv: column 'y', row 1: not text in UTF-8"),
     ("t.csv", b"a\x00\x1b[31m,b", "t.csv: target column is missing: 'y'; there are 'a\\x00\\x1b[31m', 'b'"),
+    ("t.csv", b"a,y\n\x1b[31m\x07,1,2\n", "t.csv: CSV parse error: Row #1: Expected 2 columns, got 3: "),
     ("t.csv", b"x" * (1 << 24), "t.csv: the first line has more than 16777216 bytes: is this a CSV file?"),
     ("t.csv.gz", b"a,y\n1,1\n", "t.csv.gz: "),
     ("t.csv.gz", gzip.compress(b"a,y\n" + b"1,1\n" * 9)[:25], "t.csv.gz: "),
@@ -379,15 +389,16 @@ def test_unwritable_output_is_refused_before_training(folder, monkeypatch):
     assert main(["train", "data.csv", "--target", "y", *DROP, "-o", "none/model.json"]) == 1
 
 
-def test_an_error_late_in_the_table_leaves_the_old_output(model, folder, capsys, monkeypatch):
+@pytest.mark.parametrize("value, expected", [("x", "'x' is not a number"), ("", "the value is missing")])
+def test_an_error_late_in_the_table_leaves_the_old_output(model, folder, capsys, monkeypatch, value, expected):
     monkeypatch.setattr(_tables, "_BLOCK_BYTES", 2000)
     frame = FRAME[FEATURES].astype(object)
-    frame.iloc[450, 1] = "x"
+    frame.iloc[450, 1] = value
     frame.to_csv("new.csv", index=False)
     (folder / "out.csv").write_text("the old one")
     before = sorted(os.listdir())
     assert main(["predict", "model.json", "new.csv", "-o", "out.csv"]) == 1
-    assert one_line(capsys).startswith("new.csv: column 'b b', row 451: 'x' is not a number")
+    assert one_line(capsys).startswith(f"new.csv: column 'b b', row 451: {expected}")
     assert (folder / "out.csv").read_text() == "the old one" and sorted(os.listdir()) == before
 
 
@@ -444,11 +455,14 @@ def test_interrupted(model, capsys, monkeypatch):
     assert one_line(capsys) == "interrupted"
 
 
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 @pytest.fixture
 def child(model):
     """fastlr predict in a child that reads standard input, of which the first million bytes are there, and has begun to write."""
     process = subprocess.Popen([sys.executable, "-m", "fastlr", "predict", "model.json", "-"], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=BUFFERED)
     process.stdin.write(("a,b b,\"c,c\"\n" + "0.5,1.5,2.5\n" * 300_000).encode())
     assert process.stdout.readline() == b"predicted,probability_no,probability_yes\n"
     with process:
@@ -471,10 +485,11 @@ def test_ctrl_c_while_waiting_for_input(child):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_standard_output_that_is_full(model):
+@pytest.mark.parametrize("arguments", [["predict", "model.json", "data.csv"], ["info"]])
+def test_standard_output_that_is_full(model, arguments):
     with open("/dev/full", "wb") as full:
-        result = subprocess.run([sys.executable, "-m", "fastlr", "predict", "model.json", "data.csv"], stdout=full,
-                                stderr=subprocess.PIPE, check=False)
+        result = subprocess.run([sys.executable, "-m", "fastlr", *arguments], stdout=full, stderr=subprocess.PIPE,
+                                check=False, env=BUFFERED)
     assert (result.returncode, result.stderr) == (1, b"fastlr: No space left on device\n")
 
 
