@@ -1,98 +1,199 @@
-"""The fastlr command."""
+"""The fastlr command: its options, and how it ends."""
 
 import argparse
+import csv
+import os
 import sys
-import time
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import fastlr
-from fastlr import backends
-from fastlr.backends.numpy_vectorized import sigmoid
+from fastlr import _check_options, _commands, _demo, backends, solvers
 
-_LEARNING_RATE = 0.5
-_SECONDS = 0.5                  # of training to time a backend by
+_LONGEST_LINE = 1000            # of an error
+
+_EXIT_CODES = f"""\
+exit codes:
+  0    all went well
+  1    something is wrong with the data or a file; one line on standard error says what
+  2    wrong options
+  {_commands.NOT_CONVERGED}    trained and written, but not converged, or the classes can be told apart without error
+  130  interrupted
+  141  whoever read the output has closed it
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="fastlr", description="Logistic regression that trains as fast as the machine can "
-                                     "read the data.", epilog="Without a subcommand, the demo runs.")
-    parser.add_argument("--version", action="version", version=f"fastlr {fastlr.__version__}")
-    commands = parser.add_subparsers(title="subcommands", dest="command")
-    demo = commands.add_parser("demo", help="train on made-up data with every backend and compare them",
-                               description="Make data from a known model, take the same gradient descent steps with every "
-                               "backend, and print what a step costs, how fast X is read, and whether the results agree.")
-    demo.add_argument("--rows", type=_count, default=100_000, metavar="M", help="examples to train on (default %(default)s)")
-    demo.add_argument("--features", type=_count, default=50, metavar="N", help="features (default %(default)s)")
-    demo.add_argument("--threads", type=_count, metavar="K", help="at most so many threads (default: all there are)")
     arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
     options = parser.parse_args(arguments or ["demo"])
-    if options.command is None:
-        parser.error("name a subcommand")
+    if options.run is _commands.train and options.learning_rate is not None and options.solver not in ("auto", "gd"):
+        parser.error(f"--learning-rate belongs to --solver gd, not to {options.solver}")
     try:
-        return run_demo(options.rows, options.features, options.threads)
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
-        print("\ninterrupted")
+        print("fastlr: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        _give_up_output()
+        return 141
+    except (ImportError, MemoryError, NotImplementedError, OSError, ValueError) as error:
+        _give_up_output()
+        print(f"fastlr: {_one_line(error)}", file=sys.stderr)
+        return 1
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
+def _give_up_output() -> None:
+    """Python would try once more at exit to write what can't be written, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def run_demo(m: int, n: int, n_threads: int | None) -> int:
-    """Print the table of backends; 0 if all of them agree."""
-    rng = np.random.default_rng(0)
-    true_w = rng.standard_normal(n) * (2.0 / np.sqrt(n))
-    X, X_test = rng.standard_normal((m, n)), rng.standard_normal((20_000, n))
-    y, y_test = (rng.random(len(A)) < sigmoid(A @ true_w + 0.5) for A in (X, X_test))
-    print(f"Logistic regression on {m} x {n} float64, {X.nbytes / 1e6:.0f} MB, made from a known model.\n"
-          f"Each backend takes the same steps of gradient descent; a step reads all of X.\n")
-    print(f"{'backend':<10}{'ms a step':>11}{'speed-up':>10}{'GB/s of X':>11}{'threads':>9}{'compiling':>11}   agrees to")
-
-    reference: fastlr.Model | None = None
-    reference_seconds, agree = 0.0, True
-    for name, reason in backends.available_backends().items():
-        if reason is not None:
-            print(f"{name:<10}{reason}")
-            continue
-        print(f"{name:<10}", end="", flush=True)
-        model = fastlr.train(X, y, backend=name, learning_rate=_LEARNING_RATE, max_iter=2, n_threads=n_threads)
-        seconds = _seconds_a_step(X, y, name, n_threads)
-        if reference is None:
-            reference, reference_seconds = model, seconds
-        difference = float(np.linalg.norm(model.w - reference.w) / np.linalg.norm(reference.w))
-        agree &= difference < 1e-10
-        print(f"{seconds * 1e3:11.3f}{reference_seconds / seconds:9.0f}x{X.nbytes / seconds / 1e9:11.2f}{model.n_threads:9d}"
-              f"{model.compile_time:9.1f} s   {'(the definition)' if model is reference else f'{difference:.0e}'}", flush=True)
-
-    model = fastlr.train(X, y, learning_rate=_LEARNING_RATE, max_iter=200, n_threads=n_threads)
-    print(f"\n200 steps with backend {model.backend!r} in {model.elapsed:.2f} s: J = {model.costs[0]:.4f} -> {model.cost:.4f}\n"
-          f"accuracy on 20000 new examples: {100 * model.score(X_test, y_test):.2f} %  "
-          f"(the model that made the data: {100 * np.mean((X_test @ true_w + 0.5 > 0) == y_test):.2f} %)")
-    fastlr.train(X, y, n_threads=n_threads)                     # what is compiled on first use, is compiled now
-    optimum = fastlr.train(X, y, n_threads=n_threads)
-    print(f"the optimum by fastlr.train: {optimum.n_iter} updates with solver {optimum.solver!r} in {optimum.elapsed:.3f} s, "
-          f"J = {optimum.cost:.6f}, gradient {optimum.grad_norm:.0e}")
-    if not agree:
-        print("The backends DISAGREE: please report this together with fastlr.show_versions().")
-    return 0 if agree else 1
+def _one_line(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror is not None:
+        text = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    text = "".join(mark if mark.isprintable() else " " for mark in text)        # a file that is no text may be quoted in it
+    return " ".join(text.split())[:_LONGEST_LINE] or type(error).__name__
 
 
-def _seconds_a_step(X: np.ndarray, y: np.ndarray, backend: str, n_threads: int | None) -> float:
-    """The least of several runs, each without what happens once a run: checking X and the final cost."""
-    def run(steps: int) -> float:
-        start = time.perf_counter()
-        fastlr.train(X, y, backend=backend, learning_rate=_LEARNING_RATE, max_iter=steps, n_threads=n_threads)
-        return time.perf_counter() - start
+# ---- options --------------------------------------------------------------------------------------------------------
 
-    once = run(1)
-    if once > _SECONDS:
-        return once / 2             # one step and the final cost: two passes, beside which the check is nothing
-    steps = max(2, int(_SECONDS / 3 / once))
-    return min((run(1 + steps) - run(1)) / steps for _ in range(3))
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fastlr", description="Logistic regression that trains as fast as the machine can read the data.",
+        epilog="Without a subcommand, the demo runs.\n\n" + _EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"fastlr {fastlr.__version__}")
+    commands = parser.add_subparsers(title="subcommands", metavar="COMMAND", required=True)
+
+    def command(run: Callable[[argparse.Namespace], int], name: str, help: str, description: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=description, epilog=_EXIT_CODES, allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        made.set_defaults(run=run)
+        return made
+
+    _add_train(command(_commands.train, "train", "train on a table and save the model", """\
+Train on a table, print the summary, and save the model.
+
+The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet or Feather
+(.feather, .arrow, .ipc), or "-" for CSV on standard input.  Features must be
+numbers, with none missing; the target has two values, numbers or text."""))
+    _add_predict(command(_commands.predict, "predict", "predict labels and probabilities for a table", """\
+Write the predicted label and the probability of each class for every row.
+
+Columns are found by name, in any order; columns that the model doesn't know are
+left alone.  A model trained on an array has no names: then all columns are its
+features, in their order."""))
+    summary = command(_commands.summary, "summary", "print what is known of a model",
+                      "Print the coefficients with their standard errors, as they were when the model was trained.")
+    summary.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
+    info = command(_commands.info, "info", "print versions, backends, threads and the compile cache",
+                   "Print what a bug report needs: versions, backends, threads and the compile cache.")
+    for made in (summary, info):
+        made.add_argument("--json", action="store_true", help="print JSON")
+    demo = command(lambda options: _demo.run(options.rows, options.features, options.threads), "demo",
+                   "train on made-up data with every backend and compare them", """\
+Make data from a known model, take the same gradient descent steps with every
+backend, and print what a step costs, how fast X is read, and whether the
+results agree.""")
+    demo.add_argument("--rows", type=_integer(1), default=100_000, metavar="M", help="examples to train on (default %(default)s)")
+    demo.add_argument("--features", type=_integer(1), default=50, metavar="N", help="features (default %(default)s)")
+    _add_threads(demo)
+    return parser
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument("data", metavar="DATA", help='table to train on; "-" for standard input')
+    train.add_argument("-o", "--output", type=_file, metavar="MODEL", help="file for the model; without it, only the summary is "
+                       "printed")
+    train.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+    columns = train.add_argument_group("columns")
+    columns.add_argument("--target", required=True, metavar="COLUMN", help="what to predict")
+    which = columns.add_mutually_exclusive_group()
+    which.add_argument("--features", type=_names, metavar="A,B,...", help="columns to predict from (default: all others)")
+    which.add_argument("--drop", type=_names, default=[], metavar="A,B,...", help="columns to leave out, such as ids")
+    columns.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
+    columns.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    _add_delimiter(columns)
+
+    model = train.add_argument_group("model")
+    model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
+                       "(l2/2) ||w||^2 beside the mean loss (default 0)")
+    model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
+    model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
+
+    training = train.add_argument_group("training")
+    training.add_argument("--solver", choices=solvers.NAMES, default="auto", help="default auto")
+    training.add_argument("--backend", choices=["auto", *backends.available_backends()], default="auto", help="default auto")
+    training.add_argument("--tol", type=_number(at_least=0.0), metavar="T", help="stop when the gradient in standardised "
+                          "coordinates is at most this (default 1e-8)")
+    training.add_argument("--max-iter", type=_integer(0), metavar="K", help="at most so many updates (default 10000)")
+    training.add_argument("--learning-rate", type=_number(above=0.0), metavar="ALPHA", help="gradient descent with this step and "
+                          "exactly --max-iter updates, unless --tol is given too")
+    _add_threads(training)
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
+    predict.add_argument("data", metavar="DATA", help='table to predict; "-" for standard input')
+    predict.add_argument("-o", "--output", default="-", metavar="FILE", help="table to write, of the type that its name says; "
+                         'an older one is replaced when all is written ("-", the default: standard output)')
+    predict.add_argument("--keep", type=_names, default=[], metavar="A,B,...", help="columns to copy in front, such as ids")
+    predict.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    _add_delimiter(predict)
+
+
+def _add_delimiter(parser: Any) -> None:
+    parser.add_argument("--delimiter", type=_delimiter, default=",", metavar="C", help='between the columns of CSV (default ","; '
+                        '"tab" for a tab)')
+
+
+def _add_threads(parser: Any) -> None:
+    parser.add_argument("--threads", type=_integer(1), metavar="K", help="at most so many threads (default: all there are)")
+
+
+def _number(**bounds: float) -> Callable[[str], float]:
+    return lambda text: _checked(_check_options.number, float, text, **bounds)
+
+
+def _integer(at_least: int) -> Callable[[str], int]:
+    return lambda text: _checked(_check_options.integer, int, text, at_least=at_least)
+
+
+def _checked(check: Callable[..., Any], kind: Callable[[str], Any], text: str, **bounds: float) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    try:
+        return check("it", value, **bounds)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _names(text: str) -> list[str]:
+    """Names of columns, in quotes where they hold a comma."""
+    names = next(csv.reader([text]), [])
+    if len(set(names)) < len(names) or not names:
+        raise argparse.ArgumentTypeError("name each column once, with commas between them")
+    return names
+
+
+def _delimiter(text: str) -> str:
+    text = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(text) != 1 or not text.isascii():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one ASCII character, or tab")
+    return text
+
+
+def _file(text: str) -> str:
+    if text == "-":
+        raise argparse.ArgumentTypeError("a model needs a file of its own; the summary goes to standard output")
+    return text

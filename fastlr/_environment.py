@@ -53,10 +53,18 @@ def show_versions() -> None:
     >>> fastlr.show_versions()          # doctest: +ELLIPSIS
     fastlr ...
     """
+    lines = versions()
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        print(f"{name:{width}}  {value}")
+
+
+def versions() -> dict[str, str]:
+    """What `show_versions` prints, by name."""
     import platform
 
     lines = {"fastlr": _version("fastlr"), "Python": platform.python_version(), "system": platform.platform()}
-    lines |= {name: _version(name) for name in ("numpy", "numba", "llvmlite", "scikit-learn", "tbb")}
+    lines |= {name: _version(name) for name in ("numpy", "numba", "llvmlite", "scikit-learn", "tbb", "pyarrow")}
     lines["processor"] = platform.processor() or platform.machine()
     for name, reason in backends.available_backends().items():
         lines[f"backend {name}"] = reason or "ready"
@@ -66,9 +74,7 @@ def show_versions() -> None:
         lines["numba, imported"] = f"{type(error).__name__}: {error}"
     else:
         lines |= _threads.describe() | _cache.describe()
-    width = max(map(len, lines))
-    for name, value in lines.items():
-        print(f"{name:{width}}  {value}")
+    return lines
 
 
 def _version(package: str) -> str:

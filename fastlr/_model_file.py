@@ -18,7 +18,6 @@ field more or less is an error, as is anything that `train` would not have made:
 rules first.
 """
 
-import contextlib
 import math
 import os
 import reprlib
@@ -30,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlr._files import replacing
 from fastlr._history import History
 from fastlr._model import Model
 from fastlr._statistics import Statistics
@@ -135,26 +135,8 @@ def _read(path: str) -> bytes:
 
 
 def _replace(path: str, data: bytes) -> None:
-    """Write the file as a whole, or leave what was there."""
-    target = os.path.realpath(path)             # of a link, the file that it stands for
-    exists = os.path.exists(target)
-    if exists and not os.path.isfile(target):   # but /dev/null, say
-        raise ValueError(f"{path!r} is there already and is not a regular file")
-    temporary = os.path.join(os.path.dirname(target), f".fastlr-{os.urandom(8).hex()}")
-    try:
-        with open(temporary, "xb") as file:
-            if exists:
-                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:              # Ctrl-C too
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):          # without the temporary name
-            raise OSError(error.errno, error.strerror, path) from error
-        raise
+    with replacing(path) as file:
+        file.write(data)
 
 
 def _one_line_a_field(document: dict[str, Any]) -> str:
