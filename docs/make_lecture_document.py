@@ -7,6 +7,7 @@ pip install -e ".[test]" and the program dot of Graphviz; the cats need the cour
 import inspect
 import os
 import platform
+import textwrap
 import time
 from pathlib import Path
 
@@ -15,18 +16,20 @@ import numpy as np
 import fastlr
 from benchmarks.reads import seconds_a_read
 from fastlr import backends
-from fastlr.backends import _fused_rows, numba_loop, numba_parallel, numpy_vectorized, python_loops
+from fastlr.backends import _fused_rows, _threads, numba_loop, numba_parallel, numpy_vectorized, python_loops
 from fastlr.graph import Value, check_gradient, log, log_loss, sigmoid
 
 DOCS = Path(__file__).parent
 M, N, FEW = 200_000, 100, 2_000             # the problem of all timings; plain Python is timed on its first rows
-THREADS = 2
+THREADS = min(2, _threads.processors())
 PIECES = []
 
 
 def say(*paragraphs):
-    """Add paragraphs to the document."""
-    PIECES.extend(inspect.cleandoc(paragraph) for paragraph in paragraphs)
+    """Add paragraphs (filled anew), headings, tables and code to the document."""
+    for paragraph in map(inspect.cleandoc, paragraphs):
+        is_prose = not paragraph.startswith(("#", "|", "`" * 3, "!["))
+        PIECES.append(textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False) if is_prose else paragraph)
 
 
 def code(*functions):
@@ -51,7 +54,7 @@ def picture(name, node):
 
 
 def milliseconds(seconds):
-    return f"{seconds * 1e3:.3g}"
+    return f"{seconds * 1e3:.0f}" if seconds >= 0.1 else f"{seconds * 1e3:.3g}"
 
 
 def problem(dtype=np.float64):
@@ -106,7 +109,8 @@ def the_graph():
     text(J.chain_rule())
     say("""The last node is always J, so the lecture writes da for dJ/da. `J.derivatives()` does too:""")
     text(J.derivatives())
-    say("""The way back is a loop of a few lines. A node is made after everything that it is computed from, so from right to left is
+    say("""The way back is a loop of a few lines. A node is made after everything that it is computed from, so from right to
+        left is
         simply from the youngest to the oldest. Each node has its whole derivative before it passes it on, and where a value
         is used twice, the parts add up:""")
     code(Value._sweep)
@@ -124,9 +128,9 @@ def logistic_regression():
     L = one_example(1.0, -2.0, 1)
     picture("one-example", L)
     d, a = L.derivatives(), 1.0 / (1.0 + np.exp(-0.1))
-    say(f"""The two factors dL/da = -y/a + (1-y)/(1-a) and da/dz = a(1-a) multiply to something shorter: dz = a - y. Here a = {a:.6f}
-        and y = 1, so a - y is {a - 1:.6f}, and the graph found dz = {d["dz"]:.6f}. Then dw1 = x1 dz = {d["dw1"]:.6f}, dw2 = x2 dz =
-        {d["dw2"]:.6f} and db = dz = {d["db"]:.6f}. All that follows computes these, many times.""", """
+    say(f"""The two factors dL/da = -y/a + (1-y)/(1-a) and da/dz = a(1-a) multiply to something shorter: dz = a - y. Here a =
+        {a:.6f} and y = 1, so a - y is {a - 1:.6f}, and the graph found dz = {d["dz"]:.6f}. Then dw1 = x1 dz =
+        {d["dw1"]:.6f}, dw2 = x2 dz = {d["dw2"]:.6f} and db = dz = {d["db"]:.6f}. All that follows computes these, many times.""", """
         One thing has to be repaired before. At z = 40 the prediction a rounds to 1, and log(1 - a) has no value. The graph
         refuses:""")
     try:
@@ -135,9 +139,11 @@ def logistic_regression():
     except ValueError as error:
         text(f"ValueError: {error}")
     far = log_loss(Value(1e4, "z"), 0)
-    say(f"""Written in z, the same loss is log(1 + e^z) for y = 0 and log(1 + e^-z) for y = 1, and it has a value everywhere: at z = 10000
-        with y = 0 it is {far.value:g}, and its derivative {far.derivatives()["dz"]:g}. Every kernel below uses that form.""",
-        "## What the notes have wrong", "Before going on, the slips in the lecture's notes and the section's slides, with what is right:")
+    say(f"""Written in z, the same loss is log(1 + e^z) for y = 0 and log(1 + e^-z) for y = 1, and it has a value everywhere:
+        at z = 10000 with y = 0 it is {far.value:g}, and its derivative {far.derivatives()["dz"]:g}. Every kernel below
+        uses that form.""",
+        "## What the notes have wrong",
+        "Before going on, the slips in the lecture's notes and the section's slides, with what is right:")
     table(["written", "right"], [
         ["dJ/da = 3(a + u)", f"dJ/da = dJ/dv * dv/da = 3 * 1 = {lecture_example().derivatives()['da']:g}"],
         ["dJ/dc = 3 * 1 * b = 6", f"it is {lecture_example().derivatives()['dc']:g}, as b = 3; 6 is dJ/db = 3c, as c = 2"],
@@ -165,21 +171,29 @@ def the_steps():
     assert len(set(written.values())) == 1, written
 
     def row(name):
-        return (f"**{milliseconds(step[name])} ms a step, {step[name] / read:.3g} reads of X.** The cost at one and the same w and b: "
-                f"{written[name]}.")
+        return (f"**{milliseconds(step[name])} ms a step, {step[name] / read:.3g} reads of X.** The cost at one and the same "
+                f"w and b: {written[name]}.")
 
-    say("## m examples, two loops", f"""
+    def faster(name):
+        return f"{step['python'] / step[name]:.0f} times"
+
+    def nanoseconds(name):
+        return f"{step[name] / (2 * M * N) * 1e9:.2g} ns"
+
+    say("## m examples, two loops", """
         With m examples J is the mean of their losses, and its derivative the mean of theirs. The lecture's program has a
         loop over the examples, and inside of it one over the features: the forward pass of an example, then the backward
         pass. This is the definition that everything else is tested against:""")
     code(python_loops.cost_gradient)
-    say(f"""From here on a step is timed on X of {M} examples and {N} features, float64, {X.nbytes / 1e6:.0f} MB. The unit is the *read*: the
-        time in which {THREADS} threads sum up X and do nothing else, {milliseconds(read)} ms in this run ({X.nbytes / read / 1e9:.0f} GB/s). A
+    say(f"""From here on a step is timed on X of {M} examples and {N} features, float64, {X.nbytes / 1e6:.0f} MB. The unit is
+        the *read*: the
+        time in which {THREADS} threads sum up X and do nothing else, {milliseconds(read)} ms in this run
+        ({X.nbytes / read / 1e9:.0f} GB/s). A
         step has to look at every number of X, so in memory too slow for the processor one read is the limit.""",
         f"{row('python')} (Timed on the first {FEW} examples.)",
         "## Why loops are slow", f"""
-        A step multiplies and adds 2 m n = {2 * M * N / 1e6:.0f} million times. Python took {step["python"] / (2 * M * N) * 1e9:.0f} ns for each. The
-        compiled loop below does the very same in {step["loop"] / (2 * M * N) * 1e9:.2g} ns. The rest is what Python does around a
+        A step multiplies and adds 2 m n = {2 * M * N / 1e6:.0f} million times. Python took {nanoseconds("python")} for each. The
+        compiled loop below does the very same in {nanoseconds("loop")}. The rest is what Python does around a
         multiplication: it looks at the types of both numbers, finds the function that multiplies them, makes an object for the
         result, counts who refers to it, and reads the next instruction of the program. A loop isn't slow. Deciding afresh in
         each round what a multiplication means is.""",
@@ -188,13 +202,13 @@ def the_steps():
         at once, and compiled code does the rest:""")
     code(numpy_vectorized.cost_gradient)
     say(row("numpy"), f"""
-        That is {step["python"] / step["numpy"]:.0f} times as fast as the two loops. But X is read twice, once for each product, because by the time
+        That is {faster("numpy")} as fast as the two loops. But X is read twice, once for each product, because by the time
         the second one starts, the first rows have left the cache.""",
         "## The loop, compiled", """
         If deciding is what costs, it can be done ahead. Numba compiles the lecture's loop for the type of X, as it stands:""")
     code(numba_loop.add_examples.py_func)
     say(row("loop"), f"""
-        Explicit loops, and {step["python"] / step["loop"]:.0f} times as fast as in Python. An example's row is still in cache when
+        Explicit loops, and {faster("loop")} as fast as in Python. An example's row is still in cache when
         the way back needs it, so X comes from memory once. This is one thread; the read is by {THREADS}.""",
         "## All cores", """
         The sum over examples may be cut in pieces. `prange` gives each thread some; each piece has a row of its own for its
@@ -202,23 +216,24 @@ def the_steps():
     code(numba_parallel._run)
     say(row("parallel"), "## Fused", """
         What is left is the exponential, which stands between one row and the next, and w and dw, which are loaded again for
-        every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in one loop
+        every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in
+        one loop
         over the block that computes eight at a time, then the way back, several rows at once:""")
     code(_fused_rows.sums_of_rows.py_func, _fused_rows._losses.py_func)
     say(row("fused"), f"""
-        From the two loops to here it is a factor of {step["python"] / step["fused"]:.0f}. The five on one page:""")
+        From the two loops to here it is {faster("fused")} as fast. The five on one page:""")
     table(["", "ms a step", "reads of X", "times as fast as the loops", "J"],
           [[name, milliseconds(step[name]), f"{step[name] / read:.3g}", f"{step['python'] / step[name]:.0f}", written[name]]
            for name in step])
     say("""Are the gradients right, too? `fastlr.graph.check_gradient` builds the graph of J and holds a kernel against its
         derivatives, and against finite differences of the graph:""")
     text(check_gradient("fused"))
-    smaller_numbers(w, b, written["fused"])
+    smaller_numbers(w, b, written["fused"], read)
     return X, y
 
 
-def smaller_numbers(w, b, written):
-    say("## Smaller numbers", f"""
+def smaller_numbers(w, b, written, read):
+    say("## Smaller numbers", """
         When the time goes into reading, there should be less to read. These X hold whole numbers from 0 to 9, so a byte is
         enough for each. fastlr takes X as it is, and converts what is in cache to float64, in which all arithmetic is done:""")
     rows = []
@@ -227,45 +242,52 @@ def smaller_numbers(w, b, written):
         seconds = seconds_a_step(X, y, "fused", 20)
         J = f"{fastlr.cost_and_gradient(X, y, w, b, backend='fused')[0]:.12f}"
         assert J == written, (dtype, J, written)
-        rows.append([X.dtype, f"{X.nbytes / 1e6:.0f}", milliseconds(seconds), f"{seconds / seconds_a_read(X, THREADS):.3g}", J])
-    table(["X", "MB", "ms a step", "reads of that X", "J"], rows)
-    say("""The conversion costs instructions, so a step on a quarter of the bytes need not take a quarter of the time. In reads of
-        itself, a small X looks worse; the clock says what counts.""")
+        rows.append([X.dtype, f"{X.nbytes / 1e6:.0f}", milliseconds(seconds), f"{seconds / read:.3g}", J])
+    table(["X", "MB", "ms a step", "reads of the float64 X", "J"], rows)
+    say("""An eighth of the bytes doesn't take an eighth of the time: the conversion costs instructions, and the arithmetic
+        is what it
+        was.""")
 
 
 def newton(X, y):
     fastlr.train(X, y, backend="fused", n_threads=THREADS)
     optimum = fastlr.train(X, y, backend="fused", n_threads=THREADS)
-    descent = fastlr.train(X, y, backend="fused", solver="gd", tol=0.0, max_iter=1000, n_threads=THREADS)
+    full = fastlr.train(X, y, solver="newton", backend="fused", n_threads=THREADS)
+    descent = fastlr.train(X, y, backend="fused", solver="gd", tol=0.0, max_iter=200, n_threads=THREADS)
     say("## Fewer steps", """
         A step can't be faster than a read. But there may be fewer of them. Gradient descent knows the slope and not how it
         bends. Newton's method divides by the second derivative, H = X^T D X with D = a(1 - a), which costs more, and it doubles
-        the correct digits with each step. `fastlr.train(X, y)` does it on a sample first, then takes a few steps
-        on all rows with the Hessian it has (docs/optimum.md).""")
-    table(["", "steps on all rows", "ms", "J", "J - J*, at most about"],
+        the correct digits with each step. A Hessian stays good for several steps, though, and one from a sample of the rows is
+        nearly as good as one from all. That is what the default of `fastlr.train(X, y)` lives on ([optimum.md](optimum.md)).""")
+    table(["", "steps on all rows", "ms", "J", "J - J*, about"],
           [["gradient descent, steps of 1/L", descent.n_iter, milliseconds(descent.elapsed), f"{descent.cost:.12f}",
             f"{descent.cost - optimum.cost:.0e}"],
-           [f"`fastlr.train(X, y)` ({optimum.solver})", optimum.n_iter, milliseconds(optimum.elapsed), f"{optimum.cost:.12f}",
+           ['`solver="newton"`', full.n_iter, milliseconds(full.elapsed), f"{full.cost:.12f}", f"{full.gap:.0e}"],
+           ["`fastlr.train(X, y)`", optimum.n_iter, milliseconds(optimum.elapsed), f"{optimum.cost:.12f}",
             f"{optimum.gap:.0e}"]])
 
 
 def cats():
     path = Path(os.environ.get("FASTLR_DATA", DOCS.parents[1] / "shared" / "data")) / "course" / "catvnoncat.npz"
     if not path.exists():
-        raise FileNotFoundError(f"{path} is not there; set FASTLR_DATA to a folder with course/catvnoncat.npz")
+        print(f"{path} is not there, so the document has no cats; set FASTLR_DATA to a folder with course/catvnoncat.npz")
+        return
     z = np.load(path)
     X, y, X_test, y_test = (z[name] for name in ("X_train", "y_train", "X_test", "y_test"))
     X, X_test = X.reshape(len(X), -1) / 255.0, X_test.reshape(len(X_test), -1) / 255.0
     y, y_test = y.ravel(), y_test.ravel()
     fastlr.train(X, y, learning_rate=0.005, max_iter=1, backend="fused")
     model = fastlr.train(X, y, learning_rate=0.005, max_iter=2000, backend="fused")
-    rose = np.count_nonzero(np.diff(np.append(model.costs, model.cost)) > 0.0)
+    rose = np.flatnonzero(np.diff(np.append(model.costs, model.cost)) > 0.0)
     say("## The cats", f"""
-        The course's exercise: {len(y)} pictures of 64 x 64 pixels, {X.shape[1]} features each, cat or no cat; 2000 steps with a learning rate
-        of 0.005 from zeros. `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course prints the cost
+        The course's exercise: {len(y)} pictures of 64 x 64 pixels, {X.shape[1]} features each, cat or no cat; 2000 steps
+        with a learning rate
+        of 0.005 from zeros. `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course
+        prints the cost
         after every hundred steps:""")
     text("  ".join(f"{J:.6f}" for J in model.costs[:1000:100]) + "\n" + "  ".join(f"{J:.6f}" for J in model.costs[1000::100]))
-    say(f"""{100 * model.score(X, y):.2f} % of the pictures it was trained on are told right, and {100 * model.score(X_test, y_test):.1f} % of
+    say(f"""{100 * model.score(X, y):.2f} % of the pictures it was trained on are told right, and
+        {100 * model.score(X_test, y_test):.1f} % of
         {len(y_test)} new ones. The course's numbers, in all digits (`tests/test_lecture.py`).""")
     import matplotlib
 
@@ -279,8 +301,9 @@ def cats():
     ax.spines[["top", "right"]].set_visible(False)
     figure.savefig(DOCS / "cat-costs.svg", metadata={"Date": None})
     say("![The cost over 2000 updates](cat-costs.svg)", f"""
-        The course's curve, drawn with one point in a hundred, looks smooth. With all of them it is not: in {rose} of the 2000 steps the
-        cost rose, most of them early, because the learning rate is a little too large for the steepest direction. A step of 1/L
+        The course's curve, drawn with one point in a hundred, looks smooth. With all of them it is not: in {rose.size}
+        of the 2000 steps the cost rose, the last time at step {rose.max()}, because the learning rate is a little too large
+        for the steepest direction. A step of 1/L
         would never do that. That, too, one sees only when steps are cheap enough to keep all of them.""")
 
 
@@ -292,8 +315,10 @@ def main():
     logistic_regression()
     newton(*the_steps())
     cats()
-    say("## This run", f"""{THREADS} threads on {platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}. Times are the least of
-        three; on a machine with neighbours they move from run to run, and the reads with them. [speed.md](speed.md) has more shapes
+    say("## This run", f"""{THREADS} threads on {platform.machine()}, Python {platform.python_version()}, NumPy
+        {np.__version__}. Times are the least of
+        three; on a machine with neighbours they move from run to run, and the reads with them. [speed.md](speed.md) has more
+        shapes
         and says where the limits come from.""")
     (DOCS / "from-the-lecture-to-the-limit.md").write_text("\n\n".join(PIECES) + "\n")
     print(f"written in {time.perf_counter() - start:.0f} s")

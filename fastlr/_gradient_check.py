@@ -12,7 +12,7 @@ _DIFFERENCES_RTOL = 1e-5        # of differences and graph
 _STEP = 6e-6                    # of a margin: eps^(1/3), where the errors of a central difference are balanced
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientCheck:
     """J and its gradient three times.
 
@@ -58,7 +58,7 @@ class GradientCheck:
         return bool(self.error <= _RTOL
                     and np.all(np.abs(self.differences - self.graph) <= _DIFFERENCES_RTOL * self.scale + self.noise))
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [f"{'':6}{'graph':>20}{'differences':>20}{self.backend:>20}{'error':>10}"]
         for name, by_graph, by_differences, by_kernel, scale in zip(self.names, self.graph, self.differences, self.kernel,
                                                                     self.scale, strict=True):

@@ -58,7 +58,7 @@ _OPERATIONS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "softplus": lambda z: (np.logaddexp(0.0, z), _sigmoid(z)),
     "sum": lambda p: (np.sum(p), np.ones_like(p)),
 }
-_HINTS = {"log": ": log needs a positive number, and the loss of logistic regression log_loss(z, y)",
+_HINTS = {"log": ": log needs a positive number; for the loss of logistic regression use log_loss(z, y)",
           "/": ": the divisor must not be 0"}
 
 _count = itertools.count()
@@ -409,7 +409,7 @@ def _numbers(value: Any) -> Any:
     """The same, of what somebody passed in: a copy that has been checked."""
     if type(value) is float and math.isfinite(value):
         return value
-    A = np.array(value)
+    A = np.asarray(value)
     if A.dtype.kind not in "biuf":
         hint = "; a result gets its name from named()" if isinstance(value, Value) else ""
         raise TypeError(f"a Value holds real numbers, not {value!r}{hint}")
