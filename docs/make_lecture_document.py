@@ -53,8 +53,13 @@ def picture(name, node):
     say(f"![{node.name} and its derivatives]({name}.svg)")
 
 
+def figure(x):
+    """Three digits, and no exponent."""
+    return f"{x:.0f}" if x >= 100.0 else f"{x:.3g}"
+
+
 def milliseconds(seconds):
-    return f"{seconds * 1e3:.0f}" if seconds >= 0.1 else f"{seconds * 1e3:.3g}"
+    return figure(seconds * 1e3)
 
 
 def problem(dtype=np.float64):
@@ -84,6 +89,7 @@ def lecture_example():
 
 
 def one_example(x1, x2, y):
+    x1, x2 = Value(x1, "x1"), Value(x2, "x2")
     w1, w2, b = Value(0.5, "w1"), Value(0.25, "w2"), Value(0.1, "b")
     z = (w1 * x1 + w2 * x2 + b).named("z")
     a = sigmoid(z).named("a")
@@ -110,8 +116,8 @@ def the_graph():
     say("""The last node is always J, so the lecture writes da for dJ/da. `J.derivatives()` does too:""")
     text(J.derivatives())
     say("""The way back is a loop of a few lines. A node is made after everything that it is computed from, so from right to
-        left is
-        simply from the youngest to the oldest. Each node has its whole derivative before it passes it on, and where a value
+        left is simply from the youngest to the oldest. Each node has its whole derivative before it passes it on, and where
+        a value
         is used twice, the parts add up:""")
     code(Value._sweep)
     say("And the calculus in it is a table with a line for each operation: its value, and its derivatives.")
@@ -130,7 +136,8 @@ def logistic_regression():
     d, a = L.derivatives(), 1.0 / (1.0 + np.exp(-0.1))
     say(f"""The two factors dL/da = -y/a + (1-y)/(1-a) and da/dz = a(1-a) multiply to something shorter: dz = a - y. Here a =
         {a:.6f} and y = 1, so a - y is {a - 1:.6f}, and the graph found dz = {d["dz"]:.6f}. Then dw1 = x1 dz =
-        {d["dw1"]:.6f}, dw2 = x2 dz = {d["dw2"]:.6f} and db = dz = {d["db"]:.6f}. All that follows computes these, many times.""", """
+        {d["dw1"]:.6f}, dw2 = x2 dz = {d["dw2"]:.6f} and db = dz = {d["db"]:.6f}. All that follows computes these, many
+        times.""", """
         One thing has to be repaired before. At z = 40 the prediction a rounds to 1, and log(1 - a) has no value. The graph
         refuses:""")
     try:
@@ -171,14 +178,14 @@ def the_steps():
     assert len(set(written.values())) == 1, written
 
     def row(name):
-        return (f"**{milliseconds(step[name])} ms a step, {step[name] / read:.3g} reads of X.** The cost at one and the same "
+        return (f"**{milliseconds(step[name])} ms a step, {figure(step[name] / read)} reads of X.** The cost at one and the same "
                 f"w and b: {written[name]}.")
 
     def faster(name):
         return f"{step['python'] / step[name]:.0f} times"
 
     def nanoseconds(name):
-        return f"{step[name] / (2 * M * N) * 1e9:.2g} ns"
+        return f"{figure(step[name] / (2 * M * N) * 1e9)} ns"
 
     say("## m examples, two loops", """
         With m examples J is the mean of their losses, and its derivative the mean of theirs. The lecture's program has a
@@ -186,8 +193,7 @@ def the_steps():
         pass. This is the definition that everything else is tested against:""")
     code(python_loops.cost_gradient)
     say(f"""From here on a step is timed on X of {M} examples and {N} features, float64, {X.nbytes / 1e6:.0f} MB. The unit is
-        the *read*: the
-        time in which {THREADS} threads sum up X and do nothing else, {milliseconds(read)} ms in this run
+        the *read*: the time in which {THREADS} threads sum up X and do nothing else, {milliseconds(read)} ms in this run
         ({X.nbytes / read / 1e9:.0f} GB/s). A
         step has to look at every number of X, so in memory too slow for the processor one read is the limit.""",
         f"{row('python')} (Timed on the first {FEW} examples.)",
@@ -217,13 +223,12 @@ def the_steps():
     say(row("parallel"), "## Fused", """
         What is left is the exponential, which stands between one row and the next, and w and dw, which are loaded again for
         every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in
-        one loop
-        over the block that computes eight at a time, then the way back, several rows at once:""")
+        one loop over the block that computes eight at a time, then the way back, several rows at once:""")
     code(_fused_rows.sums_of_rows.py_func, _fused_rows._losses.py_func)
     say(row("fused"), f"""
         From the two loops to here it is {faster("fused")} as fast. The five on one page:""")
     table(["", "ms a step", "reads of X", "times as fast as the loops", "J"],
-          [[name, milliseconds(step[name]), f"{step[name] / read:.3g}", f"{step['python'] / step[name]:.0f}", written[name]]
+          [[name, milliseconds(step[name]), figure(step[name] / read), f"{step['python'] / step[name]:.0f}", written[name]]
            for name in step])
     say("""Are the gradients right, too? `fastlr.graph.check_gradient` builds the graph of J and holds a kernel against its
         derivatives, and against finite differences of the graph:""")
@@ -242,11 +247,10 @@ def smaller_numbers(w, b, written, read):
         seconds = seconds_a_step(X, y, "fused", 20)
         J = f"{fastlr.cost_and_gradient(X, y, w, b, backend='fused')[0]:.12f}"
         assert J == written, (dtype, J, written)
-        rows.append([X.dtype, f"{X.nbytes / 1e6:.0f}", milliseconds(seconds), f"{seconds / read:.3g}", J])
+        rows.append([X.dtype, f"{X.nbytes / 1e6:.0f}", milliseconds(seconds), figure(seconds / read), J])
     table(["X", "MB", "ms a step", "reads of the float64 X", "J"], rows)
     say("""An eighth of the bytes doesn't take an eighth of the time: the conversion costs instructions, and the arithmetic
-        is what it
-        was.""")
+        is what it was.""")
 
 
 def newton(X, y):
@@ -281,10 +285,8 @@ def cats():
     rose = np.flatnonzero(np.diff(np.append(model.costs, model.cost)) > 0.0)
     say("## The cats", f"""
         The course's exercise: {len(y)} pictures of 64 x 64 pixels, {X.shape[1]} features each, cat or no cat; 2000 steps
-        with a learning rate
-        of 0.005 from zeros. `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course
-        prints the cost
-        after every hundred steps:""")
+        with a learning rate of 0.005 from zeros. `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course
+        prints the cost after every hundred steps:""")
     text("  ".join(f"{J:.6f}" for J in model.costs[:1000:100]) + "\n" + "  ".join(f"{J:.6f}" for J in model.costs[1000::100]))
     say(f"""{100 * model.score(X, y):.2f} % of the pictures it was trained on are told right, and
         {100 * model.score(X_test, y_test):.1f} % of
@@ -318,8 +320,7 @@ def main():
     say("## This run", f"""{THREADS} threads on {platform.machine()}, Python {platform.python_version()}, NumPy
         {np.__version__}. Times are the least of
         three; on a machine with neighbours they move from run to run, and the reads with them. [speed.md](speed.md) has more
-        shapes
-        and says where the limits come from.""")
+        shapes and says where the limits come from.""")
     (DOCS / "from-the-lecture-to-the-limit.md").write_text("\n\n".join(PIECES) + "\n")
     print(f"written in {time.perf_counter() - start:.0f} s")
 
