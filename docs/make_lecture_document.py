@@ -285,7 +285,8 @@ def cats():
     rose = np.flatnonzero(np.diff(np.append(model.costs, model.cost)) > 0.0)
     say("## The cats", f"""
         The course's exercise: {len(y)} pictures of 64 x 64 pixels, {X.shape[1]} features each, cat or no cat; 2000 steps
-        with a learning rate of 0.005 from zeros. `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course
+        with a learning rate of 0.005 from zeros.
+        `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course
         prints the cost after every hundred steps:""")
     text("  ".join(f"{J:.6f}" for J in model.costs[:1000:100]) + "\n" + "  ".join(f"{J:.6f}" for J in model.costs[1000::100]))
     say(f"""{100 * model.score(X, y):.2f} % of the pictures it was trained on are told right, and
