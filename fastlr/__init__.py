@@ -9,6 +9,7 @@
 (True, array([ 0.866, -2.058,  0.593]))
 """
 
+import importlib
 from typing import Any
 
 from fastlr._environment import show_versions, warmup
@@ -23,8 +24,7 @@ __version__ = "0.1.0"
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
            "show_versions", "train", "warmup"]
 
-_LATER = {"LogisticRegression": "the scikit-learn estimator; fastlr.train has the same optimum in it",
-          "graph": "the computation graph; fastlr.cost_and_gradient gives J and its derivatives"}
+_LATER = {"LogisticRegression": "the scikit-learn estimator; fastlr.train has the same optimum in it"}
 
 
 class _NotThereYet(NotImplementedError, AttributeError):
@@ -32,6 +32,8 @@ class _NotThereYet(NotImplementedError, AttributeError):
 
 
 def __getattr__(name: str) -> Any:
+    if name == "graph":                         # on first use
+        return importlib.import_module("fastlr.graph")
     if name in _LATER:
         raise _NotThereYet(f"fastlr.{name} is not there yet: {_LATER[name]}")
     raise AttributeError(f"module 'fastlr' has no attribute {name!r}")
