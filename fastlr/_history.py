@@ -7,7 +7,7 @@ import numpy as np
 
 
 class History(NamedTuple):
-    """The course of a training, as read-only arrays.
+    """The course of a training.
 
     Attributes
     ----------
@@ -59,8 +59,5 @@ class Recorder:
         """The first n_iter updates (by default all), with J and the gradient's norm after them."""
         n_iter = self.n_iter if n_iter is None else n_iter
         updates = np.concatenate([np.empty((0, 3)), *self._updates])[:n_iter]
-        history = History(np.append(updates[:, 0], cost), np.append(updates[:, 1], grad_norm), updates[:, 2].copy(),
-                          np.concatenate(self._seconds)[:n_iter + 1])
-        for values in history:
-            values.flags.writeable = False
-        return history
+        return History(np.append(updates[:, 0], cost), np.append(updates[:, 1], grad_norm), updates[:, 2].copy(),
+                       np.concatenate(self._seconds)[:n_iter + 1])

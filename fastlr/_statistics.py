@@ -104,8 +104,6 @@ def _covariance(training: Training, objective: Objective, problem: Standardised,
     if training.is_separated:
         return unknown, free, ["The classes are separated: the likelihood has no maximum, and no standard errors exist."]
     l2 = training.objective_options["l2"]
-    if l2 == 0.0 and objective.rows_that_count < free:
-        return unknown, objective.rows_that_count, ["There are fewer examples than parameters: no standard errors exist."]
 
     H = problem.hessian(u)[:free, :free] * (objective.rule.to_mean * examples)
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))

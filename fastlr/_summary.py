@@ -167,7 +167,7 @@ class Summary:
             return (f'<tr><th style="text-align:left">{first}</th>'
                     + "".join(f'<{tag} style="text-align:right">{cell}</{tag}>' for cell in others) + "</tr>")
 
-        facts = "".join(f'<tr><th style="text-align:left">{html.escape(name)}</th>'
+        facts = "".join(f'<tr><th style="text-align:left">{name}</th>'
                         f'<td style="text-align:left">{html.escape(value)}</td></tr>'
                         for name, value in [*self.head.items(), *self._facts()])
         table = row(("", *_COLUMNS), "th") + "".join(row(line, "td") for line in self._lines())

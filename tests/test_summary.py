@@ -99,6 +99,7 @@ def test_statsmodels(backend, options, fit_intercept):
         np.testing.assert_allclose(own, theirs, rtol=1e-7)
     assert summary.deviance == pytest.approx(result.deviance, rel=1e-10)
     assert summary.examples == (300 if s is None else s.sum())
+    assert summary.parameters == len(summary.names) == 4 + fit_intercept
     if fit_intercept:
         assert summary.null_deviance == pytest.approx(result.null_deviance, rel=1e-8)
 
@@ -140,6 +141,7 @@ def test_penalty_has_a_posterior_and_no_test():
     a = 1 / (1 + np.exp(-Z @ summary.estimate))
     precision = (Z * (a * (1 - a))[:, None]).T @ Z + 200 * 0.1 * np.diag([0.0, 1, 1, 1, 1])
     np.testing.assert_allclose(summary.covariance, np.linalg.inv(precision), rtol=1e-6)
+    assert summary.log_likelihood == pytest.approx(np.log(np.where(y, a, 1 - a)).sum(), rel=1e-10)
     assert np.isnan(summary.z).all() and np.isnan(summary.p_value).all() and np.isnan([summary.aic, summary.bic]).all()
     assert "l2 = 0.1 shrinks the estimates" in str(summary) and "AIC" not in str(summary)
 
@@ -258,7 +260,7 @@ def test_forms():
     assert values["names"] == list(frame.index) and values["estimate"] == summary.estimate.tolist()
     assert values["standard_error"][1] is None and values["z"][2] == summary.z[2]
     page = summary._repr_html_()
-    assert "&lt;b&gt;" in page and "<b>" not in page.replace("<b>Logistic", "") and page.count("<tr>") == 8 + 5
+    assert "&lt;b&gt;" in page and "&lt;yes&gt;" in page and "<yes>" not in page and "<b>" not in page.replace("<b>Logistic", "") and page.count("<tr>") == 8 + 5
     lines = str(summary).splitlines()
     assert len({len(line) for line in lines if line.startswith(("  (int", "  a very", "              "))}) == 1
     assert max(map(len, lines)) < 150
