@@ -104,7 +104,6 @@ def _covariance(training: Training, objective: Objective, problem: Standardised,
     if training.is_separated:
         return unknown, free, ["The classes are separated: the likelihood has no maximum, and no standard errors exist."]
     l2 = training.objective_options["l2"]
-
     H = problem.hessian(u)[:free, :free] * (objective.rule.to_mean * examples)
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     inverse, flat = _inverse(H / np.outer(scale, scale))
