@@ -23,8 +23,11 @@ __version__ = "0.1.0"
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
            "show_versions", "train", "warmup"]
 
-_LATER = {"LogisticRegression": "the scikit-learn estimator; fastlr.train has the same optimum in it",
-          "graph": "the computation graph; fastlr.cost_and_gradient gives J and its derivatives"}
+_LATER = {"graph": "the computation graph; fastlr.cost_and_gradient gives J and its derivatives"}
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "LogisticRegression"]
 
 
 class _NotThereYet(NotImplementedError, AttributeError):
@@ -32,6 +35,13 @@ class _NotThereYet(NotImplementedError, AttributeError):
 
 
 def __getattr__(name: str) -> Any:
+    if name == "LogisticRegression":                # not in __all__: `import *` would import scikit-learn
+        try:
+            from fastlr.estimator import LogisticRegression
+        except ImportError as error:
+            raise ImportError("fastlr.LogisticRegression needs scikit-learn 1.6 or later, which can't be imported "
+                              f"({error}); install it with: pip install fastlr[sklearn]") from error
+        return LogisticRegression
     if name in _LATER:
         raise _NotThereYet(f"fastlr.{name} is not there yet: {_LATER[name]}")
     raise AttributeError(f"module 'fastlr' has no attribute {name!r}")

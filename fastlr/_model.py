@@ -208,8 +208,41 @@ class Model:
         _model_file.save(self, path)
 
     def to_sklearn(self) -> Any:
-        """Not there yet: the same model as a scikit-learn estimator."""
-        raise NotImplementedError("Model.to_sklearn is not there yet; coef_ is w[None], intercept_ is [b], classes_ is classes")
+        """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install fastlr[sklearn]).
+
+        It has `coef_`, `intercept_`, `classes_`, `n_iter_`, `n_features_in_`, and `feature_names_in_` if X was a data frame.
+        Nothing else is carried over: its parameters, `C` among them, are scikit-learn's defaults, and training it again
+        would not give this model.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+
+        Raises
+        ------
+        ValueError
+            A model with an offset, which scikit-learn's class doesn't know.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
+        >>> model.to_sklearn().predict([[2.5]])
+        array(['yes'], dtype='<U3')
+        """
+        if self.has_offset:
+            raise ValueError("the model was trained with an offset, which scikit-learn's LogisticRegression doesn't know")
+        from sklearn.linear_model import LogisticRegression
+
+        estimator = LogisticRegression()
+        estimator.coef_ = self.w[np.newaxis].copy()
+        estimator.intercept_ = np.array([self.b])
+        estimator.classes_ = self.classes.copy()
+        estimator.n_iter_ = np.array([self.n_iter], np.int32)
+        estimator.n_features_in_ = self.w.size
+        if self.feature_names is not None:
+            estimator.feature_names_in_ = np.array(self.feature_names, object)
+        return estimator
 
 
 def _plain_list(A: np.ndarray) -> list[Any]:

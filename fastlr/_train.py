@@ -13,7 +13,6 @@ from fastlr._objective import Objective
 from fastlr.backends import _startup
 
 
-@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
           max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
           fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
@@ -105,6 +104,22 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model.w.round(6), round(model.b, 6)
     (array([0.80956, 2.05082]), 1.594871)
     """
+    model, warning = fit(X, y, backend=backend, solver=solver, learning_rate=learning_rate, max_iter=max_iter, tol=tol, l2=l2,
+                         reduction=reduction, fit_intercept=fit_intercept, sample_weight=sample_weight,
+                         class_weight=class_weight, offset=offset, init=init, n_threads=n_threads, callback=callback,
+                         progress=progress)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=2)
+    return model
+
+
+@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
+def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
+        max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
+        fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None, init: Any = None,
+        n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
+        progress: bool = False) -> tuple[Model, Warning | None]:
+    """`train`, with the warning handed over: the estimator issues it under scikit-learn's category too."""
     start, compiled = time.perf_counter(), _startup.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
@@ -119,14 +134,13 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         objective = Objective(kernel, data, **objective_options, n_threads=count)
         result = module.solve(objective, theta, options)
 
-    if result.warning is not None:
-        warnings.warn(result.warning, stacklevel=2)
     compile_time = _startup.seconds() - compiled
-    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(), cost=result.cost,
-                 costs=result.costs.copy(), n_iter=result.costs.size, converged=result.converged,
-                 stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver,
-                 backend=backend, n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
-                 feature_names=data.feature_names, has_offset=data.offset.size > 0)
+    model = Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(), cost=result.cost,
+                  costs=result.costs.copy(), n_iter=result.costs.size, converged=result.converged,
+                  stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap, solver=result.solver,
+                  backend=backend, n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                  feature_names=data.feature_names, has_offset=data.offset.size > 0)
+    return model, result.warning
 
 
 @np.errstate(all="ignore")
