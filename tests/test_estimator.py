@@ -34,11 +34,9 @@ from fastlr import LogisticRegression
 from fastlr.backends._processors import processors
 from tests.problems import problem, weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*X does not have valid feature names:UserWarning:sklearn.utils.estimator_checks")
-
 
 def impossible(estimator):
-    """What no optimum of this objective passes; scikit-learn's own class, trained to the end, doesn't either."""
+    """Checks that ask for what the optimum of the objective is not, or where there is none."""
     if estimator.C == np.inf:
         return {"check_sample_weight_equivalence_on_dense_data": "15 rows of 30 columns are separable: there is no optimum"}
     if not estimator.fit_intercept:
