@@ -24,16 +24,19 @@ __version__ = "0.1.0"
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
            "show_versions", "train", "warmup"]
 
-_LATER = {"LogisticRegression": "the scikit-learn estimator; fastlr.train has the same optimum in it"}
 
-
-class _NotThereYet(NotImplementedError, AttributeError):
-    """Both, so that hasattr() answers False."""
+def __dir__() -> list[str]:
+    return [*globals(), "LogisticRegression", "graph"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "graph":                         # on first use
+    if name == "graph":                         # on first use, like
         return importlib.import_module("fastlr.graph")
-    if name in _LATER:
-        raise _NotThereYet(f"fastlr.{name} is not there yet: {_LATER[name]}")
+    if name == "LogisticRegression":            # which is not in __all__: `import *` would import scikit-learn
+        try:
+            from fastlr.estimator import LogisticRegression
+        except ImportError as error:
+            raise ImportError("fastlr.LogisticRegression needs scikit-learn 1.6 or later, which can't be imported "
+                              f"({error}); install it with: pip install fastlr[sklearn]") from error
+        return LogisticRegression
     raise AttributeError(f"module 'fastlr' has no attribute {name!r}")

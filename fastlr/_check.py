@@ -380,7 +380,7 @@ def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.nd
         i = int(np.argmax(bad))
         raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
     if at_least_zero and not A.any():
-        raise ValueError(f"{name} is 0 in every row; some row must count")
+        raise ValueError(f"{name} is zero in every row; some row must count")
     return A
 
 

@@ -217,19 +217,19 @@ class Model:
         >>> summary.names, summary.estimate.round(3), summary.standard_error.round(3)
         (('(intercept)', 'x0'), array([-5.77 ,  2.565]), array([4.036, 1.721]))
         """
-        found = self._statistics
+        found, names = self._statistics, names_of(self.feature_names, self.w.size)
         if found is None:
             if self._training is None:
                 raise ValueError("this model comes from a file or a pickle that was made before its first summary(), without the "
                                  "training data; call summary() before saving")
-            found = statistics(self._training, np.append(self.w, self.b), self.cost)
+            found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
             self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         other, label = _plain(self.classes)
         head = {"probability of": f"{label!r}, against {other!r}",
                 "examples": f"{found.examples:.12g}",
                 "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)"}
-        return summary(self.w, self.b, names_of(self.feature_names, self.w.size), head, found)
+        return summary(self.w, self.b, names, head, found)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a file, which `fastlr.load` reads; JSON, with every bit of every number.
@@ -264,8 +264,41 @@ class Model:
         _model_file.save(self, path)
 
     def to_sklearn(self) -> Any:
-        """Not there yet: the same model as a scikit-learn estimator."""
-        raise NotImplementedError("Model.to_sklearn is not there yet; coef_ is w[None], intercept_ is [b], classes_ is classes")
+        """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install fastlr[sklearn]).
+
+        It has `coef_`, `intercept_`, `classes_`, `n_iter_`, `n_features_in_`, and `feature_names_in_` if X was a data frame.
+        Nothing else is carried over: its parameters, `C` among them, are scikit-learn's defaults, and training it again
+        would not give this model.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+
+        Raises
+        ------
+        ValueError
+            A model with an offset, which scikit-learn's class doesn't know.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
+        >>> model.to_sklearn().predict([[2.5]])
+        array(['yes'], dtype='<U3')
+        """
+        if self.has_offset:
+            raise ValueError("the model was trained with an offset, which scikit-learn's LogisticRegression doesn't know")
+        from sklearn.linear_model import LogisticRegression
+
+        estimator = LogisticRegression()
+        estimator.coef_ = self.w[np.newaxis].copy()
+        estimator.intercept_ = np.array([self.b])
+        estimator.classes_ = self.classes.copy()
+        estimator.n_iter_ = np.array([self.n_iter], np.int32)
+        estimator.n_features_in_ = self.w.size
+        if self.feature_names is not None:
+            estimator.feature_names_in_ = np.array(self.feature_names, object)
+        return estimator
 
 
 def _plain(value: Any) -> Any:

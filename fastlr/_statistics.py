@@ -69,7 +69,7 @@ def names_of(feature_names: tuple[str, ...] | None, n: int) -> tuple[str, ...]:
     return tuple(f"x{j}" for j in range(n)) if feature_names is None else feature_names
 
 
-def statistics(training: Training, theta: np.ndarray, cost: float) -> Statistics:
+def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
     """The statistics at theta (n + 1,), where J was `cost`: one pass each for moments, gradient and Hessian.
 
     Raises
@@ -90,13 +90,13 @@ def statistics(training: Training, theta: np.ndarray, cost: float) -> Statistics
         examples = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
         penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
         log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
-        covariance, parameters, notes = _covariance(training, objective, problem, u, grad, examples)
+        covariance, parameters, notes = _covariance(training, names, objective, problem, u, grad, examples)
         return Statistics(covariance, examples, parameters, log_likelihood, _null_log_likelihood(training, theta[-1], examples),
                           options["l2"], options["fit_intercept"], tuple(notes))
 
 
-def _covariance(training: Training, objective: Objective, problem: Standardised, u: np.ndarray, grad: np.ndarray,
-                examples: float) -> tuple[np.ndarray, int, list[str]]:
+def _covariance(training: Training, names: tuple[str, ...], objective: Objective, problem: Standardised, u: np.ndarray,
+                grad: np.ndarray, examples: float) -> tuple[np.ndarray, int, list[str]]:
     """The covariance of theta, how many parameters are determined, and what to say about both."""
     size = u.size
     free = size if training.objective_options["fit_intercept"] else size - 1
@@ -120,8 +120,8 @@ def _covariance(training: Training, objective: Objective, problem: Standardised,
     covariance[touched] = covariance[:, touched] = np.nan
     notes = []
     if touched.any():
-        names = np.array([*names_of(training.data.feature_names, size - 1), "(intercept)"])[touched]
-        listed = ", ".join(names[:_MOST_NAMES]) + (f" and {names.size - _MOST_NAMES} more" if names.size > _MOST_NAMES else "")
+        undetermined = np.array([*names, "(intercept)"])[touched]
+        listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {undetermined.size - _MOST_NAMES} more" if undetermined.size > _MOST_NAMES else "")
         notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
     if training.has_class_weight:
         covariance[:] = np.nan

@@ -16,7 +16,6 @@ from fastlr._warnings import SeparationWarning
 from fastlr.backends import _startup
 
 
-@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
           max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
           fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
@@ -125,6 +124,22 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model.stop_reason, model.n_iter - best[1].n_iter
     ('the callback asked to stop', 10)
     """
+    model, warning = fit(X, y, backend=backend, solver=solver, learning_rate=learning_rate, max_iter=max_iter, tol=tol, l2=l2,
+                         reduction=reduction, fit_intercept=fit_intercept, sample_weight=sample_weight,
+                         class_weight=class_weight, offset=offset, init=init, n_threads=n_threads, callback=callback,
+                         progress=progress)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=2)
+    return model
+
+
+@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
+def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
+        max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
+        fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None, init: Any = None,
+        n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
+        progress: bool = False) -> tuple[Model, Warning | None]:
+    """`train`, with the warning handed over: the estimator issues it under scikit-learn's category too."""
     start, compiled = time.perf_counter(), _startup.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
@@ -145,17 +160,16 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         if options.progress is not None:
             options.progress.close()
 
-    if result.warning is not None:
-        warnings.warn(result.warning, stacklevel=2)
     compile_time = _startup.seconds() - compiled
     training = Training(data, backend, objective_options, n_threads, class_weight is not None,
-                        isinstance(result.warning, SeparationWarning))
-    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
-                 cost=float(result.history.cost[-1]), costs=result.history.cost[:-1], history=result.history,
-                 n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
-                 grad_norm=result.grad_norm, gap=result.gap, solver=result.solver, backend=backend, n_threads=count,
-                 elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
-                 feature_names=data.feature_names, has_offset=data.offset.size > 0, _training=training)
+                         isinstance(result.warning, SeparationWarning))
+    model = Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
+                  cost=float(result.history.cost[-1]), costs=result.history.cost[:-1], history=result.history,
+                  n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
+                  grad_norm=result.grad_norm, gap=result.gap, solver=result.solver, backend=backend, n_threads=count,
+                  elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                  feature_names=data.feature_names, has_offset=data.offset.size > 0, _training=training)
+    return model, result.warning
 
 
 @np.errstate(all="ignore")

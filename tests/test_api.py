@@ -91,13 +91,6 @@ def test_every_public_name_is_documented():
     assert set(fastlr.__all__) <= set(dir(fastlr))
 
 
-@pytest.mark.parametrize("name", ["LogisticRegression"])
-def test_names_that_come_later_say_so(name):
-    with pytest.raises(NotImplementedError, match=f"fastlr.{name} is not there yet"):
-        getattr(fastlr, name)
-    assert not hasattr(fastlr, name)
-
-
 def test_graph_comes_on_first_use():
     code = "import sys, fastlr; print('fastlr.graph' in sys.modules, fastlr.graph.Value(3) * 2)"
     assert run(code).stdout == "False 3 * 2 = 6\n"

@@ -178,7 +178,7 @@ REFUSED = [
     ("sample_weight nan", {"sample_weight": put(ONES, np.nan)}, ValueError, r"^sample_weight must be finite.* nan at row 4$"),
     ("sample_weight inf", {"sample_weight": put(ONES, np.inf)}, ValueError, r"^sample_weight must be finite.* inf at row 4$"),
     ("sample_weight 1e308", {"sample_weight": put(ONES, 1e308)}, ValueError, r"^sample_weight .*1e\+150.* 1e\+308 at row 4$"),
-    ("sample_weight all 0", {"sample_weight": 0 * ONES}, ValueError, r"^sample_weight is 0 in every row"),
+    ("sample_weight all 0", {"sample_weight": 0 * ONES}, ValueError, r"^sample_weight is zero in every row"),
     ("sample_weight 0 on class 0", {"sample_weight": Y}, ValueError, r"^every row of class 0 has weight 0; both classes"),
     ("sample_weight 0 on a text", {"sample_weight": 1 - Y, "y": TEXT}, ValueError, r"^every row of class 'yes' has weight 0;"),
     ("sample_weight 0, balanced", {"sample_weight": Y, "class_weight": "balanced"}, ValueError, r"^every row of class 0 has"),

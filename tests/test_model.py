@@ -308,14 +308,6 @@ def test_dict_keeps_names(framed):
     assert json.loads(json.dumps(framed.to_dict()))["feature_names"] == ["age", "height", "mass"]
 
 
-@pytest.mark.parametrize(("call", "text"), [
-    (lambda model: model.to_sklearn(), r"^Model\.to_sklearn is not there yet; .*coef_"),
-], ids=["to_sklearn"])
-def test_not_there_yet(model, call, text):
-    with pytest.raises(NotImplementedError, match=text):
-        call(model)
-
-
 def test_repr(model):
     assert repr(model) == (f"<fastlr.Model: 3 features, J = {model.cost:.6g} after 10 updates, tol = 0, solver 'gd', "
                            "backend 'numpy'>")

@@ -1,0 +1,244 @@
+"""fastlr.train as a scikit-learn classifier."""
+
+import dataclasses
+import math
+import sys
+import warnings
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn import exceptions
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+import fastlr
+from fastlr import _check_options
+from fastlr._train import fit
+from fastlr.backends._processors import processors
+from fastlr.backends.numpy_vectorized import sigmoid
+
+_SMALLEST_C = 1e-300            # 1/C is finite
+
+
+class ConvergenceWarning(fastlr.ConvergenceWarning, exceptions.ConvergenceWarning):
+    """Both packages' warning, so that a filter for either finds it."""
+
+
+class SeparationWarning(fastlr.SeparationWarning, ConvergenceWarning):
+    """Likewise, where the classes can be told apart without error."""
+
+
+class LogisticRegression(ClassifierMixin, BaseEstimator):
+    """Logistic regression of two classes, trained by `fastlr.train`, as a scikit-learn classifier.
+
+    Minimises scikit-learn's objective, C sum_i s_i loss_i + ||w||^2 / 2, with the sample and class weights in s_i; the
+    intercept is free.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the penalty; np.inf for none.
+    l1_ratio : float, default=0.0
+        0 is the l2 penalty, the only one there is.
+    tol : float, default=1e-9
+        What it means is said at `fastlr.train`: a bound on the gradient in standardised coordinates, on the scale of the mean
+        loss.  0 makes exactly `max_iter` updates.
+    fit_intercept : bool, default=True
+        Whether there is an intercept.
+    class_weight : dict or "balanced", default=None
+        Multiplies `sample_weight`: a dict from label to weight, or "balanced" for the same total in both classes.
+    random_state : default=None
+        Without effect, as nothing is random.
+    solver : {"auto", "newton", "lbfgs", "gd"}, default="auto"
+        As for `fastlr.train`.
+    max_iter : int, default=100
+        The most updates.
+    verbose : int, default=0
+        Other than 0 shows the progress, as `progress=True` of `fastlr.train`.
+    warm_start : bool, default=False
+        Whether `fit` starts from `coef_` and `intercept_` if there are any.
+    n_jobs : int, default=None
+        The most threads; -1 is all processors, -2 all but one.  By default `fastlr.train` chooses.  The result is the same to
+        the last bit.
+    backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}, default="auto"
+        The kernel, as for `fastlr.train`.
+
+    Attributes
+    ----------
+    coef_ : (1, n_features) float64
+        These two are what predicts: writing to them changes predictions, and not `model_`.
+    intercept_ : (1,) float64
+        0 without an intercept.
+    classes_ : (2,)
+        The labels, sorted.
+    n_iter_ : (1,) int32
+        Updates on all rows.
+    model_ : fastlr.Model
+        All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...
+    n_features_in_ : int
+    feature_names_in_ : (n_features_in_,) of str
+        If X was a data frame.
+
+    Notes
+    -----
+    The differences from scikit-learn's class:
+
+    - `tol` doesn't depend on the units of the columns.  Its default, a tenth of `fastlr.train`'s, leads to the optimum to some
+      eight digits, so that integer weights and repeated rows predict the same to the 1e-7 that scikit-learn's checks ask for.
+    - Two classes only; for more wrap it in `sklearn.multiclass.OneVsRestClassifier`.
+    - No l1 penalty, so no `sparsify` either; no sparse X yet.
+    - `penalty` (deprecated there), and `dual` and `intercept_scaling` (of liblinear), don't exist.
+    - `n_jobs` means something.
+    - Attributes and predictions are float64 for any X.
+    - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is 1 - p, no logarithm that of 0.
+    - NaN and infinity are refused with their place; a `class_weight` for a label that y lacks is refused.
+    - `n_iter_` is 0 where a warm start, or the start from a sample of the rows, is the optimum already.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> classifier = fastlr.LogisticRegression(C=10.0).fit(X, y)
+    >>> round(float(classifier.score(X, y)), 2), classifier.model_.converged
+    (0.97, True)
+    >>> round(float(cross_val_score(classifier, X, y).mean()), 2)
+    0.95
+    """
+
+    def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
+                 class_weight: Any = None, random_state: Any = None, solver: str = "auto", max_iter: int = 100,
+                 verbose: int = 0, warm_start: bool = False, n_jobs: int | None = None, backend: str = "auto") -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.backend = backend
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array_like, (n_samples, n_features)
+        y : array_like, (n_samples,)
+            Two labels of any kind.
+        sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters or data that can't be trained on.
+
+        Warns
+        -----
+        ConvergenceWarning, SeparationWarning
+            As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
+        """
+        options = self._train_options()
+        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.  For more classes, "
+                             "wrap the estimator in sklearn.multiclass.OneVsRestClassifier")
+
+        model, warning = fit(X, y, sample_weight=sample_weight, **options)
+        names = getattr(self, "feature_names_in_", None)
+        self.model_ = model if names is None else dataclasses.replace(model, feature_names=tuple(names))
+        self.classes_ = model.classes.copy()
+        self.coef_ = model.w[np.newaxis].copy()
+        self.intercept_ = np.array([model.b])
+        self.n_iter_ = np.array([model.n_iter], np.int32)
+        if warning is not None:
+            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+        return self
+
+    def _train_options(self) -> dict[str, Any]:
+        """The parameters as `fastlr.train` names them, checked where it can't know our name for them."""
+        if self.l1_ratio != 0:
+            raise ValueError(f"l1_ratio must be 0, the l2 penalty, which is the only one that fastlr has; not {self.l1_ratio!r}")
+        start = None
+        if _check_options.flag("warm_start", self.warm_start) and hasattr(self, "coef_"):
+            start = (self.coef_, self.intercept_[0] if self.fit_intercept else 0.0)
+        return {"reduction": "sum", "l2": _l2(self.C), "tol": _check_options.number("tol", self.tol, at_least=0.0),
+                "fit_intercept": self.fit_intercept, "class_weight": self.class_weight, "solver": self.solver,
+                "max_iter": _check_options.integer("max_iter", self.max_iter, at_least=0), "progress": bool(self.verbose),
+                "init": start, "n_threads": _n_threads(self.n_jobs), "backend": self.backend}
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The log-odds of the second class, z = X w + b.
+
+        Parameters
+        ----------
+        X : array_like, (n_samples, n_features)
+
+        Returns
+        -------
+        (n_samples,) float64
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        as_it_stands = dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]),
+                                           feature_names=None)
+        return as_it_stands.decision_function(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The more probable class of each row, (n_samples,)."""
+        z = self.decision_function(X)
+        return self.classes_[(z > 0.0).astype(np.intp)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
+        z = self.decision_function(X)
+        return np.column_stack([sigmoid(-z), sigmoid(z)])
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
+        z = self.decision_function(X)
+        return -np.logaddexp(0.0, np.column_stack([z, -z]))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _l2(C: Any) -> float:
+    """`fastlr.train`'s l2 beside a sum of losses."""
+    if isinstance(C, Real) and C == math.inf:
+        return 0.0
+    C = _check_options.number("C", C, above=0.0)
+    if C < _SMALLEST_C:
+        raise ValueError(f"C must be at least {_SMALLEST_C:g}, not {C!r}")
+    return 1.0 / C
+
+
+def _n_threads(n_jobs: Any) -> int | None:
+    """joblib's way of counting: -1 is all processors, -2 all but one."""
+    if n_jobs is None:
+        return None
+    n_jobs = _check_options.integer("n_jobs", n_jobs, at_least=-sys.maxsize)
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be None, a number of threads, or negative (-1 is all processors), not 0")
+    return n_jobs if n_jobs > 0 else max(1, processors() + 1 + n_jobs)
+
+
+def _as_scikit_learns(warning: Warning) -> Warning:
+    if isinstance(warning, fastlr.SeparationWarning):
+        return SeparationWarning(f"{warning}.  Here l2 is 1/C: set a finite C")
+    return ConvergenceWarning(str(warning))
