@@ -121,7 +121,8 @@ def _covariance(training: Training, names: tuple[str, ...], objective: Objective
     notes = []
     if touched.any():
         undetermined = np.array([*names, "(intercept)"])[touched]
-        listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {undetermined.size - _MOST_NAMES} more" if undetermined.size > _MOST_NAMES else "")
+        others = undetermined.size - _MOST_NAMES
+        listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
         notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
     if training.has_class_weight:
         covariance[:] = np.nan
