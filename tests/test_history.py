@@ -72,6 +72,9 @@ def test_history_of_a_divergence(backend):
         model = fastlr.train(X, y, learning_rate=1e9, max_iter=100, backend=backend)
     assert model.history.cost.shape == (model.n_iter + 1,) and model.history.cost[-1] == model.cost
     assert model.history.seconds.size == model.n_iter + 1 and np.isfinite(model.history.cost).all()
+    again = fastlr.train(X, y, learning_rate=1e9, max_iter=model.n_iter, backend=backend)
+    np.testing.assert_array_equal(again.history.cost, model.history.cost)
+    np.testing.assert_array_equal(again.w, model.w)
 
 
 def test_history_without_an_update():
