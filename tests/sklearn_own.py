@@ -46,8 +46,6 @@ LEFT_OUT = {
         r"test_logisticregression_warns_with_n_jobs", r"test_l1_ratio_None_deprecated"),
 }
 
-sklearn.linear_model.LogisticRegression = fastlr.LogisticRegression      # before the module of tests imports it
-
 _trainings = 0
 _train = fastlr.estimator.fit
 
@@ -60,7 +58,9 @@ def _counted(*args, **options):
     return _train(*args, solver="newton" if solver in ("newton-cholesky", "newton-cg") else solver, **options)
 
 
-fastlr.estimator.fit = _counted
+def pytest_configure():
+    sklearn.linear_model.LogisticRegression = fastlr.LogisticRegression     # before the module of tests imports it
+    fastlr.estimator.fit = _counted
 
 
 def pytest_collection_modifyitems(items):
