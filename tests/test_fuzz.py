@@ -36,10 +36,10 @@ class Wrong(AssertionError):
     """An outcome that is neither a refusal nor right."""
 
 
-@functools.cache
 PREDICTS = ("decision_function", "predict", "predict_proba", "score")
 
 
+@functools.cache
 def a_model(n):
     rng = np.random.default_rng(n)
     X = rng.standard_normal((50, n))
