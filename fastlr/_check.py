@@ -2,7 +2,7 @@
 
 Out comes X (m, n) float64, float32, uint8, int8 or int16 in C or Fortran order, finite, read-only; y (m,) int8, 0 or 1;
 sample_weight and offset (m,) float64, or (0,) where there are none.  X is copied only where its dtype or layout needs it.
-Solvers and kernels behind the gate never validate.
+SciPy's sparse X becomes a `Csr` (see `_sparse`).  Solvers and kernels behind the gate never validate.
 """
 
 import math
@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr import _sparse
 from fastlr._check_options import COMPLEX, NOT_NUMBERS, number
+from fastlr.backends._csr import Csr
 from fastlr.backends._forks import imported
 
 _ELEMENTS_A_CALL = 1 << 25
@@ -32,7 +34,7 @@ _FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 class Data(NamedTuple):
     """What `train` has been given, checked."""
 
-    X: np.ndarray
+    X: np.ndarray | Csr
     y: np.ndarray
     sample_weight: np.ndarray
     offset: np.ndarray
@@ -50,7 +52,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
     NotImplementedError
-        Sparse and Dask data.
+        Dask data, and sparse data that is not SciPy's.
     """
     X, names = matrix(X)
     m = X.shape[0]
@@ -74,28 +76,27 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
 # ---- X --------------------------------------------------------------------------------------------------------------
 
 def matrix(X: Any, names: tuple[str, ...] | None = None,
-           n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+           n_features: int | None = None) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
     """X as a kernel takes it, and its column names if it is a data frame.
 
     Parameters
     ----------
-    X : array_like, (m, n)
+    X : array_like or SciPy sparse matrix, (m, n)
     names, n_features : optional
         What the model that is to predict was trained on; a mismatch is an error.
     """
+    if _sparse.is_scipy(X):
+        _refuse_shape(X.shape, n_features)
+        sparse = _sparse.csr(X)
+        _refuse_stored_not_finite(sparse)
+        return sparse, None
     _refuse_what_comes_later("X", X)
     found = _column_names(X)
     if names is not None and found is not None and found != names:
         raise ValueError(_column_mismatch(found, names))
     _refuse_dates("X", X)
     A = _as_array("X", X)
-    if A.ndim != 2:
-        hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if A.ndim == 1 else ""
-        raise ValueError(f"X must have two dimensions, examples and features; it has shape {A.shape}{hint}")
-    if n_features is not None and A.shape[1] != n_features:
-        raise ValueError(f"X has {A.shape[1]} features, and the model was trained on {n_features}")
-    if A.size == 0:
-        raise ValueError(f"X is empty: it has shape {A.shape}")
+    _refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)
     if A.dtype.kind not in "biuf":
@@ -110,6 +111,16 @@ def matrix(X: Any, names: tuple[str, ...] | None = None,
     return _frozen(A), found
 
 
+def _refuse_shape(shape: tuple[int, ...], n_features: int | None) -> None:
+    if len(shape) != 2:
+        hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if len(shape) == 1 else ""
+        raise ValueError(f"X must have two dimensions, examples and features; it has shape {shape}{hint}")
+    if n_features is not None and shape[1] != n_features:
+        raise ValueError(f"X has {shape[1]} features, and the model was trained on {n_features}")
+    if 0 in shape:
+        raise ValueError(f"X is empty: it has shape {shape}")
+
+
 def _kernel_dtype(dtype: np.dtype) -> np.dtype:
     """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it."""
     return dtype if dtype.name in KERNEL_DTYPES else np.dtype(np.float32 if dtype in _FITS_FLOAT32 else np.float64)
@@ -121,8 +132,8 @@ _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
 def _refuse_what_comes_later(name: str, value: Any) -> None:
     package = type(value).__module__.partition(".")[0]
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
-        raise NotImplementedError(f"{name} is sparse ({type(value).__name__}), which fastlr can't train on yet; "
-                                  f"if it fits into memory, pass {name}.toarray()")
+        way_out = "pass a scipy.sparse.csr_array" if name == "X" else f"pass {name}.toarray()"
+        raise NotImplementedError(f"{name} is sparse ({package}'s {type(value).__name__}), which fastlr can't use; {way_out}")
     if package in ("dask", "dask_expr"):
         raise NotImplementedError(f"{name} is a Dask collection, which fastlr can't train on yet; "
                                   f"if it fits into memory, pass {name}.compute()")
@@ -199,6 +210,17 @@ def _refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
                          f"{_place(first, names)}.  Scale the features")
     raise ValueError(f"X has {count} value(s) that are NaN, infinite or too large; the first is {value!r} at "
                      f"{_place(first, names)}.  Drop or impute them")
+
+
+def _refuse_stored_not_finite(X: Csr) -> None:
+    if _sum_of_squares(X.values) <= _LARGEST ** 2:
+        return
+    bad = np.flatnonzero(~(np.abs(X.values) <= X.dtype.type(min(_LARGEST, float(np.finfo(X.dtype).max)))))
+    if bad.size:
+        value, where = float(X.values[bad[0]]), _place(_sparse.place(X, int(bad[0])))
+        what, way_out = ((f"beyond {_LARGEST:g} in magnitude", "Scale the features") if math.isfinite(value) else
+                         ("that are NaN, infinite or too large", "Drop or impute them"))
+        raise ValueError(f"X has {bad.size} value(s) {what}; the first is {value!r} at {where}.  {way_out}")
 
 
 def _sum_of_squares(flat: np.ndarray) -> float:
