@@ -43,14 +43,14 @@ def csr(X: Any) -> Csr:
             _refuse_out_of_range(np.asarray(places), X.shape[axis], ("row", "column")[axis])
     if X.format != "csr":
         X = X.tocsr()
-    m, n = X.shape
+    n = X.shape[1]
     index = np.dtype(np.int32 if X.indices.dtype == X.indptr.dtype == np.int32 else np.int64)
     stored = int(X.indptr[-1])
     result = Csr(_floats(X.data[:stored]), np.ascontiguousarray(X.indices[:stored], index),
                  np.ascontiguousarray(X.indptr, index), n)
     if not _is_in_order(result):
         result = _in_order(result)
-    return Csr(*(_frozen(part) for part in result[:3]), n)
+    return Csr(_frozen(result.values), _frozen(result.indices), _frozen(result.indptr), n)
 
 
 def _refuse_corrupt(X: Any) -> None:
@@ -68,8 +68,8 @@ def _refuse_corrupt(X: Any) -> None:
         i = int(np.argmax(falls))
         raise ValueError(f"X is a damaged {type(X).__name__}: indptr falls from {int(indptr[i])} to {int(indptr[i + 1])} at {i}")
     if indptr[-1] > min(len(indices), len(X.data)):
-        raise ValueError(f"X is a damaged {type(X).__name__}: indptr ends at {int(indptr[-1])}, and there are {len(X.data)} values "
-                         f"and {len(indices)} indices")
+        raise ValueError(f"X is a damaged {type(X).__name__}: indptr ends at {int(indptr[-1])}, and there are {len(X.data)} "
+                         f"values and {len(indices)} indices")
     _refuse_out_of_range(indices[:int(indptr[-1])], columns, "index")
 
 

@@ -1,7 +1,7 @@
 """Chunks of rows: what is split between threads, and how the pieces are put together.
 
-Chunks depend on the shape (and stored size) of X alone, each writes a row of its own, and one strict loop adds the rows in order.  So
-the bits of a result are the same for any number of threads, one included.
+Chunks depend on the shape (and stored size) of X alone, each writes a row of its own, and one strict loop adds the rows
+in order.  So the bits of a result are the same for any number of threads, one included.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """The lecture's vectorised form: two matrix products, one forward and one backward.
 
-Sparse X goes through SciPy's products.  Float64 goes through in one piece, unless it is very large.  Any other dtype is turned into float64 a block of rows at a
-time, so that X is never copied whole and sums over many rows are float64 sums.
+Float64 and sparse X (whose products are SciPy's) go through in one piece, unless they are very large.  Any other dtype is
+turned into float64 a block of rows at a time, so that X is never copied whole and sums over many rows are float64 sums.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,8 @@ def _row_blocks(X: Any) -> Iterator[slice]:
     """Slices of rows that cover X: `pieces` for float64, else blocks that are cheap to convert."""
     m, n = X.shape
     rows = max(1, _BLOCK_BYTES // (8 * n))
-    blocks = pieces(X) if X.dtype == np.float64 or isinstance(X, Csr) else [(start, min(start + rows, m)) for start in range(0, m, rows)]
+    whole = X.dtype == np.float64 or isinstance(X, Csr)
+    blocks = pieces(X) if whole else [(start, min(start + rows, m)) for start in range(0, m, rows)]
     return (slice(*block) for block in blocks)
 
 
