@@ -14,7 +14,7 @@ from fastlr.backends._csr import Csr
 from fastlr.backends._forks import imported
 
 _BLOCK = 1 << 20
-_FLOAT32_HOLDS = "?bBhHe"       # dtypes, by character
+_FLOAT32_HOLDS = "?bBhH"       # dtypes, by character
 _COMPRESSED = ("csr", "csc", "bsr")
 
 
