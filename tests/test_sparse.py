@@ -238,8 +238,9 @@ def test_other_formats_are_converted(convert):
     np.testing.assert_allclose(np.append(dw, db), np.append(dw_dense, db_dense), atol=1e-14)
 
 
-@pytest.mark.parametrize(("dtype", "kept"), [("uint8", "float32"), ("bool", "float32"), ("int16", "float32"), ("uint16", "float32"),
-                                             ("int32", "float64"), ("int64", "float64"), (">f8", "float64"), (">f4", "float32")])
+@pytest.mark.parametrize(("dtype", "kept"), [
+    ("uint8", "float32"), ("bool", "float32"), ("int16", "float32"), ("uint16", "float32"),
+    ("int32", "float64"), ("int64", "float64"), (">f8", "float64"), (">f4", "float32")])
 def test_other_numbers_become_floats(dtype, kept):
     D = np.array([[1, 0, 3], [0, 2, 0]]).astype(dtype)
     X = sp.csr_array(D.astype(np.dtype(dtype).newbyteorder("=")))
@@ -312,7 +313,11 @@ def test_what_is_refused(X, error, text):
 
 
 def test_scipy_is_not_imported_for_dense_x():
-    code = "import sys, fastlr; fastlr.train([[0.], [1.], [2.], [3.]], [0, 1, 0, 1], backend='numpy'); print('scipy' in sys.modules)"
+    code = """
+import sys, fastlr
+fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], backend="numpy")
+print("scipy" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
