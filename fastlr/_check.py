@@ -2,17 +2,19 @@
 
 Out comes X (m, n) float64, float32, uint8, int8 or int16 in C or Fortran order, finite, read-only; y (m,) int8, 0 or 1;
 sample_weight and offset (m,) float64, or (0,) where there are none.  X is copied only where its dtype or layout needs it.
-Solvers and kernels behind the gate never validate.
+SciPy's sparse X becomes a `Csr` (see `_sparse`).  Solvers and kernels behind the gate never validate.
 """
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr import _sparse
 from fastlr._check_options import COMPLEX, NOT_NUMBERS, number
+from fastlr.backends._csr import Csr
 from fastlr.backends._forks import imported
 
 _ELEMENTS_A_CALL = 1 << 25
@@ -33,7 +35,7 @@ _FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 class Data(NamedTuple):
     """What `train` has been given, checked."""
 
-    X: np.ndarray
+    X: np.ndarray | Csr
     y: np.ndarray
     sample_weight: np.ndarray
     offset: np.ndarray
@@ -51,7 +53,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
     NotImplementedError
-        Sparse and Dask data.
+        Dask data, and sparse data that is not SciPy's.
     """
     X, names = matrix(X)
     m = X.shape[0]
@@ -74,7 +76,7 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
 
 # ---- X --------------------------------------------------------------------------------------------------------------
 
-def matrix(X: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
+def matrix(X: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
     """X as a kernel takes it, and its column names if it is a data frame."""
     A, names = _real_matrix(X)
     refuse_not_finite(A, names)
@@ -82,12 +84,12 @@ def matrix(X: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
 
 
 def matrix_to_predict(X: Any, names: tuple[str, ...] | None,
-                      n_features: int) -> tuple[np.ndarray, tuple[str, ...] | None]:
+                      n_features: int) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
     """Like `matrix`, but values that are not finite get through.
 
     Parameters
     ----------
-    X : array_like, (m, n)
+    X : array_like or SciPy sparse matrix, (m, n)
     names, n_features
         What the model was trained on; a mismatch is an error.
     """
@@ -95,22 +97,19 @@ def matrix_to_predict(X: Any, names: tuple[str, ...] | None,
 
 
 def _real_matrix(X: Any, names: tuple[str, ...] | None = None,
-                 n_features: int | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
+                 n_features: int | None = None) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
     A, found = X, None
     if type(X) is not np.ndarray:
+        if _sparse.is_scipy(X):
+            _refuse_shape(X.shape, n_features)
+            return _sparse.csr(X), None
         _refuse_what_comes_later("X", X)
         found = _column_names(X)
         if names is not None and found is not None and found != names:
             raise ValueError(_column_mismatch(found, names))
         _refuse_dates("X", X)
         A = _as_array("X", X)
-    if A.ndim != 2:
-        hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if A.ndim == 1 else ""
-        raise ValueError(f"X must have two dimensions, examples and features; it has shape {A.shape}{hint}")
-    if n_features is not None and A.shape[1] != n_features:
-        raise ValueError(f"X has {A.shape[1]} features, and the model was trained on {n_features}")
-    if A.size == 0:
-        raise ValueError(f"X is empty: it has shape {A.shape}")
+    _refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)
     if A.dtype.kind not in "biuf":
@@ -126,6 +125,16 @@ def _real_matrix(X: Any, names: tuple[str, ...] | None = None,
     return _frozen(A), found
 
 
+def _refuse_shape(shape: tuple[int, ...], n_features: int | None) -> None:
+    if len(shape) != 2:
+        hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if len(shape) == 1 else ""
+        raise ValueError(f"X must have two dimensions, examples and features; it has shape {shape}{hint}")
+    if n_features is not None and shape[1] != n_features:
+        raise ValueError(f"X has {shape[1]} features, and the model was trained on {n_features}")
+    if 0 in shape:
+        raise ValueError(f"X is empty: it has shape {shape}")
+
+
 def _kernel_dtype(dtype: np.dtype) -> np.dtype:
     """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it."""
     return dtype if dtype in _TAKEN else np.dtype(np.float32 if dtype in _FITS_FLOAT32 else np.float64)
@@ -137,8 +146,8 @@ _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
 def _refuse_what_comes_later(name: str, value: Any) -> None:
     package = type(value).__module__.partition(".")[0]
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
-        raise NotImplementedError(f"{name} is sparse ({type(value).__name__}), which fastlr can't train on yet; "
-                                  f"if it fits into memory, pass {name}.toarray()")
+        way_out = "pass a scipy.sparse.csr_array" if name == "X" else f"pass {name}.toarray()"
+        raise NotImplementedError(f"{name} is sparse ({package}'s {type(value).__name__}), which fastlr can't use; {way_out}")
     if package in ("dask", "dask_expr"):
         raise NotImplementedError(f"{name} is a Dask collection, which fastlr can't train on yet; "
                                   f"if it fits into memory, pass {name}.compute()")
@@ -194,27 +203,33 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
     raise ValueError(f"{name} holds values that are not numbers")
 
 
-def refuse_not_finite(A: np.ndarray, names: tuple[str, ...] | None) -> None:
-    if A.dtype.kind != "f" or _sum_of_squares(A.ravel(order="K")) <= _LARGEST ** 2:     # where they all would show
+def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None) -> None:
+    """Raise ValueError, with the place, where X holds what `train` can't square."""
+    values = X.values if isinstance(X, Csr) else X.ravel(order="K")
+    if X.dtype.kind != "f" or _sum_of_squares(values) <= _LARGEST ** 2:         # where they all would show
         return
-    largest = A.dtype.type(min(_LARGEST, float(np.finfo(A.dtype).max)))     # float32 can't hold _LARGEST
-    first = None
-    count = 0
+    largest = X.dtype.type(min(_LARGEST, float(np.finfo(X.dtype).max)))         # float32 can't hold _LARGEST
+    if isinstance(X, Csr):
+        stored = np.flatnonzero(~(np.abs(X.values) <= largest))
+        bad = [(stored.size, _sparse.place(X, int(stored[0])), float(X.values[stored[0]]))] if stored.size else []
+    else:
+        bad = list(_not_finite_in_blocks(X, largest))
+    if not bad:
+        return
+    count, (_, where, value) = sum(number for number, *_ in bad), bad[0]
+    what, way_out = ((f"beyond {_LARGEST:g} in magnitude", "Scale the features") if math.isfinite(value) else
+                     ("that are NaN, infinite or too large", "Drop or impute them"))
+    raise ValueError(f"X has {count} value(s) {what}; the first is {value!r} at {_place(where, names)}.  {way_out}")
+
+
+def _not_finite_in_blocks(A: np.ndarray, largest: Any) -> Iterator[tuple[int, tuple[int, int], float]]:
+    """How many there are in a block of rows, and the first: its place and value; for blocks that have any."""
     rows = max(1, (1 << 20) // A.shape[1])
     for start in range(0, A.shape[0], rows):
         bad = ~(np.abs(A[start:start + rows]) <= largest)
-        count += int(np.count_nonzero(bad))
-        if first is None and bad.any():
-            i, j = np.argwhere(bad)[0]
-            first = (start + int(i), int(j))
-    if first is None:
-        return
-    value = float(A[first])
-    if math.isfinite(value):
-        raise ValueError(f"X has {count} value(s) beyond {_LARGEST:g} in magnitude; the first is {value!r} at "
-                         f"{_place(first, names)}.  Scale the features")
-    raise ValueError(f"X has {count} value(s) that are NaN, infinite or too large; the first is {value!r} at "
-                     f"{_place(first, names)}.  Drop or impute them")
+        if bad.any():
+            i, j = map(int, np.argwhere(bad)[0])
+            yield int(np.count_nonzero(bad)), (start + i, j), float(A[start + i, j])
 
 
 def _sum_of_squares(flat: np.ndarray) -> float:

@@ -98,7 +98,7 @@ class Model:
 
         Parameters
         ----------
-        X : array_like, (m, n)
+        X : array_like or SciPy sparse matrix, (m, n)
             A data frame must have the columns of the training frame, in their order.
         offset : array_like, (m,), optional
             Required if the model was trained with one.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fastlr import _one_thread
+from fastlr.backends._csr import Csr
 
 _BLOCK_BYTES = 1 << 20
 _SMALLEST_SPREAD = 1e-140
@@ -51,13 +52,23 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
 
 
-def gram_of_rows(X: np.ndarray) -> np.ndarray:
+def gram_of_rows(X: np.ndarray | Csr) -> np.ndarray:
     """X X^T, (m, m) float64, a block of columns at a time."""
+    if isinstance(X, Csr):
+        A = X.scipy()
+        return (A @ A.T).toarray()
     gram = np.zeros((X.shape[0], X.shape[0]))
     for columns in column_blocks(X):
         block = X[:, columns].astype(np.float64, copy=False)
         gram += block @ block.T
     return gram
+
+
+def transposed_times(X: np.ndarray | Csr, v: np.ndarray) -> np.ndarray:
+    """X^T v, (n,) float64."""
+    if isinstance(X, Csr):
+        return X.scipy().T @ v
+    return np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in column_blocks(X)])
 
 
 def column_blocks(X: np.ndarray) -> Iterator[slice]:
@@ -68,22 +79,38 @@ def column_blocks(X: np.ndarray) -> Iterator[slice]:
         yield slice(start, start + columns)
 
 
-def largest_eigenvalue(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> float:
+def largest_eigenvalue(X: np.ndarray | Csr, sample_weight: np.ndarray, fit_intercept: bool) -> float:
     """An upper bound of the largest eigenvalue of sum_i s_i [x_i, 1] [x_i, 1]^T.
 
     At most a ninth above it where X has at most 1024 rows or columns (the smaller Gram matrix has the same eigenvalues);
     beyond, the trace, which is larger by at most the rank of X.
     """
     m, n = X.shape
+    if isinstance(X, Csr) and (m > n or m > _MOST_SIDE):
+        return _largest_eigenvalue_of_sparse(X, sample_weight if sample_weight.size else np.ones(m), float(fit_intercept))
     if min(m, n + 1) > _MOST_SIDE:
+        assert not isinstance(X, Csr)
         return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, sample_weight))
     if m <= n:
         root = np.sqrt(sample_weight)[:, None] if sample_weight.size else 1.0
         gram = (gram_of_rows(X) + float(fit_intercept)) * (root * np.transpose(root))
     else:
+        assert not isinstance(X, Csr)
         gram = np.zeros((n + 1, n + 1))
         for block, weight in _blocks(X, sample_weight):
             rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
             rows *= np.sqrt(weight)[:, None]
             gram += rows.T @ rows
     return _one_thread.largest_eigenvalue(gram)
+
+
+def _largest_eigenvalue_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> float:
+    total = intercept * float(weight.sum())
+    if X.n_columns + 1 > _MOST_SIDE:
+        _, values = X.stored()
+        return float(X.each(weight) @ np.square(values, dtype=np.float64)) + total
+    A = X.scipy()
+    weighed = A.copy()
+    weighed.data = A.data * X.each(weight)
+    first = intercept * (A.T @ weight)[:, None]
+    return _one_thread.largest_eigenvalue(np.block([[(A.T @ weighed).toarray(), first], [first.T, np.array([[total]])]]))

@@ -19,6 +19,7 @@ import numpy as np
 from fastlr import _moments, _one_thread
 from fastlr._check import Data
 from fastlr.backends import _curvature, _descent, numpy_vectorized
+from fastlr.backends._csr import Csr, bytes_a_row
 from fastlr.backends._descent import Rule
 from fastlr.backends._forks import imported
 
@@ -129,7 +130,13 @@ class Objective:
         X, weight = self._data.X, self._data.sample_weight
         if not self.rule.intercept:
             return np.zeros(X.shape[1])
-        return X[int(np.argmax(weight)) if weight.size else 0].astype(np.float64)
+        i = int(np.argmax(weight)) if weight.size else 0
+        if isinstance(X, Csr):
+            columns, values = X.row(i)
+            pivot = np.zeros(X.n_columns)
+            pivot[columns] = values
+            return pivot
+        return X[i].astype(np.float64)
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""
@@ -147,9 +154,27 @@ class Objective:
         return m, n
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether a step and a Hessian cost what `stored` and `pairs` say, not what the shape does."""
+        return isinstance(self._data.X, Csr)
+
+    @property
+    def stored(self) -> int:
+        """Numbers in X."""
+        return self._data.X.size
+
+    @_once
+    def pairs(self) -> float:
+        """Pairs of numbers in one row, over all rows of a sparse X: products in a Hessian."""
+        X = self._data.X
+        assert isinstance(X, Csr)
+        stored = np.diff(X.indptr).astype(np.float64)
+        return 0.5 * float(stored @ stored)
+
+    @property
     def bytes_a_row(self) -> int:
         """Of X."""
-        return self._data.X.itemsize * self.shape[1]
+        return bytes_a_row(self._data.X)
 
     def column(self, j: int) -> str:
         """How to speak of column j."""
@@ -183,12 +208,11 @@ class Objective:
         chosen = ((np.arange(rows) + imported("numpy.random").default_rng(0).random(rows)) * (m / rows)).astype(np.intp)
         if m < self.shape[0]:
             chosen = np.flatnonzero(data.sample_weight)[chosen]
-        X = data.X.take(chosen, axis=0) if data.X.flags.c_contiguous else data.X.T.take(chosen, axis=1).T
-        vectors = (v[chosen] if v.size else v for v in (data.y, data.sample_weight, data.offset))
-        drawn = [X, *vectors]
-        for array in drawn:
+        X = _rows(data.X, chosen)
+        vectors = [v[chosen] if v.size else v for v in (data.y, data.sample_weight, data.offset)]
+        for array in vectors:
             array.flags.writeable = False
-        X, y, sample_weight, offset = drawn
+        y, sample_weight, offset = vectors
         sample = Objective(self._backend, data._replace(X=X, y=y, sample_weight=sample_weight, offset=offset), self.rule.l2,
                            "mean", bool(self.rule.intercept), self._n_threads)
         size = 1.0 / self.rule.to_mean                      # of J, against the mean
@@ -213,9 +237,7 @@ class Objective:
         reduced.rule = reduced.rule._replace(scale=self.rule.scale, to_mean=self.rule.to_mean)
 
         def to_theta(reduced_theta: np.ndarray) -> np.ndarray:
-            v = P.T @ reduced_theta[:-1]
-            w = np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in _moments.column_blocks(X)])
-            return np.append(w, reduced_theta[-1])
+            return np.append(_moments.transposed_times(X, P.T @ reduced_theta[:-1]), reduced_theta[-1])
 
         return reduced, to_theta
 
@@ -237,6 +259,15 @@ class Objective:
         moving = np.append(direction[:-1], direction[-1] * self.rule.intercept)
         gains = numpy_vectorized.margins(data.X, np.empty(0), moving) * np.where(data.y, 1.0, -1.0)
         return gains[data.sample_weight > 0.0] if data.sample_weight.size else gains
+
+
+def _rows(X: np.ndarray | Csr, chosen: np.ndarray) -> np.ndarray | Csr:
+    """A read-only copy of some rows."""
+    if isinstance(X, Csr):
+        return X.take(chosen)
+    drawn = X.take(chosen, axis=0) if X.flags.c_contiguous else X.T.take(chosen, axis=1).T
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _with_moderate_weights(data: Data) -> tuple[Data, float]:

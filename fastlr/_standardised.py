@@ -18,6 +18,7 @@ from fastlr.backends._descent import Space
 
 _EPS = float(np.finfo(float).eps)
 _ROUNDING = 1e-12               # of J, relative
+_MOST_SPARSE_SIDE = 3000      # features, beyond which a Hessian is out of proportion to a sparse X
 _SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 
 
@@ -37,7 +38,7 @@ class Standardised:
         self._scales = np.append(1.0 / spread, 1.0)
         self._shifts = np.append(center, 0.0)
         self._penalty = np.append(objective.rule.l2 / spread ** 2, 0.0)         # the diagonal of its Hessian
-        self._all_rows = objective.shape[0]
+        self._all_rows, self._all_stored = objective.shape[0], objective.stored
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
         self.uncertainty = 0.0
@@ -94,6 +95,10 @@ class Standardised:
     def steps_a_hessian(self) -> float:
         """What a Hessian of these rows costs, with its inverse, in steps on all rows (nanoseconds, as measured)."""
         m, n = self.objective.shape
+        if self.objective.is_sparse:
+            if n > _MOST_SPARSE_SIDE:
+                return math.inf
+            return (1e5 + self.objective.pairs + 2.0 * n ** 2 + 0.05 * n ** 3) / (5e4 + self._all_stored)
         return (1e5 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (5e4 + self._all_rows * n * 0.2)
 
     def rounding(self, u: np.ndarray, cost: float) -> float:

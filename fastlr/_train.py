@@ -30,10 +30,11 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
 
     Parameters
     ----------
-    X : array_like, (m, n)
+    X : array_like or SciPy sparse matrix, (m, n)
         One example a row, one feature a column: an array, memory map or data frame of finite real numbers.  float64,
         float32, uint8, int8, int16 and bool are taken as they are, in C or Fortran order (the course's (n, m) array goes
-        in as X.T); other numbers are converted.  All arithmetic is float64.
+        in as X.T); other numbers are converted.  SciPy's sparse matrices are trained on what is stored, never dense: CSR of
+        float64 or float32 as it is, other formats and numbers converted to it.  All arithmetic is float64.
     y : array_like, (m,)
         Two labels of any kind; in sorted order they are 0 and 1 inside.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
@@ -151,7 +152,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     backend = backends.choose(backend, data.X, module.expected_steps(options))
     kernel = backends.load(backend)
     try:
-        with backends.threads(kernel, n_threads, *data.X.shape) as count:
+        with backends.threads(kernel, n_threads, 1, data.X.size) as count:
             objective = Objective(kernel, data, **objective_options, n_threads=count)
             result = module.solve(objective, theta, options)
         if options.progress is not None:
@@ -180,7 +181,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
 
     Parameters
     ----------
-    X : array_like, (m, n)
+    X : array_like or SciPy sparse matrix, (m, n)
     y : array_like, (m,)
         0 or 1, taken as given.
     w : array_like, (n,)
@@ -211,7 +212,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     data = _check.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
     kernel = backends.load(backends.choose(backend, data.X, 1))
-    with backends.threads(kernel, n_threads, *data.X.shape) as count:
+    with backends.threads(kernel, n_threads, 1, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
 

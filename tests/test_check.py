@@ -124,8 +124,6 @@ REFUSED = [
     ("X polars null", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit(None))}, ValueError, r"^X has 30 .* \('b'\)"),
     ("X polars dates", {"X": frame(kind=pl.DataFrame).with_columns(b=datetime.date(2020, 1, 1))}, TypeError, r"not Date .*'b'"),
     # what comes later
-    ("X csr", {"X": scipy.sparse.csr_array(X)}, NotImplementedError, r"^X is sparse \(csr_array\).*pass X\.toarray\(\)$"),
-    ("X coo", {"X": scipy.sparse.coo_matrix(X)}, NotImplementedError, r"^X is sparse \(coo_matrix\).*pass X\.toarray\(\)$"),
     ("y sparse", {"y": scipy.sparse.csc_array(Y[:, None])}, NotImplementedError, r"^y is sparse.*pass y\.toarray\(\)$"),
     ("X dask", {"X": FakeDask()}, NotImplementedError, r"^X is a Dask collection.*pass X\.compute\(\)$"),
     ("y dask", {"y": FakeDask()}, NotImplementedError, r"^y is a Dask collection.*pass y\.compute\(\)$"),

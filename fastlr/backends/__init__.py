@@ -22,7 +22,7 @@ A backend is a module of this folder.  It has
     is_compiled(X) -> bool
         compiled backends: whether a call with this X starts at once
 
-    X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite
+    X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite; or a `_csr.Csr`
     y              (m,)     int8, 0 or 1
     sample_weight  (m,)     float64, or (0,) for "every row counts once"
     offset         (m,)     float64, or (0,) for "none"
@@ -161,7 +161,7 @@ def choose(name: str, X: Any, steps: int) -> str:
     return "fused"
 
 
-def threads(backend: ModuleType, n_threads: int | None, m: int, n: int) -> AbstractContextManager[int]:
+def threads(backend: ModuleType, n_threads: int | None, m: int, n: float) -> AbstractContextManager[int]:
     """Context in which `backend` may use the number of threads that it yields: at most `n_threads`."""
     own = getattr(backend, "threads", None)
     return nullcontext(1) if own is None else own(n_threads, m, n)

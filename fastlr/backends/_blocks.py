@@ -1,12 +1,12 @@
 """Chunks of rows: what is split between threads, and how the pieces are put together.
 
-Chunks depend on the shape of X alone, each writes a row of its own, and one strict loop adds the rows in order.  So
-the bits of a result are the same for any number of threads, one included.
+Chunks depend on the shape (and stored size) of X alone, each writes a row of its own, and one strict loop adds the rows
+in order.  So the bits of a result are the same for any number of threads, one included.
 """
 
 from typing import Any
 
-from fastlr.backends._jit import helper
+from fastlr.backends._jit import by_layout, helper
 
 _MOST_CHUNKS = 64               # enough to keep 16 cores evenly busy, few enough that adding them up costs nothing
 
@@ -15,6 +15,24 @@ _MOST_CHUNKS = 64               # enough to keep 16 cores evenly busy, few enoug
 def number_of_chunks(m: int, block: int) -> int:
     """How many chunks m rows are split into, each a whole number of blocks of `block` rows."""
     return min((m + block - 1) // block, _MOST_CHUNKS)
+
+
+def _most_of_array(X: Any) -> int:
+    return _MOST_CHUNKS
+
+
+def _most_of_csr(X: Any) -> int:
+    """Gradients of all chunks take no more numbers than half of X, which is read while they are added up."""
+    return max(1, min(_MOST_CHUNKS, X.values.size // (2 * X.n_columns)))
+
+
+_most_chunks = by_layout(_most_of_array, _most_of_array, _most_of_csr)
+
+
+@helper
+def chunks_of(X: Any, rows: int, block: int) -> int:
+    """How many chunks so many rows of X are split into, each with a gradient of its own."""
+    return min(number_of_chunks(rows, block), _most_chunks(X))
 
 
 @helper

@@ -12,7 +12,8 @@ from numba import prange
 
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import rows_of
-from fastlr.backends._jit import block, by_order, helper
+from fastlr.backends._csr import Csr
+from fastlr.backends._jit import block, by_layout, shape_of
 from fastlr.backends._pieces import pieces
 from fastlr.backends._products import forward
 from fastlr.backends._scalar import exp_nonpositive
@@ -55,7 +56,7 @@ def _pack_columns(X: Any, start: int, center: Any, root: Any, panel: Any) -> Non
             row[k] = root[k] * (x[k] - mu)
 
 
-_pack = by_order(_pack_rows, _pack_columns)
+_pack = by_layout(_pack_rows, _pack_columns, _pack_rows)
 
 
 @block
@@ -121,9 +122,7 @@ def side_of(n: int) -> int:
     return (n + _TILE) // _TILE * _TILE
 
 
-@helper
-def add_hessian_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
-    """The sum over the rows start..stop is added to the lower triangle of H (side, side)."""
+def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
     n = X.shape[1]
     panel, space = np.zeros((H.shape[0], _ROWS)), np.empty(_ROWS)
     for first in range(start, stop, _ROWS):
@@ -141,9 +140,54 @@ def add_hessian_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, cen
         _add_products(panel, H)
 
 
+def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
+    values, indices, indptr, n = X.values, X.indices, X.indptr, X.n_columns
+    space = np.empty(_ROWS)
+    for first in range(start, stop, _ROWS):
+        last = min(first + _ROWS, stop)
+        root = space[:last - first]
+        forward(X, first, theta, root)
+        if offset.size:
+            root += offset[first:last]
+        _roots(root, sample_weight[first:last])
+        for i in range(root.size):
+            d, begin = root[i] * root[i], indptr[first + i]
+            for k in range(begin, indptr[first + i + 1]):
+                row, dx = H[np.uintp(indices[k])], d * values[k]
+                for l in range(begin, k + 1):               # columns are in order: the lower triangle
+                    row[np.uintp(indices[l])] += dx * values[l]
+                H[n, np.uintp(indices[k])] += dx
+            H[n, n] += d
+
+
+add_hessian_of_rows = by_layout(_add_dense, _add_dense, _add_csr)
+"""add_hessian_of_rows(X, sample_weight, offset, theta, center, start, stop, H): the sum over the rows start..stop is added to
+the lower triangle of H (side, side); to be centered by `center_hessian` once all of them are."""
+
+
+def _is_centered(X: Any, center: Any, H: Any) -> None:
+    """Nothing to do: a panel is centered when it is packed."""
+
+
+def _center_csr(X: Any, center: Any, H: Any) -> None:
+    """The lower triangle, for [x - center, 1] in place of [x, 1]: x alone leaves most of a row at 0."""
+    n = X.n_columns
+    total = H[n, n]
+    for i in range(n):
+        c, sum_i = center[i], H[n, i]
+        for j in range(i + 1):
+            H[i, j] -= sum_i * center[j] + c * (H[n, j] - total * center[j])
+    for j in range(n):
+        H[n, j] -= total * center[j]
+
+
+center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
+"""center_hessian(X, center, H): what is left to do for features x - center once all rows are added to H."""
+
+
 def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, first: int, last: int, partial: Any,
              H: Any) -> None:
-    m, n = X.shape
+    m, n = shape_of(X)
     chunks = partial.shape[0]
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, first, last, _ROWS)
@@ -154,19 +198,33 @@ def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
                 total = 0.0
                 for chunk in range(chunks):
                     total += partial[chunk, i, j]
-                H[i, j] = H[j, i] = total
+                H[i, j] = total
+        center_hessian(X, center, H)
+        for i in range(n + 1):
+            for j in range(i):
+                H[j, i] = H[i, j]
 
 
 _entry = SerialOrParallel(_hessian, _known_answers.hessian)
 
 
-def hessian(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
+def products(X: Any) -> int:
+    """Multiplications in the Hessian of a row, on average, half of which are computed."""
+    if isinstance(X, Csr):
+        stored = np.diff(X.indptr).astype(np.float64)
+        return int(stored @ stored) // stored.size + 1
+    return side_of(X.shape[1]) ** 2
+
+
+def hessian(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
             center: np.ndarray) -> np.ndarray:
     """See `fastlr.backends`."""
     side = side_of(X.shape[1])
-    ranges = pieces(X, _PRODUCTS // side ** 2)
+    a_row = products(X)
+    ranges = pieces(X, _PRODUCTS // a_row)
     most_rows = ranges[0][1]
-    chunks = min((most_rows + _ROWS - 1) // _ROWS, max(4, min(32, _PARTIAL // side ** 2)))
+    most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
+    chunks = min((most_rows + _ROWS - 1) // _ROWS, most, 32)
     partial, H = np.zeros((chunks, side, side)), np.empty((theta.size, theta.size))
     for piece in ranges:
         _entry(n_threads, X, sample_weight, offset, theta, center, *piece, partial, H)

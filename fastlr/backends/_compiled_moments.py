@@ -6,8 +6,9 @@ import numpy as np
 from numba import prange
 
 from fastlr.backends import _known_answers
-from fastlr.backends._blocks import number_of_chunks, rows_of
-from fastlr.backends._jit import by_order
+from fastlr.backends._blocks import chunks_of, rows_of
+from fastlr.backends._csr import Csr, with_zeros
+from fastlr.backends._jit import by_layout
 from fastlr.backends._pieces import pieces
 from fastlr.backends._products import in_groups
 from fastlr.backends._threads import SerialOrParallel
@@ -15,7 +16,8 @@ from fastlr.backends._threads import SerialOrParallel
 _ROWS = 512                     # whose weights are at hand
 
 
-def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
+def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
+    sum_1, sum_2 = sums[:pivot.size], sums[pivot.size:]
     together = in_groups(X, weight.size, 4)
     for i in range(0, together, 4):         # four rows for each time that the sums are loaded
         x0, x1, x2, x3 = X[start + i], X[start + i + 1], X[start + i + 2], X[start + i + 3]
@@ -33,7 +35,8 @@ def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2:
             sum_2[j] += s * d * d
 
 
-def _moment_columns(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
+def _moment_columns(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
+    sum_1, sum_2 = sums[:pivot.size], sums[pivot.size:]
     stop = start + weight.size
     for j in range(pivot.size):
         x, mu = X[start:stop, j], pivot[j]
@@ -46,32 +49,47 @@ def _moment_columns(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum
         sum_2[j] += second
 
 
-_add_moments = by_order(_moment_rows, _moment_columns)
+def _moment_csr(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
+    n = pivot.size
+    sum_1, sum_2, held = sums[:n], sums[n:2 * n], sums[2 * n:]
+    for i in range(weight.size):
+        s = weight[i]
+        for k in range(X.indptr[start + i], X.indptr[start + i + 1]):
+            j = np.uintp(X.indices[k])
+            d = X.values[k] - pivot[j]
+            sum_1[j] += s * d
+            sum_2[j] += s * d * d
+            held[j] += s
+
+
+_add_moments = by_layout(_moment_rows, _moment_columns, _moment_csr)
 
 
 def _moments(X: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
-    n = X.shape[1]
-    chunks = number_of_chunks(last - first, _ROWS)
-    partial = np.zeros((chunks, 2 * n))
+    chunks = chunks_of(X, last - first, _ROWS)
+    partial = np.zeros((chunks, sums.size))
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, first, last, _ROWS)
         ones = np.ones(_ROWS)
         for i in range(start, stop, _ROWS):
             j = min(i + _ROWS, stop)
             weight = sample_weight[i:j] if sample_weight.size else ones[:j - i]
-            _add_moments(X, i, weight, pivot, partial[chunk, :n], partial[chunk, n:])
+            _add_moments(X, i, weight, pivot, partial[chunk])
     for chunk in range(chunks):
-        for j in range(2 * n):
+        for j in range(sums.size):
             sums[j] += partial[chunk, j]
 
 
 _entry = SerialOrParallel(_moments, _known_answers.moments)
 
 
-def moments(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
+def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
             pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
-    sums = np.zeros(2 * pivot.size)
+    is_sparse = isinstance(X, Csr)
+    sums = np.zeros((3 if is_sparse else 2) * pivot.size)
     for piece in pieces(X):
         _entry(n_threads, X, sample_weight, pivot, *piece, sums)
+    if is_sparse:
+        return with_zeros(sums, pivot, float(sample_weight.sum()) if sample_weight.size else float(X.shape[0]))
     return sums[:pivot.size], sums[pivot.size:]

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import _known_answers
-from fastlr.backends._compiled_hessian import add_hessian_of_rows, side_of
+from fastlr.backends._compiled_hessian import add_hessian_of_rows, center_hessian, side_of
+from fastlr.backends._csr import Csr
 from fastlr.backends._fused_rows import block_rows, sums_of_rows
-from fastlr.backends._jit import Entry, block, helper
+from fastlr.backends._jit import Entry, block, helper, shape_of
 
 _TRIALS = 25                    # quarters of a step
 _ENOUGH = 1e-4                  # of the decrease that the slope promises (Armijo)
@@ -55,13 +56,13 @@ def _solve(L: Any, grad: Any, p: Any) -> None:
 @helper
 def _evaluate(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any, theta: Any, grad: Any) -> float:
     """J at u; theta and the gradient by u are overwritten."""
-    n = X.shape[1]
+    _, n = shape_of(X)
     theta[n] = u[n]
     for j in range(n):
         theta[j] = u[j] * space.scales[j]
         theta[n] -= space.center[j] * theta[j]
     sums = np.empty(n + 2)
-    sums_of_rows(X, y, sample_weight, offset, theta, 0, X.shape[0], block_rows(X), sums)
+    sums_of_rows(X, y, sample_weight, offset, theta, 0, y.size, block_rows(X), sums)
     penalty = 0.0
     for j in range(n):
         grad[j] = space.scale * space.scales[j] * (sums[j] - space.center[j] * sums[n]) + space.penalty[j] * u[j]
@@ -73,9 +74,10 @@ def _evaluate(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: An
 @helper
 def _hessian_factor(X: Any, sample_weight: Any, offset: Any, theta: Any, space: Any, H: Any, L: Any) -> bool:
     """L becomes the Cholesky factor of the Hessian by u, made definite by the ridge; False if that fails."""
-    n = X.shape[1]
+    m, n = shape_of(X)
     H[:] = 0.0
-    add_hessian_of_rows(X, sample_weight, offset, theta, space.center, 0, X.shape[0], H)
+    add_hessian_of_rows(X, sample_weight, offset, theta, space.center, 0, m, H)
+    center_hessian(X, space.center, H)
     for i in range(n + 1):
         for j in range(i + 1):
             L[i, j] = space.scale * space.scales[i] * space.scales[j] * H[i, j]
@@ -99,7 +101,7 @@ def _largest(grad: Any) -> float:
 
 def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any, tol: float, record: Any, grad: Any, p: Any,
             H: Any) -> tuple[int, bool, float]:
-    n = X.shape[1]
+    _, n = shape_of(X)
     L = np.empty((n + 1, n + 1))
     theta, trial, trial_grad = np.empty(n + 1), np.empty(n + 1), np.empty(n + 1)
     cost = _evaluate(X, y, sample_weight, offset, u, space, theta, grad)
@@ -139,7 +141,7 @@ def _newton(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: Any,
 _entry = Entry(_newton, _known_answers.newton)
 
 
-def newton(n_threads: int, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,
+def newton(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,
            space: Any, tol: float, record: np.ndarray, grad: np.ndarray, p: np.ndarray) -> tuple[int, bool, float]:
     """See `fastlr.backends`."""
     side = side_of(X.shape[1])

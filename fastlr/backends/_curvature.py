@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends._csr import Csr, as_float64, with_zeros
+from fastlr.backends._pieces import pieces
 from fastlr.backends.numpy_vectorized import margins, sigmoid
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
@@ -19,6 +21,8 @@ def _blocks(X: Any) -> Iterator[slice]:
 
 def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
+    if isinstance(X, Csr):
+        return _sparse_moments(X, sample_weight, pivot)
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in _blocks(X):
         shifted = X[rows] - pivot
@@ -34,6 +38,8 @@ def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tupl
 
 def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any) -> np.ndarray:
     """See `fastlr.backends`."""
+    if isinstance(X, Csr):
+        return _sparse_hessian(X, sample_weight, offset, theta, center)
     n = X.shape[1]
     H = np.zeros((n + 1, n + 1))
     for rows in _blocks(X):
@@ -48,4 +54,38 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
         H[n, :n] += root @ V
         H[n, n] += root @ root
     H[:n, n] = H[n, :n]
+    return H
+
+
+def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:
+    m, n = X.shape
+    weight = sample_weight if sample_weight.size else np.ones(m)
+    sums = np.zeros((3, n))
+    for rows in (slice(*piece) for piece in pieces(X)):
+        part = X.rows(rows)
+        indices, values = part.stored()
+        s, shifted = part.each(weight[rows]), values - pivot[indices]
+        sums += [np.bincount(indices, each, n) for each in (s * shifted, s * shifted ** 2, s)]
+    return with_zeros(sums.ravel(), pivot, float(weight.sum()))
+
+
+def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center: Any) -> np.ndarray:
+    """Of what is stored; the center comes in afterwards, since X - center would be dense."""
+    n = X.n_columns
+    H = np.zeros((n + 1, n + 1))
+    for rows in (slice(*piece) for piece in pieces(X)):
+        part = X.rows(rows)
+        curvature = sigmoid(margins(part, offset[rows], theta))
+        curvature *= 1.0 - curvature
+        if sample_weight.size:
+            curvature *= sample_weight[rows]
+        A = as_float64(part, slice(None))
+        weighed = A.copy()
+        weighed.data = A.data * part.each(curvature)
+        H[:n, :n] += (A.T @ weighed).toarray()
+        H[n, :n] += A.T @ curvature
+        H[n, n] += curvature.sum()
+    first = H[n, :n] - center * H[n, n]
+    H[:n, :n] -= np.outer(H[n, :n], center) + np.outer(center, first)
+    H[:n, n] = H[n, :n] = first
     return H

@@ -4,24 +4,37 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends._jit import block, helper
+from fastlr.backends._jit import block, by_layout, helper, shape_of
 from fastlr.backends._products import backward, forward
 from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
+
+
+def _cached_rows(X: Any) -> int:
+    return max(8, (1 << 18) // (X.shape[1] * X.itemsize) // 8 * 8)
+
+
+def _cached_columns(X: Any) -> int:
+    return max(2048 // X.itemsize, min(4096 // X.itemsize, (1 << 20) // (X.shape[1] * X.itemsize) // 8 * 8))
+
+
+def _cached_csr(X: Any) -> int:
+    return max(8, (1 << 14) * (X.indptr.size - 1) // max(1, X.values.size) // 8 * 8)       # of 12 bytes a value
+
+
+_cached = by_layout(_cached_rows, _cached_columns, _cached_csr)
 
 
 @helper
 def block_rows(X: Any) -> int:
     """Rows a block: few enough to stay in cache, a multiple of 8.
 
-    In C order a block is one stream of 256 kB, which the L2 cache keeps.  In Fortran order it is n streams: 4 kB each
-    while all of them fit into 1 MB of cache, but no less than 2 kB, since short streams are slow to read (measured for a
-    plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes; see docs/speed.md).
+    In C order, and where X is sparse, a block is a stream of 256 kB, which the L2 cache keeps.  In Fortran order it is n
+    streams: 4 kB each while all of them fit into 1 MB of cache, but no less than 2 kB, since short streams are slow to read
+    (measured for a plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes; see
+    docs/speed.md).
     """
-    m, n = X.shape
-    if X.flags.c_contiguous:
-        rows = max(8, (1 << 18) // (n * X.itemsize) // 8 * 8)
-    else:
-        rows = max(2048 // X.itemsize, min(4096 // X.itemsize, (1 << 20) // (n * X.itemsize) // 8 * 8))
+    m, _ = shape_of(X)
+    rows = _cached(X)
     return min(rows, 1024, max(64, (m + 31) // 32 * 8))     # four even blocks at least, so that threads share a small X
 
 
@@ -50,7 +63,7 @@ def _losses(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float
 def sums_of_rows(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, rows: int,
                  sums: Any) -> None:
     """Forward and backward pass over the rows start..stop; `sums` (n + 2,) becomes [dw, db, loss]."""
-    n = X.shape[1]
+    _, n = shape_of(X)
     z_space, loss_space = np.empty(rows), np.empty(rows)
     sums[:] = 0.0
     for first in range(start, stop, rows):

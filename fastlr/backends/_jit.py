@@ -6,7 +6,7 @@ Four kinds of compiled function:
     contracted   called from other kernels; a * b + c may be fused, nothing is reordered
     block        works on a block of rows; sums may be reordered so that they vectorise ({"reassoc", "contract"}: NaN and
                  infinity keep their meaning, which fastmath=True would take away)
-    Entry        called from Python; strict; one specialisation for each dtype and memory order of X, on first use
+    Entry        called from Python; strict; one specialisation for each dtype and layout of X, on first use
 
 error_model="numpy" everywhere: the branch that raises ZeroDivisionError keeps a loop from vectorising.
 """
@@ -19,6 +19,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastlr.backends import _cache, _forks, _known_answers, _startup
+from fastlr.backends._csr import Csr
 
 _FLAGS = {"error_model": "numpy", "nogil": True}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # never called from Python: a third less to compile
@@ -42,21 +43,33 @@ def contracted(function: _Function) -> _Function:
     return cast(_Function, numba.njit(**_FLAGS, fastmath={"contract"})(function))
 
 
-def by_order(c_order: Callable[..., Any], f_order: Callable[..., Any]) -> Callable[..., Any]:
-    """One block kernel out of two plain functions of (X, ...), chosen by X's memory order when compiling."""
+def by_layout(c_order: Callable[..., Any], f_order: Callable[..., Any], csr: Callable[..., Any]) -> Callable[..., Any]:
+    """One block kernel out of three plain functions of (X, ...), chosen by X's memory layout when compiling."""
 
     def kernel(X: Any, *rest: Any) -> Any:                      # runs only under NUMBA_DISABLE_JIT
-        return (c_order if X.flags.c_contiguous else f_order)(X, *rest)
+        return (csr if isinstance(X, Csr) else c_order if X.flags.c_contiguous else f_order)(X, *rest)
 
     def choose(X: Any, *rest: Any) -> Callable[..., Any]:       # given types in place of values
-        return c_order if X.layout == "C" else f_order
+        return csr if isinstance(X, numba.types.BaseTuple) else c_order if X.layout == "C" else f_order
 
     overload(kernel, strict=False, jit_options=_BLOCK_FLAGS)(choose)
     return kernel
 
 
+def _shape_of_array(X: Any) -> tuple[int, int]:
+    return X.shape[0], X.shape[1]
+
+
+def _shape_of_csr(X: Any) -> tuple[int, int]:
+    return X.indptr.size - 1, X.n_columns
+
+
+shape_of = by_layout(_shape_of_array, _shape_of_array, _shape_of_csr)
+"""shape_of(X): rows and columns."""
+
+
 class Entry:
-    """A kernel that Python calls, compiled for each dtype and memory order of its first argument X on first use.
+    """A kernel that Python calls, compiled for each dtype and layout of its first argument X on first use.
 
     Parameters
     ----------
@@ -68,20 +81,20 @@ class Entry:
         Whether its `prange` loops run in threads.
     """
 
-    def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, np.ndarray], bool],
+    def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, Any], bool],
                  parallel: bool = False) -> None:
         self._function = function
         self._known_answer = known_answer
         self._parallel = parallel
-        self._compiled: dict[tuple[str, bool], Callable[..., Any]] = {}
+        self._compiled: dict[tuple[str, str], Callable[..., Any]] = {}
 
-    def __call__(self, X: np.ndarray, *rest: Any) -> Any:
+    def __call__(self, X: np.ndarray | Csr, *rest: Any) -> Any:
         compiled = self._compiled.get(_kind(X))
         if compiled is None:
             compiled = self._compile(X, *rest)
         return compiled(X, *rest)
 
-    def is_compiled(self, X: np.ndarray) -> bool:
+    def is_compiled(self, X: np.ndarray | Csr) -> bool:
         """Whether a call with this X starts at once."""
         return _kind(X) in self._compiled
 
@@ -91,12 +104,12 @@ class Entry:
         with _startup.counted(), _lock:
             X = arguments[0]
             if not self.is_compiled(X):         # by another thread, while this one waited
-                c_order = X.flags.c_contiguous
-                name = (f"{self._function.__module__.rpartition('.')[2]}-{X.dtype.name}-{'C' if c_order else 'F'}"
+                _, layout = _kind(X)
+                name = (f"{self._function.__module__.rpartition('.')[2]}-{X.dtype.name}-{layout}"
                         f"{'-parallel' if self._parallel else ''}")
                 self._compiled[_kind(X)] = _cache.load_or_compile(
                     name, self._dispatcher, tuple(map(numba.typeof, arguments)),
-                    lambda compiled: self._known_answer(compiled, _known_answers.problem(X.dtype, c_order)))
+                    lambda compiled: self._known_answer(compiled, _known_answers.problem(X.dtype, layout)))
             return self._compiled[_kind(X)]
 
     def _dispatcher(self, cached: bool) -> Any:
@@ -105,8 +118,11 @@ class Entry:
         return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, no_cfunc_wrapper=True, **_FLAGS)
 
 
-def _kind(X: np.ndarray) -> tuple[str, bool]:
-    return X.dtype.char, X.flags.c_contiguous
+def _kind(X: np.ndarray | Csr) -> tuple[str, str]:
+    """Dtype and layout."""
+    if isinstance(X, Csr):
+        return X.values.dtype.char, f"csr{8 * X.indices.itemsize}"
+    return X.dtype.char, "C" if X.flags.c_contiguous else "F"
 
 
 _lock = _forks.starting

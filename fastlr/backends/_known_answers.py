@@ -10,18 +10,36 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import _curvature, _descent, numpy_vectorized
+from fastlr.backends._csr import Csr, with_zeros
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
                                 # Hessian of whole tiles
 _CLOSE = 1e-9                   # of the largest number
 
 
-def problem(dtype: np.dtype, c_order: bool) -> np.ndarray:
+def problem(dtype: np.dtype, layout: str) -> np.ndarray | Csr:
     """X, read-only, of small whole numbers."""
+    X = _dense(dtype, "F" if layout == "F" else "C")
+    if layout in ("C", "F"):
+        return X
+    i, j = np.nonzero(X)
+    index = np.dtype(f"int{layout.removeprefix('csr')}")
+    parts = X[i, j], j.astype(index), np.searchsorted(i, np.arange(_M + 1)).astype(index)
+    for part in parts:
+        part.flags.writeable = False
+    return Csr(*parts, _N)
+
+
+def _dense(dtype: Any, order: Any) -> np.ndarray:
     i, j = np.arange(_M)[:, None], np.arange(_N)
-    X = np.asarray((i * i * (j + 3) + 7 * i * j) % 17, dtype=dtype, order="C" if c_order else "F")
+    X = np.asarray((i * i * (j + 3) + 7 * i * j) % 17, dtype=dtype, order=order)
     X.flags.writeable = False
     return X
+
+
+def _known(X: np.ndarray | Csr) -> np.ndarray:
+    """The same X for NumPy."""
+    return _dense(X.dtype, "C") if isinstance(X, Csr) else X
 
 
 def _rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -40,7 +58,7 @@ def _agree(*pairs: tuple[Any, Any]) -> bool:
     return all(np.max(np.abs(value - known)) <= _CLOSE * np.max(np.abs(known)) for value, known in pairs)     # NaN is wrong
 
 
-def descent(run: Any, X: np.ndarray) -> bool:
+def descent(run: Any, X: np.ndarray | Csr) -> bool:
     """Two updates of gradient descent."""
     y, sample_weight, offset = _rows()
     rule = _descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=1e-9, ceiling=math.inf, to_mean=1.0,
@@ -48,29 +66,31 @@ def descent(run: Any, X: np.ndarray) -> bool:
     theta, previous, record = _theta(), _theta(), np.empty((2, 2))
     known_theta, known_previous, known_record = _theta(), _theta(), np.empty((2, 2))
     result = run(X, y, sample_weight, offset, 0, _M, theta, previous, np.empty(_N + 1), rule, record)
-    known = _descent.descend(numpy_vectorized.cost_gradient, (X, y, sample_weight, offset), known_theta, known_previous, rule,
-                             known_record)
+    known = _descent.descend(numpy_vectorized.cost_gradient, (_known(X), y, sample_weight, offset), known_theta,
+                             known_previous, rule, known_record)
     return result == known and _agree((theta, known_theta), (previous, known_previous), (record, known_record))
 
 
-def hessian(compiled: Any, X: np.ndarray) -> bool:
+def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
     """The Hessian at a point."""
     y, sample_weight, offset = _rows()
     theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
     compiled(X, sample_weight, offset, theta, center, 0, _M, np.zeros((2, _N + 1, _N + 1)), H)
-    return _agree((H, _curvature.hessian(X, y, sample_weight, offset, theta, center)))
+    return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center)))
 
 
-def moments(compiled: Any, X: np.ndarray) -> bool:
+def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
     """Sums and squares of the columns."""
     y, sample_weight, offset = _rows()
-    pivot, sums = np.full(_N, 2.0), np.zeros(2 * _N)
+    is_sparse = isinstance(X, Csr)
+    pivot, sums = np.full(_N, 2.0), np.zeros((3 if is_sparse else 2) * _N)
     compiled(X, sample_weight, pivot, 0, _M, sums)
-    first, second = _curvature.moments(X, y, sample_weight, offset, pivot)
-    return _agree((sums[:_N], first), (sums[_N:], second))
+    first, second = _curvature.moments(_known(X), y, sample_weight, offset, pivot)
+    moments = with_zeros(sums, pivot, float(sample_weight.sum())) if is_sparse else (sums[:_N], sums[_N:])
+    return _agree((moments[0], first), (moments[1], second))
 
 
-def newton(compiled: Any, X: np.ndarray) -> bool:
+def newton(compiled: Any, X: np.ndarray | Csr) -> bool:
     """One step of Newton's method from zero, in coordinates where every column has mean 8 and deviation 5."""
     prepared = _rows()
     space = _descent.Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0),
@@ -81,9 +101,9 @@ def newton(compiled: Any, X: np.ndarray) -> bool:
     def by_u(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         theta, sums = u * space.scales, np.empty(_N + 1)
         theta[-1] -= space.center @ theta[:-1]
-        loss = numpy_vectorized.cost_gradient(X, *prepared, theta, sums)
+        loss = numpy_vectorized.cost_gradient(_known(X), *prepared, theta, sums)
         sums[:-1] -= space.center * sums[-1]
-        H = _curvature.hessian(X, *prepared, theta, space.center) * np.outer(space.scales, space.scales)
+        H = _curvature.hessian(_known(X), *prepared, theta, space.center) * np.outer(space.scales, space.scales)
         return (space.scale * loss + 0.5 * space.penalty @ (u * u), space.scale * space.scales * sums + space.penalty * u,
                 space.scale * H + np.diag(space.penalty))
 

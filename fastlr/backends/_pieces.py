@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from fastlr.backends._csr import bytes_a_row
+
 _BYTES = 1 << 28                # a hundredth of a second from memory, a third from a disk
 _WHOLE_BLOCKS = 1024            # rows: no kernel has longer blocks
 _FEWEST = 512                   # rows, so that threads have something to share
@@ -12,13 +14,13 @@ def pieces(X: Any, most_rows: int | None = None) -> list[tuple[int, int]]:
 
     Parameters
     ----------
-    X : (m, n) array
-        The pieces depend on its shape and dtype alone.
+    X : (m, n) array, or Csr
+        The pieces depend on its shape, dtype and size alone.
     most_rows : int, optional
         For kernels whose work a row is more than reading it.
     """
     m = X.shape[0]
-    rows = _BYTES // (X.shape[1] * X.itemsize)
+    rows = _BYTES // bytes_a_row(X)
     if most_rows is not None:
         rows = min(rows, most_rows)
     if rows >= m:

@@ -1,4 +1,4 @@
-"""The two products of a step, X w and X^T dz, over a block of rows, for either memory order.
+"""The two products of a step, X w and X^T dz, over a block of rows, for every layout.
 
 Every loop runs over contiguous numbers and vectorises: along a row for C order, along a column for Fortran order.
 Several rows (columns) go together, so that w and dw (z and dz) are loaded once for all of them; but see `in_groups`.
@@ -6,7 +6,9 @@ Several rows (columns) go together, so that w and dw (z and dz) are loaded once 
 
 from typing import Any
 
-from fastlr.backends._jit import by_order, helper
+import numpy as np
+
+from fastlr.backends._jit import by_layout, helper
 
 
 @helper
@@ -120,10 +122,30 @@ def _backward_columns(X: Any, start: int, dz: Any, grad: Any) -> None:
         grad[j] += dw0
 
 
-# ---- either order --------------------------------------------------------------------------------------------------
+# ---- sparse: only what is stored -----------------------------------------------------------------------------------
 
-forward = by_order(_forward_rows, _forward_columns)
+def _forward_csr(X: Any, start: int, theta: Any, z: Any) -> None:
+    values, indices, indptr = X.values, X.indices, X.indptr
+    b = theta[theta.size - 1]
+    for i in range(z.size):
+        z_i = 0.0
+        for k in range(indptr[start + i], indptr[start + i + 1]):
+            z_i += theta[np.uintp(indices[k])] * values[k]          # unsigned: Numba would ask whether it is below 0
+        z[i] = b + z_i
+
+
+def _backward_csr(X: Any, start: int, dz: Any, grad: Any) -> None:
+    values, indices, indptr = X.values, X.indices, X.indptr
+    for i in range(dz.size):
+        dz_i = dz[i]
+        for k in range(indptr[start + i], indptr[start + i + 1]):
+            grad[np.uintp(indices[k])] += dz_i * values[k]
+
+
+# ---- every layout --------------------------------------------------------------------------------------------------
+
+forward = by_layout(_forward_rows, _forward_columns, _forward_csr)
 """forward(X, start, theta, z): z = X w + b for the rows from `start` on."""
 
-backward = by_order(_backward_rows, _backward_columns)
+backward = by_layout(_backward_rows, _backward_columns, _backward_csr)
 """backward(X, start, dz, grad): grad[:n] += X^T dz for the rows from `start` on."""

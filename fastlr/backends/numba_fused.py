@@ -11,13 +11,14 @@ import numpy as np
 from numba import prange
 
 from fastlr.backends import _known_answers
-from fastlr.backends._blocks import combine, number_of_chunks, rows_of
+from fastlr.backends._blocks import chunks_of, combine, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_hessian import hessian
 from fastlr.backends._compiled_moments import moments
 from fastlr.backends._compiled_newton import newton
 from fastlr.backends._descent import GOING
 from fastlr.backends._fused_rows import block_rows, sums_of_rows
+from fastlr.backends._jit import shape_of
 from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 
@@ -26,9 +27,9 @@ __all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "new
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
          rule: Any, record: Any) -> tuple[int, int]:
-    n = X.shape[1]
+    _, n = shape_of(X)
     rows = block_rows(X)
-    chunks = number_of_chunks(last - first, rows)
+    chunks = chunks_of(X, last - first, rows)
     partial = np.empty((chunks, n + 2))
     for step in range(len(record)):
         for chunk in prange(chunks):

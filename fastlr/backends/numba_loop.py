@@ -2,16 +2,16 @@
 
 from typing import Any
 
+import numpy as np
+
 from fastlr.backends import _known_answers
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
-from fastlr.backends._jit import Entry, block
+from fastlr.backends._jit import Entry, by_layout
 from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
 
 
-@block
-def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, grad: Any) -> float:
-    """Forward and backward pass over the examples start..stop; adds to grad, returns the sum of their losses."""
+def _add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, grad: Any) -> float:
     n = X.shape[1]
     w, b, dw = theta[:n], theta[n], grad[:n]
     J, db = 0.0, 0.0
@@ -29,6 +29,31 @@ def add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, st
         db += dz
     grad[n] += db
     return J
+
+
+def _add_sparse_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int,
+                         grad: Any) -> float:
+    n = X.n_columns
+    values, indices, indptr = X.values, X.indices, X.indptr
+    b = theta[n]
+    J, db = 0.0, 0.0
+    for i in range(start, stop):
+        z = b + (offset[i] if offset.size else 0.0)
+        for k in range(indptr[i], indptr[i + 1]):
+            z += theta[np.uintp(indices[k])] * values[k]
+        e = exp_nonpositive(-abs(z))
+        s = sample_weight[i] if sample_weight.size else 1.0
+        J += s * cross_entropy(z, y[i], e)
+        dz = s * (sigmoid(z, e) - y[i])
+        for k in range(indptr[i], indptr[i + 1]):
+            grad[np.uintp(indices[k])] += values[k] * dz
+        db += dz
+    grad[n] += db
+    return J
+
+
+add_examples = by_layout(_add_examples, _add_examples, _add_sparse_examples)
+"""Forward and backward pass over the examples start..stop; adds to grad, returns the sum of their losses."""
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,

@@ -6,11 +6,12 @@ import numpy as np
 from numba import prange
 
 from fastlr.backends import _known_answers
-from fastlr.backends._blocks import combine, number_of_chunks, rows_of
+from fastlr.backends._blocks import chunks_of, combine, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_hessian import hessian
 from fastlr.backends._compiled_moments import moments
 from fastlr.backends._descent import GOING
+from fastlr.backends._jit import shape_of
 from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 from fastlr.backends.numba_loop import add_examples
@@ -22,8 +23,8 @@ _BLOCK = 64         # rows: chunks are a whole number of these
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
          rule: Any, record: Any) -> tuple[int, int]:
-    n = X.shape[1]
-    chunks = number_of_chunks(last - first, _BLOCK)
+    _, n = shape_of(X)
+    chunks = chunks_of(X, last - first, _BLOCK)
     partial = np.empty((chunks, n + 2))
     for step in range(len(record)):
         for chunk in prange(chunks):

@@ -1,7 +1,7 @@
 """The lecture's vectorised form: two matrix products, one forward and one backward.
 
-Float64 goes through in one piece, unless it is very large.  Any other dtype is turned into float64 a block of rows at a
-time, so that X is never copied whole and sums over many rows are float64 sums.
+Float64 and sparse X (whose products are SciPy's) go through in one piece, unless they are very large.  Any other dtype is
+turned into float64 a block of rows at a time, so that X is never copied whole and sums over many rows are float64 sums.
 """
 
 from collections.abc import Iterator
@@ -9,28 +9,35 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends._csr import Csr, as_float64
 from fastlr.backends._pieces import pieces
 
 _BLOCK_ROWS = 1 << 13           # of margins, which stay in the L1 cache
 _BLOCK_BYTES = 1 << 20          # a block of float64 rows that stays in the L2 cache between the two products
 
 
-def _row_blocks(X: np.ndarray) -> Iterator[slice]:
+def _row_blocks(X: Any) -> Iterator[slice]:
     """Slices of rows that cover X: `pieces` for float64, else blocks that are cheap to convert."""
     m, n = X.shape
     rows = max(1, _BLOCK_BYTES // (8 * n))
-    blocks = pieces(X) if X.dtype == np.float64 else [(start, min(start + rows, m)) for start in range(0, m, rows)]
+    whole = X.dtype == np.float64 or isinstance(X, Csr)
+    blocks = pieces(X) if whole else [(start, min(start + rows, m)) for start in range(0, m, rows)]
     return (slice(*block) for block in blocks)
 
 
-def margins(X: np.ndarray, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
+def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """z = X w + b (+ offset), (m,) float64."""
     z = np.empty(X.shape[0])
     for rows in _row_blocks(X):
-        z[rows] = X[rows].astype(np.float64, copy=False) @ theta[:-1]
-        z[rows] += theta[-1]
-        if offset.size:
-            z[rows] += offset[rows]
+        z[rows] = _margins(as_float64(X, rows), offset[rows], theta)
+    return z
+
+
+def _margins(block: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    z = block @ theta[:-1]
+    z += theta[-1]
+    if offset.size:
+        z += offset
     return z
 
 
@@ -61,8 +68,8 @@ def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, g
     J = 0.0
     grad[:] = 0.0
     for rows in _row_blocks(X):
-        block = X[rows].astype(np.float64, copy=False)
-        z = margins(block, offset[rows], theta)
+        block = as_float64(X, rows)
+        z = _margins(block, offset[rows], theta)
         e = np.exp(-np.abs(z))
         loss = np.maximum(z, 0.0) - y[rows] * z + np.log1p(e)
         dz = _sigmoid(z, e) - y[rows]
