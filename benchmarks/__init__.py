@@ -7,7 +7,7 @@
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
 
-The first four are the core, of which the history in benchmarks/history is made (`history.py`).  `compare.py` compares two
+The first four are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
 commits, `chart.py` draws the README's chart.
 
 The suite of today runs on every commit, so fastlr is imported inside of setup, and what a commit lacks is skipped by

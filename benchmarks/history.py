@@ -1,4 +1,4 @@
-"""Measure the core set on commits, and keep the results in benchmarks/history: `python -m benchmarks.history --help`.
+"""Measure the core set on commits, and keep the results in benchmarks/results: `python -m benchmarks.history --help`.
 
 The results carry the name that is given to the machine, and nothing else that would tell one from another of its kind.
 """
