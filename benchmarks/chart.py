@@ -41,10 +41,8 @@ def table(stored, benchmark):
 
 def pretty(seconds):
     """A time with two digits and its unit."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size * 0.995:
-            break
-    value = seconds / size
+    value, unit = next(((seconds / size, unit) for unit, size in (("s", 1.0), ("ms", 1e-3)) if seconds >= 0.995 * size),
+                       (seconds / 1e-6, "µs"))
     return f"{value:.0f} {unit}" if value >= 9.95 else f"{value:.1f} {unit}"
 
 
@@ -77,7 +75,7 @@ def _panel(axes, title, groups):
     least = min(value for bars in groups.values() for _, value, _ in bars)
     start = least / 3
     for heading, bars in groups.items():
-        axes.text(start, position, heading.replace(" x ", " × "), weight="bold", va="center", fontsize=10)
+        axes.text(start, position, heading, weight="bold", va="center", fontsize=10)
         position += 1
         for name, value, colour in bars:
             axes.barh(position, value - start, left=start, height=0.8, color=colour)

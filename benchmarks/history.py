@@ -6,8 +6,10 @@ The results carry the name that is given to the machine, and nothing else that w
 import argparse
 import platform
 import subprocess
+import sys
 
 CORE = r"^(kernels|training|optimum|start_up)\."
+_ASV = [sys.executable, "-m", "asv"]
 
 
 def main():
@@ -18,9 +20,9 @@ def main():
     parser.add_argument("--steps", help="at most so many commits, evenly spaced over the range")
     arguments = parser.parse_args()
     system = ["--os", platform.system(), "--arch", platform.machine()]
-    subprocess.run(["asv", "machine", "--yes", "--machine", arguments.machine, *system], check=True)
+    subprocess.run([*_ASV, "machine", "--yes", "--machine", arguments.machine, *system], check=True)
     steps = [] if arguments.steps is None else ["--steps", arguments.steps]
-    run = ["asv", "run", "--machine", arguments.machine, "--bench", CORE, "--skip-existing-successful", "--show-stderr",
+    run = [*_ASV, "run", "--machine", arguments.machine, "--bench", CORE, "--skip-existing-successful", "--show-stderr",
            *steps, arguments.commits]
     # asv ends with 2 where a benchmark failed; what a commit lacks counts as skipped.
     raise SystemExit(subprocess.run(run).returncode)
