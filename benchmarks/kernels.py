@@ -7,14 +7,6 @@ _STEPS = {"2000 x 20": 2000, "200000 x 100": 8}
 _STEPS_OF_PYTHON = {"2000 x 20": 10}
 
 
-def step(backend, shape):
-    """Seconds of one forward pass, backward pass and update."""
-    steps = _STEPS_OF_PYTHON if backend == "python" else _STEPS
-    if shape not in steps:
-        raise NotImplementedError("seconds a step")
-    return seconds_a_step(fastlr_with(backend), *problem(*_SHAPES[shape]), steps[shape], pairs=3, backend=backend)
-
-
 class Step:
     """One forward pass, backward pass and update."""
 
@@ -23,8 +15,13 @@ class Step:
     param_names = ("backend", "X")
     params = (BACKENDS, ("2000 x 20", "200000 x 100"))
 
+    def setup(self, backend, shape):
+        fastlr_with(backend)
+        if backend == "python" and shape not in _STEPS_OF_PYTHON:
+            raise NotImplementedError("seconds a step")
+
     def track_time(self, backend, shape):
-        return step(backend, shape)
+        return seconds_of(backend, shape)
 
     track_time.pretty_name = "Time of one step"
 
@@ -37,8 +34,11 @@ class SpeedUpOverPython:
     param_names = ("backend",)
     params = (("numpy", "loop", "parallel", "fused"),)
 
+    def setup(self, backend):
+        fastlr_with(backend)
+
     def track_speed_up(self, backend):
-        return step("python", "2000 x 20") / step(backend, "2000 x 20")
+        return seconds_of("python", "2000 x 20") / seconds_of(backend, "2000 x 20")
 
     track_speed_up.pretty_name = "Speed-up of a step over plain Python, 2000 x 20"
 
@@ -51,8 +51,11 @@ class SpeedUpOverNumPy:
     param_names = ("backend", "X")
     params = (("loop", "parallel", "fused"), ("2000 x 20", "200000 x 100"))
 
+    def setup(self, backend, shape):
+        fastlr_with(backend)
+
     def track_speed_up(self, backend, shape):
-        return step("numpy", shape) / step(backend, shape)
+        return seconds_of("numpy", shape) / seconds_of(backend, shape)
 
     track_speed_up.pretty_name = "Speed-up of a step over NumPy"
 
@@ -65,8 +68,17 @@ class Reads:
     param_names = ("backend",)
     params = (("numpy", "loop", "parallel", "fused"),)
 
+    def setup(self, backend):
+        self.fastlr = fastlr_with(backend)
+
     def track_reads(self, backend):
         X, y = problem(200000, 100)
-        return seconds_a_step(fastlr_with(backend), X, y, 8, backend=backend, n_threads=2) / seconds_a_read(X, 2)
+        return seconds_a_step(self.fastlr, X, y, 8, pairs=3, backend=backend, n_threads=2) / seconds_a_read(X, 2)
 
     track_reads.pretty_name = "Reads of X a step (1 is the limit), 200000 x 100"
+
+
+def seconds_of(backend, shape):
+    """Seconds of a step."""
+    steps = _STEPS_OF_PYTHON if backend == "python" else _STEPS
+    return seconds_a_step(fastlr_with(backend), *problem(*_SHAPES[shape]), steps[shape], pairs=3, backend=backend)

@@ -16,12 +16,14 @@ class Data:
     param_names = ("X", "dtype", "order")
     params = (("2000000 x 10", "200000 x 100", "20000 x 1000"), ("float64", "float32", "uint8"), ("C", "F"))
 
+    def setup(self, shape, dtype, order):
+        self.fastlr = fastlr_with("fused")
+
     def track_reads(self, shape, dtype, order):
-        fastlr = fastlr_with("fused")
         X, y = problem(*_SHAPES[shape], "float32" if dtype == "uint8" else dtype, order)
         if dtype == "uint8":
             X = (X > 0).view(np.uint8)
-        return seconds_a_step(fastlr, X, y, _STEPS, pairs=3, backend="fused", n_threads=2) / seconds_a_read(X, 2)
+        return seconds_a_step(self.fastlr, X, y, _STEPS, pairs=3, backend="fused", n_threads=2) / seconds_a_read(X, 2)
 
     track_reads.pretty_name = "Reads of X a fused step, by shape, dtype and order"
 
@@ -34,9 +36,11 @@ class Exponent:
     param_names = ("backend",)
     params = (("numpy", "fused"),)
 
+    def setup(self, backend):
+        self.fastlr = fastlr_with(backend)
+
     def exponent(self, backend, sizes, shapes):
-        fastlr = fastlr_with(backend)
-        times = [seconds_a_step(fastlr, *problem(*shape), _STEPS, backend=backend) for shape in shapes]
+        times = [seconds_a_step(self.fastlr, *problem(*shape), _STEPS, backend=backend) for shape in shapes]
         return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
     def track_rows(self, backend):
@@ -59,9 +63,12 @@ class Threads:
     param_names = ("backend", "order")
     params = (("parallel", "fused"), ("C", "F"))
 
+    def setup(self, backend, order):
+        self.fastlr = fastlr_with(backend)
+
     def track_speed_up(self, backend, order):
-        fastlr, (X, y) = fastlr_with(backend), problem(200000, 100, order=order)
-        one, two = (seconds_a_step(fastlr, X, y, _STEPS, backend=backend, n_threads=count) for count in (1, 2))
+        X, y = problem(200000, 100, order=order)
+        one, two = (seconds_a_step(self.fastlr, X, y, _STEPS, backend=backend, n_threads=count) for count in (1, 2))
         return one / two
 
     track_speed_up.pretty_name = "Speed-up of a step by a second thread, 200000 x 100"

@@ -23,7 +23,7 @@ class Import:
     """Importing, with NumPy alone beside it: fastlr should add next to nothing."""
 
     version = "1"
-    number = 1
+    rounds, number, warmup_time = 1, 1, 0.0
     repeat = (3, 5, 2.0)
 
     def timeraw_import_fastlr(self):
@@ -40,7 +40,7 @@ class FirstFit:
     """From a bare interpreter to a first small model, imports included, compiled code at hand."""
 
     version = "1"
-    number = 1
+    rounds, number, warmup_time = 1, 1, 0.0
     repeat = (3, 5, 2.0)
     param_names = ("backend",)
     params = ("numpy", "fused")
@@ -59,8 +59,8 @@ class FirstFitEver:
     """The same on a machine that has no compiled code yet."""
 
     version = "1"
-    number = 1
-    repeat = (1, 2, 10.0)
+    rounds, number, warmup_time = 1, 1, 0.0
+    repeat = 2
     param_names = ("backend",)
     params = ("fused",)
 

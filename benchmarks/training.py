@@ -13,6 +13,7 @@ class Lecture:
     """train with a learning rate, everything compiled."""
 
     version = "1"
+    rounds = 1
     repeat = (3, 10, 1.0)
     param_names = ("backend", "X")
     params = (("numpy", "fused"), ("2000 x 20, 1000 steps", "100000 x 50, 20 steps", "100000 x 50 in Fortran order, 20 steps"))
