@@ -75,7 +75,7 @@ class Reads:
         X, y = problem(200000, 100)
         return seconds_a_step(self.fastlr, X, y, 8, pairs=3, backend=backend, n_threads=2) / seconds_a_read(X, 2)
 
-    track_reads.pretty_name = "Reads of X a step (1 is the limit), 200000 x 100"
+    track_reads.pretty_name = "Reads of X a step (limit 1), 200000 x 100"
 
 
 def seconds_of(backend, shape):

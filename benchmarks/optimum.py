@@ -81,7 +81,7 @@ class Optimum:
         return median(ratios)
 
     time_fit.pretty_name = "Time to the optimum"
-    track_speed_up.pretty_name = "Speed-up over scikit-learn's best solver, to the same J"
+    track_speed_up.pretty_name = "Speed-up over scikit-learn's best solver"
     track_speed_up.unit = "times as fast"
 
 

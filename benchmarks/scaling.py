@@ -25,7 +25,7 @@ class Data:
             X = (X > 0).view(np.uint8)
         return seconds_a_step(self.fastlr, X, y, _STEPS, pairs=3, backend="fused", n_threads=2) / seconds_a_read(X, 2)
 
-    track_reads.pretty_name = "Reads of X a fused step, by shape, dtype and order"
+    track_reads.pretty_name = "Reads of X a fused step, by data"
 
 
 class Exponent:
@@ -51,8 +51,8 @@ class Exponent:
         sizes = (500, 1000, 2000)
         return self.exponent(backend, sizes, [(20000, n) for n in sizes])
 
-    track_rows.pretty_name = "Exponent of the time of a step in rows (1 is proportional)"
-    track_columns.pretty_name = "Exponent of the time of a step in columns (1 is proportional)"
+    track_rows.pretty_name = "Time of a step ~ rows ^ this"
+    track_columns.pretty_name = "Time of a step ~ columns ^ this"
 
 
 class Threads:
@@ -71,4 +71,4 @@ class Threads:
         one, two = (seconds_a_step(self.fastlr, X, y, _STEPS, backend=backend, n_threads=count) for count in (1, 2))
         return one / two
 
-    track_speed_up.pretty_name = "Speed-up of a step by a second thread, 200000 x 100"
+    track_speed_up.pretty_name = "Speed-up of a step by a second thread"

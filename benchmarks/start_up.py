@@ -52,7 +52,7 @@ class FirstFit:
     def timeraw_first_fit(self, backend):
         return _FIT.format(backend=backend)
 
-    timeraw_first_fit.pretty_name = "Time to the first model of a fresh interpreter, compiled before"
+    timeraw_first_fit.pretty_name = "First model of a process, code compiled"
 
 
 class FirstFitEver:
@@ -70,4 +70,4 @@ class FirstFitEver:
     def timeraw_first_fit_ever(self, backend):
         return _FIT_WITHOUT_CACHE.format(backend=backend)
 
-    timeraw_first_fit_ever.pretty_name = "Time to the first model ever, with nothing compiled"
+    timeraw_first_fit_ever.pretty_name = "First model ever, nothing compiled"
