@@ -82,7 +82,8 @@ def _panel(axes, title, groups):
             axes.text(value * 1.1, position, f"{name} {pretty(value)}", va="center", fontsize=10)
             position += 1
         position += 0.4
-    axes.set(xscale="log", xlim=(start, longest * (longest / start) ** 0.55), title=title)
+    axes.set(xscale="log", xlim=(start, longest * (longest / start) ** 0.55))
+    axes.set_title(title, loc="left", pad=12)
     axes.invert_yaxis()
     axes.set_axis_off()
 
