@@ -5,23 +5,23 @@ import sys
 
 from . import fastlr_with, optimum, problem, seconds
 
-_BLOCK = 0.12                   # seconds that one answer takes
-_STEPS = {                      # backend, m, n, dtype, order, steps: a call of 5 to 30 ms
-    "a step by numpy, 2000 x 20": ("numpy", 2000, 20, "float64", "C", 200),
-    "a step by loop, 2000 x 20": ("loop", 2000, 20, "float64", "C", 200),
-    "a step by parallel, 2000 x 20": ("parallel", 2000, 20, "float64", "C", 500),
-    "a step by fused, 2000 x 20": ("fused", 2000, 20, "float64", "C", 1000),
-    "a step by fused, 100000 x 50": ("fused", 100000, 50, "float64", "C", 10),
-    "a step by fused, 100000 x 50, Fortran order": ("fused", 100000, 50, "float64", "F", 10),
-    "a step by fused, 100000 x 50, float32": ("fused", 100000, 50, "float32", "C", 10),
+_BLOCK = 0.1                    # seconds that one answer takes
+_STEPS = {                      # backend, m, n, dtype, order, threads (None: all), steps: a call of 5 to 30 ms
+    "a step by numpy, 2000 x 20": ("numpy", 2000, 20, "float64", "C", None, 200),
+    "a step by loop, 2000 x 20": ("loop", 2000, 20, "float64", "C", None, 200),
+    "a step by parallel, all threads, 100000 x 50": ("parallel", 100000, 50, "float64", "C", None, 10),
+    "a step by fused, 2000 x 20": ("fused", 2000, 20, "float64", "C", 1, 1000),
+    "a step by fused, 50000 x 50": ("fused", 50000, 50, "float64", "C", 1, 10),
+    "a step by fused, 50000 x 50, Fortran order": ("fused", 50000, 50, "float64", "F", 1, 10),
+    "a step by fused, 50000 x 50, float32": ("fused", 50000, 50, "float32", "C", 1, 10),
 }
 _CASES = ("digits", "1000 x 20", "100000 x 20", "5000 x 500")
 
 
-def training(backend, m, n, dtype, order, steps):
-    """A function that trains with a learning rate."""
+def training(backend, m, n, dtype, order, n_threads, steps):
+    """A function that trains with a learning rate; with one thread, a busy neighbour is felt least."""
     fastlr, (X, y) = fastlr_with(backend), problem(m, n, dtype, order)
-    return lambda: fastlr.train(X, y, backend=backend, learning_rate=1e-6, max_iter=steps)
+    return lambda: fastlr.train(X, y, backend=backend, learning_rate=1e-6, max_iter=steps, n_threads=n_threads)
 
 
 def all_of_them():
