@@ -90,7 +90,7 @@ def test_the_chart_reads_results_as_asv_stores_them(tmp_path):
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(4.3e-1, "430 ms"), (7.2e-4, "720 µs"), (5.3e-6, "5.3 µs"), (1.2, "1.2 s"),
-                                               (0.999, "1.0 s")])
+                                               (0.999, "1.0 s"), (0.0437, "44 ms")])
 def test_times_are_written_with_two_digits(seconds, text):
     assert chart.pretty(seconds) == text
 
