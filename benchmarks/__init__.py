@@ -1,10 +1,19 @@
-"""Benchmarks of fastlr for airspeed velocity: `asv run`, `asv publish`, `asv preview`.
+"""Benchmarks of fastlr for airspeed velocity, a file a subject; docs/benchmarks.md says how to run them.
+
+    kernels     one step of gradient descent: its time, its speed-ups, its reads of X
+    training    from the call of train to the model
+    optimum     to the optimum: time, reads of X, scikit-learn beside it
+    start_up    imports and first models of a fresh interpreter
+    scaling     how a step depends on dtype, order, size and threads
+    memory      what training takes beyond X
+
+The first four are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
+commits, `chart.py` draws the README's chart.
 
 The suite of today runs on every commit, so fastlr is imported inside of setup, and what a commit lacks is skipped by
 NotImplementedError.  asv repeats setup before every sample; the compiling in it costs time in the first alone.
 """
 
-from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -31,16 +40,38 @@ def problem(m, n, dtype="float64", order="C"):
     return X, y
 
 
+def seconds(call):
+    """Time of one call."""
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
 def seconds_a_step(fastlr, X, y, steps, pairs=5, **options):
-    """Time of one step of gradient descent, least and median of several pairs of runs.
+    """Least time of one step of gradient descent.
 
     It is the slope between a run of one step and a run of many: checking X and y, the same in both, cancels out.
     """
-    def seconds(max_iter):
-        start = perf_counter()
-        fastlr.train(X, y, learning_rate=1e-6, max_iter=max_iter, **options)
-        return perf_counter() - start
+    def run(max_iter):
+        return seconds(lambda: fastlr.train(X, y, learning_rate=1e-6, max_iter=max_iter, **options))
 
-    seconds(2)
-    each = [(seconds(1 + steps) - seconds(1)) / steps for _ in range(pairs)]
-    return min(each), median(each)
+    run(2)
+    few, many = zip(*((run(1), run(1 + steps)) for _ in range(pairs)), strict=True)
+    return (min(many) - min(few)) / steps
+
+
+def seconds_a_read(X, threads):
+    """Least time of summing all of X with so many threads: what a step can't be faster than."""
+    import numba
+
+    @numba.njit(parallel=True, fastmath={"reassoc", "contract"})
+    def read_once(flat):
+        total = 0.0
+        for i in numba.prange(flat.size):
+            total += flat[i]
+        return total
+
+    numba.set_num_threads(threads)
+    flat = X.ravel(order="K")
+    read_once(flat)
+    return min(seconds(lambda: read_once(flat)) for _ in range(20))

@@ -23,7 +23,8 @@ class Import:
     """Importing, with NumPy alone beside it: fastlr should add next to nothing."""
 
     version = "1"
-    repeat = (3, 5, 5.0)
+    rounds, number, warmup_time = 1, 1, 0.0
+    repeat = (3, 5, 2.0)
 
     def timeraw_import_fastlr(self):
         return "import fastlr"
@@ -31,15 +32,16 @@ class Import:
     def timeraw_import_numpy(self):
         return "import numpy"
 
-    timeraw_import_fastlr.pretty_name = "import fastlr"
-    timeraw_import_numpy.pretty_name = "import numpy, for comparison"
+    timeraw_import_fastlr.pretty_name = "Time of import fastlr"
+    timeraw_import_numpy.pretty_name = "Time of import numpy, for comparison"
 
 
 class FirstFit:
     """From a bare interpreter to a first small model, imports included, compiled code at hand."""
 
     version = "1"
-    repeat = (3, 5, 5.0)
+    rounds, number, warmup_time = 1, 1, 0.0
+    repeat = (3, 5, 2.0)
     param_names = ("backend",)
     params = ("numpy", "fused")
 
@@ -50,14 +52,15 @@ class FirstFit:
     def timeraw_first_fit(self, backend):
         return _FIT.format(backend=backend)
 
-    timeraw_first_fit.pretty_name = "First model in a fresh interpreter"
+    timeraw_first_fit.pretty_name = "First model of a process, code compiled"
 
 
 class FirstFitEver:
     """The same on a machine that has no compiled code yet."""
 
     version = "1"
-    repeat = (1, 2, 10.0)
+    rounds, number, warmup_time = 1, 1, 0.0
+    repeat = 2
     param_names = ("backend",)
     params = ("fused",)
 
@@ -67,4 +70,4 @@ class FirstFitEver:
     def timeraw_first_fit_ever(self, backend):
         return _FIT_WITHOUT_CACHE.format(backend=backend)
 
-    timeraw_first_fit_ever.pretty_name = "First model ever, with nothing compiled"
+    timeraw_first_fit_ever.pretty_name = "First model ever, nothing compiled"

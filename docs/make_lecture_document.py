@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import fastlr
-from benchmarks.reads import seconds_a_read
+from benchmarks import seconds_a_read
 from fastlr import backends
 from fastlr.backends import _fused_rows, _threads, numba_loop, numba_parallel, numpy_vectorized, python_loops
 from fastlr.graph import Value, check_gradient, log, log_loss, sigmoid

@@ -184,16 +184,6 @@ def test_show_versions(capsys):
         assert word in printed
 
 
-def test_backend_table_is_what_the_benchmarks_time():
-    """The benchmarks spell the names out, so that they import on old commits."""
-    import ast
-
-    tree = ast.parse((Path(__file__).parents[1] / "benchmarks" / "__init__.py").read_text())
-    [listed] = [ast.literal_eval(node.value) for node in tree.body
-                if isinstance(node, ast.Assign) and node.targets[0].id == "BACKENDS"]
-    assert list(listed) == list(fastlr.available_backends())
-
-
 def test_the_courses_layout_is_not_copied():
     """The course's (n, m) array goes in as X.T, which is Fortran order."""
     from fastlr import _check

@@ -1,0 +1,58 @@
+"""The measuring process of `compare.py`: names of benchmarks on standard input, their seconds on standard output."""
+
+import json
+import sys
+
+from . import fastlr_with, optimum, problem, seconds
+
+_BLOCK = 0.1                    # seconds that one answer takes
+_STEPS = {                      # backend, m, n, dtype, order, threads (None: all), steps: a call of 5 to 30 ms
+    "a step by numpy, 2000 x 20": ("numpy", 2000, 20, "float64", "C", None, 200),
+    "a step by loop, 2000 x 20": ("loop", 2000, 20, "float64", "C", None, 200),
+    "a step by parallel, all threads, 100000 x 50": ("parallel", 100000, 50, "float64", "C", None, 10),
+    "a step by fused, 2000 x 20": ("fused", 2000, 20, "float64", "C", 1, 1000),
+    "a step by fused, 50000 x 50": ("fused", 50000, 50, "float64", "C", 1, 10),
+    "a step by fused, 50000 x 50, Fortran order": ("fused", 50000, 50, "float64", "F", 1, 10),
+    "a step by fused, 50000 x 50, float32": ("fused", 50000, 50, "float32", "C", 1, 10),
+}
+_CASES = ("digits", "1000 x 20", "100000 x 20", "5000 x 500")
+
+
+def training(backend, m, n, dtype, order, n_threads, steps):
+    """A function that trains with a learning rate; with one thread, a busy neighbour is felt least."""
+    fastlr, (X, y) = fastlr_with(backend), problem(m, n, dtype, order)
+    return lambda: fastlr.train(X, y, backend=backend, learning_rate=1e-6, max_iter=steps, n_threads=n_threads)
+
+
+def all_of_them():
+    """Name and function of every benchmark that this commit has, each run once."""
+    calls = {}
+    for name, options in _STEPS.items():
+        calls[name] = training(*options)
+    for case in _CASES:
+        try:
+            calls[f"the optimum, {case}"] = optimum.fit_of_fastlr(case, *optimum.data(case))
+        except NotImplementedError:
+            continue
+    for call in calls.values():
+        call()
+    return calls
+
+
+def least(call):
+    """Least time of a call over a block of them."""
+    times = [seconds(call)]
+    while sum(times) < _BLOCK:
+        times.append(seconds(call))
+    return min(times)
+
+
+def main():
+    calls = all_of_them()
+    print(json.dumps(list(calls)), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(least(calls[line.rstrip("\n")])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
