@@ -275,7 +275,7 @@ KNOWN = [(_known_answers.descent, numba_loop._entry, (6, 7, 10)),
 
 @pytest.mark.parametrize(("known_answer", "entry", "results"), KNOWN)
 def test_known_answers_notice_a_millionth_and_nan(known_answer, entry, results):
-    X = _known_answers.problem(np.dtype(float), c_order=True)
+    X = _known_answers.problem(np.dtype(float), "C")
     assert known_answer(entry, X)
     for result in results:
         for change in (1.000001, np.nan):
