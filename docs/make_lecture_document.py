@@ -212,7 +212,7 @@ def the_steps():
         the second one starts, the first rows have left the cache.""",
         "## The loop, compiled", """
         If deciding is what costs, it can be done ahead. Numba compiles the lecture's loop for the type of X, as it stands:""")
-    code(numba_loop.add_examples.py_func)
+    code(numba_loop._add_examples)
     say(row("loop"), f"""
         Explicit loops, and {faster("loop")} as fast as in Python. An example's row is still in cache when
         the way back needs it, so X comes from memory once. This is one thread; the read is by {THREADS}.""",
