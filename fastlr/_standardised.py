@@ -18,7 +18,7 @@ from fastlr.backends._descent import Space
 
 _EPS = float(np.finfo(float).eps)
 _ROUNDING = 1e-12               # of J, relative
-_MOST_SPARSE_SIDE = 3000      # features, beyond which a Hessian is out of proportion to a sparse X
+_MOST_SPARSE_SIDE = 3000        # features, beyond which a Hessian is out of proportion to a sparse X
 _SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 
 

@@ -79,7 +79,7 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     """
     data, options = training.data, training.objective_options
     kernel = backends.load(training.backend)
-    with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, 1, data.X.size) as count:
+    with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.X.size) as count:
         objective = Objective(kernel, data, **options, n_threads=count)
         problem = Standardised(objective, *objective.standardisation)
         u = problem.u_of(theta)

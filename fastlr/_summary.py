@@ -37,6 +37,8 @@ class Summary:
         The sum of the weights.
     parameters : int
         How many of them the data determine.
+    is_penalised, fit_intercept : bool
+        Whether the model was trained with l2 > 0, and with an intercept.
     log_likelihood, null_log_likelihood : float
         Natural logarithms, by this model and by the best with w = 0.
     deviance, null_deviance : float

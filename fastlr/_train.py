@@ -152,7 +152,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     backend = backends.choose(backend, data.X, module.expected_steps(options))
     kernel = backends.load(backend)
     try:
-        with backends.threads(kernel, n_threads, 1, data.X.size) as count:
+        with backends.threads(kernel, n_threads, data.X.size) as count:
             objective = Objective(kernel, data, **objective_options, n_threads=count)
             result = module.solve(objective, theta, options)
         if options.progress is not None:
@@ -212,7 +212,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     data = _check.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
     kernel = backends.load(backends.choose(backend, data.X, 1))
-    with backends.threads(kernel, n_threads, 1, data.X.size) as count:
+    with backends.threads(kernel, n_threads, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
 

@@ -236,3 +236,12 @@ def test_optimum_is_scikit_learns(backend):
         peer = LogisticRegression(C=1 / (l2 * total), solver="newton-cholesky", tol=1e-12).fit(X, y, sample_weight=sample_weight)
         np.testing.assert_allclose(model.w, peer.coef_[0], atol=1e-4)
         assert model.b == pytest.approx(peer.intercept_[0], abs=1e-4)
+
+
+def test_a_callback_that_stops_leaves_the_gradients_norm():
+    X, y, *_ = problem(80, 3)
+    model = fastlr.train(X, y, solver="gd", tol=1e-9, callback=lambda state: state.n_iter == 4)     # warns of nothing
+    assert (model.n_iter, model.converged, model.stop_reason) == (4, False, "the callback asked to stop")
+    again = fastlr.train(X, y, solver="gd", tol=1e-9, init=model, max_iter=10**5)
+    assert model.grad_norm == model.history.grad_norm[-1] == again.history.grad_norm[0]
+    assert "not converged" in repr(model)

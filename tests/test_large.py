@@ -78,7 +78,7 @@ def test_moments_and_hessian(order):
     X, y, rows, w = problem(TALL, order)
     x, m = X[rows].astype(float), TALL[0]
     kernel = backends.load("fused")
-    with backends.threads(kernel, None, *TALL) as count:
+    with backends.threads(kernel, None, TALL[0] * TALL[1]) as count:
         objective = Objective(kernel, _check.data_as_given(X, y, None, None), 0.0, "mean", True, count)
         center, spread = objective.standardisation
         H = objective.hessian(np.append(w, B), np.zeros(8))

@@ -19,7 +19,7 @@ def sums(backend, X, y, w, b, s=None, o=None, grad=None, n_threads=1):
     kernel = backends.load(backend)
     data = _check.data_as_given(X, y, s, o)
     grad = np.full(X.shape[1] + 1, np.nan) if grad is None else grad
-    with backends.threads(kernel, n_threads, *X.shape) as count:
+    with backends.threads(kernel, n_threads, data.X.size) as count:
         rows = data[:4]
         prepared = kernel.prepare(*rows, count) if hasattr(kernel, "prepare") else rows
         return kernel.cost_gradient(*prepared, np.append(w, b).astype(float), grad), grad

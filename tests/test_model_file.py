@@ -204,6 +204,21 @@ def test_every_attribute_is_in_the_file():
     assert sorted(_model_file._FIELDS) == sorted(set(names) - {"training"})
 
 
+def test_files_of_version_1(tmp_path):
+    """They have neither history nor statistics."""
+    old = {name: value for name, value in GOOD.items() if name not in ("history", "statistics")} | {"version": 1}
+    (tmp_path / "model").write_text(json.dumps(old))
+    model = fastlr.load(tmp_path / "model")
+    assert model.history.cost.tolist() == [0.7, 0.5] and model.w.tolist() == [0.5, -2.0]
+    assert all(np.isnan(values).all() for values in model.history[1:])
+    assert [values.size for values in model.history] == [2, 2, 1, 2]
+    with pytest.raises(ValueError, match=r"call summary\(\) before saving"):
+        model.summary()
+    (tmp_path / "model").write_text(json.dumps(old | {"history": GOOD["history"]}))
+    with pytest.raises(ValueError, match="'history' is not a field of this version"):
+        fastlr.load(tmp_path / "model")
+
+
 @pytest.mark.parametrize("number", ["0", "-3", "1E2"])
 def test_numbers_as_other_programs_write_them(number, tmp_path):
     (tmp_path / "model").write_text(text_with("b", number))

@@ -14,7 +14,7 @@ from tests.problems import problem, weights
 def objective(backend, X, y, sample_weight=None, offset=None, **options):
     kernel = backends.load(backend)
     options = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
-    with backends.threads(kernel, None, *X.shape) as count:
+    with backends.threads(kernel, None, X.size) as count:
         return Objective(kernel, _check.data(X, y, sample_weight, None, offset), **options, n_threads=count)
 
 
@@ -45,7 +45,7 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
         for array in rows:
             array.flags.writeable = False
         kernel = backends.load(backend)
-        with backends.threads(kernel, None, *shape) as count:
+        with backends.threads(kernel, None, shape[0] * shape[1]) as count:
             J = Objective(kernel, _check.Data(*rows, np.array([0, 1]), None), 0.0, "sum", True, count)
             each = s if s.size else np.ones(shape[0])
             x = X.astype(float)
@@ -86,7 +86,7 @@ def test_same_bits_for_any_number_of_threads(name, order):
     kernel = backends.load(name)
     results = []
     for n_threads in (1, 2):
-        with backends.threads(kernel, n_threads, *X.shape) as count:
+        with backends.threads(kernel, n_threads, X.size) as count:
             J = Objective(kernel, _check.data(X, y), 0.0, "mean", True, count)
             results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation])
     for one, two in zip(*results, strict=True):

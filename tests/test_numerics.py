@@ -114,7 +114,7 @@ for shape, dtype, order in (((3, 2), "f8", "C"), ((1, 1), "f8", "C"), ((20_000, 
                 newton = fastlr.train(X, y, solver="newton", l2=0.1, max_iter=2, tol=0.0, **given)
                 used.add(gd.n_threads)
                 results += [gd.w, gd.b, gd.costs, newton.w, newton.b, newton.costs]
-            with backends.threads(kernel, n_threads, *shape) as count:
+            with backends.threads(kernel, n_threads, shape[0] * shape[1]) as count:
                 objective = Objective(kernel, _check.data_as_given(X, y, s, o), 0.0, "mean", True, count)
                 if shape[1] < 100:
                     results.append(objective.hessian(np.append(w, 0.3), np.zeros(shape[1])))

@@ -69,7 +69,7 @@ def test_a_module_that_another_thread_is_importing(monkeypatch):
     from fastlr.backends import _threads
 
     monkeypatch.setitem(sys.modules, "multiprocessing", ModuleType("multiprocessing"))
-    assert _threads.useful(None, 10**9, 1) == processors()
+    assert _threads.useful(None, 10**9) == processors()
 
 
 @pytest.mark.parametrize("name", ["loop", "fused"])
@@ -199,8 +199,18 @@ def train():
 trainer = threading.Thread(target=train)
 trainer.start()
 assert {in_child() for _ in range(3)} == {right}
-busy = in_child(threads)
 stop.set()
+trainer.join()
+
+inside, leave = threading.Event(), threading.Event()
+def hold(state):
+    inside.set()
+    return leave.wait()
+trainer = threading.Thread(target=fastlr.train, args=(X, y), kwargs={"backend": "fused", "callback": hold})
+trainer.start()
+inside.wait()
+busy = in_child(threads)                                            # while another thread is in a training for sure
+leave.set()
 trainer.join()
 
 def fork(state):

@@ -17,7 +17,7 @@ A backend is a module of this folder.  It has
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)
         optional: many whole updates in one compiled call; without it `_descent.descend` calls cost_gradient in a loop
-    threads(n_threads, m, n) -> context manager that yields the number of threads in use
+    threads(n_threads, size) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own
     is_compiled(X) -> bool
         compiled backends: whether a call with this X starts at once
@@ -161,7 +161,8 @@ def choose(name: str, X: Any, steps: int) -> str:
     return "fused"
 
 
-def threads(backend: ModuleType, n_threads: int | None, m: int, n: float) -> AbstractContextManager[int]:
-    """Context in which `backend` may use the number of threads that it yields: at most `n_threads`."""
+def threads(backend: ModuleType, n_threads: int | None, size: int) -> AbstractContextManager[int]:
+    """Context in which `backend` may use the number of threads that it yields: at most `n_threads`, for an X of so
+    many numbers."""
     own = getattr(backend, "threads", None)
-    return nullcontext(1) if own is None else own(n_threads, m, n)
+    return nullcontext(1) if own is None else own(n_threads, size)

@@ -73,6 +73,16 @@ def _roots(z: Any, sample_weight: Any) -> None:
 
 
 @block
+def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, first: int, root: Any) -> None:
+    """sqrt(s a (1 - a)) of the rows from `first` on."""
+    forward(X, first, theta, root)
+    last = first + root.size
+    if offset.size:
+        root += offset[first:last]
+    _roots(root, sample_weight[first:last])
+
+
+@block
 def _add_products(panel: Any, H: Any) -> None:
     """H += panel panel^T, its lower triangle in tiles of 4 x 4."""
     for i in range(0, panel.shape[0], 4):
@@ -128,10 +138,7 @@ def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any,
     for first in range(start, stop, _ROWS):
         last = min(first + _ROWS, stop)
         root = space[:last - first]
-        forward(X, first, theta, root)
-        if offset.size:
-            root += offset[first:last]
-        _roots(root, sample_weight[first:last])
+        _roots_of_rows(X, sample_weight, offset, theta, first, root)
         if root.size < _ROWS:
             panel[:] = 0.0
         _pack(X, first, center, root, panel)
@@ -146,10 +153,7 @@ def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, s
     for first in range(start, stop, _ROWS):
         last = min(first + _ROWS, stop)
         root = space[:last - first]
-        forward(X, first, theta, root)
-        if offset.size:
-            root += offset[first:last]
-        _roots(root, sample_weight[first:last])
+        _roots_of_rows(X, sample_weight, offset, theta, first, root)
         for i in range(root.size):
             d, begin = root[i] * root[i], indptr[first + i]
             for k in range(begin, indptr[first + i + 1]):
@@ -211,8 +215,7 @@ _entry = SerialOrParallel(_hessian, _known_answers.hessian)
 def products(X: Any) -> int:
     """Multiplications in the Hessian of a row, on average, half of which are computed."""
     if isinstance(X, Csr):
-        stored = np.diff(X.indptr).astype(np.float64)
-        return int(stored @ stored) // stored.size + 1
+        return int(X.squares()) // X.shape[0] + 1
     return side_of(X.shape[1]) ** 2
 
 

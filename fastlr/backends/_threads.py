@@ -43,11 +43,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def useful(n_threads: int | None, m: int, n: float) -> int:
-    """How many threads, at most `n_threads`, a step over m rows of n numbers can keep busy."""
+def useful(n_threads: int | None, size: int) -> int:
+    """How many threads, at most `n_threads`, a step over an X of so many numbers can keep busy."""
     if _lost_in_fork:
         return 1
-    return min(_default() if n_threads is None else n_threads, max(1, int(m * n) // _ELEMENTS_A_THREAD))
+    return min(_default() if n_threads is None else n_threads, max(1, size // _ELEMENTS_A_THREAD))
 
 
 def _default() -> int:
@@ -60,13 +60,13 @@ def _default() -> int:
 
 
 @contextmanager
-def limited(n_threads: int | None, m: int, n: float) -> Iterator[int]:
-    """Yield how many threads to use for (m, n), at most `n_threads`; Numba's own setting is put back afterwards.
+def limited(n_threads: int | None, size: int) -> Iterator[int]:
+    """Yield how many threads to use for an X of so many numbers, at most `n_threads`; Numba's own setting is put back afterwards.
 
     Without `n_threads` there are as many as Numba is set to in this Python thread, and no more than there are processors
     that trainings in other Python threads have left.
     """
-    count = useful(n_threads, m, n)
+    count = useful(n_threads, size)
     # Numba's fallback layer aborts the process when two Python threads are in parallel kernels at once.
     if count > 1 and _layer.start() == "workqueue" and threading.current_thread() is not threading.main_thread():
         count = 1
@@ -105,7 +105,7 @@ class SerialOrParallel:
 
     def is_compiled(self, X: Any) -> bool:
         """Whether a call with this X, and as many threads as it can keep busy, starts at once."""
-        return (self._parallel if useful(None, 1, X.size) > 1 else self._serial).is_compiled(X)
+        return (self._parallel if useful(None, X.size) > 1 else self._serial).is_compiled(X)
 
 
 def prepare(X: Any, y: Any, sample_weight: Any, offset: Any, n_threads: int) -> tuple[Any, ...]:

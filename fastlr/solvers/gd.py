@@ -30,7 +30,7 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     rule = _rule(objective, theta, options)
     previous = theta.copy()
     steps, status = 1, GOING
-    reason = f"max_iter={max_iter} updates were made"
+    reason, is_stopped = f"max_iter={max_iter} updates were made", False
 
     while recorder.n_iter < max_iter and status == GOING:
         record = np.empty((min(steps, max_iter - recorder.n_iter), 2))
@@ -45,15 +45,14 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
             steps = max(1, int(len(record) * _SECONDS_A_CALL / (time.perf_counter() - call)))
         elif status == GOING and options.callback(
                 State(recorder.n_iter, float(record[-1, 0]), theta[:-1].copy(), float(theta[-1]), recorder.elapsed())):
-            reason = "the callback asked to stop"
-            rule = rule._replace(tol=0.0)
+            reason, is_stopped = "the callback asked to stop", True
             break
     if status == CONVERGED:
         reason = f"the gradient is at most tol={options.tol:g}"
 
     cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else objective.cost_gradient(theta)
     if math.isfinite(cost) and cost <= rule.ceiling and grad is not None:
-        return _result(objective, theta, recorder, cost, grad, rule.tol, reason)
+        return _result(objective, theta, recorder, cost, grad, options.tol, reason, is_stopped)
     if recorder.n_iter == 0:
         raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
     return _diverged(objective, previous, recorder, cost, rule.alpha)
@@ -69,11 +68,11 @@ def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
 
 
 def _result(objective: Objective, theta: np.ndarray, recorder: Recorder, cost: float, grad: np.ndarray, tol: float,
-            reason: str) -> Result:
+            reason: str, is_stopped: bool) -> Result:
     grad_norm = objective.gradient_norm(grad) if tol > 0.0 else math.nan
     converged = grad_norm <= tol
     warning = None
-    if tol > 0.0 and not converged:
+    if tol > 0.0 and not (converged or is_stopped):
         warning = ConvergenceWarning(
             f"gradient descent did not converge: after {recorder.n_iter} updates the gradient is {grad_norm:.3g}, above "
             f"tol={tol:g}, at J = {cost:.6g}.  Raise max_iter, bring the features to one scale, or set a larger tol")
