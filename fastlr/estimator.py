@@ -88,7 +88,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     - `tol` doesn't depend on the units of the columns.  Its default, a tenth of `fastlr.train`'s, leads to the optimum to some
       eight digits, so that integer weights and repeated rows predict the same to the 1e-7 that scikit-learn's checks ask for.
     - Two classes only; for more wrap it in `sklearn.multiclass.OneVsRestClassifier`.
-    - No l1 penalty, so no `sparsify` either; no sparse X yet.
+    - No l1 penalty, so no `sparsify` either.
     - `penalty` (deprecated there), and `dual` and `intercept_scaling` (of liblinear), don't exist.
     - `n_jobs` means something.
     - Attributes and predictions are float64 for any X.
@@ -130,7 +130,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like, (n_samples, n_features)
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
         y : array_like, (n_samples,)
             Two labels of any kind.
         sample_weight : array_like, (n_samples,), optional
@@ -151,7 +151,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
         options = self._train_options()
-        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.  For more classes, "
@@ -185,14 +185,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array_like, (n_samples, n_features)
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
 
         Returns
         -------
         (n_samples,) float64
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         as_it_stands = dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]),
                                            feature_names=None)
         return as_it_stands.decision_function(X)
@@ -215,6 +215,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
         return tags
 
 

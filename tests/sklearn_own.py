@@ -16,7 +16,7 @@ _OTHERS = "(liblinear|saga?)"
 
 LEFT_OUT = {
     "a solver that fastlr doesn't have": (
-        rf"test_logistic_regression_sample_weights\[.*{_OTHERS}-single", rf"test_(max_iter|n_iter|warm_start)\[.*{_OTHERS}",
+        rf"test_logistic_regression_sample_weights\[.*{_OTHERS}-single", rf"test_(max_iter|n_iter|warm_start|large_sparse_matrix)\[.*{_OTHERS}",
         rf"test_(c_inf_no_warning|zero_max_iter|logistic_regression_solver_class_weights)\[.*{_OTHERS}",
         r"test_(consistency_path|logistic_cv|logistic_regression_solvers)(\[|$)",
         r"test_(check_solver_option|liblinear_multiclass_raises)\[LogisticRegression\]", r"test_warm_start_converge_LR",
@@ -35,7 +35,6 @@ LEFT_OUT = {
     "a parameter that doesn't exist: penalty (deprecated), dual, intercept_scaling": (
         r"test_elasticnet_l1_ratio_err_helpful\[LogisticRegression-", r"test_penalty_(none|deprecated\[LogisticRegression\])",
         r"test_(lr_penalty_l1ratio_incompatible|liblinear_dual_random_state|liblinear_not_stuck)"),
-    "sparse X": (r"test_predict_2_classes", r"test_large_sparse_matrix"),
     "callbacks of scikit-learn 1.9": (r"test_logistic_regression_callback",),
     "different on purpose: float64 whatever X is": (r"test_dtype_match",),
     "different on purpose: NaN is refused in fastlr's words, with its place": (r"test_nan$",),
