@@ -16,7 +16,8 @@ _OTHERS = "(liblinear|saga?)"
 
 LEFT_OUT = {
     "a solver that fastlr doesn't have": (
-        rf"test_logistic_regression_sample_weights\[.*{_OTHERS}-single", rf"test_(max_iter|n_iter|warm_start|large_sparse_matrix)\[.*{_OTHERS}",
+        rf"test_logistic_regression_sample_weights\[.*{_OTHERS}-single",
+        rf"test_(max_iter|n_iter|warm_start|large_sparse_matrix)\[.*{_OTHERS}",
         rf"test_(c_inf_no_warning|zero_max_iter|logistic_regression_solver_class_weights)\[.*{_OTHERS}",
         r"test_(consistency_path|logistic_cv|logistic_regression_solvers)(\[|$)",
         r"test_(check_solver_option|liblinear_multiclass_raises)\[LogisticRegression\]", r"test_warm_start_converge_LR",
