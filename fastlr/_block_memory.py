@@ -37,8 +37,8 @@ def ranges(X: Any, memory: int) -> list[slice]:
     least = min(m, IN_FLIGHT * FEWEST) * row
     if least > room:
         enough = min(-(-least * 4 // 3), least + _MOST_BYTES_OF_SAMPLES)
-        raise ValueError(f"memory is {memory} bytes, too little for two blocks of {FEWEST} rows of {row} bytes each, and samples: "
-                         f"pass at least {enough}")
+        raise ValueError(f"memory is {memory} bytes, too little for two blocks of {FEWEST} rows of {row} bytes each, and for "
+                         f"samples; pass at least {enough}")
     found = pieces(X)
     if X.nbytes > room and IN_FLIGHT * found[0][1] * row > room:
         found = shorter_pieces(0, m, room // (_SHARE_OF_A_BLOCK * row))
@@ -94,6 +94,6 @@ class AllOrNone:
         largest = max(self._sizes, key=self._sizes.__getitem__)
         in_flight = IN_FLIGHT * self._sizes[largest]
         if in_flight > room:
-            raise ValueError(f"block {largest} takes {self._sizes[largest]} bytes, and a memory of {self._memory} has room for two "
-                             f"of {room // IN_FLIGHT}; give shorter blocks, or more memory")
+            raise ValueError(f"block {largest} takes {self._sizes[largest]} bytes, and memory={self._memory} has room for two of "
+                             f"{room // IN_FLIGHT}; give shorter blocks, or more memory")
         return sum(self._sizes.values()) + in_flight <= room

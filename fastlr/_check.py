@@ -139,7 +139,7 @@ def kernel_dtype(dtype: np.dtype) -> np.dtype:
     """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it; a bool is a uint8."""
     if dtype.kind not in "biuf":
         raise TypeError(f"X must hold real numbers, not {dtype}{_TEXT_HINT if dtype.kind in 'SU' else ''}")
-    if dtype == bool:
+    if dtype.kind == "b":
         return np.dtype(np.uint8)
     native = dtype.newbyteorder("=")
     return native if native in _TAKEN else np.dtype(np.float32 if native in _FITS_FLOAT32 else np.float64)

@@ -35,7 +35,8 @@ class FileSource:
         Whether it is an .npy file, whose header must go on saying what it says now.
     """
 
-    names, seeks = None, True
+    names: tuple[str, ...] | None = None
+    seeks = True
 
     def __init__(self, path: str, layout: Layout, has_header: bool) -> None:
         self.title, self._layout, self._has_header = path, layout, has_header
@@ -73,6 +74,7 @@ class FileSource:
         _check.refuse_shape(X.shape)
         rows, columns = X.shape
         size = X.dtype.itemsize
+        order: Order
         if X.flags.c_contiguous:
             order, stride = "C", columns * size
         elif X.flags.f_contiguous:
@@ -124,8 +126,8 @@ class FileSource:
             read = _read_line(file, start, line, dtype)
             if read < line.size:
                 columns = 1 if order == "F" else block.shape[1]
-                raise ValueError(f"{where(self.title, number, rows)}: the file ends at row {rows.start + read // columns}; it has "
-                                 "become shorter since training began")
+                raise ValueError(f"{where(self.title, number, rows)}: the file ends at row {rows.start + read // columns}; it "
+                                 "has become shorter since training began")
 
 
 def _header(path: str, file: BinaryIO) -> Layout:
@@ -138,7 +140,9 @@ def _header(path: str, file: BinaryIO) -> Layout:
     except ValueError as error:
         raise ValueError(f"{path} is no .npy file, or is damaged: {error}") from error
     _check.refuse_shape(shape)
-    return Layout(file.tell(), shape, dtype, "F" if is_fortran else "C", shape[1 - (not is_fortran)] * dtype.itemsize)
+    rows, columns = shape
+    order: Order = "F" if is_fortran else "C"
+    return Layout(file.tell(), (rows, columns), dtype, order, (rows if is_fortran else columns) * dtype.itemsize)
 
 
 def _offset_in_file(X: np.memmap) -> int:
@@ -167,7 +171,7 @@ def _read_line(file: int, start: int, values: np.ndarray, dtype: np.dtype) -> in
 
 def _read(file: int, start: int, values: np.ndarray) -> int:
     """Fill contiguous values with bytes from a place in the file; how many bytes there were."""
-    memory = memoryview(values.view(np.uint8))
+    memory = memoryview(values.view(np.uint8).data)
     done = 0
     while done < len(memory):
         read = os.preadv(file, [memory[done:done + _BYTES_A_READ]], start + done)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import _check
-from fastlr._sources import Form, Room, order_of, where
+from fastlr._sources import Room, order_of, where
 from fastlr.backends._csr import Csr
 
 
@@ -29,8 +29,8 @@ class GivenSource:
             raise TypeError(f"source is a {type(blocks).__name__}, which gives its blocks once, and training takes several "
                             "passes; pass the function that makes it, or a list")
         if not isinstance(blocks, Iterable) and not callable(blocks):
-            raise TypeError("source must be the path of a file (.npy, .parquet, .feather, .arrow) or of a folder of such tables, a "
-                            "memory map, an array, a pyarrow.dataset.Dataset, an iterable of (X, y) blocks or a function that "
+            raise TypeError("source must be the path of a file (.npy, .parquet, .feather, .arrow) or of a folder of such tables, "
+                            "a memory map, an array, a pyarrow.dataset.Dataset, an iterable of (X, y) blocks or a function that "
                             f"returns one, not {type(blocks).__name__}")
         self._blocks = blocks
         self._brings_y = False
@@ -81,9 +81,11 @@ class GivenSource:
     def _checked(self, given: Any, number: int, start: int, is_known: bool) -> np.ndarray:
         """X of a block, which is like that of the first; y is gathered in the first pass."""
         place = f"source, block {number} (from row {start} on)"
-        X, y = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
-        if isinstance(given, tuple) and self._brings_y != (len(given) == 2) or not isinstance(given, tuple) and self._brings_y:
-            raise TypeError(f"{place}: a block must be " + ("(X, y), or pass y" if self._brings_y else "X, where y is passed"))
+        is_pair = isinstance(given, tuple) and len(given) == 2
+        if is_pair != self._brings_y:
+            raise TypeError(f"{place}: the block brings its own y; pass no other" if is_pair else
+                            f"{place}: a block must be (X, y) where y is not passed, and is a {type(given).__name__}")
+        X, y = given if is_pair else (given, None)
         try:
             A, names = _check.real_matrix(X)
             if isinstance(A, Csr):

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastlr import _check
 
-
 Order = Literal["C", "F"]
 
 
@@ -61,7 +60,8 @@ def where(title: str, number: int, rows: slice) -> str:
 class ArraySource:
     """An array in memory."""
 
-    title, names, seeks = "X", None, True
+    title, seeks = "X", True
+    names: tuple[str, ...] | None = None
 
     def __init__(self, X: np.ndarray) -> None:
         _check.refuse_shape(X.shape)

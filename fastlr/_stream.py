@@ -10,7 +10,6 @@ from fastlr import _block_memory, _check, _check_options, _memory
 from fastlr._block_memory import AllOrNone, Kept
 from fastlr._read_ahead import ReadAhead
 from fastlr._sources import Form, Order, Source, order_of, source_of, where
-from fastlr.backends import _pieces
 
 
 def stream(source: Any, *, memory: int | None = None) -> "Stream":
