@@ -20,7 +20,7 @@ class Layout(NamedTuple):
     offset: int
     shape: tuple[int, int]
     dtype: np.dtype
-    order: str
+    order: Order
     stride: int                                 # bytes from a row to the next ("C"), or from a column to the next ("F")
 
 
