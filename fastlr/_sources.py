@@ -100,8 +100,8 @@ def refuse_other_columns(what: str, columns: Mapping[str, str], brings_y: bool) 
 
 def source_of(source: Any) -> Source:
     """The kind of source that this is."""
-    if isinstance(source, (str, os.PathLike)):
-        path = os.fspath(source)
+    if isinstance(source, (str, bytes, os.PathLike)):
+        path = os.fsdecode(source)
         if path.endswith(".npy"):
             from fastlr._file_sources import FileSource
 

@@ -67,14 +67,14 @@ class TableSource:
         _tables.pyarrow("stream")
         from pyarrow import dataset
 
-        inside = os.listdir(path) if os.path.isdir(path) else [path]
-        formats = {_SUFFIXES.get(os.path.splitext(name)[1]) for name in inside} - ({None} if os.path.isdir(path) else set())
-        os.stat(path)                           # an error of the system's, where it is not there
+        os.stat(path)                           # pyarrow's error has no number
+        files = _tables_in(path) if os.path.isdir(path) else [path]
+        formats = {_SUFFIXES.get(os.path.splitext(name)[1]) for name in files}
         if len(formats) != 1 or None in formats:
-            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_SUFFIXES)}), or a folder of "
-                             "tables of one kind; other tables can be written as Parquet")
+            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_SUFFIXES)}), or a folder "
+                             "of tables of one kind; other tables can be written as Parquet")
         with _tables.naming(path):
-            return cls(dataset.dataset(path, format=formats.pop(), exclude_invalid_files=False), path)
+            return cls(dataset.dataset(files, format=formats.pop()), path)
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
         """See `Source`, as for all that follows."""
@@ -153,6 +153,16 @@ class TableSource:
             self._labels.add(batch, first_row)
         for argument, parts in self._vectors.items():
             parts.append(_tables.numbers(batch, [self._columns[argument]], first_row)[0])
+
+
+def _tables_in(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        inside = [entry for entry in entries if not entry.name.startswith(("_", "."))]
+    for entry in inside:
+        if entry.is_dir():
+            raise ValueError(f"{folder} holds another folder, {entry.name!r}; pass pyarrow.dataset.dataset({folder!r}, "
+                             "partitioning=...), which says what their names mean")
+    return sorted(entry.path for entry in inside if os.path.splitext(entry.name)[1] in _SUFFIXES)
 
 
 def _part(fragment: Any) -> _Part:
