@@ -5,6 +5,8 @@ Two blocks are in flight, one computed on and one read.  Blocks are kept in what
 
 from typing import Any
 
+import numpy as np
+
 from fastlr.backends._csr import bytes_a_row
 from fastlr.backends._pieces import FEWEST, pieces, shorter_pieces
 
@@ -58,6 +60,7 @@ class Kept:
     """
 
     def __init__(self, X: Any, memory: int, is_spread: bool) -> None:
+        self.blocks: dict[int, np.ndarray] = {}
         room, count = memory - sample_bytes(memory), len(X.ranges)
         kept = count if X.nbytes <= room else max(0, room // (X.ranges[0].stop * bytes_a_row(X)) - IN_FLIGHT)
         numbers = range(1, count + 1)
@@ -66,6 +69,11 @@ class Kept:
     def takes(self, number: int, size: int) -> bool:
         """Whether this block, of so many bytes, is kept."""
         return number + 1 in self._numbers
+
+    def add(self, number: int, block: np.ndarray) -> None:
+        """Keep a block, or don't."""
+        if self.takes(number, block.nbytes):
+            self.blocks[number] = block
 
 
 class AllOrNone:
@@ -78,11 +86,12 @@ class AllOrNone:
     """
 
     def __init__(self, memory: int) -> None:
+        self.blocks: dict[int, np.ndarray] = {}
         self._memory = memory
         self._sizes: dict[int, int] = {}
 
     def takes(self, number: int, size: int) -> bool:
-        """Whether this block is kept if none is larger or behind it.
+        """Whether this block is kept if there are no others.
 
         Raises
         ------
@@ -97,3 +106,10 @@ class AllOrNone:
             raise ValueError(f"block {largest} takes {self._sizes[largest]} bytes, and memory={self._memory} has room for two of "
                              f"{room // IN_FLIGHT}; give shorter blocks, or more memory")
         return sum(self._sizes.values()) + in_flight <= room
+
+    def add(self, number: int, block: np.ndarray) -> None:
+        """Keep a block, or none any more."""
+        if self.takes(number, block.nbytes):
+            self.blocks[number] = block
+        else:
+            self.blocks.clear()

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from fastlr import _check
-from fastlr._sources import Form, Order, Room, refuse_other_columns, where
+from fastlr._sources import Form, Order, Room, refuse_other_columns, system_error, where
 
 _BYTES_A_READ = 1 << 24
 _BYTES_TO_CONVERT = 1 << 20     # which stay in cache
@@ -39,7 +39,7 @@ class FileSource:
     seeks = True
 
     def __init__(self, path: str, layout: Layout, has_header: bool) -> None:
-        self.title, self._layout, self._has_header = path, layout, has_header
+        self.title, self._path, self._layout, self._has_header = path, os.path.abspath(path), layout, has_header
         _check.refuse_shape(layout.shape)
         self._dtype = _check.kernel_dtype(layout.dtype)
         rows, columns = layout.shape
@@ -94,15 +94,14 @@ class FileSource:
     def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
         number, rows = ranges[0]
         try:
-            with open(self.title, "rb", buffering=0) as file:
+            with open(self._path, "rb", buffering=0) as file:
                 self._refuse_another(file, where(self.title, number, rows))
                 for number, rows in ranges:
                     block = room(number, (rows.stop - rows.start, self._layout.shape[1]), self._dtype, self._layout.order)
                     self._fill(block, file.fileno(), number, rows)
                     yield block
         except OSError as error:
-            place = where("", number, rows)[2:]
-            raise OSError(error.errno, f"{error.strerror} since training began, at {place}", self.title) from error
+            raise system_error(error, self.title, number, rows) from error
 
     def gathered(self) -> Mapping[str, np.ndarray]:
         return {}

@@ -1,13 +1,14 @@
 """A thread that reads blocks while those before them are computed on."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 
-_PATIENCE = 1.0                 # seconds that stopping waits for a read; one from somebody's iterable may take longer
+_PATIENCE = 1.0                 # seconds that each side waits for the other before it looks around
 
 
 class _Stopped(Exception):
@@ -43,10 +44,15 @@ class ReadAhead:
 
         Raises what `read` has raised.
         """
+        if not self._thread.is_alive() and self._ready.empty():
+            raise RuntimeError("the thread that reads has ended: a pass can't go on in a forked process, or behind its end")
         block, self._lent = self._ready.get()
-        if isinstance(block, BaseException):
-            raise block
-        return block
+        try:
+            if isinstance(block, BaseException):
+                raise block
+            return block
+        finally:
+            del block                           # of which the traceback would hold this frame, and that the blocks
 
     def give_back(self) -> None:
         """Let the memory of the last block be used again."""
@@ -55,7 +61,7 @@ class ReadAhead:
             self._lent = None
 
     def stop(self) -> None:
-        """End the thread, soon."""
+        """End the thread: at once, or, if it takes its time over a block, behind that."""
         self.is_stopped = True
         self._free.put(None)
         if self._thread is not threading.current_thread():      # which may happen to collect an abandoned pass
@@ -80,9 +86,13 @@ class ReadAhead:
         self._ready.put((last, None))
 
     def _room(self, size: int) -> np.ndarray:
-        number = self._free.get()
-        if number is None:
-            raise _Stopped
+        number = None
+        while number is None:
+            with contextlib.suppress(Empty):
+                number = self._free.get(timeout=_PATIENCE)
+            # A pass that nobody has ended must not hold up the end of the program.
+            if self.is_stopped or not threading.main_thread().is_alive():
+                raise _Stopped
         if self._buffers[number].size < size:
             self._buffers[number] = np.empty(0, np.uint8)           # first give back, then take
             self._buffers[number] = np.empty(size, np.uint8)

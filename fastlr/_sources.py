@@ -57,6 +57,11 @@ def where(title: str, number: int, rows: slice) -> str:
     return f"{title}, block {number} (rows {rows.start} to {rows.stop - 1})"
 
 
+def system_error(error: OSError, path: str, number: int, rows: slice) -> OSError:
+    """The same error, which names the block."""
+    return OSError(error.errno, f"{error.strerror}, at block {number} (rows {rows.start} to {rows.stop - 1})", path)
+
+
 class ArraySource:
     """An array in memory."""
 

@@ -99,8 +99,7 @@ class Stream:
         self.ranges: list[slice] = []
         self._form: Form | None = None
         self._is_scanned = False
-        self._keeps: Kept | AllOrNone
-        self._kept: dict[int, np.ndarray] = {}
+        self._kept: Kept | AllOrNone
         self._buffers = [np.empty(0, np.uint8) for _ in range(_block_memory.IN_FLIGHT)]
         self._pass: ReadAhead | None = None
         self._beginning = threading.Lock()
@@ -111,12 +110,12 @@ class Stream:
     @property
     def shape(self) -> tuple[int, int]:
         """(m, n)."""
-        return self._known.shape
+        return self._known().shape
 
     @property
     def dtype(self) -> np.dtype:
         """Of the blocks."""
-        return self._known.dtype
+        return self._known().dtype
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -139,7 +138,6 @@ class Stream:
         """Bytes of all numbers."""
         return self.size * self.itemsize
 
-    @property
     def _known(self) -> Form:
         if self._form is None:
             raise RuntimeError(f"{self!r} has not been read yet; pass it to fastlr.train")
@@ -171,13 +169,12 @@ class Stream:
         columns = {argument: value for argument, value in given.items() if isinstance(value, str)}
         self._is_scanned = False
         self._form, self.ranges = self._source.form(columns, brings_y=y is None), []
-        self._kept = {}
         if self._form is None:
-            self._keeps = AllOrNone(self.memory)
+            self._kept = AllOrNone(self.memory)
             self._learn()
         else:
             self.ranges = _block_memory.ranges(self, self.memory)
-            self._keeps = Kept(self, self.memory, self._source.seeks)
+            self._kept = Kept(self, self.memory, self._source.seeks)
             for first, block in self.blocks():
                 self.refuse_not_finite(first, block)
         self._is_scanned = True
@@ -201,13 +198,14 @@ class Stream:
         RuntimeError
             Another pass has begun.
         """
-        missing = [(number, rows) for number, rows in enumerate(self.ranges) if number not in self._kept]
+        self._known()
+        missing = [(number, rows) for number, rows in enumerate(self.ranges) if number not in self._kept.blocks]
         reader = self._begin(missing)
         try:
             for number, rows in enumerate(self.ranges):
                 if reader.is_stopped:
                     raise RuntimeError(f"another pass over {self!r} has begun; give each its own stream")
-                block = self._kept.get(number)
+                block = self._kept.blocks.get(number)
                 if block is None:
                     block = self._next(reader, number)
                     assert block is not None                # a source gives every block, or raises
@@ -232,16 +230,13 @@ class Stream:
                 reader.give_back()
         finally:
             reader.stop()
-        if len(self._kept) < len(self.ranges):
-            self._kept.clear()
 
     def _next(self, reader: ReadAhead, number: int) -> np.ndarray | None:
         """The block of this number, read; None behind the last."""
         block = reader.next()
         if block is not None:
             block.flags.writeable = False
-            if self._keeps.takes(number, block.nbytes):
-                self._kept[number] = block
+            self._kept.add(number, block)
         return block
 
     def _begin(self, missing: list[tuple[int, slice]]) -> ReadAhead:
@@ -249,7 +244,7 @@ class Stream:
         def read(buffer: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
             def room(number: int, shape: tuple[int, int], dtype: np.dtype, order: Order) -> np.ndarray:
                 size = shape[0] * shape[1] * dtype.itemsize
-                memory = np.empty(size, np.uint8) if self._keeps.takes(number, size) else buffer(size)
+                memory = np.empty(size, np.uint8) if self._kept.takes(number, size) else buffer(size)
                 return memory.view(dtype).reshape(shape, order=order)
 
             return self._source.read(missing, room) if missing or not self.ranges else iter(())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr import _check, _tables
-from fastlr._sources import Form, Room, where
+from fastlr._sources import Form, Room, system_error, where
 
 _BATCH_BYTES = 1 << 22
 _FEWEST_ROWS = 1024             # of a batch
@@ -74,7 +74,7 @@ class TableSource:
             raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_SUFFIXES)}), or a folder "
                              "of tables of one kind; other tables can be written as Parquet")
         with _tables.naming(path):
-            return cls(dataset.dataset(files, format=formats.pop()), path)
+            return cls(dataset.dataset([*map(os.path.abspath, files)], format=formats.pop()), path)
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
         """See `Source`, as for all that follows."""
@@ -119,7 +119,7 @@ class TableSource:
                         done += part.num_rows
                 yield block
         except OSError as error:
-            raise OSError(error.errno, f"{where(self.title, number, rows)}: {error.strerror}") from error
+            raise system_error(error, self.title, number, rows) from error
         self._is_gathered = True
 
     def gathered(self) -> Mapping[str, np.ndarray]:
@@ -181,11 +181,18 @@ def _read(part: _Part, start: int, columns: Sequence[str]) -> Iterator[Any]:
     in_file = [name for name in columns if name not in part.keys]
     rows = max(_FEWEST_ROWS, _BATCH_BYTES // (8 * len(columns)))
     with _opened(part, start, in_file, rows) as (batches, to_skip):
+        left = part.rows - start
         for batch in batches:
             batch, to_skip = batch.slice(to_skip), max(0, to_skip - batch.num_rows)
+            left -= batch.num_rows
+            if left < 0:
+                break
             for name in part.keys.keys() & columns:
                 batch = batch.append_column(name, pa.repeat(part.keys[name], batch.num_rows))
             yield batch
+    if left:
+        now = "more" if left < 0 else part.rows - left
+        raise ValueError(f"the file has changed since training began: it had {part.rows} rows, and has {now}")
 
 
 @contextlib.contextmanager
