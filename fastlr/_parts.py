@@ -108,6 +108,8 @@ class Parts:
 
     def samples(self, sizes: Sequence[int]) -> Iterator[Rows]:
         """All of them in one pass."""
+        if not sizes:
+            return
         ends = np.cumsum([count.rows for count in self._counts])
         starts = ends - [count.rows for count in self._counts]
         ordinals = [ordinals_of(size, self.count.rows) for size in sizes]
