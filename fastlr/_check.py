@@ -56,6 +56,11 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
         Dask data, and sparse data that is not SciPy's.
     """
     X, names = matrix(X)
+    return with_rows(X, names, y, sample_weight, class_weight, offset)
+
+
+def with_rows(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
+    """`data` for an X that has been checked, and has a shape."""
     m = X.shape[0]
     codes, classes = _labels(y, m)
     weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
@@ -68,6 +73,11 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
 def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
     """Like `data`, but y is 0 and 1 already, and one class may be missing."""
     X, names = matrix(X)
+    return with_rows_as_given(X, names, y, sample_weight, offset)
+
+
+def with_rows_as_given(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, offset: Any) -> Data:
+    """`data_as_given` for an X that has been checked, and has a shape."""
     m = X.shape[0]
     weights = vector_of_weights(sample_weight, m)
     _refuse_extreme_total(weights)

@@ -1,7 +1,7 @@
 """stream and Stream: X that is larger than memory, a block of rows at a time."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -181,7 +181,7 @@ class Stream:
         y, sample_weight, offset = (given | dict(self._source.gathered())).values()
         return y, sample_weight, offset
 
-    def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+    def blocks(self) -> Generator[tuple[int, np.ndarray]]:
         """One pass over X.  A pass that begins ends the one before it.
 
         Yields

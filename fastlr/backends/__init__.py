@@ -134,7 +134,7 @@ _PATIENCE = 0.1
 _spent = 0.0                    # seconds that this process has lost
 
 
-def choose(name: str, X: Any, steps: int) -> str:
+def choose(name: str, X: Any, steps: float) -> str:
     """The backend's name with "auto" resolved.
 
     "auto" is the fused kernel; or NumPy, where starting Numba would take longer than this training and the process has not
@@ -146,11 +146,8 @@ def choose(name: str, X: Any, steps: int) -> str:
         return name
     if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
-    is_compiled = getattr(sys.modules.get("fastlr.backends.numba_fused"), "is_compiled", None)
-    if is_compiled is not None and is_compiled(X):
-        return "fused"
     seconds = steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)
-    if seconds < _NUMBA_START and _spent < _PATIENCE:
+    if seconds < _NUMBA_START and _spent < _PATIENCE and not _is_compiled(X):
         _spent += seconds
         return "numpy"
     try:
@@ -159,6 +156,11 @@ def choose(name: str, X: Any, steps: int) -> str:
         warnings.warn(f"{error}, and is what trains from here on", RuntimeWarning, stacklevel=3)
         return "numpy"
     return "fused"
+
+
+def _is_compiled(X: Any) -> bool:
+    is_compiled = getattr(sys.modules.get("fastlr.backends.numba_fused"), "is_compiled", None)
+    return is_compiled is not None and is_compiled(X)
 
 
 def threads(backend: ModuleType, n_threads: int | None, size: int) -> AbstractContextManager[int]:

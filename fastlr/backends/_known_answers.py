@@ -75,7 +75,7 @@ def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
     """The Hessian at a point."""
     y, sample_weight, offset = _rows()
     theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
-    compiled(X, sample_weight, offset, theta, center, 0, _M, np.zeros((2, _N + 1, _N + 1)), H)
+    compiled(X, sample_weight, offset, theta, center, 0, _M, True, np.zeros((2, _N + 1, _N + 1)), H)
     return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center)))
 
 

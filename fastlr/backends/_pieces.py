@@ -9,18 +9,13 @@ _WHOLE_BLOCKS = 1024            # rows: no kernel has longer blocks
 FEWEST = 512                    # rows, so that threads have something to share
 
 
-def pieces(X: Any, most_rows: int | None = None) -> list[tuple[int, int]]:
+def pieces(X: Any) -> list[tuple[int, int]]:
     """First row of each piece, and the row behind its last; one piece for X of ordinary size.
 
-    Parameters
-    ----------
-    X : (m, n) array, or Csr
-        The pieces depend on its shape, dtype and size alone.
-    most_rows : int, optional
-        For kernels whose work a row is more than reading it.
+    The pieces depend on shape, dtype and size of X alone.  Sums over pieces are added, so that X in parts that are its pieces
+    (see `fastlr._parts`) has the same bits.
     """
-    rows = _BYTES // bytes_a_row(X)
-    return shorter_pieces(0, X.shape[0], rows if most_rows is None else min(rows, most_rows))
+    return shorter_pieces(0, X.shape[0], _BYTES // bytes_a_row(X))
 
 
 def shorter_pieces(first: int, last: int, rows: int) -> list[tuple[int, int]]:
