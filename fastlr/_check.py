@@ -53,7 +53,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
     NotImplementedError
-        Dask data, and sparse data that is not SciPy's.
+        Sparse data that is not SciPy's.
     """
     X, names = matrix(X)
     return with_rows(X, names, y, sample_weight, class_weight, offset)
@@ -168,8 +168,7 @@ def _refuse_what_comes_later(name: str, value: Any) -> None:
         way_out = "pass a scipy.sparse.csr_array" if name == "X" else f"pass {name}.toarray()"
         raise NotImplementedError(f"{name} is sparse ({package}'s {type(value).__name__}), which fastlr can't use; {way_out}")
     if is_dask(value):
-        other = f"{name} is a Dask collection and X is not; pass {name}.compute(), or X as a Dask collection too"
-        raise TypeError("X is a Dask collection here; pass X.compute()" if name == "X" else other)
+        raise TypeError(f"{name} is a Dask collection, and X is not; pass {name}.compute(), or X as a Dask collection too")
 
 
 def is_dask(value: Any) -> bool:

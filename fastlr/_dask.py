@@ -7,6 +7,7 @@ keep X is up to the user, who may have persisted it; otherwise every pass over t
 import copy
 import functools
 import math
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,6 +46,18 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
         _check.refuse_no_weight(total > 0.0)
         _check.refuse_extreme_total(total)
     return parts.data(classes, None, offset is not None)
+
+
+def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Array:
+    """What a method of a Model says of each row, a part at a time; nothing is computed yet."""
+    X = _in_parts(X)
+    like = method(np.zeros((1, X.shape[1])), None if offset is None else np.zeros(1))[:0]
+    parts = Values.of(X).map(functools.partial(_predict, method, like),
+                             None if offset is None else _cut_like(X, "offset", offset))
+    name = f"fastlr-predicted-{uuid.uuid4().hex}"
+    others = like.shape[1:]
+    blocks = {(name, i, *(0 for _ in others)): key for i, key in enumerate(parts.keys)}
+    return da.Array(dict(parts.graph) | blocks, name, (tuple(_known_lengths(X)), *((n,) for n in others)), meta=like)
 
 
 # ---- the first pass -------------------------------------------------------------------------------------------------
@@ -182,6 +195,10 @@ def _lengths(collection: Any) -> list[int]:
 
 
 # ---- on a worker ----------------------------------------------------------------------------------------------------
+
+def _predict(method: Callable[..., np.ndarray], like: np.ndarray, X: Any, offset: Any) -> np.ndarray:
+    return method(X, offset) if len(X) else like
+
 
 @np.errstate(all="ignore")
 def _check_part(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Checked:

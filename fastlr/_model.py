@@ -1,6 +1,8 @@
 """The trained model, and what people do with one."""
 
+import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -11,6 +13,18 @@ from fastlr._history import History
 from fastlr._statistics import Statistics, Training, names_of, statistics
 from fastlr._summary import Summary, summary
 from fastlr.backends.numpy_vectorized import margins, probabilities
+
+
+def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """A method that makes a Dask array of a Dask collection, when that is computed, where it lies."""
+    @functools.wraps(method)
+    def with_dask(self: "Model", X: Any, offset: Any = None) -> Any:
+        if not _check.is_dask(X):
+            return method(self, X, offset)
+        from fastlr import _dask
+
+        return _dask.predicted(getattr(self, method.__name__), X, offset)
+    return with_dask
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -92,6 +106,7 @@ class Model:
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
+    @_part_by_part
     @np.errstate(all="ignore")
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """z = X w + b (+ offset), the log-odds of the second class.
@@ -99,7 +114,8 @@ class Model:
         Parameters
         ----------
         X : array_like or SciPy sparse matrix, (m, n)
-            A data frame must have the columns of the training frame, in their order.
+            A data frame must have the columns of the training frame, in their order.  A Dask array or DataFrame gives a Dask
+            array, nothing of which is computed yet.
         offset : array_like, (m,), optional
             Required if the model was trained with one.
 
@@ -120,6 +136,7 @@ class Model:
             _check.refuse_not_finite(A, names)
         return z
 
+    @_part_by_part
     @np.errstate(all="ignore")
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Probability of each class, (m, 2) float64, columns in the order of `classes`.
@@ -135,6 +152,7 @@ class Model:
         """
         return probabilities(self.decision_function(X, offset))
 
+    @_part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """The more probable class of each row, as the original label, (m,).
 
@@ -153,6 +171,9 @@ class Model:
             Original labels; one that the model does not know counts as predicted wrongly.
         sample_weight : array_like, (m,), optional
         """
+        if _check.is_dask(X):
+            raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
+                            "same as a Dask array")
         predicted = self.predict(X, offset)
         right = predicted == _check.labels_as_given(y, predicted.size)
         weights = _check.vector_of_weights(sample_weight, right.size)

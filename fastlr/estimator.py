@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fastlr
-from fastlr import _check_options
+from fastlr import _check, _check_options
 from fastlr._train import fit
 from fastlr.backends._processors import processors
 from fastlr.backends.numpy_vectorized import sigmoid
@@ -150,6 +150,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ConvergenceWarning, SeparationWarning
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            _refuse_dask(name, value)
         options = self._train_options()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -192,6 +194,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         (n_samples,) float64
         """
         check_is_fitted(self)
+        _refuse_dask("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         as_it_stands = dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]),
                                            feature_names=None)
@@ -217,6 +220,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
         return tags
+
+
+def _refuse_dask(name: str, value: Any) -> None:
+    """scikit-learn's checks would bring it into memory, whole and without a word."""
+    if _check.is_dask(value):
+        raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
+                        f"Dask collections where they lie, or pass {name}.compute()")
 
 
 def _l2(C: Any) -> float:
