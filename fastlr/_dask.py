@@ -147,7 +147,7 @@ def _concatenated(labels: Sequence[np.ndarray]) -> np.ndarray:
 
 def _in_parts(X: Any) -> Any:
     """X with whole rows in every part."""
-    if _is_frame(X):
+    if _is_frame(X) and X.ndim == 2:
         return X
     if not isinstance(X, da.Array):
         raise TypeError(f"X is a Dask {type(X).__name__}; pass a Dask array of two dimensions, or a Dask DataFrame")
@@ -179,7 +179,7 @@ def _cut_like(X: Any, name: str, value: Any) -> Values:
 
 def _is_frame(value: Any) -> bool:
     """Whether it is a DataFrame or a Series."""
-    return hasattr(value, "to_dask_array") and hasattr(value, "npartitions") and not isinstance(value, da.Array)
+    return type(value).__module__.startswith(("dask.dataframe", "dask_expr"))
 
 
 def _known_lengths(collection: Any) -> Sequence[float]:
@@ -209,7 +209,7 @@ def _check_part(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any
     try:
         if _sparse.is_scipy(X):
             raise NotImplementedError("X is made of SciPy's sparse matrices, on which fastlr trains in memory only; "
-                                      "pass X.map_blocks(lambda block: block.toarray())")
+                                      "pass X.map_blocks(lambda block: block.toarray(), dtype=X.dtype)")
         if m == 0:
             for name, vector in (("y", y), ("sample_weight", sample_weight), ("offset", offset)):
                 if vector is not None:

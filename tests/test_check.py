@@ -125,7 +125,6 @@ REFUSED = [
     ("X polars dates", {"X": frame(kind=pl.DataFrame).with_columns(b=datetime.date(2020, 1, 1))}, TypeError, r"not Date .*'b'"),
     # what comes later
     ("y sparse", {"y": scipy.sparse.csc_array(Y[:, None])}, NotImplementedError, r"^y is sparse.*pass y\.toarray\(\)$"),
-    ("X dask", {"X": FakeDask()}, TypeError, r"^X is a Dask FakeDask; pass a Dask array of two dimensions, or a Dask DataFrame$"),
     ("y dask", {"y": FakeDask()}, TypeError, r"^y is a Dask collection, and X is not; pass y\.compute\(\), or X as"),
     ("sample_weight dask", {"sample_weight": FakeDask()}, TypeError, r"^sample_weight is a Dask collection"),
     # y: shape
