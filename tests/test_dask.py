@@ -180,10 +180,11 @@ def test_samples_are_those_of_the_whole():
     data = _data.data(da.from_array(X, chunks=(170, 7)), Y, weight, None, OFFSET)
     numpy = backends.load("numpy")
     whole = Rows(numpy, _check.data(X, Y, weight, None, OFFSET), 1)
-    for found, right in zip(data.X.rows(numpy, data, 1).samples([3, 100, 1500]), whole.samples([3, 100, 1500]), strict=True):
-        for a, b in zip(found._data[:4], right._data[:4], strict=True):
-            assert a.dtype == b.dtype
-            assert np.array_equal(a, b)
+    for sizes in ([2], [3, 100, 1500]):
+        for found, right in zip(data.X.rows(numpy, data, 1).samples(sizes), whole.samples(sizes), strict=True):
+            for a, b in zip(found._data[:4], right._data[:4], strict=True):
+                assert a.dtype == b.dtype
+                assert np.array_equal(a, b)
 
 
 # ---- what else a model can do ---------------------------------------------------------------------------------------
@@ -283,6 +284,9 @@ REFUSED = {
     "labels of two kinds": (
         lambda: fastlr.train(cut(X), dd.from_map(lambda k: pd.Series([["a"] * 700, [1] * 700][k % 2][:M - 700 * k]), range(5),
                                                  meta=pd.Series([], dtype=object))),
+        ValueError, r"^y mixes labels that can't be sorted"),
+    "text beside numbers": (
+        lambda: fastlr.train(cut(X), cut(Y).map_blocks(lambda y, block_id: y.astype(str) if block_id[0] else y, dtype=object)),
         ValueError, r"^y mixes labels that can't be sorted"),
     "no weight": (lambda: fastlr.train(cut(X), Y, sample_weight=np.zeros(M)), ValueError, r"^sample_weight is zero in every row"),
     "a class without weight": (lambda: fastlr.train(cut(X), Y, sample_weight=Y), ValueError, r"^every row of class 0 has"),
