@@ -96,6 +96,21 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
+    def hessian_product(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """v -> H v, (n + 1,), for the second derivatives H of the loss part of J at theta."""
+        data = self._data
+        curvature = _curvature.curvature(data.X, data.sample_weight, data.offset, theta)
+        times = self._optional("hessian_product")
+
+        def product(v: np.ndarray) -> np.ndarray:
+            Hv: np.ndarray = times(curvature, v)
+            with np.errstate(over="ignore"):
+                Hv *= self.rule.scale
+            Hv[-1] *= self.rule.intercept
+            return Hv
+
+        return product
+
     @property
     def has_newton(self) -> bool:
         """Whether the backend makes all of Newton's updates in one call."""
