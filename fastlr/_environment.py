@@ -64,8 +64,8 @@ def _examples_of(kind: str) -> Iterator[Any]:
             stored = min(n, 16)             # in a row
             apart = n // stored
             indices = np.arange(_ROWS)[:, None] % apart + apart * np.arange(stored)
-            indptr = stored * np.arange(_ROWS + 1)
-            yield csr_array((rng.random(indices.size).astype(kind.removeprefix("sparse ")), indices.ravel(), indptr), shape=(_ROWS, n))
+            values = rng.random(indices.size).astype(kind.removeprefix("sparse "))
+            yield csr_array((values, indices.ravel(), stored * np.arange(_ROWS + 1)), shape=(_ROWS, n))
         return
     for order in ("C", "F"):
         for n in (4, 32):

@@ -147,6 +147,6 @@ def test_a_sparse_x_of_many_columns(monkeypatch):
 def test_summary_of_many_columns_is_refused():
     X, y, *_ = sparse_problem(50, 10_001, density=0.01)
     model = fastlr.train(X, y, l2=0.1, backend="numpy")
-    with pytest.raises(ValueError, match=r"covariance of all parameters, and that of 10001 features is a matrix of 0\.8 GB; it goes "
-                                         r"as far as 10000 features\.  Train on fewer"):
+    with pytest.raises(ValueError, match=r"covariance of all parameters, and that of 10001 features is a matrix of 0\.8 GB; "
+                                         r"it goes as far as 10000 features\.  Train on fewer"):
         model.summary()
