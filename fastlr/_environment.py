@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlr import _check, _check_options, backends
 from fastlr._train import train
+from fastlr.backends import _forks
 
 _ROWS = 4096
 _SPARSE = ("sparse float64", "sparse float32")
@@ -58,14 +59,13 @@ def _examples_of(kind: str) -> Iterator[Any]:
     """A small problem, and one of many threads and steps, in each memory order; where X is sparse, one too wide for a Hessian."""
     rng = np.random.default_rng(0)
     if kind in _SPARSE:
-        from scipy.sparse import csr_array
-
+        scipy_sparse = _forks.imported("scipy.sparse")
         for n in (4, 32, 3200):
             stored = min(n, 16)             # in a row
             apart = n // stored
             indices = np.arange(_ROWS)[:, None] % apart + apart * np.arange(stored)
-            values = rng.random(indices.size).astype(kind.removeprefix("sparse "))
-            yield csr_array((values, indices.ravel(), stored * np.arange(_ROWS + 1)), shape=(_ROWS, n))
+            parts = rng.random(indices.size), indices.ravel(), stored * np.arange(_ROWS + 1)
+            yield scipy_sparse.csr_array(parts, shape=(_ROWS, n), dtype=kind.removeprefix("sparse "))
         return
     for order in ("C", "F"):
         for n in (4, 32):

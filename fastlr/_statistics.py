@@ -82,7 +82,7 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     n = data.X.shape[1]
     if n > MOST_SIDE:
         raise ValueError(f"summary() needs the covariance of all parameters, and that of {n} features is a matrix of "
-                         f"{8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or do without standard "
+                         f"{8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without standard "
                          "errors: w, b, cost and score() are there")
     kernel = backends.load(training.backend)
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.X.size) as count:
