@@ -8,6 +8,7 @@ theta is (n + 1,) float64 with the intercept last; l2 never touches the intercep
 component of every gradient is 0.
 """
 
+import copy
 import functools
 import math
 from collections.abc import Callable
@@ -96,8 +97,8 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
-    def hessian_product(self, theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """v -> H v, (n + 1,), for the second derivatives H of the loss part of J at theta."""
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """What `hessian` is without making it: v -> H v, (n + 1,), with features x as they are; its diagonal with x - center."""
         data = self._data
         curvature = _curvature.curvature(data.X, data.sample_weight, data.offset, theta)
         times = self._optional("hessian_product")
@@ -109,7 +110,17 @@ class Objective:
             Hv[-1] *= self.rule.intercept
             return Hv
 
-        return product
+        _, squares = self._weighed(curvature)._optional("moments")(center)
+        return product, self.rule.scale * np.append(squares, curvature.sum())
+
+    def _weighed(self, weight: np.ndarray) -> "Objective":
+        """Sums over the same rows, with other weights."""
+        other = copy.copy(self)
+        other._data = self._data._replace(sample_weight=weight)
+        prepare = getattr(self._backend, "prepare", None)
+        rows = other._data[:4]
+        other._prepared = rows if prepare is None else prepare(*rows, self._n_threads)
+        return other
 
     @property
     def has_newton(self) -> bool:

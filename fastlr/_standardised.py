@@ -76,9 +76,9 @@ class Standardised:
         H.flat[::H.shape[0] + 1] += self._penalty
         return H
 
-    def hessian_product(self, u: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """v -> H v, (n + 1,), for the second derivatives H of J at u."""
-        times = self.objective.hessian_product(self.theta_of(u))
+    def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """v -> H v for the second derivatives H of J at u, and the diagonal of H, (n + 1,)."""
+        times, diagonal = self.objective.hessian_product(self.theta_of(u), self._center)
 
         def product(v: np.ndarray) -> np.ndarray:
             Hv = times(self.theta_of(v))
@@ -87,7 +87,7 @@ class Standardised:
             Hv += self._penalty * v
             return Hv
 
-        return product
+        return product, diagonal * self._scales ** 2 + self._penalty
 
     def null_model(self) -> np.ndarray:
         """The best of the models with w = 0: c = log(p / (1 - p)), where there is an intercept and no offset."""

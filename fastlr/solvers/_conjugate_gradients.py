@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlr._one_thread import dot
 from fastlr._standardised import Standardised
-from fastlr.solvers._quasi_newton import RIDGE, Iterate, Metric, descent
+from fastlr.solvers._quasi_newton import RIDGE, Iterate, descent
 
 _ROUGH = 0.5                    # of the gradient's norm, the most that a solution may leave of it
 _OF_TOL = 0.1                   # and what it need not go below
@@ -21,36 +21,35 @@ _MOST_PRODUCTS = 250            # in a step
 
 def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
     """Descend from u, as `iterates` does; tol is what the gradient's norm is to be at the end."""
-    first = math.nan
+    ridge = RIDGE * problem.diagonal
+    largest = 0.0
 
-    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric | None, np.ndarray]:
-        nonlocal first
-        size = math.sqrt(dot(grad, grad / problem.diagonal))
-        first = size if math.isnan(first) else max(first, size)
-        left = _ROUGH if grad_norm <= tol else min(_ROUGH, math.sqrt(size / first))
-
-        def is_enough(residual: np.ndarray, its_size: float) -> bool:
-            return its_size <= left * size or problem.gradient_norm(residual) <= _OF_TOL * tol
-
-        return None, -solution(problem.hessian_product(u), RIDGE, problem.diagonal, grad, is_enough)
+    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[None, np.ndarray]:
+        nonlocal largest
+        largest = max(largest, grad_norm)
+        left = _ROUGH if grad_norm <= tol else min(_ROUGH, math.sqrt(grad_norm / largest))
+        product, diagonal = problem.hessian_product(u)
+        return None, -solution(lambda v: product(v) + ridge * v, diagonal + ridge, grad, left,
+                               lambda residual: problem.gradient_norm(residual) <= _OF_TOL * tol)
 
     return descent(problem, u, aim)
 
 
-def solution(product: Callable[[np.ndarray], np.ndarray], ridge: float, diagonal: np.ndarray, g: np.ndarray,
-             is_enough: Callable[[np.ndarray, float], bool]) -> np.ndarray:
-    """x with (H + ridge * diagonal) x = g, up to a residual that is small enough, preconditioned by the diagonal.
+def solution(product: Callable[[np.ndarray], np.ndarray], diagonal: np.ndarray, g: np.ndarray, left: float,
+             is_enough: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """x with H x = g, roughly, by conjugate gradients preconditioned by H's diagonal.
 
     Parameters
     ----------
     product : callable
         v -> H v.
-    ridge : float
     diagonal : (n,) float64
-        Positive: roughly H's.
+        Positive.
     g : (n,) float64
+    left : float
+        Of the residual's norm, by the inverse diagonal, that may be left;
     is_enough : callable
-        (residual, its norm by the inverse diagonal) -> bool.
+        or of a residual that will do in any case.
 
     Returns
     -------
@@ -60,8 +59,9 @@ def solution(product: Callable[[np.ndarray], np.ndarray], ridge: float, diagonal
     x, residual = np.zeros_like(g), g.copy()
     scaled = residual / diagonal
     direction, square = scaled, dot(residual, scaled)
+    enough = left ** 2 * square
     for _ in range(_MOST_PRODUCTS):
-        along = product(direction) + ridge * diagonal * direction
+        along = product(direction)
         curvature = dot(direction, along)
         if not curvature > 0.0:         # rounding, or not finite
             break
@@ -70,7 +70,7 @@ def solution(product: Callable[[np.ndarray], np.ndarray], ridge: float, diagonal
         residual -= length * along
         scaled = residual / diagonal
         before, square = square, dot(residual, scaled)
-        if is_enough(residual, math.sqrt(square)):
+        if square <= enough or is_enough(residual):
             break
         direction = scaled + (square / before) * direction
     return x if x.any() else g / diagonal
