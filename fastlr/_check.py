@@ -20,7 +20,7 @@ from fastlr.backends._forks import imported
 _ELEMENTS_A_CALL = 1 << 25
 
 # Squares of X, summed over any number of rows, stay finite.
-_LARGEST = 1e150
+LARGEST = 1e150
 _LARGEST_TOTAL = 1e100          # of weights, and the inverse of the smallest
 # Of all weight: a class with less is lost in rounding.
 _SMALLEST_SHARE = 1e-15
@@ -56,6 +56,11 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
         Dask data, and sparse data that is not SciPy's.
     """
     X, names = matrix(X)
+    return with_rows(X, names, y, sample_weight, class_weight, offset)
+
+
+def with_rows(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
+    """`data` for an X that has been checked, and has a shape."""
     m = X.shape[0]
     codes, classes = _labels(y, m)
     weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
@@ -68,6 +73,11 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
 def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
     """Like `data`, but y is 0 and 1 already, and one class may be missing."""
     X, names = matrix(X)
+    return with_rows_as_given(X, names, y, sample_weight, offset)
+
+
+def with_rows_as_given(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, offset: Any) -> Data:
+    """`data_as_given` for an X that has been checked, and has a shape."""
     m = X.shape[0]
     weights = vector_of_weights(sample_weight, m)
     _refuse_extreme_total(weights)
@@ -78,7 +88,7 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
 
 def matrix(X: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
     """X as a kernel takes it, and its column names if it is a data frame."""
-    A, names = _real_matrix(X)
+    A, names = real_matrix(X)
     refuse_not_finite(A, names)
     return A, names
 
@@ -93,15 +103,16 @@ def matrix_to_predict(X: Any, names: tuple[str, ...] | None,
     names, n_features
         What the model was trained on; a mismatch is an error.
     """
-    return _real_matrix(X, names, n_features)
+    return real_matrix(X, names, n_features)
 
 
-def _real_matrix(X: Any, names: tuple[str, ...] | None = None,
-                 n_features: int | None = None) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
+def real_matrix(X: Any, names: tuple[str, ...] | None = None,
+                n_features: int | None = None) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
+    """X as a kernel takes it, with whatever is not finite in it; see `matrix_to_predict`."""
     A, found = X, None
     if type(X) is not np.ndarray:
         if _sparse.is_scipy(X):
-            _refuse_shape(X.shape, n_features)
+            refuse_shape(X.shape, n_features)
             return _sparse.csr(X), None
         _refuse_what_comes_later("X", X)
         found = _column_names(X)
@@ -109,15 +120,13 @@ def _real_matrix(X: Any, names: tuple[str, ...] | None = None,
             raise ValueError(_column_mismatch(found, names))
         _refuse_dates("X", X)
         A = _as_array("X", X)
-    _refuse_shape(A.shape, n_features)
+    refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)
-    if A.dtype.kind not in "biuf":
-        raise TypeError(f"X must hold real numbers, not {A.dtype}{_TEXT_HINT if A.dtype.kind in 'SU' else ''}")
-
-    if A.dtype not in _TAKEN:
+    dtype = kernel_dtype(A.dtype)
+    if A.dtype != dtype:
         with np.errstate(over="ignore"):        # what overflows is found, and named, as infinite
-            A = A.view(np.uint8) if A.dtype == bool else A.astype(_kernel_dtype(A.dtype.newbyteorder("=")))
+            A = A.view(np.uint8) if A.dtype == bool else A.astype(dtype)
     if not (A.flags.c_contiguous or A.flags.f_contiguous):
         A = np.ascontiguousarray(A)
     if not A.flags.aligned:
@@ -125,7 +134,8 @@ def _real_matrix(X: Any, names: tuple[str, ...] | None = None,
     return _frozen(A), found
 
 
-def _refuse_shape(shape: tuple[int, ...], n_features: int | None) -> None:
+def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
+    """Raise ValueError where this is not (m, n), without a row, or of another number of features."""
     if len(shape) != 2:
         hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if len(shape) == 1 else ""
         raise ValueError(f"X must have two dimensions, examples and features; it has shape {shape}{hint}")
@@ -135,9 +145,14 @@ def _refuse_shape(shape: tuple[int, ...], n_features: int | None) -> None:
         raise ValueError(f"X is empty: it has shape {shape}")
 
 
-def _kernel_dtype(dtype: np.dtype) -> np.dtype:
-    """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it."""
-    return dtype if dtype in _TAKEN else np.dtype(np.float32 if dtype in _FITS_FLOAT32 else np.float64)
+def kernel_dtype(dtype: np.dtype) -> np.dtype:
+    """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it; a bool is a uint8."""
+    if dtype.kind not in "biuf":
+        raise TypeError(f"X must hold real numbers, not {dtype}{_TEXT_HINT if dtype.kind in 'SU' else ''}")
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
+    native = dtype.newbyteorder("=")
+    return native if native in _TAKEN else np.dtype(np.float32 if native in _FITS_FLOAT32 else np.float64)
 
 
 _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
@@ -203,12 +218,12 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
     raise ValueError(f"{name} holds values that are not numbers")
 
 
-def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None) -> None:
-    """Raise ValueError, with the place, where X holds what `train` can't square."""
+def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_row: int = 0) -> None:
+    """Raise ValueError, with the place, where X holds what `train` can't square; its first row is called `first_row`."""
     values = X.values if isinstance(X, Csr) else X.ravel(order="K")
-    if X.dtype.kind != "f" or _sum_of_squares(values) <= _LARGEST ** 2:         # where they all would show
+    if X.dtype.kind != "f" or _sum_of_squares(values) <= LARGEST ** 2:         # where they all would show
         return
-    largest = X.dtype.type(min(_LARGEST, float(np.finfo(X.dtype).max)))         # float32 can't hold _LARGEST
+    largest = X.dtype.type(min(LARGEST, float(np.finfo(X.dtype).max)))         # float32 can't hold LARGEST
     if isinstance(X, Csr):
         stored = np.flatnonzero(~(np.abs(X.values) <= largest))
         bad = [(stored.size, _sparse.place(X, int(stored[0])), float(X.values[stored[0]]))] if stored.size else []
@@ -216,8 +231,9 @@ def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None) -> Non
         bad = list(_not_finite_in_blocks(X, largest))
     if not bad:
         return
-    count, (_, where, value) = sum(number for number, *_ in bad), bad[0]
-    what, way_out = ((f"beyond {_LARGEST:g} in magnitude", "Scale the features") if math.isfinite(value) else
+    count, (_, (row, column), value) = sum(number for number, *_ in bad), bad[0]
+    where = first_row + row, column
+    what, way_out = ((f"beyond {LARGEST:g} in magnitude", "Scale the features") if math.isfinite(value) else
                      ("that are NaN, infinite or too large", "Drop or impute them"))
     raise ValueError(f"X has {count} value(s) {what}; the first is {value!r} at {_place(where, names)}.  {way_out}")
 
@@ -264,7 +280,8 @@ def _frozen(A: np.ndarray) -> np.ndarray:
 
 # ---- y --------------------------------------------------------------------------------------------------------------
 
-def _one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
+def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
+    """An array (m,) of whatever dtype."""
     _refuse_what_comes_later(name, value)
     A = _as_array(name, value)
     if A.ndim == 2 and A.shape[1] == 1:
@@ -311,7 +328,7 @@ _NOT_LABELS = (*COMPLEX, np.timedelta64)       # although they are numbers by th
 
 def _label_array(y: Any, m: int) -> np.ndarray:
     """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
-    A = _one_dimensional("y", y, m)
+    A = one_dimensional("y", y, m)
     if isinstance(y, Sequence) and _is_changed_by_numpy(A):
         values = np.empty(m, object)
         values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
@@ -363,7 +380,7 @@ def _distinct(A: np.ndarray) -> np.ndarray:
 
 def _zero_one(y: Any, m: int) -> np.ndarray:
     """y as given, which must be 0 or 1 everywhere; (m,) int8."""
-    A = _one_dimensional("y", y, m)
+    A = one_dimensional("y", y, m)
     if A.dtype.kind not in "biuf":
         raise TypeError(f"y must be numbers, 0 or 1, not {A.dtype}")
     bad = ~((A == 0) | (A == 1))
@@ -379,18 +396,18 @@ def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.nd
     """(m,) float64, or (0,) for None."""
     if value is None:
         return _frozen(np.empty(0))
-    A = _one_dimensional(name, value, m)
+    A = one_dimensional(name, value, m)
     if A.dtype.kind not in "biufO":
         raise TypeError(f"{name} must hold real numbers, not {A.dtype}")
     if A.dtype == object:
         A = _numbers_of_objects(name, A)
     with np.errstate(over="ignore"):
         A = np.ascontiguousarray(A, dtype=np.float64)
-    bad = ~(np.abs(A) <= _LARGEST)
-    wish = f"finite and at most {_LARGEST:g} in magnitude"
+    bad = ~(np.abs(A) <= LARGEST)
+    wish = f"finite and at most {LARGEST:g} in magnitude"
     if at_least_zero:
         bad |= A < 0.0
-        wish = f"finite, at least 0 and at most {_LARGEST:g}"
+        wish = f"finite, at least 0 and at most {LARGEST:g}"
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
@@ -423,8 +440,8 @@ def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarra
             raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
         of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
         for label, weight in zip(labels, of_class, strict=True):
-            if weight > _LARGEST:
-                raise ValueError(f"class_weight[{label!r}] must be at most {_LARGEST:g}, not {weight!r}")
+            if weight > LARGEST:
+                raise ValueError(f"class_weight[{label!r}] must be at most {LARGEST:g}, not {weight!r}")
     else:
         raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
     return each * np.array(of_class)[codes]

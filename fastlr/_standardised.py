@@ -10,7 +10,7 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -96,12 +96,13 @@ class Standardised:
             u[-1] = math.log(self.objective.rate / (1.0 - self.objective.rate))
         return u
 
-    def sample(self, rows: int) -> "Standardised":
+    def samples(self, sizes: Sequence[int]) -> Iterator["Standardised"]:
         """J on so many of the rows, in the same coordinates."""
-        sample = copy.copy(self)
-        sample.objective = self.objective.sample(rows)
-        sample.uncertainty = self._spread.size / sample.objective.effective_rows()
-        return sample
+        for objective in self.objective.samples(sizes):
+            sample = copy.copy(self)
+            sample.objective = objective
+            sample.uncertainty = self._spread.size / objective.effective_rows()
+            yield sample
 
     def sampling_error(self) -> float:
         """By how much J at a sample's optimum is expected to exceed J*."""

@@ -93,11 +93,11 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         if not abs(now - cost) <= _CHANGED * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
-        examples = float(data.sample_weight.sum()) if data.sample_weight.size else float(data.X.shape[0])
+        examples = objective.examples
         penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
         log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
         covariance, parameters, notes = _covariance(training, names, objective, problem, u, grad, examples)
-        return Statistics(covariance, examples, parameters, log_likelihood, _null_log_likelihood(training, theta[-1], examples),
+        return Statistics(covariance, examples, parameters, log_likelihood, _null_log_likelihood(objective, theta[-1]),
                           options["l2"], options["fit_intercept"], tuple(notes))
 
 
@@ -171,13 +171,9 @@ def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
     return moved > _TOUCHES * np.linalg.norm(to_theta, axis=1)
 
 
-def _null_log_likelihood(training: Training, b: float, examples: float) -> float:
+def _null_log_likelihood(objective: Objective, b: float) -> float:
     """Of the best model with w = 0; of the b that there is, where it is not fitted."""
-    data = training.data
-    zeros = np.zeros((len(data.y), 1), np.uint8)
-    zeros.flags.writeable = False
-    options = training.objective_options | {"l2": 0.0, "reduction": "mean"}
-    objective = Objective(backends.load("numpy"), data._replace(X=zeros), **options, n_threads=1)
-    start = np.array([0.0, 0.0 if options["fit_intercept"] else b])
-    result = solvers.load("newton").solve(objective, start, solvers.Options(None, None, 1e-10, None, time.perf_counter()))
-    return -examples * float(result.history.cost[-1])
+    null = objective.of_null_model()
+    start = np.array([0.0, 0.0 if objective.rule.intercept else b])
+    result = solvers.load("newton").solve(null, start, solvers.Options(None, None, 1e-10, None, time.perf_counter()))
+    return -objective.examples * objective.rule.to_mean * float(result.history.cost[-1])

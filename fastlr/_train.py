@@ -1,5 +1,6 @@
 """train and cost_and_gradient: check -> backend -> objective -> solver -> Model."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -7,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check, _check_options, backends, solvers
+from fastlr import _check, _check_options, _data, backends, solvers
+from fastlr._check import Data
 from fastlr._model import Model
 from fastlr._objective import Objective
+from fastlr._parts import InParts
 from fastlr._progress import Progress
 from fastlr._statistics import Training
 from fastlr._warnings import SeparationWarning
@@ -146,14 +149,15 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
-    data = _check.data(X, y, sample_weight, class_weight, offset)
+    data = _data.data(X, y, sample_weight, class_weight, offset)
     theta = _check.start(init, data.X.shape[1])
 
-    backend = backends.choose(backend, data.X, module.expected_steps(options))
+    backend = _backend(backend, data, module.expected_steps(options))
     kernel = backends.load(backend)
     try:
         with backends.threads(kernel, n_threads, data.X.size) as count:
             objective = Objective(kernel, data, **objective_options, n_threads=count)
+            objective.refuse_not_finite(moments_are_needed=options.tol > 0.0)
             result = module.solve(objective, theta, options)
         if options.progress is not None:
             options.progress.show(result.history.step.size, float(result.history.cost[-1]), result.grad_norm)
@@ -169,7 +173,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
                   n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
                   grad_norm=result.grad_norm, gap=result.gap, solver=result.solver, backend=backend, n_threads=count,
                   elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
-                  feature_names=data.feature_names, has_offset=data.offset.size > 0, _training=training)
+                  feature_names=data.feature_names, has_offset=objective.has_offset, _training=training)
     return model, result.warning
 
 
@@ -209,12 +213,17 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     """
     objective_options = _objective_options(l2, reduction, True)
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
-    data = _check.data_as_given(X, y, sample_weight, offset)
+    data = _data.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
-    kernel = backends.load(backends.choose(backend, data.X, 1))
+    kernel = backends.load(_backend(backend, data, 1))
     with backends.threads(kernel, n_threads, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
+
+
+def _backend(name: str, data: Data, steps: float) -> str:
+    """The backend's name with "auto" resolved; beside data that don't lie in memory, no kernel takes long to start."""
+    return backends.choose(name, data.X, math.inf if isinstance(data.X, InParts) else steps)
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

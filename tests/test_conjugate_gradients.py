@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastlr
-from fastlr import _check, _standardised, backends
+from fastlr import _check, _data, _standardised, backends
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers._conjugate_gradients import solution
@@ -85,6 +85,18 @@ def test_product_is_that_of_the_hessian(backend, order, weighted):
                 v = np.random.default_rng(seed).standard_normal(n + 1)
                 v[-1] *= intercept
                 np.testing.assert_allclose(product(v), H @ v, rtol=1e-9, atol=1e-9 * np.abs(H).max())
+
+
+def test_product_of_a_stream_is_that_of_the_array():
+    X, y, w, b = problem(2_000, 5)
+    s, o = weights(2_000)
+    found = []
+    for given in (X, fastlr.stream(X, memory=60_000)):
+        objective = Objective(backends.load("numpy"), _data.data(given, y, s, None, o), 0.3, "mean", True, 1)
+        J = Standardised(objective, *objective.standardisation)
+        product, diagonal = J.hessian_product(J.u_of(np.append(w, b)))
+        found.append((product(np.arange(6.0)), diagonal))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_threads", [2, 5])

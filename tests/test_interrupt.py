@@ -79,10 +79,11 @@ def test_a_large_X_goes_through_in_pieces(backend, dtype, order, monkeypatch):
 
 
 def test_pieces_cover_all_rows_once():
-    for m, n, most in ((1, 1, None), (5000, 3, 700), (100_000, 4, 2048), (3, 1 << 28, None), (1 << 27, 16, None)):
-        ranges = _pieces.pieces(np.broadcast_to(np.uint8(0), (m, n)), most)
-        assert ranges[0][0] == 0
-        assert ranges[-1][1] == m
+    for first, last, most in ((0, 1, None), (0, 5000, 700), (1024, 100_000, 2048), (0, 3, None), (0, 1 << 27, None)):
+        ranges = (_pieces.pieces(np.broadcast_to(np.uint8(0), (last, 1 << 28 if last == 3 else 16))) if most is None
+                  else _pieces.shorter_pieces(first, last, most))
+        assert ranges[0][0] == first
+        assert ranges[-1][1] == last
         assert all(a[1] == b[0] for a, b in itertools.pairwise(ranges))
         assert all(first < last for first, last in ranges)
 

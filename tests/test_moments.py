@@ -104,7 +104,7 @@ def test_trainings_do_not_wait_for_the_moments_of_another():
         assert go_on.wait(60)
         return pivot, pivot + 1.0
 
-    first._optional = lambda name: slow_moments
+    first._rows.moments = slow_moments
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(lambda: first.standardisation)
         assert computing.wait(60)

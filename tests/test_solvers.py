@@ -97,11 +97,12 @@ def test_memory_makes_a_metric_satisfy_the_secant_equation():
 def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reduction, order):
     X, y, w, b = problem(3000, 4, order=order)
     J = objective(backend, X, y, reduction=reduction, l2=0.1)
-    sample, again = J.sample(300), objective(backend, X + 1.0, 1.0 - y, reduction=reduction).sample(300)
-    chosen, index = sample._data.X, {tuple(row): i for i, row in enumerate(X)}
+    sample, = J.samples([300])
+    again, = objective(backend, X + 1.0, 1.0 - y, reduction=reduction).samples([300])
+    chosen, index = sample._rows._data.X, {tuple(row): i for i, row in enumerate(X)}
     rows = [index[tuple(row)] for row in chosen]
     assert (np.array(rows) // 10 == np.arange(300)).all()
-    assert (again._data.X - 1.0 == pytest.approx(chosen))
+    assert (again._rows._data.X - 1.0 == pytest.approx(chosen))
     assert chosen.flags.c_contiguous == (order == "C")
     theta = np.append(w, b)
     cost, grad = sample.cost_gradient(theta)
@@ -154,10 +155,10 @@ def test_newton_in_one_call_is_newton_step_by_step(options, dtype, order):
 
 
 def test_auto_takes_samples_where_there_are_many_rows():
-    assert list(auto._sample_sizes(2499, 5, 40)) == []
-    assert list(auto._sample_sizes(2500, 5, 40)) == [500]
-    assert list(auto._sample_sizes(1_000_000, 100, 100)) == [1000, 5000, 25_000, 125_000]
-    assert list(auto._sample_sizes(1_000_000, 100, 800)) == [1000, 5000, 25_000]                    # 64 MB is the most
+    assert auto._sample_sizes(2499, 5, 10_000) == []
+    assert auto._sample_sizes(2500, 5, 10_000) == [500]
+    assert auto._sample_sizes(1_000_000, 100, 600_000) == [1000, 5000, 25_000, 125_000]
+    assert auto._sample_sizes(1_000_000, 100, 80_000) == [1000, 5000, 25_000]
 
 
 @pytest.mark.parametrize(("shape", "l2"), [((60, 4), 0.0), ((60, 4), 0.01), ((6000, 8), 0.0), ((6000, 8), 0.01),

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import fastlr
 from fastlr import _check, _moments, backends
 from fastlr._objective import Objective
+from fastlr._rows import Rows, ordinals_of
 from fastlr.backends import _known_answers
 from fastlr.backends._csr import Csr
 from tests.problems import weights
@@ -173,7 +174,7 @@ def test_largest_eigenvalue(shape, intercept):
 def test_samples_are_rows():
     X, y, *_ = sparse_problem(3_000, 30)
     s, o = weights(3_000)
-    parts = [Objective(backends.load("numpy"), _check.data(A, y, s, None, o), 0.0, "mean", True, 1).sample(500)._data
+    parts = [Rows(backends.load("numpy"), _check.data(A, y, s, None, o), 1).take(ordinals_of(500, np.count_nonzero(s)))
              for A in (X, X.toarray())]
     assert (parts[0].X.scipy().toarray() == parts[1].X).all()
     assert all((a == b).all() for a, b in zip(parts[0][1:4], parts[1][1:4], strict=True))

@@ -142,7 +142,7 @@ _PREDICTOR = "fastlr.backends._compiled_predictions"
 _lost = {"training": 0.0, "predicting": 0.0}        # seconds, in this process
 
 
-def choose(name: str, X: Any, steps: int) -> str:
+def choose(name: str, X: Any, steps: float) -> str:
     """The backend's name with "auto" resolved.
 
     "auto" is the fused kernel; or NumPy, where starting Numba would take longer than this training and the process has not

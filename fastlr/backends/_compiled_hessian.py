@@ -14,7 +14,7 @@ from fastlr.backends import _known_answers
 from fastlr.backends._blocks import rows_of
 from fastlr.backends._csr import Csr
 from fastlr.backends._jit import block, by_layout, shape_of
-from fastlr.backends._pieces import pieces
+from fastlr.backends._pieces import pieces, shorter_pieces
 from fastlr.backends._products import forward
 from fastlr.backends._scalar import exp_nonpositive
 from fastlr.backends._threads import SerialOrParallel
@@ -189,14 +189,14 @@ center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
 """center_hessian(X, center, H): what is left to do for features x - center once all rows are added to H."""
 
 
-def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, first: int, last: int, partial: Any,
-             H: Any) -> None:
-    m, n = shape_of(X)
+def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, first: int, last: int, is_last: bool,
+             partial: Any, H: Any) -> None:
+    _, n = shape_of(X)
     chunks = partial.shape[0]
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, first, last, _ROWS)
         add_hessian_of_rows(X, sample_weight, offset, theta, center, start, stop, partial[chunk])
-    if last == m:
+    if is_last:
         for i in range(n + 1):
             for j in range(i + 1):
                 total = 0.0
@@ -222,13 +222,22 @@ def products(X: Any) -> int:
 def hessian(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
             center: np.ndarray) -> np.ndarray:
     """See `fastlr.backends`."""
+    first, *others = pieces(X)
+    H = _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, *first)
+    for piece in others:
+        H += _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, *piece)
+    return H
+
+
+def _hessian_of_piece(n_threads: int, X: np.ndarray | Csr, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
+                      center: np.ndarray, first: int, last: int) -> np.ndarray:
     side = side_of(X.shape[1])
     a_row = products(X)
-    ranges = pieces(X, _PRODUCTS // a_row)
-    most_rows = ranges[0][1]
+    ranges = shorter_pieces(first, last, _PRODUCTS // a_row)
+    most_rows = ranges[0][1] - first
     most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
     chunks = min((most_rows + _ROWS - 1) // _ROWS, most, 32)
     partial, H = np.zeros((chunks, side, side)), np.empty((theta.size, theta.size))
-    for piece in ranges:
-        _entry(n_threads, X, sample_weight, offset, theta, center, *piece, partial, H)
+    for start, stop in ranges:
+        _entry(n_threads, X, sample_weight, offset, theta, center, start, stop, stop == last, partial, H)
     return H

@@ -33,7 +33,7 @@ def _product_of_rows(X: Any, curvature: Any, v: Any, start: int, stop: int, rows
 
 
 def _product(X: Any, curvature: Any, v: Any, first: int, last: int, sums: Any) -> None:
-    rows = block_rows(X)
+    rows = block_rows(X, last - first)
     chunks = chunks_of(X, last - first, rows)
     partial = np.empty((chunks, sums.size))
     for chunk in prange(chunks):

@@ -89,7 +89,9 @@ def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: n
     is_sparse = isinstance(X, Csr)
     sums = np.zeros((3 if is_sparse else 2) * pivot.size)
     for piece in pieces(X):
-        _entry(n_threads, X, sample_weight, pivot, *piece, sums)
+        of_piece = np.zeros_like(sums)
+        _entry(n_threads, X, sample_weight, pivot, *piece, of_piece)
+        sums += of_piece
     if is_sparse:
         return with_zeros(sums, pivot, float(sample_weight.sum()) if sample_weight.size else float(X.shape[0]))
     return sums[:pivot.size], sums[pivot.size:]

@@ -11,7 +11,7 @@ from numba import prange
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import number_of_chunks, rows_of
 from fastlr.backends._csr import Csr
-from fastlr.backends._jit import block, by_layout, helper, shape_of
+from fastlr.backends._jit import block, by_layout, helper
 from fastlr.backends._pieces import pieces
 from fastlr.backends._products import forward
 from fastlr.backends._scalar import exp_nonpositive
@@ -30,10 +30,12 @@ _most_rows = by_layout(_short, _long, _short)
 
 
 @helper
-def _block_rows(X: Any) -> int:
-    """Rows a block.  Where X is a stream of rows, so few that the processor goes on reading ahead while it takes exponentials;
-    in Fortran order, where a block is a stream for each column, as many as have their margins in the L1 cache."""
-    m, _ = shape_of(X)
+def _block_rows(X: Any, m: int) -> int:
+    """Rows a block of m rows of X.
+
+    Where X is a stream of rows, so few that the processor goes on reading ahead while it takes exponentials.  In Fortran order,
+    where a block is a stream for each column, as many as have their margins in the L1 cache.
+    """
     return min(_most_rows(X), max(64, (m + 31) // 32 * 8))      # four even blocks at least, so that threads share a small X
 
 
@@ -77,7 +79,7 @@ def _predict_rows(X: Any, offset: Any, theta: Any, start: int, stop: int, rows: 
 
 
 def _predict(X: Any, offset: Any, theta: Any, first: int, last: int, margins: Any, both: Any) -> bool:
-    rows = _block_rows(X)
+    rows = _block_rows(X, last - first)
     chunks = number_of_chunks(last - first, rows)
     nothing = np.empty(chunks)
     for chunk in prange(chunks):

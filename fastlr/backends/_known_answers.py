@@ -75,16 +75,16 @@ def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
     """The Hessian at a point."""
     y, sample_weight, offset = _rows()
     theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
-    compiled(X, sample_weight, offset, theta, center, 0, _M, np.zeros((2, _N + 1, _N + 1)), H)
+    compiled(X, sample_weight, offset, theta, center, 0, _M, True, np.zeros((2, _N + 1, _N + 1)), H)
     return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center)))
 
 
 def hessian_product(compiled: Any, X: np.ndarray | Csr) -> bool:
     """The Hessian times a vector."""
     y, sample_weight, offset = _rows()
-    curvature, v, sums = sample_weight.copy(), _theta(), np.zeros(_N + 1)
-    compiled(X, curvature, v, 0, _M, sums)
-    return _agree((sums, _curvature.hessian_product(_known(X), y, sample_weight, offset, curvature, v)))
+    v, sums = _theta(), np.zeros(_N + 1)
+    compiled(X, sample_weight, v, 0, _M, sums)          # which will do for curvatures
+    return _agree((sums, _curvature.hessian_product(_known(X), y, sample_weight, offset, sample_weight, v)))
 
 
 def moments(compiled: Any, X: np.ndarray | Csr) -> bool:

@@ -6,24 +6,21 @@ from fastlr.backends._csr import bytes_a_row
 
 _BYTES = 1 << 28                # a hundredth of a second from memory, a third from a disk
 _WHOLE_BLOCKS = 1024            # rows: no kernel has longer blocks
-_FEWEST = 512                   # rows, so that threads have something to share
+FEWEST = 512                    # rows, so that threads have something to share
 
 
-def pieces(X: Any, most_rows: int | None = None) -> list[tuple[int, int]]:
+def pieces(X: Any) -> list[tuple[int, int]]:
     """First row of each piece, and the row behind its last; one piece for X of ordinary size.
 
-    Parameters
-    ----------
-    X : (m, n) array, or Csr
-        The pieces depend on its shape, dtype and size alone.
-    most_rows : int, optional
-        For kernels whose work a row is more than reading it.
+    The pieces depend on shape, dtype and size of X alone.  Sums over pieces are added, so that X in parts that are its pieces
+    (see `fastlr._parts`) has the same bits.
     """
-    m = X.shape[0]
-    rows = _BYTES // bytes_a_row(X)
-    if most_rows is not None:
-        rows = min(rows, most_rows)
-    if rows >= m:
-        return [(0, m)]
-    rows = max(rows // _WHOLE_BLOCKS * _WHOLE_BLOCKS, _FEWEST)
-    return [(first, min(first + rows, m)) for first in range(0, m, rows)]
+    return shorter_pieces(0, X.shape[0], _BYTES // bytes_a_row(X))
+
+
+def shorter_pieces(first: int, last: int, rows: int) -> list[tuple[int, int]]:
+    """The rows first..last in pieces of about so many rows, for kernels whose work a row is more than reading it."""
+    if rows >= last - first:
+        return [(first, last)]
+    rows = max(rows // _WHOLE_BLOCKS * _WHOLE_BLOCKS, FEWEST)
+    return [(start, min(start + rows, last)) for start in range(first, last, rows)]

@@ -29,7 +29,7 @@ __all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "is_compile
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
          rule: Any, record: Any) -> tuple[int, int]:
     _, n = shape_of(X)
-    rows = block_rows(X)
+    rows = block_rows(X, last - first)
     chunks = chunks_of(X, last - first, rows)
     partial = np.empty((chunks, n + 2))
     for step in range(len(record)):

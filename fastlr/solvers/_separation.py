@@ -7,6 +7,7 @@ anything with l2 > 0, which gives J its minimum, and little without suspicion.
 import numpy as np
 
 from fastlr._one_thread import ridged_inverse_factor
+from fastlr._rows import Gains
 from fastlr._standardised import Standardised
 from fastlr.solvers._line_search import Step, line_search
 from fastlr.solvers._quasi_newton import Iterate, Metric
@@ -24,7 +25,7 @@ _ROUNDS = 5                     # that tell flat from curved
 
 def is_without_error(problem: Standardised, point: Iterate) -> bool:
     """Whether every example that counts is on its right side, by the features and b alone: the proof of separation."""
-    return point.cost <= problem.objective.cost_of_one_error and float(_gains(problem, point.u).min()) > 0.0
+    return point.cost <= problem.objective.cost_of_one_error and _gains(problem, point.u)[0].least > 0.0
 
 
 def way_without_end(problem: Standardised, landmark: Iterate, point: Iterate) -> np.ndarray | None:
@@ -42,24 +43,25 @@ def way_without_end(problem: Standardised, landmark: Iterate, point: Iterate) ->
         return None
     if is_without_error(problem, point):
         return point.u
-    ways = [way for way in (point.u - landmark.u, point.p) if np.abs(way).max() > _MOVING and _is_one_sided(_gains(problem, way))]
+    moving = [way for way in (point.u - landmark.u, point.p) if np.abs(way).max() > _MOVING]
+    *of_moving, of_point = _gains(problem, *moving, point.u)
+    ways = [way for way, gains in zip(moving, of_moving, strict=True) if _is_one_sided(gains)]
     if point.u.size > _MOST_FEATURES:
         return ways[0] if ways else None
-    largest = float(_gains(problem, point.u).max())
+    largest = of_point.largest
     way = _way_of_newton(problem, point) if ways or largest > _CERTAIN else None
     return _way_of_the_saturated(problem, point) if way is None and largest > _SATURATED else way
 
 
-def _gains(problem: Standardised, way: np.ndarray) -> np.ndarray:
-    """How far each example's margin moves to its right side."""
-    return problem.objective.gains(problem.theta_of(way))
+def _gains(problem: Standardised, *ways: np.ndarray) -> tuple[Gains, ...]:
+    """How far the examples' margins move to their right side along each of some ways."""
+    return problem.objective.gains(*map(problem.theta_of, ways))
 
 
-def _is_one_sided(gains: np.ndarray, tolerance: float = 0.05) -> bool:
+def _is_one_sided(gains: Gains, tolerance: float = 0.05) -> bool:
     """Whether margins that move, move to their right side, but for what has not quite come to rest."""
-    largest, losses = float(gains.max()), np.minimum(gains, 0.0)
-    return (largest > _REST and float(losses.min()) >= -tolerance * largest
-            and float(losses @ losses) <= 1e-3 * float(gains @ gains))
+    return (gains.largest > _REST and gains.least >= -tolerance * gains.largest
+            and gains.squares_of_losses <= 1e-3 * gains.squares)
 
 
 def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
@@ -70,8 +72,8 @@ def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
             break
         u, cost, grad, _ = step
         p = Metric.hessian(problem, u).direction(grad)
-        gains = _gains(problem, p)
-        if float(np.abs(gains).max()) <= _REST:
+        gains, = _gains(problem, p)
+        if max(-gains.least, gains.largest) <= _REST:
             return None
         if problem.gradient_norm(grad) <= _TINY * cost * problem.objective.rule.to_mean:
             return p if _is_one_sided(gains) else None
@@ -91,4 +93,5 @@ def _way_of_the_saturated(problem: Standardised, point: Iterate) -> np.ndarray |
     way = point.u
     for _ in range(_ROUNDS):
         way = _FLAT * size * (P.T @ (P @ way))
-    return way if _is_one_sided(_gains(problem, way), tolerance=1e-6) else None
+    gains, = _gains(problem, way)
+    return way if _is_one_sided(gains, tolerance=1e-6) else None

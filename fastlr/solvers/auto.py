@@ -6,8 +6,6 @@ sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few 
 the start.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from fastlr._objective import Objective
@@ -19,7 +17,6 @@ from fastlr.solvers._run import run
 _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
 _GROWTH = 5                     # from sample to sample, and from the last to X
-_MOST_BYTES = 1 << 26           # of a sample, which is a copy
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
@@ -32,20 +29,22 @@ def expected_steps(options: Options) -> int:
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
     problem, u = standardised(objective, theta)
-    if problem.is_small() or newton.is_wide(*objective.shape):
+    if problem.is_small() or newton.is_wide(objective):
         return newton.minimise(problem, u, options, is_given=bool(theta.any()))
     metric = Metric.diagonal(problem)
     if not theta.any():
-        for rows in _sample_sizes(objective.rows_that_count, objective.shape[1], objective.bytes_a_row):
-            u, metric = _optimum_of(problem.sample(rows), u, metric, options.tol)
+        sizes = _sample_sizes(objective.rows_that_count, objective.shape[1], objective.most_rows_of_samples)
+        for sample in problem.samples(sizes):
+            u, metric = _optimum_of(sample, u, metric, options.tol)
     return run(problem, iterates(problem, u, metric, options.tol, problem.steps_a_hessian()), options)
 
 
-def _sample_sizes(m: int, n: int, bytes_a_row: int) -> Iterator[int]:
-    rows = max(_FEWEST_ROWS, _ROWS_A_FEATURE * n)
-    while rows <= min(m // _GROWTH, _MOST_BYTES // bytes_a_row):
-        yield rows
+def _sample_sizes(m: int, n: int, most: int) -> list[int]:
+    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * n), []
+    while rows <= min(m // _GROWTH, most):
+        sizes.append(rows)
         rows *= _GROWTH
+    return sizes
 
 
 def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float) -> tuple[np.ndarray, Metric]:

@@ -37,7 +37,7 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: b
     def step_by_step(u: np.ndarray) -> Iterator[Iterate]:
         return iterates(problem, u, Metric.hessian(problem, u), options.tol, problem.steps_a_hessian())
 
-    if is_wide(*problem.objective.shape):
+    if is_wide(problem.objective):
         if not is_given:
             in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
             u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
@@ -51,9 +51,10 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: b
     return run(problem, points, options)._replace(solver="newton")
 
 
-def is_wide(m: int, n: int) -> bool:
+def is_wide(objective: Objective) -> bool:
     """Whether it pays to go through the space of the rows."""
-    return m <= min(_WIDE * n, _MOST_ROWS)
+    m, n = objective.shape
+    return objective.has_row_space and m <= min(_WIDE * n, _MOST_ROWS)
 
 
 def _optimum_in_row_space(objective: Objective, tol: float) -> np.ndarray:

@@ -1,0 +1,306 @@
+"""Sums over rows, by one backend: what an Objective is made of.
+
+Every method is a sum over rows, or picks some of them; so the same holds of data that lie in parts, see `_parts`.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+import numpy as np
+
+from fastlr import _moments, _one_thread
+from fastlr._check import Data, refuse_not_finite
+from fastlr.backends import _curvature, _descent, numpy_vectorized
+from fastlr.backends._csr import Csr, bytes_a_row
+from fastlr.backends._descent import Rule
+from fastlr.backends._forks import imported
+
+_Value = TypeVar("_Value")
+
+_MOST_BYTES = 1 << 26           # of a sample, which is a copy
+
+
+class once(Generic[_Value]):
+    """A property that is computed once for each object.
+
+    functools.cached_property of Python 3.11 has one lock for all objects: concurrent trainings would wait for each other's
+    moments, and the child of a fork for those of a thread that is gone.
+    """
+
+    def __init__(self, compute: Callable[[Any], _Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> _Value:
+        value = self._compute(instance)
+        instance.__dict__[self._compute.__name__] = value      # which is found first from now on
+        return value
+
+
+class Count(NamedTuple):
+    """Of rows: how many there are, by weight."""
+
+    total: float                # the sum of the weights
+    positive: float             # that of the rows with y = 1
+    squares: float              # of the weights, summed
+    rows: int                   # with a weight other than 0
+    lightest: float             # weight of these
+    heaviest: float
+
+    @classmethod
+    def of(cls, y: np.ndarray, sample_weight: np.ndarray) -> Self:
+        """Count rows with labels y (m,) and weights (m,), or (0,) for ones."""
+        if not sample_weight.size:
+            return cls(float(y.size), float(np.count_nonzero(y)), float(y.size), y.size, 1.0, 1.0)
+        s = sample_weight
+        return cls(float(s.sum()), float(s @ y), float(s @ s), int(np.count_nonzero(s)),
+                   float(s.min(where=s > 0.0, initial=math.inf)), float(s.max()))
+
+    def together(self, other: Self) -> Self:
+        """The count of these rows and others."""
+        return type(self)(self.total + other.total, self.positive + other.positive, self.squares + other.squares,
+                          self.rows + other.rows, min(self.lightest, other.lightest), max(self.heaviest, other.heaviest))
+
+
+class Gains(NamedTuple):
+    """By how much the margins of the examples that count move to their right side, along some direction."""
+
+    least: float
+    largest: float
+    squares: float              # summed, of all
+    squares_of_losses: float    # and of those below 0
+
+    @classmethod
+    def of(cls, gains: np.ndarray) -> Self:
+        """Of single examples, (m,)."""
+        losses = np.minimum(gains, 0.0)
+        return cls(float(gains.min(initial=math.inf)), float(gains.max(initial=-math.inf)), float(gains @ gains),
+                   float(losses @ losses))
+
+    def together(self, other: Self) -> Self:
+        """Those of these rows and others."""
+        return type(self)(min(self.least, other.least), max(self.largest, other.largest), self.squares + other.squares,
+                          self.squares_of_losses + other.squares_of_losses)
+
+
+class Rows:
+    """The rows of data in memory.
+
+    Parameters
+    ----------
+    backend : module
+        See `fastlr.backends`.
+    data : Data
+    n_threads : int
+        For the kernel.
+    """
+
+    most_bytes_of_samples = _MOST_BYTES
+
+    def __init__(self, backend: ModuleType, data: Data, n_threads: int) -> None:
+        rows = (data.X, data.y, data.sample_weight, data.offset)
+        prepare = getattr(backend, "prepare", None)
+        self._prepared = rows if prepare is None else prepare(*rows, n_threads)
+        self._backend, self._data, self._n_threads = backend, data, n_threads
+
+    # ---- sums -------------------------------------------------------------------------------------------------------
+
+    def cost_gradient(self, theta: np.ndarray, grad: np.ndarray) -> float:
+        """See `fastlr.backends`, as for all sums."""
+        loss: float = self._backend.cost_gradient(*self._prepared, theta, grad)
+        return loss
+
+    def loss_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """`cost_gradient`, with a new array."""
+        grad = np.empty_like(theta)
+        return self.cost_gradient(theta, grad), grad
+
+    def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """(n + 1, n + 1)."""
+        H: np.ndarray = self._optional("hessian")(theta, center)
+        return H
+
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """v -> H v, (n + 1,), for the Hessian H of features x; the diagonal (n + 1,) of that of features x - center."""
+        curvature = self._curvature(theta)
+        _, squares = Rows(self._backend, self._data._replace(sample_weight=curvature), self._n_threads).moments(center)
+        return functools.partial(self._optional("hessian_product"), curvature), np.append(squares, curvature.sum())
+
+    def hessian_diagonal(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The second of `hessian_product`."""
+        return self.hessian_product(theta, center)[1]
+
+    def hessian_times(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """The first of `hessian_product`, of v."""
+        Hv: np.ndarray = self._optional("hessian_product")(self._curvature(theta), v)
+        return Hv
+
+    def _curvature(self, theta: np.ndarray) -> np.ndarray:
+        data = self._data
+        return frozen(_curvature.curvature(data.X, data.sample_weight, data.offset, theta))
+
+    def moments(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n,) each."""
+        first, second = self._optional("moments")(pivot)
+        return first, second
+
+    def _optional(self, name: str) -> Callable[..., Any]:
+        """What the backend has under a name, or NumPy's in its place."""
+        own = getattr(self._backend, name, None)
+        if own is not None:
+            return functools.partial(own, *self._prepared)
+        data = self._data
+        return functools.partial(getattr(_curvature, name), data.X, data.y, data.sample_weight, data.offset)
+
+    def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+        """At most `len(record)` steps of gradient descent in place; see `_descent.descend`."""
+        own = getattr(self._backend, "descend", None)
+        if own is not None:
+            updates, status = own(*self._prepared, theta, previous, rule, record)
+            return updates, status
+        return _descent.descend(self._backend.cost_gradient, self._prepared, theta, previous, rule, record)
+
+    @property
+    def has_newton(self) -> bool:
+        """Whether the backend makes all of Newton's updates in one call."""
+        return hasattr(self._backend, "newton")
+
+    def newton(self, *arguments: Any) -> Any:
+        """The backend's Newton's method."""
+        return self._backend.newton(*self._prepared, *arguments)
+
+    def largest_eigenvalue(self, fit_intercept: bool) -> float:
+        """An upper bound of that of sum_i s_i [x_i, 1] [x_i, 1]^T."""
+        return _moments.largest_eigenvalue(self._data.X, self._data.sample_weight, fit_intercept)
+
+    @once
+    def count(self) -> Count:
+        """How many rows there are, by weight."""
+        return Count.of(self._data.y, self._data.sample_weight)
+
+    def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
+        """Along each of some directions (n + 1,) of the parameters."""
+        data = self._data
+        side = np.where(data.y, 1.0, -1.0)
+        counts = data.sample_weight > 0.0 if data.sample_weight.size else slice(None)
+        return tuple(Gains.of((side * numpy_vectorized.margins(data.X, np.empty(0), direction))[counts])
+                     for direction in directions)
+
+    def refuse_not_finite(self) -> None:
+        """Raise ValueError, with the place, where X holds values that are not finite or too large to square."""
+        refuse_not_finite(self._data.X, self._data.feature_names)
+
+    # ---- what there is ----------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of X."""
+        m, n = self._data.X.shape
+        return m, n
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether a step and a Hessian cost what `stored` and `pairs` say, not what the shape does."""
+        return isinstance(self._data.X, Csr)
+
+    @property
+    def stored(self) -> int:
+        """Numbers in X."""
+        return self._data.X.size
+
+    @once
+    def pairs(self) -> float:
+        """Pairs of numbers in one row, over all rows of a sparse X: products in a Hessian."""
+        X = self._data.X
+        assert isinstance(X, Csr)
+        return 0.5 * X.squares()
+
+    @property
+    def bytes_a_row(self) -> int:
+        """Of X."""
+        return bytes_a_row(self._data.X)
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether the margins have an offset."""
+        return self._data.offset.size > 0
+
+    # ---- some of them -----------------------------------------------------------------------------------------------
+
+    def heaviest(self) -> np.ndarray:
+        """The row of X with the largest weight, (n,) float64."""
+        X, weight = self._data.X, self._data.sample_weight
+        i = int(np.argmax(weight)) if weight.size else 0
+        if not isinstance(X, Csr):
+            return X[i].astype(np.float64)
+        columns, values = X.row(i)
+        row = np.zeros(X.n_columns)
+        row[columns] = values
+        return row
+
+    def take(self, ordinals: np.ndarray) -> Data:
+        """A read-only copy of some rows, by their place among those that count."""
+        data = self._data
+        chosen = ordinals if self.count.rows == data.y.size else np.flatnonzero(data.sample_weight)[ordinals]
+        y, sample_weight, offset = (frozen(v[chosen]) if v.size else v for v in (data.y, data.sample_weight, data.offset))
+        return data._replace(X=_rows_of(data.X, chosen), y=y, sample_weight=sample_weight, offset=offset)
+
+    def take_each(self, ordinals: Sequence[np.ndarray]) -> list[Data]:
+        """Several times some rows."""
+        return [self.take(some) for some in ordinals]
+
+    def samples(self, sizes: Sequence[int]) -> Iterator["Rows"]:
+        """Samples of so many of the rows that count."""
+        for size in sizes:
+            yield Rows(self._backend, self.take(ordinals_of(size, self.count.rows)), self._n_threads)
+
+    def in_unit(self, exponent: int) -> "Rows":
+        """The same with weights divided by 2 to the exponent."""
+        weight = frozen(np.ldexp(self._data.sample_weight, -exponent))
+        return Rows(self._backend, self._data._replace(sample_weight=weight), self._n_threads)
+
+    def without_features(self) -> "Rows":
+        """The same with one column of zeros in place of X."""
+        return without_features(self._data)
+
+    def in_row_space(self) -> tuple["Rows", Callable[[np.ndarray], np.ndarray]]:
+        """The same margins from m features in place of n > m, and what turns their w into one for X.
+
+        With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  With the inverse
+        factor P of X X^T, that is X X^T = (P^T P)^-1, the features X X^T P^T have the same margins and the same ||w|| for
+        w = X^T P^T u: up to rounding, also where rows are collinear and P is that of a matrix close by.
+        """
+        X = self._data.X
+        gram = _moments.gram_of_rows(X)
+        size = np.full(len(gram), max(float(gram.diagonal().max()), np.finfo(float).tiny))
+        P = _one_thread.ridged_inverse_factor(gram.copy(), size, len(gram) * np.finfo(float).eps)
+        assert P is not None                    # X X^T has no negative eigenvalue, so that rounding is all there is to mend
+        rotated = frozen(gram @ P.T)
+        return (Rows(numpy_vectorized, self._data._replace(X=rotated), 1),
+                lambda u: _moments.transposed_times(X, P.T @ u))
+
+
+def without_features(data: Data) -> Rows:
+    """Rows with one column of zeros in place of X."""
+    return Rows(numpy_vectorized, data._replace(X=frozen(np.zeros((data.y.size, 1), np.uint8))), 1)
+
+
+def ordinals_of(size: int, m: int) -> np.ndarray:
+    """So many of 0..m - 1, in order and spread evenly; which ones depends on the numbers alone."""
+    steps = np.arange(size) + imported("numpy.random").default_rng(0).random(size)
+    return (steps * (m / size)).astype(np.intp)
+
+
+def frozen(A: np.ndarray) -> np.ndarray:
+    """A new array, made read-only: kernels are compiled for such."""
+    A.flags.writeable = False
+    return A
+
+
+def _rows_of(X: np.ndarray | Csr, chosen: np.ndarray) -> np.ndarray | Csr:
+    if isinstance(X, Csr):
+        return X.take(chosen)
+    return frozen(X.take(chosen, axis=0) if X.flags.c_contiguous else X.T.take(chosen, axis=1).T)
