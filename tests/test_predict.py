@@ -90,6 +90,11 @@ def test_pieces_are_put_together(predictor, monkeypatch):
     assert len(_pieces.pieces(X)) > 3
     for as_probabilities in (False, True):
         np.testing.assert_allclose(predictor.predict(X, offset, theta, as_probabilities)[0], whole[as_probabilities], rtol=1e-13)
+    for i in (0, 9_000):
+        spoilt = X.copy()
+        spoilt[i, 0] = np.inf
+        spoilt.flags.writeable = False
+        assert not predictor.predict(spoilt, offset, theta, True)[1]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -97,9 +102,9 @@ def test_pieces_are_put_together(predictor, monkeypatch):
 @pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
 def test_what_is_not_finite_is_found_wherever_it_is(always_compiled, method, order, value):
     """Also where w is 0, which NumPy needs another look for."""
-    X = np.ones((1_501, 20), order="F" if order == "F" else "C")
+    X = np.ones((9_001, 20), order="F" if order == "F" else "C")         # several blocks a chunk
     model = fastlr.train(X[:2], [0, 1], init=(np.arange(20) - 3.0, 0.0), max_iter=0, learning_rate=1.0)
-    for i, j in ((0, 0), (5, 3), (1_500, 19), (1_498, 3)):
+    for i, j in ((0, 0), (5, 3), (9_000, 19), (8_998, 3)):
         X[i, j] = value
         with pytest.raises(ValueError, match=rf"^X has 1 value\(s\) that are .* {value} at row {i}, column {j}\."):
             getattr(model, method)(sp.csr_array(X) if order == "csr" else X)
@@ -152,8 +157,9 @@ def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predic
 
 def test_a_single_prediction_that_is_long_enough(forgetful, predictor):
     rows = int(backends._NUMBA_START / backends._NUMPY_PREDICTED_ROW)
-    assert backends.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
     assert backends.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
+    assert backends._lost["predicting"] == 0.0
+    assert backends.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
 
 
 def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):
