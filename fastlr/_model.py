@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check
+from fastlr import _check, backends
 from fastlr._history import History
 from fastlr._statistics import Statistics, Training, names_of, statistics
 from fastlr._summary import Summary, summary
-from fastlr.backends.numpy_vectorized import margins, probabilities
 
 
 def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
@@ -107,7 +106,6 @@ class Model:
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
     @_part_by_part
-    @np.errstate(all="ignore")
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """z = X w + b (+ offset), the log-odds of the second class.
 
@@ -128,16 +126,9 @@ class Model:
         ValueError
             Another number of features, other columns, values that are not finite, a missing offset.
         """
-        A, names = _check.matrix_to_predict(X, self.feature_names, self.w.size)
-        if self.has_offset and offset is None:
-            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        z = margins(A, _check.vector_of_offsets(offset, A.shape[0]), np.append(self.w, self.b))
-        if not (np.isfinite(z).all() and self.w.all()):         # what is not finite shows in z, but for where w is 0
-            _check.refuse_not_finite(A, names)
-        return z
+        return self._predicted(X, offset, as_probabilities=False)
 
     @_part_by_part
-    @np.errstate(all="ignore")
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Probability of each class, (m, 2) float64, columns in the order of `classes`.
 
@@ -150,7 +141,18 @@ class Model:
         >>> model.predict_proba([[2.5]]).round(4)
         array([[0.3241, 0.6759]])
         """
-        return probabilities(self.decision_function(X, offset))
+        return self._predicted(X, offset, as_probabilities=True)
+
+    @np.errstate(all="ignore")
+    def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
+        A, names = _check.matrix_to_predict(X, self.feature_names, self.w.size)
+        if self.has_offset and offset is None:
+            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
+        offset = _check.vector_of_offsets(offset, A.shape[0])
+        predicted, is_finite = backends.predictor(A).predict(A, offset, np.append(self.w, self.b), as_probabilities)
+        if not is_finite:
+            _check.refuse_not_finite(A, names)
+        return predicted
 
     @_part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
@@ -220,7 +222,8 @@ class Model:
         Raises
         ------
         ValueError
-            The model comes from a file or a pickle made before any summary; or X, y, weights or offset have been changed.
+            The model comes from a file or a pickle made before any summary; X, y, weights or offset have been changed; or there
+            are more than 10000 features, whose covariance would be out of proportion.
 
         Notes
         -----
