@@ -20,7 +20,7 @@ from fastlr.backends._forks import imported
 _ELEMENTS_A_CALL = 1 << 25
 
 # Squares of X, summed over any number of rows, stay finite.
-_LARGEST = 1e150
+LARGEST = 1e150
 _LARGEST_TOTAL = 1e100          # of weights, and the inverse of the smallest
 # Of all weight: a class with less is lost in rounding.
 _SMALLEST_SHARE = 1e-15
@@ -221,9 +221,9 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
 def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_row: int = 0) -> None:
     """Raise ValueError, with the place, where X holds what `train` can't square; its first row is called `first_row`."""
     values = X.values if isinstance(X, Csr) else X.ravel(order="K")
-    if X.dtype.kind != "f" or _sum_of_squares(values) <= _LARGEST ** 2:         # where they all would show
+    if X.dtype.kind != "f" or _sum_of_squares(values) <= LARGEST ** 2:         # where they all would show
         return
-    largest = X.dtype.type(min(_LARGEST, float(np.finfo(X.dtype).max)))         # float32 can't hold _LARGEST
+    largest = X.dtype.type(min(LARGEST, float(np.finfo(X.dtype).max)))         # float32 can't hold LARGEST
     if isinstance(X, Csr):
         stored = np.flatnonzero(~(np.abs(X.values) <= largest))
         bad = [(stored.size, _sparse.place(X, int(stored[0])), float(X.values[stored[0]]))] if stored.size else []
@@ -233,7 +233,7 @@ def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_
         return
     count, (_, (row, column), value) = sum(number for number, *_ in bad), bad[0]
     where = first_row + row, column
-    what, way_out = ((f"beyond {_LARGEST:g} in magnitude", "Scale the features") if math.isfinite(value) else
+    what, way_out = ((f"beyond {LARGEST:g} in magnitude", "Scale the features") if math.isfinite(value) else
                      ("that are NaN, infinite or too large", "Drop or impute them"))
     raise ValueError(f"X has {count} value(s) {what}; the first is {value!r} at {_place(where, names)}.  {way_out}")
 
@@ -403,11 +403,11 @@ def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.nd
         A = _numbers_of_objects(name, A)
     with np.errstate(over="ignore"):
         A = np.ascontiguousarray(A, dtype=np.float64)
-    bad = ~(np.abs(A) <= _LARGEST)
-    wish = f"finite and at most {_LARGEST:g} in magnitude"
+    bad = ~(np.abs(A) <= LARGEST)
+    wish = f"finite and at most {LARGEST:g} in magnitude"
     if at_least_zero:
         bad |= A < 0.0
-        wish = f"finite, at least 0 and at most {_LARGEST:g}"
+        wish = f"finite, at least 0 and at most {LARGEST:g}"
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
@@ -440,8 +440,8 @@ def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarra
             raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
         of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
         for label, weight in zip(labels, of_class, strict=True):
-            if weight > _LARGEST:
-                raise ValueError(f"class_weight[{label!r}] must be at most {_LARGEST:g}, not {weight!r}")
+            if weight > LARGEST:
+                raise ValueError(f"class_weight[{label!r}] must be at most {LARGEST:g}, not {weight!r}")
     else:
         raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
     return each * np.array(of_class)[codes]

@@ -13,11 +13,12 @@ from fastlr._check import Data
 
 
 def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
-    """All that `train` is given about the rows, checked; see `_check.data`."""
+    """All that `train` is given about the rows, checked as by `_check.data`, but that X in memory may not be finite yet.
+
+    That is found at no cost by whoever computes its moments, see `Objective.refuse_not_finite`.
+    """
     found = _streamed(X, y, sample_weight, offset)
-    if found is None:
-        return _check.data(X, y, sample_weight, class_weight, offset)
-    X, names, y, sample_weight, offset = found
+    X, names, y, sample_weight, offset = (*_check.real_matrix(X), y, sample_weight, offset) if found is None else found
     return _check.with_rows(X, names, y, sample_weight, class_weight, offset)
 
 

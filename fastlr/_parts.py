@@ -72,6 +72,9 @@ class Parts:
     def without_features(self) -> "Rows | Parts":
         raise NotImplementedError
 
+    def refuse_not_finite(self) -> None:
+        """Nothing to do: each part has been looked through by itself."""
+
     def cost_gradient(self, theta: np.ndarray, grad: np.ndarray) -> float:
         loss, grad[:] = self.reduce(_added, "loss_and_gradient", theta)
         return float(loss)

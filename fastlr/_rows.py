@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 
 from fastlr import _moments, _one_thread
-from fastlr._check import Data
+from fastlr._check import Data, refuse_not_finite
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._csr import Csr, bytes_a_row
 from fastlr.backends._descent import Rule
@@ -169,6 +169,10 @@ class Rows:
         counts = data.sample_weight > 0.0 if data.sample_weight.size else slice(None)
         return tuple(Gains.of((side * numpy_vectorized.margins(data.X, np.empty(0), direction))[counts])
                      for direction in directions)
+
+    def refuse_not_finite(self) -> None:
+        """Raise ValueError, with the place, where X holds values that are not finite or too large to square."""
+        refuse_not_finite(self._data.X, self._data.feature_names)
 
     # ---- what there is ----------------------------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     try:
         with backends.threads(kernel, n_threads, data.X.size) as count:
             objective = Objective(kernel, data, **objective_options, n_threads=count)
+            objective.refuse_not_finite(moments_are_needed=options.tol > 0.0)
             result = module.solve(objective, theta, options)
         if options.progress is not None:
             options.progress.show(result.history.step.size, float(result.history.cost[-1]), result.grad_norm)
