@@ -22,16 +22,17 @@ import pytest
 import scipy.sparse
 
 import fastlr
-from fastlr import _block_memory, _check, _memory, _read_ahead
+from fastlr import _block_memory, _check, _file_sources, _memory, _read_ahead
 from fastlr.backends import _pieces
 
 M, N = 5000, 3
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((M, N))
-Y = np.arange(M) % 2
+Y = np.arange(M) // 7 % 2
 WEIGHT = RNG.random(M)
 NAMES = ("a", "b", "c")
 LARGE = 10 ** 8                 # memory for all blocks
+SMALL = 100_000                 # for ten, of which four are kept
 
 
 def scanned(source, memory=LARGE, y=Y, sample_weight=None, offset=None):
@@ -63,6 +64,11 @@ def table(X=X, **more):
 def saved(folder, A=X, name="X.npy"):
     np.save(folder / name, A)
     return folder / name
+
+
+def written(folder, columns, **options):
+    pa.parquet.write_table(pa.table(columns), folder / "X.parquet", **options)
+    return folder / "X.parquet"
 
 
 # ---- the same blocks ------------------------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ def dataset_in_folders(folder):
 
 
 def list_of_blocks(folder):
-    return [X[:600], X[600:1500], X[1500:]]
+    return np.split(X, [600, 1500, 2700, 3800])
 
 
 def function_of_blocks(folder):
@@ -152,7 +158,7 @@ SOURCES = (*FILES, array_in_memory, array_strided, *TABLES, list_of_blocks, func
 FORTRAN = (npy_fortran, memmap_rows_fortran, memmap_transposed, *TABLES)
 
 
-@pytest.mark.parametrize("memory", [250_000, LARGE])
+@pytest.mark.parametrize("memory", [SMALL, LARGE])
 @pytest.mark.parametrize("source", SOURCES, ids=lambda make: make.__name__)
 def test_every_source_gives_the_array(tmp_path, source, memory):
     expected = X
@@ -161,6 +167,7 @@ def test_every_source_gives_the_array(tmp_path, source, memory):
     stream = scanned(source(tmp_path), memory)
     assert (stream.shape, stream.dtype, stream.size, stream.itemsize, stream.nbytes) == ((M, N), np.float64, M * N, 8, 8 * M * N)
     assert stream.names == (NAMES if source in (*TABLES, frames) else None)
+    assert (len(stream.ranges) > 1) == (memory == SMALL or source in (list_of_blocks, function_of_blocks, frames))
     for _ in range(2):
         blocks = copied(stream)
         np.testing.assert_array_equal(np.concatenate(blocks), expected)
@@ -171,7 +178,8 @@ def test_every_source_gives_the_array(tmp_path, source, memory):
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "f2", ">f4", ">f8", "u1", "i1", "i2", "u2", "<i4", ">i8", "?", "g"])
 @pytest.mark.parametrize("order", "CF")
-def test_dtypes_are_those_of_the_array(tmp_path, dtype, order):
+def test_dtypes_are_those_of_the_array(tmp_path, dtype, order, monkeypatch):
+    monkeypatch.setattr(_file_sources, "_BYTES_TO_CONVERT", 1000)
     A = np.asarray(X * 10, dtype=dtype, order=order)
     expected, _ = _check.matrix(A)
     for source in (saved(tmp_path, A), A):
@@ -200,7 +208,7 @@ def test_decimals(tmp_path):
 
 # ---- y, weights and offsets -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("memory", [250_000, LARGE])
+@pytest.mark.parametrize("memory", [SMALL, LARGE])
 def test_columns_are_found_by_name_and_are_no_features(tmp_path, memory):
     text = np.where(Y, "yes", "no")
     pa.parquet.write_table(table(delayed=text, weight=WEIGHT, past=-WEIGHT.astype("f4")), tmp_path / "X.parquet", 700)
@@ -238,8 +246,9 @@ def test_blocks_bring_their_y(labels):
 
 def test_blocks_are_the_pieces_of_the_array(tmp_path, monkeypatch):
     monkeypatch.setattr(_pieces, "_BYTES", 50_000)
-    for A in (X, X.astype("f4"), X[:2048]):
-        stream = scanned(saved(tmp_path, A), 4 * 50_000)        # room for two, and for samples
+    for A in (X, np.asfortranarray(X)):
+        stream = scanned(saved(tmp_path, A), 140_000)           # room for two, and for samples
+        assert len(stream.ranges) == 3
         assert [(rows.start, rows.stop) for rows in stream.ranges] == _pieces.pieces(A)
 
 
@@ -288,18 +297,18 @@ def test_kept_blocks_are_read_once(tmp_path, monkeypatch):
 
 
 def test_kept_blocks_of_files_lie_among_those_that_are_read(tmp_path):
-    assert sorted(scanned(saved(tmp_path), 100_000)._kept.blocks) == [2, 4, 7, 9]
-    assert sorted(scanned(parquet(tmp_path), 100_000)._kept.blocks) == [0, 1, 2, 3]
+    assert sorted(scanned(saved(tmp_path), SMALL)._kept.blocks) == [2, 4, 7, 9]
+    assert sorted(scanned(parquet(tmp_path), SMALL)._kept.blocks) == [0, 1, 2, 3]
 
 
 def test_a_pass_over_parquet_begins_at_the_row_group_that_is_missing(tmp_path, monkeypatch):
-    stream = scanned(parquet(tmp_path), 100_000)                # blocks of 512 rows, row groups of 700
+    stream = scanned(written(tmp_path, dict(zip(NAMES, X.T, strict=True)) | {"late": Y}, row_group_size=700), SMALL, "late")
     read = []
     iter_batches = pa.parquet.ParquetFile.iter_batches
     monkeypatch.setattr(pa.parquet.ParquetFile, "iter_batches", lambda file, rows, groups, columns:
                         read.append((groups, columns)) or iter_batches(file, rows, groups, columns))
-    copied(stream)
-    assert read == [([2, 3, 4, 5, 6, 7], NAMES)] or read == [([2, 3, 4, 5, 6, 7], list(NAMES))]
+    np.testing.assert_array_equal(np.concatenate(copied(stream)), X)
+    assert read == [([2, 3, 4, 5, 6, 7], list(NAMES))]          # four blocks of 512 rows are kept
 
 
 def test_least_memory(tmp_path):
@@ -310,8 +319,8 @@ def test_least_memory(tmp_path):
     np.testing.assert_array_equal(np.concatenate(copied(scanned(path, least))), X)
     with pytest.raises(ValueError, match="too little"):
         scanned(path, least - 1)
-    with pytest.raises(ValueError, match=r"^block 2 takes 84000 bytes.*memory=200000 has room for two of 75000"):
-        scanned(list_of_blocks(None), 200_000)
+    with pytest.raises(ValueError, match=r"^block 2 takes 28800 bytes.*memory=70000 has room for two of 26250"):
+        scanned(list_of_blocks(None), 70_000)
 
 
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), (2e9, TypeError), ("2 GB", TypeError)])
@@ -452,6 +461,18 @@ def test_a_fork_and_the_end_of_the_program(tmp_path):
     assert (process.returncode, process.stderr) == (0, "")
 
 
+def test_a_first_pass_after_one_that_failed(tmp_path):
+    blocks = [(X[:1000], Y[:1000]), (X[:9], Y[:9])]
+    stream = fastlr.stream(lambda: iter(blocks), memory=LARGE)
+    blocks[1] = "nothing", Y[:9]
+    with pytest.raises(ValueError, match="block 1"):
+        stream.scan(None, None, None)
+    blocks[1] = X[1000:], Y[1000:]
+    y, _, _ = stream.scan(None, None, None)
+    np.testing.assert_array_equal(y, Y)
+    np.testing.assert_array_equal(np.concatenate(copied(stream)), X)
+
+
 def test_nothing_is_known_before_the_first_pass():
     for ask in (lambda stream: stream.shape, lambda stream: next(stream.blocks())):
         with pytest.raises(RuntimeError, match=r"Stream\('X', memory=1000\) has not been read yet"):
@@ -516,11 +537,6 @@ def put(value, row=3500, column=1, A=X):
     A = np.array(A)
     A[row, column] = value
     return A
-
-
-def written(folder, columns, **options):
-    pa.parquet.write_table(pa.table(columns), folder / "X.parquet", **options)
-    return folder / "X.parquet"
 
 
 def in_two_files(folder, first, second):
