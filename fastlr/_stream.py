@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlr import _block_memory, _check, _check_options, _memory
 from fastlr._block_memory import AllOrNone, Kept
-from fastlr._read_ahead import ReadAhead
+from fastlr._read_ahead import ReadAhead, Stopped
 from fastlr._sources import Form, Order, Source, order_of, source_of, where
 
 
@@ -33,8 +33,8 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     memory : int, optional
         Bytes that X may take: blocks that are computed on and read, blocks kept, and samples of rows that solvers take (a quarter
         of it, at most 64 MiB).  On top come y, weights and offset, up to 17 bytes a row while they are checked, a megabyte for
-        numbers of a file that are converted, and what pyarrow or somebody's iterable needs.  By default half of what the
-        system and the control groups leave to this process.
+        numbers of a file that are converted, and what somebody's iterable needs, or pyarrow (some 3 MB for each column of
+        Parquet, whatever its row groups).  By default half of what the system and the control groups leave to this process.
 
     Returns
     -------
@@ -63,11 +63,22 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     >>> import os, tempfile
     >>> import numpy as np, fastlr
     >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((1000, 3))
+    >>> y = X @ [1.0, -2.0, 0.5] + rng.logistic(size=1000) > 0
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "X.npy")
-    ...     np.save(path, rng.standard_normal((1000, 3)))
-    ...     fastlr.stream(path, memory=2_000_000)
-    Stream('...X.npy', memory=2000000)
+    ...     np.save(path, X)
+    ...     model = fastlr.train(fastlr.stream(path, memory=1_000_000), y)
+    >>> model.converged, model.w.round(3)
+    (True, array([ 0.866, -2.058,  0.593]))
+
+    Blocks that somebody's code gives, each with its y:
+
+    >>> def blocks():
+    ...     for first in range(0, 1000, 250):
+    ...         yield X[first:first + 250], y[first:first + 250]
+    >>> fastlr.train(fastlr.stream(blocks), None).w.round(3)
+    array([ 0.866, -2.058,  0.593])
     """
     if memory is None:
         available = _memory.available()
@@ -203,8 +214,8 @@ class Stream:
         reader = self._begin(missing)
         try:
             for number, rows in enumerate(self.ranges):
-                if reader.is_stopped:
-                    raise RuntimeError(f"another pass over {self!r} has begun; give each its own stream")
+                if reader.is_stopped:           # if all blocks are kept, nothing else would say so
+                    raise Stopped
                 block = self._kept.blocks.get(number)
                 if block is None:
                     block = self._next(reader, number)
@@ -213,6 +224,8 @@ class Stream:
                 reader.give_back()
             if missing:
                 self._next(reader, len(self.ranges))        # raises if there is more
+        except Stopped:
+            raise RuntimeError(f"another pass over {self!r} has begun; give each its own stream") from None
         finally:
             reader.stop()
 
@@ -254,6 +267,7 @@ class Stream:
                 self._pass.stop()
                 self._pass.join()
             self._pass = ReadAhead(read, self._buffers)
+            self._pass.start()
             return self._pass
 
     # ---- messages ---------------------------------------------------------------------------------------------------

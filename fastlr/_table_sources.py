@@ -14,7 +14,7 @@ import numpy as np
 from fastlr import _check, _tables
 from fastlr._sources import Form, Room, system_error, where
 
-_BATCH_BYTES = 1 << 22
+_BATCH_BYTES = 1 << 20
 _FEWEST_ROWS = 1024             # of a batch
 _BUFFER_BYTES = 1 << 16         # for each column
 _SUFFIXES = {".parquet": "parquet", ".feather": "ipc", ".arrow": "ipc", ".ipc": "ipc"}

@@ -383,6 +383,37 @@ def test_a_pass_that_begins_ends_the_one_before(tmp_path, memory):
     assert len([*new]) == len(stream.ranges) - 1
 
 
+def test_a_pass_that_waits_is_ended_too():
+    over = threading.Event()
+
+    def blocks():
+        yield X[:2500]
+        if waits:
+            over.wait(10.0)
+        yield X[2500:]
+
+    waits = False
+    stream = scanned(blocks, 200_000)
+    waits = True
+    found = []
+
+    def first():
+        try:
+            copied(stream)
+        except RuntimeError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    while not readers():
+        time.sleep(0.001)
+    threading.Timer(0.05, over.set).start()
+    second = copied(stream)                     # waits for the read that goes on
+    thread.join(10.0)
+    assert "another pass" in str(found[0])
+    np.testing.assert_array_equal(np.concatenate(second), X)
+
+
 def test_reading_goes_ahead(tmp_path):
     """While the first block is computed on, the second is read, and no more than that."""
     given = []
