@@ -34,7 +34,8 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
         Bytes that X may take: blocks that are computed on and read, blocks kept, and samples of rows that solvers take (a quarter
         of it, at most 64 MiB).  On top come y, weights and offset, up to 17 bytes a row while they are checked, a megabyte for
         numbers of a file that are converted, and what somebody's iterable needs, or pyarrow (some 3 MB for each column of
-        Parquet, whatever its row groups).  By default half of what the system and the control groups leave to this process.
+        Parquet, whatever its row groups; a record batch of Feather or Arrow).  By default half of what the system and the
+        control groups leave to this process.
 
     Returns
     -------
