@@ -80,6 +80,18 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """What `hessian` is without making it: v -> H v, (n + 1,), for features x as they are; its diagonal for x - center."""
+        times, diagonal = self._rows.hessian_product(theta, center)
+
+        def product(v: np.ndarray) -> np.ndarray:
+            Hv = times(v)
+            Hv *= self.rule.scale
+            Hv[-1] *= self.rule.intercept
+            return Hv
+
+        return product, self.rule.scale * diagonal
+
     @property
     def has_newton(self) -> bool:
         """Whether the backend makes all of Newton's updates in one call."""

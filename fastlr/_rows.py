@@ -123,6 +123,25 @@ class Rows:
         H: np.ndarray = self._optional("hessian")(theta, center)
         return H
 
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """v -> H v, (n + 1,), for the Hessian H of features x; the diagonal (n + 1,) of that of features x - center."""
+        curvature = self._curvature(theta)
+        _, squares = Rows(self._backend, self._data._replace(sample_weight=curvature), self._n_threads).moments(center)
+        return functools.partial(self._optional("hessian_product"), curvature), np.append(squares, curvature.sum())
+
+    def hessian_diagonal(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The second of `hessian_product`."""
+        return self.hessian_product(theta, center)[1]
+
+    def hessian_times(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """The first of `hessian_product`, of v."""
+        Hv: np.ndarray = self._optional("hessian_product")(self._curvature(theta), v)
+        return Hv
+
+    def _curvature(self, theta: np.ndarray) -> np.ndarray:
+        data = self._data
+        return frozen(_curvature.curvature(data.X, data.sample_weight, data.offset, theta))
+
     def moments(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n,) each."""
         first, second = self._optional("moments")(pivot)

@@ -14,10 +14,9 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fastlr
-from fastlr import _check_options
+from fastlr import _check, _check_options
 from fastlr._train import fit
 from fastlr.backends._processors import processors
-from fastlr.backends.numpy_vectorized import sigmoid
 
 _SMALLEST_C = 1e-300            # 1/C is finite
 
@@ -150,6 +149,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ConvergenceWarning, SeparationWarning
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            _refuse_dask(name, value)
         options = self._train_options()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -191,11 +192,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         -------
         (n_samples,) float64
         """
+        model, X = self._as_it_stands(X)
+        return model.decision_function(X)
+
+    def _as_it_stands(self, X: Any) -> tuple[fastlr.Model, Any]:
+        """`model_` with the parameters that the attributes hold, and X checked."""
         check_is_fitted(self)
+        _refuse_dask("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
-        as_it_stands = dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]),
-                                           feature_names=None)
-        return as_it_stands.decision_function(X)
+        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None), X
 
     def predict(self, X: Any) -> np.ndarray:
         """The more probable class of each row, (n_samples,)."""
@@ -204,8 +209,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
-        z = self.decision_function(X)
-        return np.column_stack([sigmoid(-z), sigmoid(z)])
+        model, X = self._as_it_stands(X)
+        return model.predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
@@ -217,6 +222,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
         return tags
+
+
+def _refuse_dask(name: str, value: Any) -> None:
+    """scikit-learn's checks would bring it into memory, whole and without a word."""
+    if _check.is_dask(value):
+        raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
+                        f"Dask collections where they lie, or pass {name}.compute()")
 
 
 def _l2(C: Any) -> float:
