@@ -395,18 +395,19 @@ def test_a_pass_that_waits_is_ended_too():
     waits = False
     stream = scanned(blocks, 200_000)
     waits = True
-    found = []
+    has_a_block, found = threading.Event(), []
 
     def first():
         try:
-            copied(stream)
+            for _ in stream.blocks():
+                has_a_block.set()
         except RuntimeError as error:
             found.append(error)
 
     thread = threading.Thread(target=first)
     thread.start()
-    while not readers():
-        time.sleep(0.001)
+    assert has_a_block.wait(10.0)
+    time.sleep(0.02)                            # it asks for another, most likely
     threading.Timer(0.05, over.set).start()
     second = copied(stream)                     # waits for the read that goes on
     thread.join(10.0)
