@@ -179,6 +179,8 @@ class Stream:
         """
         given = {"y": y, "sample_weight": sample_weight, "offset": offset}
         columns = {argument: value for argument, value in given.items() if isinstance(value, str)}
+        with self._beginning:
+            self._end_pass()
         self._is_scanned = False
         self._form, self.ranges = self._source.form(columns, brings_y=y is None), []
         if self._form is None:
@@ -215,8 +217,8 @@ class Stream:
         reader = self._begin(missing)
         try:
             for number, rows in enumerate(self.ranges):
-                if reader.is_stopped:           # if all blocks are kept, nothing else would say so
-                    raise Stopped
+                if reader.is_stopped:           # where blocks are kept, nothing else would say so
+                    raise self._error_of_another_pass()
                 block = self._kept.blocks.get(number)
                 if block is None:
                     block = self._next(reader, number)
@@ -225,8 +227,6 @@ class Stream:
                 reader.give_back()
             if missing:
                 self._next(reader, len(self.ranges))        # raises if there is more
-        except Stopped:
-            raise RuntimeError(f"another pass over {self!r} has begun; give each its own stream") from None
         finally:
             reader.stop()
 
@@ -247,7 +247,10 @@ class Stream:
 
     def _next(self, reader: ReadAhead, number: int) -> np.ndarray | None:
         """The block of this number, read; None behind the last."""
-        block = reader.next()
+        try:
+            block = reader.next()
+        except Stopped:
+            raise self._error_of_another_pass() from None
         if block is not None:
             block.flags.writeable = False
             self._kept.add(number, block)
@@ -264,12 +267,15 @@ class Stream:
             return self._source.read(missing, room) if missing or not self.ranges else iter(())
 
         with self._beginning:
-            if self._pass is not None:
-                self._pass.stop()
-                self._pass.join()
+            self._end_pass()
             self._pass = ReadAhead(read, self._buffers)
             self._pass.start()
             return self._pass
+
+    def _end_pass(self) -> None:
+        if self._pass is not None:
+            self._pass.stop()
+            self._pass.join()
 
     # ---- messages ---------------------------------------------------------------------------------------------------
 
@@ -288,3 +294,6 @@ class Stream:
             number = [rows.start for rows in self.ranges].index(first)
             since = " has changed since training began" if self._is_scanned else ""
             raise ValueError(f"{where(self._source.title, number, self.ranges[number])}{since}: {error}") from None
+
+    def _error_of_another_pass(self) -> RuntimeError:
+        return RuntimeError(f"another pass over {self!r} has begun; give each its own stream")

@@ -101,7 +101,8 @@ class TableSource:
         assert self.names is not None
         gathers = not self._is_gathered
         number, rows = ranges[0]
-        batches = self._batches(rows.start, [*self.names, *(self._columns.values() if gathers else ())])
+        columns = dict.fromkeys([*self.names, *(self._columns.values() if gathers else ())])        # two may be the same
+        batches = self._batches(rows.start, list(columns))
         batch, used = None, 0
         try:
             for number, rows in ranges:
