@@ -219,12 +219,17 @@ def test_columns_are_found_by_name_and_are_no_features(tmp_path, memory):
         np.testing.assert_array_equal(sample_weight, WEIGHT)
         np.testing.assert_array_equal(offset, -WEIGHT.astype("f4"))
         assert stream.names == NAMES
-    _, sample_weight, offset = stream.scan("delayed", "weight", "weight")
-    np.testing.assert_array_equal(sample_weight, offset)
     y, sample_weight, offset = stream.scan("delayed", WEIGHT, None)
     assert sample_weight is WEIGHT and offset is None
     assert stream.names == (*NAMES, "weight", "past")
     np.testing.assert_array_equal(np.concatenate(copied(stream))[:, 3], WEIGHT)
+
+
+def test_one_column_may_be_weight_and_offset():
+    stream = fastlr.stream(pa.dataset.dataset(table(weight=WEIGHT)), memory=LARGE)
+    _, sample_weight, offset = stream.scan(Y, "weight", "weight")
+    np.testing.assert_array_equal(sample_weight, WEIGHT)
+    np.testing.assert_array_equal(offset, WEIGHT)
 
 
 @pytest.mark.parametrize("labels", [Y, Y.astype(bool), np.where(Y, "yes", "no"), Y.astype(float)])
