@@ -153,9 +153,10 @@ def choose(name: str, X: Any, steps: float) -> str:
         return name
     if _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
-    if _is_compiled("fastlr.backends.numba_fused", X):
+    seconds = steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)
+    if seconds < _NUMBA_START and _is_compiled("fastlr.backends.numba_fused", X):
         return "fused"
-    if not _numba_pays("training", steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)):
+    if not _numba_pays("training", seconds):
         return "numpy"
     return "fused" if _loads_fused() else "numpy"
 
