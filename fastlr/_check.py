@@ -64,7 +64,7 @@ def with_rows(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any,
     m = X.shape[0]
     codes, classes = _labels(y, m)
     weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
-    weights = _times_class_weight(weights, class_weight, codes, classes)
+    weights = times_class_weight(weights, class_weight, codes, classes)
     if weights.size:
         _refuse_class_without_weight(weights, codes, classes)
     return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
@@ -419,7 +419,8 @@ def vector_of_offsets(offset: Any, m: int) -> np.ndarray:
     return _frozen(_vector("offset", offset, m))
 
 
-def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Weights (m,), or (0,) for ones, times those of the rows' classes."""
     if class_weight is None:
         return weights
     each = weights if weights.size else np.ones(codes.size)

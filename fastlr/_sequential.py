@@ -1,0 +1,205 @@
+"""Training a batch at a time: what earlier batches have told is remembered as a quadratic.
+
+From theta_0 = 0 and C_0 = 0, each batch makes one step of
+
+    theta_t = argmin  sum_i s_i loss_i(theta) + 1/2 (theta - theta_(t-1))^T (C_(t-1) + penalty) (theta - theta_(t-1))
+    C_t     = C_(t-1) + sum_i s_i a_i (1 - a_i) v_i v_i^T            at theta_t, with v_i = [x_i, 1]
+
+where the sums go over the rows of the batch alone.  It is Laplace's approximation of the posterior, batch after batch, and has no
+learning rate.  The first batch gives its optimum; in random order, theta_t stays close to the optimum of all rows so far,
+against its standard errors.  Rows that come again count again.
+
+The penalty is l2 on every w_j, and at least WEAKEST in units of the deviation of column j in all rows so far, on the intercept
+too: a few rows, or rows of one class, have no optimum without.  With more than MOST_FEATURES features only the diagonal of C is
+kept.  The rule is the same then, and learns more slowly where columns are correlated.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from types import ModuleType
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from fastlr import _moments, backends
+from fastlr._check import Data
+from fastlr._history import Recorder
+from fastlr._model import Model
+from fastlr._objective import Objective
+from fastlr._one_thread import dot
+from fastlr._rows import Rows, frozen
+from fastlr._standardised import Standardised
+from fastlr._warnings import ConvergenceWarning
+from fastlr.backends import _startup
+from fastlr.backends.numpy_vectorized import margins, sigmoid
+from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
+
+WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
+MOST_FEATURES = 1000            # for which C takes 8 MB, and a step a tenth of a second
+_STEPS = 10                     # on a batch, roughly: for the choice of a backend
+
+
+class Memory(NamedTuple):
+    """All that is kept of the batches so far; no array of it is ever written to."""
+
+    l2: float
+    fit_intercept: bool
+    rows: int
+    total: float                # the sum of their weights
+    center: np.ndarray          # (n,) the mean of the first batch; zeros without intercept
+    first: np.ndarray           # (n,) the sum of s_i (x_i - center), and
+    second: np.ndarray          # (n,) that of s_i (x_i - center)^2
+    theta: np.ndarray           # (n + 1,) w, and the margin at the center
+    curvature: np.ndarray       # C for v_i = [x_i - center, 1]: (n + 1, n + 1), or its diagonal (n + 1,)
+
+    @classmethod
+    def of_nothing(cls, center: np.ndarray, l2: float, fit_intercept: bool) -> Self:
+        """Before the first batch."""
+        n = center.size
+        shape = (n + 1, n + 1) if n <= MOST_FEATURES else (n + 1,)
+        return cls(l2, fit_intercept, 0, 0.0, center, np.zeros(n), np.zeros(n), np.zeros(n + 1), np.zeros(shape))
+
+    def with_rows(self, rows: Rows) -> Self:
+        """With the moments of a batch; what it tells of theta comes later."""
+        first, second = rows.moments(self.center)
+        return self._replace(rows=self.rows + rows.shape[0], total=self.total + rows.count.total, first=self.first + first,
+                             second=self.second + second)
+
+    def spread(self) -> np.ndarray:
+        """(n,) the deviation of every column."""
+        return _moments.standardisation(self.center, self.first, self.second, self.total, self.fit_intercept)[1]
+
+
+class _AfterEarlier(Standardised):
+    """The loss of a batch and the quadratic for all that came before it.
+
+    Parameters
+    ----------
+    objective : Objective
+        The sum of the batch's losses.
+    memory : Memory
+        With the moments of the batch, and without what it tells of theta.
+    """
+
+    def __init__(self, objective: Objective, memory: Memory) -> None:
+        spread = memory.spread()
+        super().__init__(objective, memory.center, spread)
+        self._total = memory.total
+        self._before = memory.theta / self._scales
+        penalty = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
+        self.is_full = memory.curvature.ndim == 2
+        if self.is_full:
+            self._earlier = self._scales[:, np.newaxis] * memory.curvature * self._scales + np.diag(penalty)
+        else:
+            self._earlier = self._scales ** 2 * memory.curvature + penalty
+        of_earlier = self._earlier.diagonal() if self.is_full else self._earlier
+        self.diagonal = of_earlier + 0.25 / objective.rule.to_mean
+
+    def remembered(self, u: np.ndarray) -> np.ndarray:
+        """Theta as `Memory` has it."""
+        return u * self._scales
+
+    def cost_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        cost, grad = super().cost_gradient(u)
+        way = u - self._before
+        pull = np.vecdot(self._earlier, way) if self.is_full else self._earlier * way       # vecdot starts no BLAS threads
+        return cost + 0.5 * dot(way, pull), grad + pull
+
+    def hessian(self, u: np.ndarray) -> np.ndarray:
+        return super().hessian(u) + self._earlier
+
+    def gradient_norm(self, grad: np.ndarray) -> float:
+        """On the mean scale of all rows so far, for which the quadratic stands."""
+        return float(np.abs(grad).max()) / self._total
+
+    def steps(self, theta: np.ndarray | None, tol: float) -> Iterator[Iterate]:
+        """To the optimum, from theta or from where the batches before have led."""
+        u = self._before if theta is None else self.u_of(theta)
+        metric, steps_a_hessian = ((Metric.hessian(self, u), self.steps_a_hessian()) if self.is_full else
+                                   (Metric.diagonal(self), math.inf))
+        return iterates(self, u, metric, tol, steps_a_hessian)
+
+
+@np.errstate(all="ignore")                  # what is not finite is found at the end
+def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
+          n_threads: int | None, start: np.ndarray | None = None) -> tuple[Memory, Model, Warning | None]:
+    """Learn from one more batch.
+
+    Parameters
+    ----------
+    memory : Memory or None
+        What the batches before have left; None for the first.
+    data : Data
+        The batch, in which a class may be missing.
+    l2, fit_intercept
+        For the first batch; afterwards they are in the memory.
+    tol : float
+        How far to go: a bound on the gradient in standardised coordinates, on the mean scale of all rows so far.
+    max_iter : int
+        The most updates.
+    backend, n_threads
+        As for `train`.
+    start : (n + 1,), optional
+        Where to start, if not where the batches before have led: this changes no more than rounding.
+
+    Returns
+    -------
+    memory : Memory
+        A new one.
+    model : Model
+        Its cost and history are those of this batch's step.
+    warning : Warning or None
+
+    Raises
+    ------
+    ValueError
+        X and weights are too large for float64.
+    """
+    began, compiled = time.perf_counter(), _startup.seconds()
+    backend = backends.choose(backend, data.X, _STEPS)
+    kernel = backends.load(backend)
+    with backends.threads(kernel, n_threads, data.X.size) as count:
+        fit_intercept = fit_intercept if memory is None else memory.fit_intercept
+        objective = Objective(kernel, data, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=count)
+        if memory is None:
+            memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept)
+        memory = memory.with_rows(Rows(kernel, data, count))
+        problem = _AfterEarlier(objective, memory)
+        recorder = Recorder(began)
+        for point in problem.steps(start, tol):
+            recorder.add(point.before)
+            if point.grad_norm <= tol or recorder.n_iter == max_iter:
+                break
+        theta = problem.theta_of(point.u)
+        more = (objective.hessian(theta, memory.center) if problem.is_full else
+                _diagonal(kernel, data, theta, memory.center, count))
+    memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + more)
+    if not all(np.isfinite(part).all() for part in (memory.curvature, memory.second, theta)):
+        raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
+
+    converged = point.grad_norm <= tol
+    reason = (f"the gradient is at most tol={tol:g}" if converged else f"max_iter={max_iter} updates were made"
+              if recorder.n_iter == max_iter else "no step lowers J any more: what is left of the gradient is rounding")
+    warning = None
+    if tol > 0.0 and not converged and recorder.n_iter == max_iter:
+        warning = ConvergenceWarning(f"the batch's optimum was not reached: after {max_iter} updates the gradient is "
+                                     f"{point.grad_norm:.3g}, above tol={tol:g}.  Raise max_iter or set a larger tol")
+    history = recorder.history(point.cost, point.grad_norm)
+    compile_time = _startup.seconds() - compiled
+    model = Model(w=theta[:-1].copy(), b=float(theta[-1]), classes=data.classes.copy(), cost=point.cost,
+                  costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
+                  grad_norm=point.grad_norm, gap=point.gap, solver="newton" if problem.is_full else "lbfgs", backend=backend,
+                  n_threads=count, elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
+                  feature_names=data.feature_names, has_offset=False)
+    return memory, model, warning
+
+
+def _diagonal(kernel: ModuleType, data: Data, theta: np.ndarray, center: np.ndarray, n_threads: int) -> np.ndarray:
+    """(n + 1,) the sums of s_i a_i (1 - a_i) v_ij^2."""
+    a = sigmoid(margins(data.X, data.offset, theta))
+    curvature = a * (1.0 - a)
+    if data.sample_weight.size:
+        curvature *= data.sample_weight
+    _, squares = Rows(kernel, data._replace(sample_weight=frozen(curvature)), n_threads).moments(center)
+    return np.append(squares, curvature.sum())
