@@ -37,7 +37,7 @@ from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
 MOST_FEATURES = 1000            # for which C takes 8 MB, and a step a tenth of a second
-_STEPS = 10                     # on a batch, roughly: for the choice of a backend
+_STEPS = 10                     # on a batch, roughly, for the choice of a backend
 
 
 class Memory(NamedTuple):
@@ -60,8 +60,8 @@ class Memory(NamedTuple):
         shape = (n + 1, n + 1) if n <= MOST_FEATURES else (n + 1,)
         return cls(l2, fit_intercept, 0, 0.0, center, np.zeros(n), np.zeros(n), np.zeros(n + 1), np.zeros(shape))
 
-    def with_rows(self, rows: Rows) -> Self:
-        """With the moments of a batch; what it tells of theta comes later."""
+    def with_moments(self, rows: Rows) -> Self:
+        """With those of a batch; what it tells of theta comes later."""
         first, second = rows.moments(self.center)
         return self._replace(rows=self.rows + rows.shape[0], total=self.total + rows.count.total, first=self.first + first,
                              second=self.second + second)
@@ -113,17 +113,25 @@ class _AfterEarlier(Standardised):
         """On the mean scale of all rows so far, for which the quadratic stands."""
         return float(np.abs(grad).max()) / self._total
 
-    def steps(self, theta: np.ndarray | None, tol: float) -> Iterator[Iterate]:
-        """To the optimum, from theta or from where the batches before have led."""
+    def iterates(self, theta: np.ndarray | None, tol: float) -> Iterator[Iterate]:
+        """On the way to the optimum from theta, or from where the batches before have led."""
         u = self._before if theta is None else self.u_of(theta)
         metric, steps_a_hessian = ((Metric.hessian(self, u), self.steps_a_hessian()) if self.is_full else
                                    (Metric.diagonal(self), math.inf))
         return iterates(self, u, metric, tol, steps_a_hessian)
 
 
+class Learned(NamedTuple):
+    """What `learn` returns."""
+
+    memory: Memory
+    model: Model                # of all batches; what else it says, cost and history and all, is about this batch's step
+    warning: Warning | None
+
+
 @np.errstate(all="ignore")                  # what is not finite is found at the end
 def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
-          n_threads: int | None, start: np.ndarray | None = None) -> tuple[Memory, Model, Warning | None]:
+          n_threads: int | None, start: np.ndarray | None = None) -> Learned:
     """Learn from one more batch.
 
     Parameters
@@ -131,7 +139,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
     memory : Memory or None
         What the batches before have left; None for the first.
     data : Data
-        The batch, in which a class may be missing.
+        The batch, in which a class may be missing; without an offset.
     l2, fit_intercept
         For the first batch; afterwards they are in the memory.
     tol : float
@@ -141,15 +149,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
     backend, n_threads
         As for `train`.
     start : (n + 1,), optional
-        Where to start, if not where the batches before have led: this changes no more than rounding.
-
-    Returns
-    -------
-    memory : Memory
-        A new one.
-    model : Model
-        Its cost and history are those of this batch's step.
-    warning : Warning or None
+        Where to start, if not where the batches before have led: it saves time and changes rounding.
 
     Raises
     ------
@@ -159,47 +159,51 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
     began, compiled = time.perf_counter(), _startup.seconds()
     backend = backends.choose(backend, data.X, _STEPS)
     kernel = backends.load(backend)
+    if memory is not None:
+        fit_intercept = memory.fit_intercept
     with backends.threads(kernel, n_threads, data.X.size) as count:
-        fit_intercept = fit_intercept if memory is None else memory.fit_intercept
         objective = Objective(kernel, data, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=count)
         if memory is None:
             memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept)
-        memory = memory.with_rows(Rows(kernel, data, count))
+        rows = Rows(kernel, data, count)
+        memory = memory.with_moments(rows)
         problem = _AfterEarlier(objective, memory)
         recorder = Recorder(began)
-        for point in problem.steps(start, tol):
+        for point in problem.iterates(start, tol):
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break
         theta = problem.theta_of(point.u)
-        more = (objective.hessian(theta, memory.center) if problem.is_full else
-                _diagonal(kernel, data, theta, memory.center, count))
-    memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + more)
-    if not all(np.isfinite(part).all() for part in (memory.curvature, memory.second, theta)):
+        told = (objective.hessian(theta, memory.center) if problem.is_full else
+                _diagonal(kernel, data, count, theta, memory.center))
+    memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + told)
+    if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
 
-    converged = point.grad_norm <= tol
-    reason = (f"the gradient is at most tol={tol:g}" if converged else f"max_iter={max_iter} updates were made"
-              if recorder.n_iter == max_iter else "no step lowers J any more: what is left of the gradient is rounding")
-    warning = None
-    if tol > 0.0 and not converged and recorder.n_iter == max_iter:
-        warning = ConvergenceWarning(f"the batch's optimum was not reached: after {max_iter} updates the gradient is "
-                                     f"{point.grad_norm:.3g}, above tol={tol:g}.  Raise max_iter or set a larger tol")
-    history = recorder.history(point.cost, point.grad_norm)
-    compile_time = _startup.seconds() - compiled
+    converged, warning = point.grad_norm <= tol, None
+    if converged:
+        reason = f"the gradient is at most tol={tol:g}"
+    elif recorder.n_iter < max_iter:
+        reason = "no step lowers J any more: what is left of the gradient is rounding"
+    else:
+        reason = f"max_iter={max_iter} updates were made"
+        if tol > 0.0:
+            warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
+                                         f"tol={tol:g}.  Raise max_iter or set a larger tol")
+    history, compile_time = recorder.history(point.cost, point.grad_norm), _startup.seconds() - compiled
     model = Model(w=theta[:-1].copy(), b=float(theta[-1]), classes=data.classes.copy(), cost=point.cost,
                   costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
                   grad_norm=point.grad_norm, gap=point.gap, solver="newton" if problem.is_full else "lbfgs", backend=backend,
                   n_threads=count, elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
                   feature_names=data.feature_names, has_offset=False)
-    return memory, model, warning
+    return Learned(memory, model, warning)
 
 
-def _diagonal(kernel: ModuleType, data: Data, theta: np.ndarray, center: np.ndarray, n_threads: int) -> np.ndarray:
-    """(n + 1,) the sums of s_i a_i (1 - a_i) v_ij^2."""
+def _diagonal(kernel: ModuleType, data: Data, n_threads: int, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """(n + 1,) of the Hessian: the sums of s_i a_i (1 - a_i) v_i^2, as moments with other weights."""
     a = sigmoid(margins(data.X, data.offset, theta))
-    curvature = a * (1.0 - a)
+    weight = a * (1.0 - a)
     if data.sample_weight.size:
-        curvature *= data.sample_weight
-    _, squares = Rows(kernel, data._replace(sample_weight=frozen(curvature)), n_threads).moments(center)
-    return np.append(squares, curvature.sum())
+        weight *= data.sample_weight
+    _, squares = Rows(kernel, data._replace(sample_weight=frozen(weight)), n_threads).moments(center)
+    return np.append(squares, weight.sum())
