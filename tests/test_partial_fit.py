@@ -224,18 +224,25 @@ def test_copies_go_on_with_the_same_bits():
         assert np.array_equal(parameters(learn(other, X[150:], y[150:], 50)), parameters(straight))
     assert np.array_equal(parameters(learn(clone(ours), X, y, 50)), parameters(straight))
     assert np.array_equal(parameters(ours), before)
+    assert np.array_equal(parameters(learn(ours, X[150:], y[150:], 50)), parameters(straight))
 
 
 def test_it_goes_on_from_fit():
     X, y = stream(600, 4)
-    ours = classifier(C=2.0).fit(X[:400], y[:400]).set_params(C=0.1).partial_fit(X[400:], y[400:])
     expected = classifier(C=2.0).partial_fit(X[:400], y[:400]).partial_fit(X[400:], y[400:])
+    ours = classifier(C=2.0).fit(X[:400], y[:400]).set_params(C=0.1, fit_intercept=False).partial_fit(X[400:], y[400:])
     np.testing.assert_allclose(parameters(ours), parameters(expected), rtol=1e-6)
     assert ours.n_samples_seen_ == 600
-    again = ours.set_params(C=2.0).fit(X[:400], y[:400])
-    assert np.array_equal(parameters(again), parameters(classifier(C=2.0).fit(X[:400], y[:400])))
-    assert again.n_samples_seen_ == 400
-    np.testing.assert_allclose(parameters(again.partial_fit(X[400:], y[400:])), parameters(expected), rtol=1e-6)
+    ours.set_params(C=2.0, fit_intercept=True).fit(X[:400], y[:400])        # and this starts anew
+    assert np.array_equal(parameters(ours), parameters(classifier(C=2.0).fit(X[:400], y[:400])))
+    assert ours.n_samples_seen_ == 400
+    np.testing.assert_allclose(parameters(ours.partial_fit(X[400:], y[400:])), parameters(expected), rtol=1e-6)
+
+
+def test_the_penalty_and_the_intercept_are_those_of_the_first_batch():
+    X, y = stream(200, 4)
+    ours = classifier().partial_fit(X[:100], y[:100]).set_params(C=0.1, fit_intercept=False).partial_fit(X[100:], y[100:])
+    assert np.array_equal(parameters(ours), parameters(learn(classifier(), X, y, 100)))
 
 
 def test_a_pickle_of_fit_says_what_it_lacks():
@@ -316,5 +323,7 @@ def test_a_refused_batch_leaves_everything_as_it_was():
         ours.partial_fit(X[200:], y[200:] + 5)
     with pytest.raises(ValueError, match="NaN"):
         ours.partial_fit(np.full((5, 3), np.nan), y[:5])
+    with pytest.raises(ValueError, match="too large for float64"):
+        ours.partial_fit(1e140 * X[:5], y[:5], sample_weight=np.full(5, 1e90))
     ours.partial_fit(X[200:], y[200:])
     assert np.array_equal(parameters(ours), parameters(learn(classifier(), X, y, 100)))
