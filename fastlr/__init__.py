@@ -15,6 +15,7 @@ from typing import Any
 from fastlr._environment import show_versions, warmup
 from fastlr._model import Model
 from fastlr._model_file import load
+from fastlr._stream import stream
 from fastlr._train import cost_and_gradient, train
 from fastlr._warnings import ConvergenceWarning, SeparationWarning
 from fastlr.backends import available_backends
@@ -22,7 +23,7 @@ from fastlr.backends import available_backends
 __version__ = "0.1.0"
 
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
-           "show_versions", "train", "warmup"]
+           "show_versions", "stream", "train", "warmup"]
 
 
 def __dir__() -> list[str]:

@@ -57,11 +57,11 @@ def _features(table: _tables.Table, options: argparse.Namespace) -> list[str]:
     used = {"target": options.target, "weight": options.weight, "offset": options.offset}
     used = {what: name for what, name in used.items() if name is not None}
     for what, name in used.items():
-        _tables.require(table, f"{what} column", name)
+        _tables.require(table.names, f"{what} column", name)
     if len({*used.values()}) < len(used):
         raise ValueError(f"{' and '.join(used)} must be different columns")
     if options.features is None:
-        _tables.require(table, "column", *options.drop)
+        _tables.require(table.names, "column", *options.drop)
         features = [name for name in table.names if name not in (*used.values(), *options.drop)]
     else:
         features = options.features
@@ -70,7 +70,7 @@ def _features(table: _tables.Table, options: argparse.Namespace) -> list[str]:
                 raise ValueError(f"the column {name!r} is the {what} and can't be a feature too")
     if not features:
         raise ValueError("no column is left to be a feature")
-    _tables.require(table, "column", *features)
+    _tables.require(table.names, "column", *features)
     return features
 
 
@@ -85,8 +85,8 @@ def predict(options: argparse.Namespace) -> int:
     with _tables.writing(options.output, is_plain) as write, _tables.reading(options.data, options.delimiter) as table:
         import pyarrow as pa
 
-        _tables.require(table, "offset column", *extra)
-        _tables.require(table, "column", *options.keep)
+        _tables.require(table.names, "offset column", *extra)
+        _tables.require(table.names, "column", *options.keep)
         features = _features_of(model, table, extra)
         row = 1
         for batch in _counted(table.batches([*features, *extra], [], options.keep), options.data):
@@ -103,13 +103,13 @@ def predict(options: argparse.Namespace) -> int:
 
 def _features_of(model: fastlr.Model, table: _tables.Table, extra: list[str]) -> list[str]:
     if model.feature_names is not None:
-        _tables.require(table, "column", *model.feature_names)
+        _tables.require(table.names, "column", *model.feature_names)
         return list(model.feature_names)
     others = [name for name in table.names if name not in extra]
     if len(others) != model.w.size:
         raise ValueError(f"the model has no names of columns, so that there must be its {model.w.size} features and no other "
                          f"column; there are {len(others)}")
-    _tables.require(table, "column", *others)
+    _tables.require(table.names, "column", *others)
     return others
 
 

@@ -1,16 +1,53 @@
-"""Where a training's data lie: the door to `_check` for arrays, and to what brings in other data."""
+"""Where a training's data lie: the door to `_check` for arrays, to `_streamed` for streams, to `_dask` for Dask's.
 
+What comes in as a path, or as a memory map that would take more than half of the memory there is, becomes a stream.
+"""
+
+import os
 from typing import Any
+
+import numpy as np
 
 from fastlr import _check
 from fastlr._check import Data
 
 
 def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
-    """All that `train` is given about the rows, checked; see `_check.data`."""
-    return _check.data(X, y, sample_weight, class_weight, offset)
+    """All that `train` is given about the rows, checked as by `_check.data`, but that X in memory may not be finite yet.
+
+    That is found at no cost by whoever computes its moments, see `Objective.refuse_not_finite`.
+    """
+    if _check.is_dask(X):
+        from fastlr import _dask
+
+        return _dask.data(X, y, sample_weight, class_weight, offset)
+    found = _streamed(X, y, sample_weight, offset)
+    X, names, y, sample_weight, offset = (*_check.real_matrix(X), y, sample_weight, offset) if found is None else found
+    return _check.with_rows(X, names, y, sample_weight, class_weight, offset)
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
     """The same for y of 0 and 1; see `_check.data_as_given`."""
-    return _check.data_as_given(X, y, sample_weight, offset)
+    if _check.is_dask(X):
+        from fastlr import _dask
+
+        return _dask.data_as_given(X, y, sample_weight, offset)
+    found = _streamed(X, y, sample_weight, offset)
+    if found is None:
+        return _check.data_as_given(X, y, sample_weight, offset)
+    X, names, y, sample_weight, offset = found
+    return _check.with_rows_as_given(X, names, y, sample_weight, offset)
+
+
+def _streamed(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, Any, Any, Any, Any] | None:
+    """X, names and vectors of a stream that has been scanned; None for X in memory."""
+    if not (isinstance(X, (str, os.PathLike, np.memmap)) or type(X).__module__ == "fastlr._stream"):
+        return None
+    from fastlr._stream import Stream, stream
+    from fastlr._streamed import Streamed
+
+    if isinstance(X, np.memmap) and (X.mode == "c" or X.nbytes <= stream(X).memory):
+        return None
+    source = X if isinstance(X, Stream) else stream(X)
+    vectors = source.scan(y, sample_weight, offset)
+    return Streamed(source), source.names, *vectors

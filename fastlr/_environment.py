@@ -1,22 +1,29 @@
 """warmup and show_versions: what is here, and getting it ready."""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from fastlr import _check, _check_options, backends
 from fastlr._train import train
+from fastlr.backends import _forks
+
+_ROWS = 4096
+_SPARSE = ("sparse float64", "sparse float32")
 
 
 def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32")) -> float:
-    """Compile ahead (or load from the compile cache) everything that `train` needs, for both memory orders.
+    """Compile ahead (or load from the compile cache) what training and predicting need, for both memory orders.
 
     Parameters
     ----------
     backend : str
         As for `train`; "auto" is "fused".
     dtypes : tuple of str
-        Of X: float64, float32, uint8 (bool is the same), int8, int16.
+        Of X: float64, float32, uint8 (bool is the same), int8, int16; "sparse float64" and "sparse float32" are those of
+        SciPy's matrices (with indices of 32 bits, as SciPy makes them).
 
     Returns
     -------
@@ -31,17 +38,38 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     """
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
-    backends.load(name)
-    dtypes = tuple(_check_options.one_of("dtypes", np.dtype(dtype).name, _check.KERNEL_DTYPES) for dtype in dtypes)
-    rng = np.random.default_rng(0)
-    y = np.arange(4096) % 2
-    for dtype in dtypes:
-        for order in ("C", "F"):
-            for n in (4, 32):               # a small problem, and one of many threads and steps
-                X = np.asarray(rng.integers(0, 2, (4096, n)), dtype=dtype, order=order)
-                for n_threads in (None, 1):
-                    train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
+    is_compiled = hasattr(backends.load(name), "is_compiled")
+    kinds = tuple(_check_options.one_of("dtypes", _name(dtype), (*_check.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
+    y = np.arange(_ROWS) % 2
+    for kind in kinds:
+        for X in _examples_of(kind):
+            for n_threads in (None, 1):
+                model = train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
+            if is_compiled:
+                A, _ = _check.matrix(X)
+                backends.compiled_predictor().predict(A, np.empty(0), np.append(model.w, model.b), True)
     return time.perf_counter() - start
+
+
+def _name(dtype: Any) -> Any:
+    return dtype if dtype in _SPARSE else np.dtype(dtype).name
+
+
+def _examples_of(kind: str) -> Iterator[Any]:
+    """A small problem, and one of many threads and steps, in each memory order; where X is sparse, one too wide for a Hessian."""
+    rng = np.random.default_rng(0)
+    if kind in _SPARSE:
+        scipy_sparse = _forks.imported("scipy.sparse")
+        for n in (4, 32, 3200):
+            stored = min(n, 16)             # in a row
+            apart = n // stored
+            indices = np.arange(_ROWS)[:, None] % apart + apart * np.arange(stored)
+            parts = rng.random(indices.size), indices.ravel(), stored * np.arange(_ROWS + 1)
+            yield scipy_sparse.csr_array(parts, shape=(_ROWS, n), dtype=kind.removeprefix("sparse "))
+        return
+    for order in ("C", "F"):
+        for n in (4, 32):
+            yield np.asarray(rng.integers(0, 2, (_ROWS, n)), dtype=kind, order=order)
 
 
 def show_versions() -> None:

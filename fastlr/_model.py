@@ -1,16 +1,29 @@
 """The trained model, and what people do with one."""
 
+import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from fastlr import _check
+from fastlr import _check, backends
 from fastlr._history import History
 from fastlr._statistics import Statistics, Training, names_of, statistics
 from fastlr._summary import Summary, summary
-from fastlr.backends.numpy_vectorized import margins, probabilities
+
+
+def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """A method that makes a Dask array of a Dask collection, when that is computed, where it lies."""
+    @functools.wraps(method)
+    def with_dask(self: "Model", X: Any, offset: Any = None) -> Any:
+        if not _check.is_dask(X):
+            return method(self, X, offset)
+        from fastlr import _dask
+
+        return _dask.predicted(getattr(self, method.__name__), X, offset)
+    return with_dask
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -92,14 +105,15 @@ class Model:
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
-    @np.errstate(all="ignore")
+    @_part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """z = X w + b (+ offset), the log-odds of the second class.
 
         Parameters
         ----------
         X : array_like or SciPy sparse matrix, (m, n)
-            A data frame must have the columns of the training frame, in their order.
+            A data frame must have the columns of the training frame, in their order.  A Dask array or DataFrame gives a Dask
+            array, nothing of which is computed yet.
         offset : array_like, (m,), optional
             Required if the model was trained with one.
 
@@ -112,15 +126,9 @@ class Model:
         ValueError
             Another number of features, other columns, values that are not finite, a missing offset.
         """
-        A, names = _check.matrix_to_predict(X, self.feature_names, self.w.size)
-        if self.has_offset and offset is None:
-            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        z = margins(A, _check.vector_of_offsets(offset, A.shape[0]), np.append(self.w, self.b))
-        if not (np.isfinite(z).all() and self.w.all()):         # what is not finite shows in z, but for where w is 0
-            _check.refuse_not_finite(A, names)
-        return z
+        return self._predicted(X, offset, as_probabilities=False)
 
-    @np.errstate(all="ignore")
+    @_part_by_part
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Probability of each class, (m, 2) float64, columns in the order of `classes`.
 
@@ -133,8 +141,20 @@ class Model:
         >>> model.predict_proba([[2.5]]).round(4)
         array([[0.3241, 0.6759]])
         """
-        return probabilities(self.decision_function(X, offset))
+        return self._predicted(X, offset, as_probabilities=True)
 
+    @np.errstate(all="ignore")
+    def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
+        A, names = _check.matrix_to_predict(X, self.feature_names, self.w.size)
+        if self.has_offset and offset is None:
+            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
+        offset = _check.vector_of_offsets(offset, A.shape[0])
+        predicted, is_finite = backends.predictor(A).predict(A, offset, np.append(self.w, self.b), as_probabilities)
+        if not is_finite:
+            _check.refuse_not_finite(A, names)
+        return predicted
+
+    @_part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """The more probable class of each row, as the original label, (m,).
 
@@ -153,6 +173,9 @@ class Model:
             Original labels; one that the model does not know counts as predicted wrongly.
         sample_weight : array_like, (m,), optional
         """
+        if _check.is_dask(X):
+            raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
+                            "same as a Dask array")
         predicted = self.predict(X, offset)
         right = predicted == _check.labels_as_given(y, predicted.size)
         weights = _check.vector_of_weights(sample_weight, right.size)
@@ -199,7 +222,8 @@ class Model:
         Raises
         ------
         ValueError
-            The model comes from a file or a pickle made before any summary; or X, y, weights or offset have been changed.
+            The model comes from a file or a pickle made before any summary; X, y, weights or offset have been changed; or there
+            are more than 10000 features, whose covariance would be out of proportion.
 
         Notes
         -----

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastlr import _moments
-from fastlr._check import Data
+from fastlr._check import LARGEST, Data
 from fastlr._parts import InParts, Parts
 from fastlr._rows import Gains, Rows, once
 from fastlr.backends import _descent
@@ -54,7 +54,7 @@ class Objective:
     def _on(self, rows: Rows | Parts, scale: float) -> Self:
         """J on other rows."""
         other = copy.copy(self)
-        for name in ("rate", "standardisation"):        # if they have been computed
+        for name in ("rate", "moments", "standardisation"):        # if they have been computed
             other.__dict__.pop(name, None)
         other._rows, other.rule = rows, self.rule._replace(scale=scale)
         return other
@@ -80,6 +80,18 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """What `hessian` is without making it: v -> H v, (n + 1,), for features x as they are; its diagonal for x - center."""
+        times, diagonal = self._rows.hessian_product(theta, center)
+
+        def product(v: np.ndarray) -> np.ndarray:
+            Hv = times(v)
+            Hv *= self.rule.scale
+            Hv[-1] *= self.rule.intercept
+            return Hv
+
+        return product, self.rule.scale * diagonal
+
     @property
     def has_newton(self) -> bool:
         """Whether the backend makes all of Newton's updates in one call."""
@@ -96,11 +108,28 @@ class Objective:
         return _descent.gradient_norm(grad, self.rule._replace(center=center, spread=spread))
 
     @once
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A pivot, and the weighted sums of x - pivot and of its square, each (n,)."""
+        pivot = self._rows.heaviest() if self.rule.intercept else np.zeros(self.n_parameters - 1)
+        return pivot, *self._rows.moments(pivot)
+
+    @once
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Center mu_j and spread sd_j of every column, each (n,)."""
-        pivot = self._rows.heaviest() if self.rule.intercept else np.zeros(self.n_parameters - 1)
-        first, second = self._rows.moments(pivot)
-        return _moments.standardisation(pivot, first, second, self._rows.count.total, bool(self.rule.intercept))
+        return _moments.standardisation(*self.moments, self._rows.count.total, bool(self.rule.intercept))
+
+    def refuse_not_finite(self, moments_are_needed: bool) -> None:
+        """Raise ValueError, with the place, where X holds values that are not finite or too large to square.
+
+        Such values show in the moments, which cost a read by all threads: only if these leave a doubt, or nobody needs them, X
+        is looked through for it.
+        """
+        count = self._rows.count
+        if moments_are_needed and count.rows == self.shape[0]:
+            pivot, _, squares = self.moments
+            if np.abs(pivot).max() <= 0.5 * LARGEST and squares.max() <= 0.1 * count.lightest * LARGEST ** 2:
+                return
+        self._rows.refuse_not_finite()
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""

@@ -72,6 +72,9 @@ class Parts:
     def without_features(self) -> "Rows | Parts":
         raise NotImplementedError
 
+    def refuse_not_finite(self) -> None:
+        """Nothing to do: each part has been looked through by itself."""
+
     def cost_gradient(self, theta: np.ndarray, grad: np.ndarray) -> float:
         loss, grad[:] = self.reduce(_added, "loss_and_gradient", theta)
         return float(loss)
@@ -79,6 +82,10 @@ class Parts:
     def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
         H: np.ndarray = self.reduce(operator.add, "hessian", theta, center)
         return H
+
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        return (lambda v: self.reduce(operator.add, "hessian_times", theta, v),
+                self.reduce(operator.add, "hessian_diagonal", theta, center))
 
     def moments(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first, second = self.reduce(_added, "moments", pivot)
@@ -108,6 +115,8 @@ class Parts:
 
     def samples(self, sizes: Sequence[int]) -> Iterator[Rows]:
         """All of them in one pass."""
+        if not sizes:
+            return
         ends = np.cumsum([count.rows for count in self._counts])
         starts = ends - [count.rows for count in self._counts]
         ordinals = [ordinals_of(size, self.count.rows) for size in sizes]

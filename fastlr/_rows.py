@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 
 from fastlr import _moments, _one_thread
-from fastlr._check import Data
+from fastlr._check import Data, refuse_not_finite
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._csr import Csr, bytes_a_row
 from fastlr.backends._descent import Rule
@@ -123,6 +123,25 @@ class Rows:
         H: np.ndarray = self._optional("hessian")(theta, center)
         return H
 
+    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """v -> H v, (n + 1,), for the Hessian H of features x; the diagonal (n + 1,) of that of features x - center."""
+        curvature = self._curvature(theta)
+        _, squares = Rows(self._backend, self._data._replace(sample_weight=curvature), self._n_threads).moments(center)
+        return functools.partial(self._optional("hessian_product"), curvature), np.append(squares, curvature.sum())
+
+    def hessian_diagonal(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The second of `hessian_product`."""
+        return self.hessian_product(theta, center)[1]
+
+    def hessian_times(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """The first of `hessian_product`, of v."""
+        Hv: np.ndarray = self._optional("hessian_product")(self._curvature(theta), v)
+        return Hv
+
+    def _curvature(self, theta: np.ndarray) -> np.ndarray:
+        data = self._data
+        return frozen(_curvature.curvature(data.X, data.sample_weight, data.offset, theta))
+
     def moments(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(n,) each."""
         first, second = self._optional("moments")(pivot)
@@ -169,6 +188,10 @@ class Rows:
         counts = data.sample_weight > 0.0 if data.sample_weight.size else slice(None)
         return tuple(Gains.of((side * numpy_vectorized.margins(data.X, np.empty(0), direction))[counts])
                      for direction in directions)
+
+    def refuse_not_finite(self) -> None:
+        """Raise ValueError, with the place, where X holds values that are not finite or too large to square."""
+        refuse_not_finite(self._data.X, self._data.feature_names)
 
     # ---- what there is ----------------------------------------------------------------------------------------------
 

@@ -17,7 +17,6 @@ kept.  The rule is the same then, and learns more slowly where columns are corre
 import math
 import time
 from collections.abc import Iterator
-from types import ModuleType
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -28,11 +27,10 @@ from fastlr._history import Recorder
 from fastlr._model import Model
 from fastlr._objective import Objective
 from fastlr._one_thread import dot
-from fastlr._rows import Rows, frozen
+from fastlr._rows import Rows
 from fastlr._standardised import Standardised
 from fastlr._warnings import ConvergenceWarning
 from fastlr.backends import _startup
-from fastlr.backends.numpy_vectorized import margins, sigmoid
 from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
@@ -175,7 +173,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
                 break
         theta = problem.theta_of(point.u)
         told = (objective.hessian(theta, memory.center) if problem.is_full else
-                _diagonal(kernel, data, count, theta, memory.center))
+                rows.hessian_diagonal(theta, memory.center))
     memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + told)
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
@@ -198,12 +196,3 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
                   feature_names=data.feature_names, has_offset=False)
     return Learned(memory, model, warning)
 
-
-def _diagonal(kernel: ModuleType, data: Data, n_threads: int, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """(n + 1,) of the Hessian: the sums of s_i a_i (1 - a_i) v_i^2, as moments with other weights."""
-    a = sigmoid(margins(data.X, data.offset, theta))
-    weight = a * (1.0 - a)
-    if data.sample_weight.size:
-        weight *= data.sample_weight
-    _, squares = Rows(kernel, data._replace(sample_weight=frozen(weight)), n_threads).moments(center)
-    return np.append(squares, weight.sum())

@@ -10,7 +10,7 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from fastlr.backends._descent import Space
 
 _EPS = float(np.finfo(float).eps)
 _ROUNDING = 1e-12               # of J, relative
-_MOST_SPARSE_SIDE = 3000        # features, beyond which a Hessian is out of proportion to a sparse X
+MOST_SIDE = 10_000              # features, beyond which a Hessian is out of proportion,
+_MOST_SPARSE_SIDE = 3000        # and to a sparse X
 _SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 
 
@@ -75,6 +76,19 @@ class Standardised:
         H.flat[::H.shape[0] + 1] += self._penalty
         return H
 
+    def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+        """v -> H v for the second derivatives H of J at u, and the diagonal of H, (n + 1,)."""
+        times, diagonal = self.objective.hessian_product(self.theta_of(u), self._center)
+
+        def product(v: np.ndarray) -> np.ndarray:
+            Hv = times(self.theta_of(v))
+            Hv -= self._shifts * Hv[-1]
+            Hv *= self._scales
+            Hv += self._penalty * v
+            return Hv
+
+        return product, diagonal * self._scales ** 2 + self._penalty
+
     def null_model(self) -> np.ndarray:
         """The best of the models with w = 0: c = log(p / (1 - p)), where there is an intercept and no offset."""
         u = np.zeros(self._penalty.size)
@@ -96,12 +110,17 @@ class Standardised:
 
     def steps_a_hessian(self) -> float:
         """What a Hessian of these rows costs, with its inverse, in steps on all rows (nanoseconds, as measured)."""
+        if not self.has_room_for_hessian:
+            return math.inf
         m, n = self.objective.shape
         if self.objective.is_sparse:
-            if n > _MOST_SPARSE_SIDE:
-                return math.inf
             return (1e5 + self.objective.pairs + 2.0 * n ** 2 + 0.05 * n ** 3) / (5e4 + self._all_stored)
         return (1e5 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (5e4 + self._all_rows * n * 0.2)
+
+    @property
+    def has_room_for_hessian(self) -> bool:
+        """Whether n^2 numbers, and n^3 multiplications, are in proportion to X."""
+        return self.objective.shape[1] <= (_MOST_SPARSE_SIDE if self.objective.is_sparse else MOST_SIDE)
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""

@@ -14,7 +14,7 @@ import numpy as np
 from fastlr import _one_thread, backends, solvers
 from fastlr._check import Data
 from fastlr._objective import Objective
-from fastlr._standardised import Standardised
+from fastlr._standardised import MOST_SIDE, Standardised
 
 _FAR = 0.1                      # standard errors from the optimum
 _SINGULAR = 1e-11               # an eigenvalue of the Hessian scaled to a diagonal of ones: a direction that J does not feel
@@ -75,9 +75,15 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     Raises
     ------
     ValueError
-        J has another value there now: the arrays have been changed since.
+        There are so many features that their covariance is out of proportion; or J has another value there now: the arrays have
+        been changed since.
     """
     data, options = training.data, training.objective_options
+    n = data.X.shape[1]
+    if n > MOST_SIDE:
+        raise ValueError(f"summary() needs the covariance of all parameters, and that of {n} features is a matrix of "
+                         f"{8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without standard "
+                         "errors: w, b, cost and score() are there")
     kernel = backends.load(training.backend)
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.X.size) as count:
         objective = Objective(kernel, data, **options, n_threads=count)

@@ -11,17 +11,20 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import ModuleType
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from fastlr._files import replacing
+from fastlr.backends._forks import imported
 
 _BLOCK_BYTES = 1 << 20          # of CSV
 _LONGEST_HEADER = 1 << 24
 _BATCH_ROWS = 1 << 16           # of Parquet
 _PANEL_BYTES = 1 << 26          # so large that freeing a panel gives its memory back to the system
 _MOST_LABELS = 100
+WAY_OUT = "turn text into numbers first (one column of 0 and 1 for each category), or leave the column out"
 NO_ROW = "there is a header and no row"
 _PARQUET, _FEATHER = (".parquet",), (".feather", ".arrow", ".ipc")
 
@@ -50,30 +53,38 @@ def reading(path: str, delimiter: str = ",") -> Iterator[Table]:
     ImportError
         There is no pyarrow.
     """
-    pa = _pyarrow()
+    pa = pyarrow("cli")
+    with naming(_shown(path)), _opened(path) as file:
+        if path.endswith(_PARQUET):
+            yield _parquet(file)
+        elif path.endswith(_FEATHER):
+            yield _feather(file)
+        else:
+            codec = _codec(path)
+            yield _csv(file if codec is None else io.BufferedReader(pa.CompressedInputStream(file, codec)), delimiter)
+
+
+@contextlib.contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Raise what is wrong with a table as a ValueError that says where; an error of the system's stays what it is."""
+    from pyarrow import ArrowException
+
     try:
-        with _opened(path) as file:
-            if path.endswith(_PARQUET):
-                yield _parquet(file)
-            elif path.endswith(_FEATHER):
-                yield _feather(file)
-            else:
-                codec = _codec(path)
-                yield _csv(file if codec is None else io.BufferedReader(pa.CompressedInputStream(file, codec)), delimiter)
-    except (ValueError, pa.ArrowException) as error:
-        raise ValueError(f"{_shown(path)}: {error}") from error
+        yield
+    except (ValueError, ArrowException) as error:
+        raise ValueError(f"{place}: {error}") from error
     except OSError as error:
         if error.errno is None:                 # a codec's, or Parquet's
-            raise ValueError(f"{_shown(path)}: {error}") from error
+            raise ValueError(f"{place}: {error}") from error
         raise
 
 
-def _pyarrow() -> Any:
+def pyarrow(extra: str) -> ModuleType:
+    """pyarrow, which an extra of fastlr asks for."""
     try:
-        import pyarrow
+        return imported("pyarrow")
     except ImportError as error:
-        raise ImportError(f"tables are read and written with pyarrow ({error}): pip install 'fastlr[cli]'") from error
-    return pyarrow
+        raise ImportError(f"tables are read and written with pyarrow ({error}): pip install 'fastlr[{extra}]'") from error
 
 
 def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
@@ -134,8 +145,7 @@ def _readable(message: str, names: list[str]) -> str:
 
 
 def _not_a_number(name: str, row: int, value: Any) -> str:
-    return (f"column {name!r}, row {row}: {value!r} is not a number; turn text into numbers first (one column of 0 and 1 for "
-            "each category), or leave the column out")
+    return f"column {name!r}, row {row}: {value!r} is not a number; {WAY_OUT}"
 
 
 def _parquet(file: BinaryIO) -> Table:
@@ -167,15 +177,15 @@ def _each_once(columns: Sequence[Sequence[str]]) -> list[str]:
 
 # ---- columns --------------------------------------------------------------------------------------------------------
 
-def require(table: Table, what: str, *columns: str) -> None:
+def require(names: Sequence[str], what: str, *columns: str) -> None:
     """Refuse columns that are not there, or there twice."""
-    missing = [name for name in columns if name not in table.names]
+    missing = [name for name in columns if name not in names]
     if missing:
         is_or_are = " is" if len(missing) == 1 else "s are"
-        raise ValueError(f"{what}{is_or_are} missing: {_listed(missing)}; there are {_listed(table.names)}")
+        raise ValueError(f"{what}{is_or_are} missing: {_listed(missing)}; there are {_listed(names)}")
     for name in columns:
-        if table.names.count(name) > 1:
-            raise ValueError(f"{table.names.count(name)} columns are called {name!r}; rename all but one")
+        if names.count(name) > 1:
+            raise ValueError(f"{names.count(name)} columns are called {name!r}; rename all but one")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -190,20 +200,34 @@ def numbers(batch: Any, names: Sequence[str], first_row: int) -> np.ndarray:
         bad = ~np.isfinite(values)
         if bad.any():
             i = int(np.argmax(bad))
-            _refuse_not_finite(name, first_row + i, values[i])
+            refuse_not_finite(name, first_row + i, values[i])
     return block
 
 
 def _column(column: Any, name: str, first_row: int) -> np.ndarray:
     import pyarrow as pa
 
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_boolean(kind)):
+    if not holds_numbers(column.type):
         raise ValueError(_not_a_number(name, first_row, column[0].as_py()))
     return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)         # what is missing is NaN
 
 
-def _refuse_not_finite(name: str, row: int, value: float) -> None:
+def numbers_of(column: Any) -> np.ndarray:
+    """A column without missing values, of the dtype that it has."""
+    from pyarrow import float64, types
+
+    return (column.cast(float64()) if types.is_decimal(column.type) else column).to_numpy(zero_copy_only=False)
+
+
+def holds_numbers(kind: Any) -> bool:
+    """Whether a type of pyarrow's is one of real numbers, or of booleans."""
+    from pyarrow import types
+
+    return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
+
+
+def refuse_not_finite(name: str, row: int, value: float) -> None:
+    """Raise ValueError for one value of a column; NaN stands for one that is missing."""
     what = "the value is missing" if np.isnan(value) else f"{float(value)!r} is not finite"
     raise ValueError(f"column {name!r}, row {row}: {what}; fill such values in, drop their rows, or leave the column out")
 
@@ -289,7 +313,7 @@ def writing(path: str, is_plain: bool) -> Iterator[Callable[[Any], None]]:
     is_plain : bool
         Whether no text in it needs quotes in CSV.
     """
-    pa = _pyarrow()
+    pa = pyarrow("cli")
     with contextlib.ExitStack() as stack:
         sink: Any = sys.stdout.buffer if path == "-" else stack.enter_context(replacing(path))
         codec = _codec(path)

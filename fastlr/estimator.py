@@ -18,7 +18,6 @@ from fastlr import _check, _check_options, _data
 from fastlr._sequential import Memory, learn
 from fastlr._train import fit
 from fastlr.backends._processors import processors
-from fastlr.backends.numpy_vectorized import sigmoid
 
 _SMALLEST_C = 1e-300            # 1/C is finite
 
@@ -154,6 +153,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ConvergenceWarning, SeparationWarning
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            _refuse_dask(name, value)
         options = self._train_options()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         _refuse_other_than_binary("y", y)
@@ -221,6 +222,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         >>> classifier.n_samples_seen_, round(float(classifier.score(X[500:], y[500:])), 2)
         (500, 0.97)
         """
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            _refuse_dask(name, value)
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
                              "label to weight")
@@ -233,7 +236,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if goes_on and not np.array_equal(labels, self.classes_):
             raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
         codes = _codes(y, labels)
-        weights = _check.times_class_weight(_check.vector_of_weights(sample_weight, X.shape[0]), self.class_weight, codes, labels)
+        weights = _check.vector_of_weights(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            of_class = _check.weights_of_classes(self.class_weight, _check.totals(weights, codes), labels)
+            weights = _check.times_class_weight(weights, of_class, codes)
         batch = _data.data_as_given(X, codes, weights if weights.size else None, None)._replace(classes=labels)
 
         memory = getattr(self, "_memory_", None)
@@ -288,11 +294,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         -------
         (n_samples,) float64
         """
+        model, X = self._as_it_stands(X)
+        return model.decision_function(X)
+
+    def _as_it_stands(self, X: Any) -> tuple[fastlr.Model, Any]:
+        """`model_` with the parameters that the attributes hold, and X checked."""
         check_is_fitted(self)
+        _refuse_dask("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
-        as_it_stands = dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]),
-                                           feature_names=None)
-        return as_it_stands.decision_function(X)
+        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None), X
 
     def predict(self, X: Any) -> np.ndarray:
         """The more probable class of each row, (n_samples,)."""
@@ -301,8 +311,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
-        z = self.decision_function(X)
-        return np.column_stack([sigmoid(-z), sigmoid(z)])
+        model, X = self._as_it_stands(X)
+        return model.predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
@@ -314,6 +324,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
         return tags
+
+
+def _refuse_dask(name: str, value: Any) -> None:
+    """scikit-learn's checks would bring it into memory, whole and without a word."""
+    if _check.is_dask(value):
+        raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
+                        f"Dask collections where they lie, or pass {name}.compute()")
 
 
 def _refuse_other_than_binary(name: str, y: Any) -> None:

@@ -16,7 +16,16 @@ import numpy as np
 import pytest
 from numba.core import caching
 
-from fastlr.backends import _cache, _compiled_hessian, _compiled_moments, _compiled_newton, _known_answers, numba_loop
+from fastlr.backends import (
+    _cache,
+    _compiled_hessian,
+    _compiled_hessian_product,
+    _compiled_moments,
+    _compiled_newton,
+    _compiled_predictions,
+    _known_answers,
+    numba_loop,
+)
 from fastlr.backends._jit import Entry
 
 # ---- in this process, with a kernel that compiles in no time ---------------------------------------------------------
@@ -270,6 +279,8 @@ def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
 KNOWN = [(_known_answers.descent, numba_loop._entry, (6, 7, 10)),
          (_known_answers.hessian, _compiled_hessian._entry._serial, (8,)),
          (_known_answers.moments, _compiled_moments._entry._serial, (5,)),
+         (_known_answers.hessian_product, _compiled_hessian_product._entry._serial, (5,)),
+         (_known_answers.predictions, _compiled_predictions._entry._serial, (5, 6)),
          (_known_answers.newton, _compiled_newton._entry, (4, 7, 8, 9))]
 
 

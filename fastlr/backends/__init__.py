@@ -6,6 +6,9 @@ A backend is a module of this folder.  It has
         required: the sum over rows of s_i * loss_i at theta; grad is overwritten with the sum of s_i * dz_i * [x_i, 1]
     hessian(*prepared, theta, center) -> (n + 1, n + 1)
         optional: the sum of s_i a_i (1 - a_i) v_i v_i^T with v_i = [x_i - center, 1]; without it NumPy's of `_curvature`
+    hessian_product(*prepared, curvature, v) -> (n + 1,)
+        optional: the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as given; without it
+        NumPy's
     moments(*prepared, pivot) -> (first, second)
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     newton(*prepared, u, space, tol, record, grad, p) -> (updates, is_sound, cost)
@@ -43,7 +46,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastlr.backends import _forks, _startup
+from fastlr.backends import _forks, _startup, numpy_vectorized
 
 
 class _Row(NamedTuple):
@@ -128,10 +131,15 @@ def load(name: str) -> ModuleType:
 _NUMBA_START = 0.4
 _NUMPY_STEP = 2e-5
 _NUMPY_ELEMENT = 2e-9
-# A process that has lost so much time in NumPy will go on training.
+# Seconds that NumPy needs more than compiled code for the probabilities of a row; and rows that NumPy predicts as fast.
+_NUMPY_PREDICTED_ROW = 2e-8
+_FEW_ROWS = 1000
+# A process that has lost so much time in NumPy will go on like that.
 _PATIENCE = 0.1
 
-_spent = 0.0                    # seconds that this process has lost
+_PREDICTOR = "fastlr.backends._compiled_predictions"
+
+_lost = {"training": 0.0, "predicting": 0.0}        # seconds, in this process
 
 
 def choose(name: str, X: Any, steps: float) -> str:
@@ -141,26 +149,62 @@ def choose(name: str, X: Any, steps: float) -> str:
     trained much yet, and where there is no Numba that works.  A kernel that this process has compiled already costs nothing
     to start.
     """
-    global _spent
     if not (isinstance(name, str) and name == "auto"):
         return name
-    if _TABLE["fused"].needs is not None and _reason_why_not(_TABLE["fused"]) is not None:
+    if _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
-    seconds = steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)
-    if seconds < _NUMBA_START and _spent < _PATIENCE and not _is_compiled(X):
-        _spent += seconds
+    if _is_compiled("fastlr.backends.numba_fused", X):
+        return "fused"
+    if not _numba_pays("training", steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)):
         return "numpy"
+    return "fused" if _loads_fused() else "numpy"
+
+
+def predictor(X: Any) -> ModuleType:
+    """The module that predicts for X: the compiled one for many rows, once it costs less to start than it saves; else NumPy's.
+
+    Its function
+
+        predict(X, offset, theta, as_probabilities) -> (predicted, is_finite)
+
+    returns margins (m,), or the probabilities of both classes (m, 2), and whether X is known to be finite.  What is predicted
+    is the same up to rounding.
+    """
+    if X.shape[0] < _FEW_ROWS:
+        return numpy_vectorized
+    if _is_compiled(_PREDICTOR, X):
+        return sys.modules[_PREDICTOR]
+    if _reason_why_not(_TABLE["fused"]) is not None or not _numba_pays("predicting", _NUMPY_PREDICTED_ROW * X.shape[0]):
+        return numpy_vectorized
+    return compiled_predictor() if _loads_fused() else numpy_vectorized
+
+
+def compiled_predictor() -> ModuleType:
+    """See `predictor`; Numba is there."""
+    return _forks.imported(_PREDICTOR)
+
+
+def _is_compiled(module: str, X: Any) -> bool:
+    """Whether a call of this module's kernel with this X starts at once."""
+    is_compiled = getattr(sys.modules.get(module), "is_compiled", None)
+    return is_compiled is not None and is_compiled(X)
+
+
+def _loads_fused() -> bool:
     try:
         load("fused")
     except ImportError as error:
-        warnings.warn(f"{error}, and is what trains from here on", RuntimeWarning, stacklevel=3)
-        return "numpy"
-    return "fused"
+        warnings.warn(f"{error}, and is what works from here on", RuntimeWarning, stacklevel=4)
+        return False
+    return True
 
 
-def _is_compiled(X: Any) -> bool:
-    is_compiled = getattr(sys.modules.get("fastlr.backends.numba_fused"), "is_compiled", None)
-    return is_compiled is not None and is_compiled(X)
+def _numba_pays(what: str, seconds: float) -> bool:
+    """Whether to start Numba for what NumPy would take so much longer for; if not, that is lost."""
+    if seconds >= _NUMBA_START or _lost[what] >= _PATIENCE:
+        return True
+    _lost[what] += seconds
+    return False
 
 
 def threads(backend: ModuleType, n_threads: int | None, size: int) -> AbstractContextManager[int]:

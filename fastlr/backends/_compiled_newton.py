@@ -62,7 +62,7 @@ def _evaluate(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: An
         theta[j] = u[j] * space.scales[j]
         theta[n] -= space.center[j] * theta[j]
     sums = np.empty(n + 2)
-    sums_of_rows(X, y, sample_weight, offset, theta, 0, y.size, block_rows(X), sums)
+    sums_of_rows(X, y, sample_weight, offset, theta, 0, y.size, block_rows(X, y.size), sums)
     penalty = 0.0
     for j in range(n):
         grad[j] = space.scale * space.scales[j] * (sums[j] - space.center[j] * sums[n]) + space.penalty[j] * u[j]

@@ -1,4 +1,4 @@
-"""Moments and Hessian for backends that have none of their own: NumPy and its BLAS, a block of rows at a time."""
+"""Moments, Hessian and its products for backends that have none of their own: NumPy and its BLAS, a block of rows at a time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from fastlr.backends._csr import Csr, as_float64, with_zeros
 from fastlr.backends._pieces import pieces
-from fastlr.backends.numpy_vectorized import margins, sigmoid
+from fastlr.backends.numpy_vectorized import margins, row_blocks, sigmoid
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 
@@ -43,11 +43,7 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
     n = X.shape[1]
     H = np.zeros((n + 1, n + 1))
     for rows in _blocks(X):
-        root = sigmoid(margins(X[rows], offset[rows], theta))
-        root *= 1.0 - root
-        if sample_weight.size:
-            root *= sample_weight[rows]
-        np.sqrt(root, out=root)
+        root = np.sqrt(curvature(X[rows], sample_weight[rows], offset[rows], theta))
         V = X[rows] - center
         V *= root[:, None]
         H[:n, :n] += V.T @ V
@@ -55,6 +51,28 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
         H[n, n] += root @ root
     H[:n, n] = H[n, :n]
     return H
+
+
+def curvature(X: Any, sample_weight: Any, offset: Any, theta: Any) -> np.ndarray:
+    """s a (1 - a) of every row, (m,)."""
+    d = sigmoid(margins(X, offset, theta))
+    d *= 1.0 - d
+    if sample_weight.size:
+        d *= sample_weight
+    return d
+
+
+def hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any, curvature: Any, v: Any) -> np.ndarray:
+    """See `fastlr.backends`."""
+    Hv = np.zeros(v.size)
+    for rows in row_blocks(X):
+        block = as_float64(X, rows)
+        along = block @ v[:-1]
+        along += v[-1]
+        along *= curvature[rows]
+        Hv[:-1] += block.T @ along
+        Hv[-1] += along.sum()
+    return Hv
 
 
 def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -75,16 +93,13 @@ def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center:
     H = np.zeros((n + 1, n + 1))
     for rows in (slice(*piece) for piece in pieces(X)):
         part = X.rows(rows)
-        curvature = sigmoid(margins(part, offset[rows], theta))
-        curvature *= 1.0 - curvature
-        if sample_weight.size:
-            curvature *= sample_weight[rows]
+        d = curvature(part, sample_weight[rows], offset[rows], theta)
         A = as_float64(part, slice(None))
         weighed = A.copy()
-        weighed.data = A.data * part.each(curvature)
+        weighed.data = A.data * part.each(d)
         H[:n, :n] += (A.T @ weighed).toarray()
-        H[n, :n] += A.T @ curvature
-        H[n, n] += curvature.sum()
+        H[n, :n] += A.T @ d
+        H[n, n] += d.sum()
     first = H[n, :n] - center * H[n, n]
     H[:n, :n] -= np.outer(H[n, :n], center) + np.outer(center, first)
     H[:n, n] = H[n, :n] = first

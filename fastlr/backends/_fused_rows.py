@@ -25,17 +25,15 @@ _cached = by_layout(_cached_rows, _cached_columns, _cached_csr)
 
 
 @helper
-def block_rows(X: Any) -> int:
-    """Rows a block: few enough to stay in cache, a multiple of 8.
+def block_rows(X: Any, m: int) -> int:
+    """Rows a block of m rows of X: few enough to stay in cache, a multiple of 8.
 
     In C order, and where X is sparse, a block is a stream of 256 kB, which the L2 cache keeps.  In Fortran order it is n
     streams: 4 kB each while all of them fit into 1 MB of cache, but no less than 2 kB, since short streams are slow to read
     (measured for a plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes; see
     docs/speed.md).
     """
-    m, _ = shape_of(X)
-    rows = _cached(X)
-    return min(rows, 1024, max(64, (m + 31) // 32 * 8))     # four even blocks at least, so that threads share a small X
+    return min(_cached(X), 1024, max(64, (m + 31) // 32 * 8))     # four even blocks at least, so that threads share a small X
 
 
 @block

@@ -79,6 +79,14 @@ def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
     return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center)))
 
 
+def hessian_product(compiled: Any, X: np.ndarray | Csr) -> bool:
+    """The Hessian times a vector."""
+    y, sample_weight, offset = _rows()
+    v, sums = _theta(), np.zeros(_N + 1)
+    compiled(X, sample_weight, v, 0, _M, sums)          # which will do for curvatures
+    return _agree((sums, _curvature.hessian_product(_known(X), y, sample_weight, offset, sample_weight, v)))
+
+
 def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
     """Sums and squares of the columns."""
     y, sample_weight, offset = _rows()
@@ -88,6 +96,16 @@ def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
     first, second = _curvature.moments(_known(X), y, sample_weight, offset, pivot)
     moments = with_zeros(sums, pivot, float(sample_weight.sum())) if is_sparse else (sums[:_N], sums[_N:])
     return _agree((moments[0], first), (moments[1], second))
+
+
+def predictions(compiled: Any, X: np.ndarray | Csr) -> bool:
+    """Margins and probabilities, and that a margin is not finite."""
+    _, _, offset = _rows()
+    theta, z, both = _theta(), np.empty(_M), np.empty((_M, 2))
+    is_finite = compiled(X, offset, theta, 0, _M, z, both)
+    known = numpy_vectorized.margins(_known(X), offset, theta)
+    finds_infinity = not compiled(X, offset, np.append(theta[:-1], np.inf), 0, _M, np.empty(_M), np.empty((_M, 2)))
+    return is_finite and finds_infinity and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
 
 
 def newton(compiled: Any, X: np.ndarray | Csr) -> bool:

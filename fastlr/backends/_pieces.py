@@ -6,7 +6,7 @@ from fastlr.backends._csr import bytes_a_row
 
 _BYTES = 1 << 28                # a hundredth of a second from memory, a third from a disk
 _WHOLE_BLOCKS = 1024            # rows: no kernel has longer blocks
-_FEWEST = 512                   # rows, so that threads have something to share
+FEWEST = 512                    # rows, so that threads have something to share
 
 
 def pieces(X: Any) -> list[tuple[int, int]]:
@@ -22,5 +22,5 @@ def shorter_pieces(first: int, last: int, rows: int) -> list[tuple[int, int]]:
     """The rows first..last in pieces of about so many rows, for kernels whose work a row is more than reading it."""
     if rows >= last - first:
         return [(first, last)]
-    rows = max(rows // _WHOLE_BLOCKS * _WHOLE_BLOCKS, _FEWEST)
+    rows = max(rows // _WHOLE_BLOCKS * _WHOLE_BLOCKS, FEWEST)
     return [(start, min(start + rows, last)) for start in range(first, last, rows)]

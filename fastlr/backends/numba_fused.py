@@ -14,6 +14,7 @@ from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, combine, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_hessian import hessian
+from fastlr.backends._compiled_hessian_product import hessian_product
 from fastlr.backends._compiled_moments import moments
 from fastlr.backends._compiled_newton import newton
 from fastlr.backends._descent import GOING
@@ -22,13 +23,13 @@ from fastlr.backends._jit import shape_of
 from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 
-__all__ = ["cost_gradient", "descend", "hessian", "is_compiled", "moments", "newton", "prepare", "threads"]
+__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "is_compiled", "moments", "newton", "prepare", "threads"]
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
          rule: Any, record: Any) -> tuple[int, int]:
     _, n = shape_of(X)
-    rows = block_rows(X)
+    rows = block_rows(X, last - first)
     chunks = chunks_of(X, last - first, rows)
     partial = np.empty((chunks, n + 2))
     for step in range(len(record)):

@@ -16,7 +16,7 @@ _BLOCK_ROWS = 1 << 13           # of margins, which stay in the L1 cache
 _BLOCK_BYTES = 1 << 20          # a block of float64 rows that stays in the L2 cache between the two products
 
 
-def _row_blocks(X: Any) -> Iterator[slice]:
+def row_blocks(X: Any) -> Iterator[slice]:
     """Slices of rows that cover X: `pieces` for float64, else blocks that are cheap to convert."""
     m, n = X.shape
     rows = max(1, _BLOCK_BYTES // (8 * n))
@@ -28,7 +28,7 @@ def _row_blocks(X: Any) -> Iterator[slice]:
 def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """z = X w + b (+ offset), (m,) float64."""
     z = np.empty(X.shape[0])
-    for rows in _row_blocks(X):
+    for rows in row_blocks(X):
         z[rows] = _margins(as_float64(X, rows), offset[rows], theta)
     return z
 
@@ -55,6 +55,13 @@ def probabilities(z: np.ndarray) -> np.ndarray:
     return both
 
 
+def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
+    """See `fastlr.backends.predictor`."""
+    z = margins(X, offset, theta)
+    is_finite = bool(np.isfinite(z).all() and theta[:-1].all())     # where w is 0, BLAS may not look at X
+    return probabilities(z) if as_probabilities else z, is_finite
+
+
 def sigmoid(z: np.ndarray) -> np.ndarray:
     """1 / (1 + e^-z), finite and free of warnings for every z."""
     return _sigmoid(z, np.exp(-np.abs(z)))
@@ -67,7 +74,7 @@ def _sigmoid(z: np.ndarray, e: np.ndarray) -> np.ndarray:
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:
     J = 0.0
     grad[:] = 0.0
-    for rows in _row_blocks(X):
+    for rows in row_blocks(X):
         block = as_float64(X, rows)
         z = _margins(block, offset[rows], theta)
         e = np.exp(-np.abs(z))

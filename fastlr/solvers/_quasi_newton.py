@@ -111,7 +111,7 @@ class Iterate(NamedTuple):
 
 
 def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> Iterator[Iterate]:
-    """Descend from u for as long as somebody asks and J can be lowered.
+    """Descend from u along -M g.
 
     Parameters
     ----------
@@ -124,20 +124,43 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     steps_a_hessian : float
         What a Hessian costs; infinity for none.
     """
-    cost, grad = problem.cost_gradient(u)
     metric.forget_rate()
+    last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric, np.ndarray]:
+        nonlocal metric, last
+        if last is not None:
+            metric.learn(u - last[0], grad - last[1])
+        last = u, grad
+        p = metric.direction(grad)
+        metric.arrive(-0.5 * dot(grad, p))
+        if _pays(problem, grad_norm, metric.rate(steps_a_hessian), tol, steps_a_hessian):
+            metric = Metric.hessian(problem, u)
+            p = metric.direction(grad)
+            metric.arrive(-0.5 * dot(grad, p))
+        return metric, p
+
+    return descent(problem, u, aim)
+
+
+def descent(problem: Standardised, u: np.ndarray,
+            aim: Callable[[np.ndarray, np.ndarray, float], tuple[Metric | None, np.ndarray]]) -> Iterator[Iterate]:
+    """Descend from u for as long as somebody asks and J can be lowered.
+
+    Parameters
+    ----------
+    problem : Standardised
+    u : (n + 1,)
+    aim : callable
+        (u, gradient, its norm) -> (metric, p): where the next step goes, asked once at every point.
+    """
+    cost, grad = problem.cost_gradient(u)
     before: tuple[tuple[float, float, float], ...] = ()
     least, stale = math.inf, 0
     while True:
         grad_norm = problem.gradient_norm(grad)
-        p = metric.direction(grad)
+        metric, p = aim(u, grad, grad_norm)
         gap = -0.5 * dot(grad, p)
-        metric.arrive(gap)
-        if _pays(problem, grad_norm, metric.rate(steps_a_hessian), tol, steps_a_hessian):
-            metric = Metric.hessian(problem, u)
-            p = metric.direction(grad)
-            gap = -0.5 * dot(grad, p)
-            metric.arrive(gap)
         yield Iterate(u, cost, grad, metric, p, gap, grad_norm, before)
         if gap <= problem.rounding(u, cost) and grad_norm > 0.5 * least:
             stale += 1
@@ -148,7 +171,6 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         step = line_search(problem, u, cost, grad, p)
         if step is None:
             return
-        metric.learn(step.u - u, step.grad - grad)
         before = ((cost, grad_norm, step.length),)
         u, cost, grad = step.u, step.cost, step.grad
 

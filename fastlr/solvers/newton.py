@@ -1,6 +1,7 @@
 """Newton's method: u := u - H^-1 g, with a new Hessian H whenever the old one, corrected by the steps, has become slow.
 
-Wide X, of few rows and many more features, is rotated into the space of its rows first, where H is small.
+Where a Hessian is out of proportion to X, each step is solved by conjugate gradients instead.  Wide X, of few rows and many
+more features, is rotated into the space of its rows first, where H is small.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import numpy as np
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result
+from fastlr.solvers._conjugate_gradients import truncated_newton
 from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 from fastlr.solvers._run import run
 from fastlr.solvers._small import newton_in_calls
@@ -40,6 +42,8 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: b
             in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
             u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
         points = iterates(problem, u, Metric.diagonal(problem), options.tol, problem.steps_a_hessian())
+    elif not problem.has_room_for_hessian:
+        points = truncated_newton(problem, u, options.tol)
     elif problem.is_small():
         points = newton_in_calls(problem, u, options, step_by_step)
     else:

@@ -1,0 +1,100 @@
+"""A thread that reads blocks while those before them are computed on."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+
+_PATIENCE = 1.0                 # seconds that each side waits for the other before it looks around
+
+
+class _Stopped(Exception):
+    """Ends the reading thread."""
+
+
+class ReadAhead:
+    """The blocks of one pass, in order.
+
+    Parameters
+    ----------
+    read : callable
+        `read(room)` gives the blocks, in the thread; `room(size)` is memory for a block, (size,) uint8, as soon as there is some.
+    buffers : list of (any,) uint8 arrays
+        As many blocks as may be in memory at once: one is computed on, and others are read.  Those that are too small are
+        replaced.  Blocks that lie elsewhere don't count.
+    """
+
+    def __init__(self, read: Callable[[Callable[[int], np.ndarray]], Iterator[np.ndarray]], buffers: list[np.ndarray]) -> None:
+        self._read, self._buffers = read, buffers
+        self._free: SimpleQueue[int | None] = SimpleQueue()
+        for number in range(len(buffers)):
+            self._free.put(number)
+        self._ready: SimpleQueue[tuple[np.ndarray | BaseException | None, int | None]] = SimpleQueue()
+        self._being_filled: int | None = None
+        self._lent: int | None = None
+        self.is_stopped = False
+        self._thread = threading.Thread(target=self._run, name="fastlr reads ahead")
+        self._thread.start()
+
+    def next(self) -> np.ndarray | None:
+        """The next block, valid until it is given back; None behind the last.
+
+        Raises what `read` has raised.
+        """
+        if not self._thread.is_alive() and self._ready.empty():
+            raise RuntimeError("the thread that reads has ended: a pass can't go on in a forked process, or behind its end")
+        block, self._lent = self._ready.get()
+        try:
+            if isinstance(block, BaseException):
+                raise block
+            return block
+        finally:
+            del block                           # of which the traceback would hold this frame, and that the blocks
+
+    def give_back(self) -> None:
+        """Let the memory of the last block be used again."""
+        if self._lent is not None:
+            self._free.put(self._lent)
+            self._lent = None
+
+    def stop(self) -> None:
+        """End the thread: at once, or, if it takes its time over a block, behind that."""
+        self.is_stopped = True
+        self._free.put(None)
+        if self._thread is not threading.current_thread():      # which may happen to collect an abandoned pass
+            self._thread.join(_PATIENCE)
+
+    def join(self) -> None:
+        """Wait until the thread has ended, and no longer touches the buffers."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        last: Any = None
+        try:
+            for block in self._read(self._room):
+                self._ready.put((block, self._being_filled))
+                self._being_filled = None
+                if self.is_stopped:
+                    return
+        except _Stopped:
+            return
+        except BaseException as error:          # for `next` to raise, whatever it is
+            last = error
+        self._ready.put((last, None))
+
+    def _room(self, size: int) -> np.ndarray:
+        number = None
+        while number is None:
+            with contextlib.suppress(Empty):
+                number = self._free.get(timeout=_PATIENCE)
+            # A pass that nobody has ended must not hold up the end of the program.
+            if self.is_stopped or not threading.main_thread().is_alive():
+                raise _Stopped
+        if self._buffers[number].size < size:
+            self._buffers[number] = np.empty(0, np.uint8)           # first give back, then take
+            self._buffers[number] = np.empty(size, np.uint8)
+        self._being_filled = number
+        return self._buffers[number][:size]

@@ -1,0 +1,162 @@
+"""Newton's method by conjugate gradients: the same optimum, and no n^2 numbers on the way."""
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr import _check, _data, _standardised, backends
+from fastlr._objective import Objective
+from fastlr._standardised import Standardised, standardised
+from fastlr.solvers._conjugate_gradients import solution
+from tests.problems import problem, weights
+from tests.test_sparse import sparse_problem
+
+
+@pytest.fixture
+def no_room(monkeypatch):
+    """No X is large enough for a Hessian, and none is made."""
+    monkeypatch.setattr(_standardised, "MOST_SIDE", 0)
+    monkeypatch.setattr(_standardised, "_MOST_SPARSE_SIDE", 0)
+
+    def hessian(self, u):
+        raise AssertionError("a Hessian was made")
+
+    monkeypatch.setattr(Standardised, "hessian", hessian)
+
+
+def definite(n, seed=0):
+    A = np.random.default_rng(seed).standard_normal((2 * n, n)) * np.logspace(-2, 2, n)
+    return A.T @ A
+
+
+def never(residual):
+    return False
+
+
+def test_solution():
+    H = definite(30)
+    g = np.random.default_rng(1).standard_normal(30)
+    np.testing.assert_allclose(solution(lambda v: H @ v, H.diagonal(), g, 1e-13, never), np.linalg.solve(H, g), rtol=1e-8)
+
+
+def test_solution_goes_no_further_than_it_must():
+    H = definite(30)
+    g = np.random.default_rng(1).standard_normal(30)
+    residuals = []
+
+    def is_small(residual):
+        residuals.append(residual.copy())
+        return np.abs(residual).max() < 0.01
+
+    for left, stop in ((0.3, never), (0.0, is_small)):
+        products = []
+        x = solution(lambda v, products=products: products.append(v) or H @ v, H.diagonal(), g, left, stop)
+        residual = g - H @ x
+        size = np.sqrt(residual @ (residual / H.diagonal())) / np.sqrt(g @ (g / H.diagonal()))
+        assert len(products) < 30
+        assert 0.03 < size < 0.3 if stop is never else np.abs(residual).max() < 0.01 <= np.abs(residuals[-2]).max()
+        assert g @ x > 0.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, 0.0])
+def test_without_curvature_the_diagonal_decides(bad):
+    g, diagonal = np.array([1.0, -2.0]), np.array([4.0, 0.5])
+    assert (solution(lambda v: bad * v, diagonal, g, 0.1, never) == g / diagonal).all()
+
+
+@pytest.mark.parametrize("order", ["C", "F", "csr"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_product_is_that_of_the_hessian(backend, order, weighted):
+    for m, n in ((300, 7), (90, 40)):
+        if order == "csr":
+            X, y, w, b = sparse_problem(m, n)
+        else:
+            X, y, w, b = problem(m, n, order=order)
+        s, o = weights(m) if weighted else (None, None)
+        kernel = backends.load(backend)
+        for intercept in (True, False):
+            objective = Objective(kernel, _check.data(X, y, s, None, o), 0.3, "sum", intercept, 1)
+            J, _ = standardised(objective, np.zeros(n + 1))
+            u = J.u_of(np.append(w, b if intercept else 0.0))
+            H, (product, diagonal) = J.hessian(u), J.hessian_product(u)
+            free = n + 1 if intercept else n
+            np.testing.assert_allclose(diagonal[:free], H.diagonal()[:free], rtol=1e-9)
+            for seed in range(3):
+                v = np.random.default_rng(seed).standard_normal(n + 1)
+                v[-1] *= intercept
+                np.testing.assert_allclose(product(v), H @ v, rtol=1e-9, atol=1e-9 * np.abs(H).max())
+
+
+def test_product_of_a_stream_is_that_of_the_array():
+    X, y, w, b = problem(2_000, 5)
+    s, o = weights(2_000)
+    found = []
+    for given in (X, fastlr.stream(X, memory=60_000)):
+        objective = Objective(backends.load("numpy"), _data.data(given, y, s, None, o), 0.3, "mean", True, 1)
+        J = Standardised(objective, *objective.standardisation)
+        product, diagonal = J.hessian_product(J.u_of(np.append(w, b)))
+        found.append((product(np.arange(6.0)), diagonal))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+@pytest.mark.parametrize("order", ["C", "csr"])
+def test_same_bits_for_any_number_of_threads(order, n_threads):
+    kernel = backends.load("fused")
+    X, y, w, b = sparse_problem(9_000, 30) if order == "csr" else problem(9_000, 30)
+    Hv = []
+    for count in (1, n_threads):
+        objective = Objective(kernel, _check.data(X, y), 0.0, "mean", True, count)
+        Hv.append(objective.hessian_product(np.append(w, b), np.zeros(30))[0](np.arange(31.0)))
+    assert (Hv[0] == Hv[1]).all()
+
+
+@pytest.mark.parametrize("options", [{"l2": 0.01}, {"l2": 0.1, "fit_intercept": False}, {"reduction": "sum", "l2": 3.0}, {}])
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("name", ["numpy", "fused"])
+def test_optimum_is_that_of_the_hessian(name, kind, options, no_room, monkeypatch):
+    X, y, *_ = problem(900, 20) if kind == "dense" else sparse_problem(900, 20)
+    if kind == "dense":
+        X = X * np.logspace(-3, 3, 20) + np.append(np.full(10, 3.0), np.zeros(10))
+    s, o = weights(900)
+    model = fastlr.train(X, y, solver="newton", backend=name, sample_weight=s, offset=o, tol=1e-10, **options)
+    monkeypatch.undo()
+    known = fastlr.train(X, y, solver="newton", backend=name, sample_weight=s, offset=o, tol=1e-12, **options)
+    assert model.converged and model.solver == "newton"
+    assert 3 <= model.n_iter <= 40
+    assert 0.0 <= model.gap <= 1e-15 * (900 if "reduction" in options else 1)
+    assert model.cost == pytest.approx(known.cost, rel=1e-13)
+    spread = 1.0 if kind == "sparse" else np.logspace(-3, 3, 20)
+    np.testing.assert_allclose(model.w * spread, known.w * spread, atol=1e-8)
+
+
+def test_steps_converge_faster_than_linearly(no_room):
+    X, y, *_ = problem(2_000, 30)
+    norms = fastlr.train(X, y, l2=0.01, solver="newton", backend="numpy", tol=1e-12).history.grad_norm
+    rates = norms[1:] / norms[:-1]
+    assert rates[-2] < 0.05
+    assert rates[-2] < 0.3 * rates[0]
+
+
+def test_separated_classes(no_room):
+    X, y, *_ = sparse_problem(60, 100)
+    with pytest.warns(fastlr.SeparationWarning):
+        fastlr.train(X, y, solver="newton", backend="numpy")
+
+
+def test_a_sparse_x_of_many_columns(monkeypatch):
+    """One that would have a Hessian of 128 MB."""
+    X, y, *_ = sparse_problem(3_000, 4_000, density=0.005)
+    monkeypatch.setattr(Standardised, "hessian", None)
+    model = fastlr.train(X, y, l2=1e-3, solver="newton", backend="numpy")
+    known = fastlr.train(X, y, l2=1e-3, solver="lbfgs", backend="numpy")
+    assert model.converged and known.converged
+    np.testing.assert_allclose(model.w, known.w, atol=1e-6)
+
+
+def test_summary_of_many_columns_is_refused():
+    X, y, *_ = sparse_problem(50, 10_001, density=0.01)
+    model = fastlr.train(X, y, l2=0.1, backend="numpy")
+    with pytest.raises(ValueError, match=r"covariance of all parameters, and that of 10001 features is a matrix of 0\.8 GB; "
+                                         r"it goes as far as 10000 features\.  Train on fewer"):
+        model.summary()
