@@ -83,7 +83,7 @@ class OnePass:
 
         fastlr_classifier()
         self.data = problem(100_000, 20)
-        self.least = fastlr.train(*self.data, l2=1e-5).cost
+        self.least = fastlr.train(*self.data).cost
 
     def track_excess(self, name, size):
         best = {"learning_rate": "invscaling", "power_t": 0.25, "eta0": 1e-2, "average": True}
