@@ -1,16 +1,16 @@
 """Training a batch at a time: what earlier batches have told is remembered as a quadratic.
 
-From theta_0 = 0 and C_0 = 0, each batch makes one step of
+From theta_0 = 0 and H_0 = 0, each batch makes one step of
 
-    theta_t = argmin  sum_i s_i loss_i(theta) + 1/2 (theta - theta_(t-1))^T (C_(t-1) + penalty) (theta - theta_(t-1))
-    C_t     = C_(t-1) + sum_i s_i a_i (1 - a_i) v_i v_i^T            at theta_t, with v_i = [x_i, 1]
+    theta_t = argmin  sum_i s_i loss_i(theta) + 1/2 (theta - theta_(t-1))^T (H_(t-1) + penalty) (theta - theta_(t-1))
+    H_t     = H_(t-1) + sum_i s_i a_i (1 - a_i) v_i v_i^T            at theta_t, with v_i = [x_i, 1]
 
-where the sums go over the rows of the batch alone.  It is Laplace's approximation of the posterior, batch after batch, and has no
-learning rate.  The first batch gives its optimum; in random order, theta_t stays close to the optimum of all rows so far,
-against its standard errors.  Rows that come again count again.
+where the sums go over the rows of the batch alone.  It is Laplace's approximation of the posterior, batch after batch, and
+has no learning rate.  The first batch gives its optimum; on rows in random order theta_t stays close to the optimum of all rows
+so far, against its standard errors.  Rows that come again count again.
 
 The penalty is l2 on every w_j, and at least WEAKEST in units of the deviation of column j in all rows so far, on the intercept
-too: a few rows, or rows of one class, have no optimum without.  With more than MOST_FEATURES features only the diagonal of C is
+too: a few rows, or rows of one class, have no optimum without.  With more than MOST_FEATURES features only the diagonal of H is
 kept.  The rule is the same then, and learns more slowly where columns are correlated.
 """
 
@@ -34,7 +34,7 @@ from fastlr.backends import _startup
 from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
-MOST_FEATURES = 1000            # for which C takes 8 MB, and a step a tenth of a second
+MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
 _STEPS = 10                     # on a batch, roughly, for the choice of a backend
 
 
@@ -49,7 +49,7 @@ class Memory(NamedTuple):
     first: np.ndarray           # (n,) the sum of s_i (x_i - center), and
     second: np.ndarray          # (n,) that of s_i (x_i - center)^2
     theta: np.ndarray           # (n + 1,) w, and the margin at the center
-    curvature: np.ndarray       # C for v_i = [x_i - center, 1]: (n + 1, n + 1), or its diagonal (n + 1,)
+    curvature: np.ndarray       # H for v_i = [x_i - center, 1]: (n + 1, n + 1), or its diagonal (n + 1,)
 
     @classmethod
     def of_nothing(cls, center: np.ndarray, l2: float, fit_intercept: bool) -> Self:

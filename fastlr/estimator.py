@@ -203,9 +203,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         -----
         - After `fit` it goes on from there, with the rows of `fit` as the first batch, for as long as `model_` refers to them: a
           pickle doesn't.  `fit` always starts anew.
-        - `C` and `fit_intercept` are those of the first batch.  `solver` and `warm_start` have no effect.
-        - The first batch gives what `fit` gives, to some four digits: in units of the columns' deviations there is a penalty of
-          at least 0.01/2 w_j^2, on the intercept too, so that J has a minimum from the first row on.
+        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic has
+          it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
+        - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
+          of at least 0.01/2 w_j^2, on the intercept too, so that J has a minimum from the first row on.
         - Rows count as often as they come.  A second pass leaves the penalty half of its weight.
         - Rows should come in random order: where all of one class come first, the quadratic is a bad likeness of their losses.
         - Up to 1000 features take (n_features + 1)^2 numbers of memory.  Beyond, only the Hessian's diagonal is kept, and columns
@@ -235,13 +236,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         labels = self.classes_ if goes_on and classes is None else _two_labels(classes, y)
         if goes_on and not np.array_equal(labels, self.classes_):
             raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
-        codes = _codes(y, labels)
-        weights = _check.vector_of_weights(sample_weight, X.shape[0])
-        if self.class_weight is not None:
-            of_class = _check.weights_of_classes(self.class_weight, _check.totals(weights, codes), labels)
-            weights = _check.times_class_weight(weights, of_class, codes)
-        batch = _data.data_as_given(X, codes, weights if weights.size else None, None)._replace(classes=labels)
-
+        batch = self._batch(X, y, labels, sample_weight)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
             memory = self._memory_of_fit(options)
@@ -252,6 +247,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if warning is not None:
             warnings.warn(_as_scikit_learns(warning), stacklevel=2)
         return self
+
+    def _batch(self, X: Any, y: np.ndarray, labels: np.ndarray, sample_weight: Any) -> _check.Data:
+        """The rows as `learn` takes them."""
+        codes = _codes(y, labels)
+        weights = _check.vector_of_weights(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            of_class = _check.weights_of_classes(self.class_weight, _check.totals(weights, codes), labels)
+            weights = _check.times_class_weight(weights, of_class, codes)
+        return _data.data_as_given(X, codes, weights if weights.size else None, None)._replace(classes=labels)
 
     def _memory_of_fit(self, options: dict[str, Any]) -> Memory:
         """What `fit` would have left, had it been the first batch."""
