@@ -244,8 +244,8 @@ class Model:
         found, names = self._statistics, names_of(self.feature_names, self.w.size)
         if found is None:
             if self._training is None:
-                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), without the "
-                                 "training data; call summary() before saving")
+                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), or from "
+                                 "partial_fit, without the training data; call summary() before saving")
             found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
             self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
