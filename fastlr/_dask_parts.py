@@ -5,6 +5,7 @@ alone, so that the bits of a sum depend on neither the workers nor the order in 
 """
 
 import functools
+import os
 import uuid
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from types import ModuleType
@@ -17,7 +18,7 @@ from dask.core import flatten
 from dask.optimization import cull
 from dask.threaded import get
 
-from fastlr import _check
+from fastlr import _check, backends
 from fastlr._check import Data
 from fastlr._parts import InParts, Parts
 from fastlr._rows import Count, Rows, frozen
@@ -180,7 +181,7 @@ class DaskRows(Parts):
     ----------
     X : InDask
     backend, n_threads
-        For samples, which come to this process.  A task has one thread, as a worker runs as many tasks as it has threads.
+        For samples, which come to this process.
     """
 
     most_bytes_of_samples = Rows.most_bytes_of_samples
@@ -226,8 +227,15 @@ def _call(backend: str, dtype: np.dtype, method: str, vectors: Vectors, X: Any, 
     A = np.zeros((vectors.y.size, 1), np.uint8) if X is None else _array(X, dtype)
     y, sample_weight, offset = map(_as_kernels_take_it, vectors)
     data = Data(_check.real_matrix(A)[0], y, sample_weight, offset, np.array([0, 1]), None)
-    rows = Rows(imported(backend), data, 1)
-    return getattr(rows, method)(*(np.array(each) if isinstance(each, np.ndarray) else each for each in arguments.values))
+    kernel = imported(backend)
+    values = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments.values]    # to be written to
+    with backends.threads(kernel, _threads_a_task(), data.X.size) as n_threads:
+        return getattr(Rows(kernel, data, n_threads), method)(*values)
+
+
+def _threads_a_task() -> int | None:
+    """One, as a worker runs many tasks at once; as many as there are left to it where somebody has said how many."""
+    return None if "NUMBA_NUM_THREADS" in os.environ else 1
 
 
 def _array(X: Any, dtype: np.dtype) -> np.ndarray:

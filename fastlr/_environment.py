@@ -44,7 +44,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     for kind in kinds:
         for X in _examples_of(kind):
             for n_threads in (None, 1):
-                model = train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
+                model = train(X, y, backend=name, solver="newton", l2=1.0, max_iter=1, tol=0.0, n_threads=n_threads)
             if is_compiled:
                 A, _ = _check.matrix(X)
                 backends.compiled_predictor().predict(A, np.empty(0), np.append(model.w, model.b), True)
@@ -56,7 +56,7 @@ def _name(dtype: Any) -> Any:
 
 
 def _examples_of(kind: str) -> Iterator[Any]:
-    """A small problem, and one of many threads and steps, in each memory order; where X is sparse, one too wide for a Hessian."""
+    """A small problem and one for many threads, in each memory order; where X is sparse, also one too wide for a Hessian."""
     rng = np.random.default_rng(0)
     if kind in _SPARSE:
         scipy_sparse = _forks.imported("scipy.sparse")

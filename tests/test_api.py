@@ -158,6 +158,7 @@ assert second.compile_time == 0.0
 def test_warmup_compiles_everything_that_train_needs():
     code = """
 import numpy as np, fastlr
+from fastlr import backends
 assert fastlr.warmup("fused", ("float64",)) > 0.0
 rng = np.random.default_rng(0)
 for shape in ((100, 3), (50_000, 10)):
@@ -166,7 +167,29 @@ for shape in ((100, 3), (50_000, 10)):
         for options in ({}, {"sample_weight": rng.random(shape[0]), "offset": rng.random(shape[0])}, {"tol": 0.5}):
             assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused", **options).compile_time == 0.0
             for solver in ("auto", "newton", "lbfgs"):
-                assert fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused").compile_time == 0.0
+                model = fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused")
+                assert model.compile_time == 0.0
+        if shape[0] > 1000:
+            compiled = backends._is_compiled("fastlr.backends._compiled_predictions", X)
+            assert compiled and backends.predictor(X) is backends.compiled_predictor()
+"""
+    result = run(code)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.slow
+def test_warmup_for_sparse_x():
+    code = """
+import numpy as np, scipy.sparse as sp, fastlr
+from fastlr import backends, _check
+assert fastlr.warmup("fused", ("sparse float64",)) > 0.0
+rng = np.random.default_rng(0)
+for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.01)):
+    X = sp.random_array(shape, density=density, format="csr", rng=rng); y = rng.random(shape[0]) < 0.5
+    for solver in ("auto", "newton", "lbfgs"):
+        assert fastlr.train(X, y, solver=solver, l2=0.1, max_iter=2, tol=0.0, backend="fused").compile_time == 0.0
+    assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused").compile_time == 0.0
+    assert backends._is_compiled("fastlr.backends._compiled_predictions", _check.matrix(X)[0])
 """
     result = run(code)
     assert result.returncode == 0, result.stderr

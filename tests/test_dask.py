@@ -11,6 +11,7 @@ import pytest
 import fastlr
 from fastlr import _check, _data, backends
 from fastlr._rows import Rows
+from fastlr.backends._processors import processors
 from tests.problems import weights
 
 dask = pytest.importorskip("dask")
@@ -173,6 +174,14 @@ def test_cost_and_gradient():
         np.testing.assert_allclose(value, right, rtol=1e-12, atol=1e-15)
     ones = fastlr.cost_and_gradient(da.from_array(X, chunks=(900, N)), np.ones(M), w, b, backend="numpy")
     np.testing.assert_allclose(ones[0], fastlr.cost_and_gradient(X, np.ones(M), w, b, backend="numpy")[0], rtol=1e-12)
+
+
+def test_conjugate_gradients():
+    """Where a Hessian would be too large."""
+    wide = np.random.default_rng(5).standard_normal((1100, 1030))
+    y = wide[:, 0] + np.random.default_rng(6).logistic(size=1100) > 0
+    options = {"backend": "numpy", "solver": "newton", "l2": 1.0}
+    assert_same(fastlr.train(da.from_array(wide, chunks=(300, 600)), y, **options), fastlr.train(wide, y, **options))
 
 
 def test_samples_are_those_of_the_whole():
@@ -355,6 +364,7 @@ def test_parts_of_other_dtypes():
 
     parts = dd.from_map(part, range(3), meta=part(2).iloc[:0], enforce_metadata=False)
     whole = pd.concat(map(part, range(3)))
+    assert _dask_parts._array(frame(), np.dtype(np.float64)).dtype == np.float64        # not objects, a hundred times as slow
     found, right = (fastlr.train(each, Y, backend="numpy", tol=1e-12) for each in (parts, whole))
     assert np.abs(theta(found) - theta(right)).max() <= 1e-10 * np.abs(theta(right)).max()
 
@@ -395,6 +405,21 @@ def test_no_rows_come_here_and_x_is_read_once_a_sum(monkeypatch):
                  learning_rate=0.1, max_iter=4)
     assert len(reads) == 6 * (1 + 4 + 1)                        # a first look, four updates, and J at the end
     assert max(came) < 8 * 500
+
+
+def test_threads_of_a_task(monkeypatch):
+    seen = []
+    monkeypatch.setattr(_dask_parts, "Rows", lambda *arguments: seen.append(arguments[2]) or Rows(*arguments))
+    found = []
+    for setting in (None, "2"):
+        if setting is None:
+            monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+        else:
+            monkeypatch.setenv("NUMBA_NUM_THREADS", setting)
+        found.append(_dask_parts._call("fastlr.backends.numba_fused", X.dtype, "loss_and_gradient",
+                                       Vectors(Y.astype(np.int8), WEIGHT, OFFSET), X, _dask_parts._Arguments((np.zeros(N + 1),))))
+    assert seen == [1, min(2, processors())]
+    assert found[0][1].tobytes() == found[1][1].tobytes()
 
 
 # ---- on a cluster ---------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from fastlr.backends import _forks, _startup, numpy_vectorized
+from fastlr.backends._csr import Csr
 
 
 class _Row(NamedTuple):
@@ -127,10 +128,12 @@ def load(name: str) -> ModuleType:
 
 
 # Seconds from `import numba` to the first step of a kernel that lies in the cache, and what NumPy needs more than that
-# kernel for a step and for an element of X in it.
+# kernel for a step and for an element of X in it; and what SciPy needs more, for each number stored.
 _NUMBA_START = 0.4
 _NUMPY_STEP = 2e-5
 _NUMPY_ELEMENT = 2e-9
+_SCIPY_STEP = 5e-5
+_SCIPY_ELEMENT = 7e-10
 # Seconds that NumPy needs more than compiled code for the probabilities of a row; and rows that NumPy predicts as fast.
 _NUMPY_PREDICTED_ROW = 2e-8
 _FEW_ROWS = 1000
@@ -153,9 +156,11 @@ def choose(name: str, X: Any, steps: float) -> str:
         return name
     if _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
-    if _is_compiled("fastlr.backends.numba_fused", X):
+    a_step = _SCIPY_STEP + _SCIPY_ELEMENT * X.size if isinstance(X, Csr) else _NUMPY_STEP + _NUMPY_ELEMENT * X.size
+    seconds = steps * a_step
+    if seconds < _NUMBA_START and _is_compiled("fastlr.backends.numba_fused", X):
         return "fused"
-    if not _numba_pays("training", steps * (_NUMPY_STEP + _NUMPY_ELEMENT * X.size)):
+    if not _numba_pays("training", seconds):
         return "numpy"
     return "fused" if _loads_fused() else "numpy"
 
