@@ -63,8 +63,9 @@ def _examples_of(kind: str) -> Iterator[Any]:
         for n in (4, 32, 3200):
             stored = min(n, 16)             # in a row
             apart = n // stored
-            indices = np.arange(_ROWS)[:, None] % apart + apart * np.arange(stored)
-            parts = rng.random(indices.size), indices.ravel(), stored * np.arange(_ROWS + 1)
+            i, k = np.arange(_ROWS + 1, dtype=np.int32), np.arange(stored, dtype=np.int32)
+            indices = (i[:-1, None] % apart + apart * k).ravel()
+            parts = rng.random(indices.size), indices, stored * i
             yield scipy_sparse.csr_array(parts, shape=(_ROWS, n), dtype=kind.removeprefix("sparse "))
         return
     for order in ("C", "F"):
