@@ -47,7 +47,8 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                 model = train(X, y, backend=name, solver="newton", l2=1.0, max_iter=1, tol=0.0, n_threads=n_threads)
             if is_compiled:
                 A, _ = _check.matrix(X)
-                backends.compiled_predictor().predict(A, np.empty(0), np.append(model.w, model.b), True)
+                offset = _check.vector_of_offsets(None, _ROWS)
+                backends.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 
 
