@@ -7,7 +7,9 @@
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
     sparse      a step and the optimum on sparse X
+    distributed_data    a step on a Dask array
     streaming   a step on a file that is read for it
+    partial_fit a batch of the estimator's, and one pass beside scikit-learn's SGDClassifier
 
 The first four are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
 commits, `chart.py` draws the README's chart.

@@ -38,7 +38,7 @@ def ranges(X: Any, memory: int) -> list[slice]:
     room, row, m = memory - sample_bytes(memory), bytes_a_row(X), X.shape[0]
     least = min(m, IN_FLIGHT * FEWEST) * row
     if least > room:
-        enough = min(-(-least * 4 // 3), least + _MOST_BYTES_OF_SAMPLES)
+        enough = min(4 * (least - 1) // 3 + 1, least + _MOST_BYTES_OF_SAMPLES)
         raise ValueError(f"memory is {memory} bytes, too little for two blocks of {FEWEST} rows of {row} bytes each, and for "
                          f"samples; pass at least {enough}")
     found = pieces(X)

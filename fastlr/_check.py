@@ -53,7 +53,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
     NotImplementedError
-        Dask data, and sparse data that is not SciPy's.
+        Sparse data that is not SciPy's.
     """
     X, names = matrix(X)
     return with_rows(X, names, y, sample_weight, class_weight, offset)
@@ -62,11 +62,14 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
 def with_rows(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
     """`data` for an X that has been checked, and has a shape."""
     m = X.shape[0]
-    codes, classes = _labels(y, m)
-    weights = _vector("sample_weight", sample_weight, m, at_least_zero=True)
-    weights = _times_class_weight(weights, class_weight, codes, classes)
+    codes, classes = labels(y, m)
+    refuse_one_class(classes)
+    weights = vector_of_weights(sample_weight, m)
+    if class_weight is not None:
+        of_class = weights_of_classes(class_weight, totals(weights, codes), classes)
+        weights = times_class_weight(weights, of_class, codes)
     if weights.size:
-        _refuse_class_without_weight(weights, codes, classes)
+        refuse_class_without_weight(totals(weights, codes), classes)
     return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
 
 
@@ -80,8 +83,9 @@ def with_rows_as_given(X: Any, names: tuple[str, ...] | None, y: Any, sample_wei
     """`data_as_given` for an X that has been checked, and has a shape."""
     m = X.shape[0]
     weights = vector_of_weights(sample_weight, m)
-    _refuse_extreme_total(weights)
-    return Data(X, _zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]), names)
+    if weights.size:
+        refuse_extreme_total(float(weights.sum()))
+    return Data(X, zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]), names)
 
 
 # ---- X --------------------------------------------------------------------------------------------------------------
@@ -159,13 +163,17 @@ _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
 
 
 def _refuse_what_comes_later(name: str, value: Any) -> None:
-    package = type(value).__module__.partition(".")[0]
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
+        package = type(value).__module__.partition(".")[0]
         way_out = "pass a scipy.sparse.csr_array" if name == "X" else f"pass {name}.toarray()"
         raise NotImplementedError(f"{name} is sparse ({package}'s {type(value).__name__}), which fastlr can't use; {way_out}")
-    if package in ("dask", "dask_expr"):
-        raise NotImplementedError(f"{name} is a Dask collection, which fastlr can't train on yet; "
-                                  f"if it fits into memory, pass {name}.compute()")
+    if is_dask(value):
+        raise TypeError(f"{name} is a Dask collection, and X is not; pass {name}.compute(), or X as a Dask collection too")
+
+
+def is_dask(value: Any) -> bool:
+    """Whether it is one of Dask's collections."""
+    return type(value).__module__.partition(".")[0] in ("dask", "dask_expr")
 
 
 def _refuse_dates(name: str, value: Any) -> None:
@@ -293,29 +301,40 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     return A
 
 
-def _labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (m,) int8 and the two classes that 0 and 1 stand for, in sorted order."""
-    A = _label_array(y, m)
+def labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (m,) int8 and the classes, two or one, that 0 and 1 stand for, in sorted order."""
+    A = label_array(y, m)
     missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
     if missing.any():
         i = int(np.argmax(missing))
         raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {_plain(A[i])!r} "
                          f"at row {i}.  Drop those rows")
+    classes = classes_among(A)
+    is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
+    return _frozen(is_second.astype(np.int8)), classes
+
+
+def classes_among(A: np.ndarray) -> np.ndarray:
+    """The distinct values of labels (m,), sorted: two or one."""
     try:
         classes = _distinct(A)
     except TypeError:
         raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
-    if classes.size == 1:
-        raise ValueError(f"y has one class only, {_plain(classes[0])!r}; logistic regression needs two")
     if classes.size > 2:
         raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
                          "two.  For one class against the rest, pass y == that_class")
-    return _frozen((A == classes[1:]).astype(np.int8)), classes       # with classes[1], "a\\0" would be "a" to NumPy
+    return classes
+
+
+def refuse_one_class(classes: np.ndarray) -> None:
+    """Raise ValueError where there is nothing to tell apart."""
+    if classes.size == 1:
+        raise ValueError(f"y has one class only, {_plain(classes[0])!r}; logistic regression needs two")
 
 
 def labels_as_given(y: Any, m: int) -> np.ndarray:
     """y (m,) for comparing with predicted labels, of any number of classes."""
-    A = _label_array(y, m)
+    A = label_array(y, m)
     if A.dtype == object:
         A = A.copy()
         A[_missing_objects(A)] = None           # pd.NA == 0 is neither true nor false
@@ -326,7 +345,7 @@ _LABELS = (str, bytes, numbers.Number, np.bool_)
 _NOT_LABELS = (*COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
 
 
-def _label_array(y: Any, m: int) -> np.ndarray:
+def label_array(y: Any, m: int) -> np.ndarray:
     """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
     A = one_dimensional("y", y, m)
     if isinstance(y, Sequence) and _is_changed_by_numpy(A):
@@ -378,7 +397,7 @@ def _distinct(A: np.ndarray) -> np.ndarray:
     return np.unique(A)
 
 
-def _zero_one(y: Any, m: int) -> np.ndarray:
+def zero_one(y: Any, m: int) -> np.ndarray:
     """y as given, which must be 0 or 1 everywhere; (m,) int8."""
     A = one_dimensional("y", y, m)
     if A.dtype.kind not in "biuf":
@@ -411,14 +430,26 @@ def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.nd
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
-    if at_least_zero and not A.any():
-        raise ValueError(f"{name} is zero in every row; some row must count")
     return A
 
 
 def vector_of_weights(sample_weight: Any, m: int) -> np.ndarray:
     """sample_weight (m,) float64, at least 0, not all 0; (0,) for None."""
+    weights = weights_of_part(sample_weight, m)
+    if weights.size:
+        refuse_no_weight(bool(weights.any()))
+    return weights
+
+
+def weights_of_part(sample_weight: Any, m: int) -> np.ndarray:
+    """The same for some of the rows, whose weights may all be 0."""
     return _frozen(_vector("sample_weight", sample_weight, m, at_least_zero=True))
+
+
+def refuse_no_weight(some_row_counts: bool) -> None:
+    """Raise ValueError where no row counts."""
+    if not some_row_counts:
+        raise ValueError("sample_weight is zero in every row; some row must count")
 
 
 def vector_of_offsets(offset: Any, m: int) -> np.ndarray:
@@ -426,42 +457,51 @@ def vector_of_offsets(offset: Any, m: int) -> np.ndarray:
     return _frozen(_vector("offset", offset, m))
 
 
-def _times_class_weight(weights: np.ndarray, class_weight: Any, codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    if class_weight is None:
-        return weights
-    each = weights if weights.size else np.ones(codes.size)
+def totals(weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The sums of the weights of class 0 and class 1, (2,)."""
+    if not weights.size:
+        return np.bincount(codes, minlength=2).astype(np.float64)
+    return np.array([weights[codes == code].sum() for code in (0, 1)])
+
+
+def weights_of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """What multiplies the weights of class 0 and class 1, (2,), where these have such totals."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        totals = [each[codes == code].sum() for code in (0, 1)]
-        of_class = [sum(totals) / (2.0 * total) if total > 0.0 else 0.0 for total in totals]    # 0 is refused by the caller
-    elif isinstance(class_weight, Mapping):
-        labels = classes.tolist()
-        unknown = [label for label in class_weight if label not in labels]
-        if unknown:
-            raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
-        of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
-        for label, weight in zip(labels, of_class, strict=True):
-            if weight > LARGEST:
-                raise ValueError(f"class_weight[{label!r}] must be at most {LARGEST:g}, not {weight!r}")
-    else:
+        return np.array([totals.sum() / (2.0 * total) if total > 0.0 else 0.0 for total in totals])     # the caller refuses 0
+    if not isinstance(class_weight, Mapping):
         raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
-    return each * np.array(of_class)[codes]
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
+    of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
+    for label, weight in zip(labels, of_class, strict=True):
+        if weight > LARGEST:
+            raise ValueError(f"class_weight[{label!r}] must be at most {LARGEST:g}, not {weight!r}")
+    return np.array(of_class)
 
 
-def _refuse_extreme_total(weights: np.ndarray) -> None:
-    total = float(weights.sum())
-    if weights.size and total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
+def times_class_weight(weights: np.ndarray, of_class: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Weights (m,) of rows, (0,) for ones, times those of their classes."""
+    return weights * of_class[codes] if weights.size else of_class[codes]
+
+
+def refuse_extreme_total(total: float) -> None:
+    """Raise ValueError where weights add up to what can't be divided by."""
+    if total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
         raise ValueError(f"sample_weight (times class_weight) adds up to {total:.3g}; its sum must lie between "
                          f"{1.0 / _LARGEST_TOTAL:g} and {_LARGEST_TOTAL:g}.  Multiply it by a constant")
 
 
-def _refuse_class_without_weight(weights: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> None:
-    _refuse_extreme_total(weights)
-    totals = [float(weights[codes == code].sum()) for code in (0, 1)]
-    for total, label in zip(totals, classes.tolist(), strict=True):
+def refuse_class_without_weight(totals: np.ndarray, classes: np.ndarray) -> None:
+    """Raise ValueError where the sums of the weights of both classes, (2,), don't let both count."""
+    whole = float(totals.sum())
+    refuse_extreme_total(whole)
+    for total, label in zip(totals.tolist(), classes.tolist(), strict=True):
         if total == 0.0:
             raise ValueError(f"every row of class {label!r} has weight 0; both classes need a row that counts")
-        if total < _SMALLEST_SHARE * sum(totals):
-            raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {sum(totals):.3g}, too small a "
+        if total < _SMALLEST_SHARE * whole:
+            raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {whole:.3g}, too small a "
                              "share for float64; both classes need rows that count")
 
 

@@ -1,4 +1,4 @@
-"""Where a training's data lie: the door to `_check` for arrays, to `_streamed` for streams.
+"""Where a training's data lie: the door to `_check` for arrays, to `_streamed` for streams, to `_dask` for Dask's.
 
 What comes in as a path, or as a memory map that would take more than half of the memory there is, becomes a stream.
 """
@@ -17,6 +17,10 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
 
     That is found at no cost by whoever computes its moments, see `Objective.refuse_not_finite`.
     """
+    if _check.is_dask(X):
+        from fastlr import _dask
+
+        return _dask.data(X, y, sample_weight, class_weight, offset)
     found = _streamed(X, y, sample_weight, offset)
     X, names, y, sample_weight, offset = (*_check.real_matrix(X), y, sample_weight, offset) if found is None else found
     return _check.with_rows(X, names, y, sample_weight, class_weight, offset)
@@ -24,6 +28,10 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
     """The same for y of 0 and 1; see `_check.data_as_given`."""
+    if _check.is_dask(X):
+        from fastlr import _dask
+
+        return _dask.data_as_given(X, y, sample_weight, offset)
     found = _streamed(X, y, sample_weight, offset)
     if found is None:
         return _check.data_as_given(X, y, sample_weight, offset)

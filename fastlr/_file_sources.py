@@ -95,6 +95,8 @@ class FileSource:
         number, rows = ranges[0]
         try:
             with open(self._path, "rb", buffering=0) as file:
+                if hasattr(os, "posix_fadvise"):            # doubles what the system reads ahead, and the pace of a disk
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
                 self._refuse_another(file, where(self.title, number, rows))
                 for number, rows in ranges:
                     block = room(number, (rows.stop - rows.start, self._layout.shape[1]), self._dtype, self._layout.order)

@@ -1,6 +1,8 @@
 """The trained model, and what people do with one."""
 
+import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,6 +12,18 @@ from fastlr import _check, backends
 from fastlr._history import History
 from fastlr._statistics import Statistics, Training, names_of, statistics
 from fastlr._summary import Summary, summary
+
+
+def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """A method that makes a Dask array of a Dask collection, when that is computed, where it lies."""
+    @functools.wraps(method)
+    def with_dask(self: "Model", X: Any, offset: Any = None) -> Any:
+        if not _check.is_dask(X):
+            return method(self, X, offset)
+        from fastlr import _dask
+
+        return _dask.predicted(getattr(self, method.__name__), X, offset)
+    return with_dask
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -91,13 +105,15 @@ class Model:
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
+    @_part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """z = X w + b (+ offset), the log-odds of the second class.
 
         Parameters
         ----------
         X : array_like or SciPy sparse matrix, (m, n)
-            A data frame must have the columns of the training frame, in their order.
+            A data frame must have the columns of the training frame, in their order.  A Dask array or DataFrame gives a Dask
+            array, nothing of which is computed yet.
         offset : array_like, (m,), optional
             Required if the model was trained with one.
 
@@ -112,6 +128,7 @@ class Model:
         """
         return self._predicted(X, offset, as_probabilities=False)
 
+    @_part_by_part
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Probability of each class, (m, 2) float64, columns in the order of `classes`.
 
@@ -137,6 +154,7 @@ class Model:
             _check.refuse_not_finite(A, names)
         return predicted
 
+    @_part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """The more probable class of each row, as the original label, (m,).
 
@@ -155,6 +173,9 @@ class Model:
             Original labels; one that the model does not know counts as predicted wrongly.
         sample_weight : array_like, (m,), optional
         """
+        if _check.is_dask(X):
+            raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
+                            "same as a Dask array")
         predicted = self.predict(X, offset)
         right = predicted == _check.labels_as_given(y, predicted.size)
         weights = _check.vector_of_weights(sample_weight, right.size)
@@ -223,8 +244,8 @@ class Model:
         found, names = self._statistics, names_of(self.feature_names, self.w.size)
         if found is None:
             if self._training is None:
-                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), without the "
-                                 "training data; call summary() before saving")
+                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), or from "
+                                 "partial_fit, without the training data; call summary() before saving")
             found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
             self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"

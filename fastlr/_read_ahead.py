@@ -11,8 +11,8 @@ import numpy as np
 _PATIENCE = 1.0                 # seconds that each side waits for the other before it looks around
 
 
-class _Stopped(Exception):
-    """Ends the reading thread."""
+class Stopped(RuntimeError):
+    """The pass was ended, by another that has begun."""
 
 
 class ReadAhead:
@@ -37,12 +37,19 @@ class ReadAhead:
         self._lent: int | None = None
         self.is_stopped = False
         self._thread = threading.Thread(target=self._run, name="fastlr reads ahead")
+
+    def start(self) -> None:
+        """Begin to read."""
         self._thread.start()
 
     def next(self) -> np.ndarray | None:
         """The next block, valid until it is given back; None behind the last.
 
-        Raises what `read` has raised.
+        Raises
+        ------
+        Stopped
+        BaseException
+            What `read` has raised.
         """
         if not self._thread.is_alive() and self._ready.empty():
             raise RuntimeError("the thread that reads has ended: a pass can't go on in a forked process, or behind its end")
@@ -65,11 +72,12 @@ class ReadAhead:
         self.is_stopped = True
         self._free.put(None)
         if self._thread is not threading.current_thread():      # which may happen to collect an abandoned pass
-            self._thread.join(_PATIENCE)
+            self.join(_PATIENCE)
 
-    def join(self) -> None:
+    def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended, and no longer touches the buffers."""
-        self._thread.join()
+        if self._thread.ident is not None:                      # Ctrl-C can come before it has begun
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         last: Any = None
@@ -78,9 +86,7 @@ class ReadAhead:
                 self._ready.put((block, self._being_filled))
                 self._being_filled = None
                 if self.is_stopped:
-                    return
-        except _Stopped:
-            return
+                    raise Stopped
         except BaseException as error:          # for `next` to raise, whatever it is
             last = error
         self._ready.put((last, None))
@@ -92,7 +98,7 @@ class ReadAhead:
                 number = self._free.get(timeout=_PATIENCE)
             # A pass that nobody has ended must not hold up the end of the program.
             if self.is_stopped or not threading.main_thread().is_alive():
-                raise _Stopped
+                raise Stopped
         if self._buffers[number].size < size:
             self._buffers[number] = np.empty(0, np.uint8)           # first give back, then take
             self._buffers[number] = np.empty(size, np.uint8)

@@ -59,7 +59,8 @@ def where(title: str, number: int, rows: slice) -> str:
 
 def system_error(error: OSError, path: str, number: int, rows: slice) -> OSError:
     """The same error, which names the block."""
-    return OSError(error.errno, f"{error.strerror}, at block {number} (rows {rows.start} to {rows.stop - 1})", path)
+    what = os.strerror(error.errno or 0)
+    return OSError(error.errno, f"{what}, at block {number} (rows {rows.start} to {rows.stop - 1})", path)
 
 
 class ArraySource:

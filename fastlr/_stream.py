@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlr import _block_memory, _check, _check_options, _memory
 from fastlr._block_memory import AllOrNone, Kept
-from fastlr._read_ahead import ReadAhead
+from fastlr._read_ahead import ReadAhead, Stopped
 from fastlr._sources import Form, Order, Source, order_of, source_of, where
 
 
@@ -33,8 +33,9 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     memory : int, optional
         Bytes that X may take: blocks that are computed on and read, blocks kept, and samples of rows that solvers take (a quarter
         of it, at most 64 MiB).  On top come y, weights and offset, up to 17 bytes a row while they are checked, a megabyte for
-        numbers of a file that are converted, and what pyarrow or somebody's iterable needs.  By default half of what the
-        system and the control groups leave to this process.
+        numbers of a file that are converted, and what somebody's iterable needs, or pyarrow (some 3 MB for each column of
+        Parquet, whatever its row groups; a record batch of Feather or Arrow).  By default half of what the system and the
+        control groups leave to this process.
 
     Returns
     -------
@@ -63,11 +64,22 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     >>> import os, tempfile
     >>> import numpy as np, fastlr
     >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((1000, 3))
+    >>> y = X @ [1.0, -2.0, 0.5] + rng.logistic(size=1000) > 0
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "X.npy")
-    ...     np.save(path, rng.standard_normal((1000, 3)))
-    ...     fastlr.stream(path, memory=2_000_000)
-    Stream('...X.npy', memory=2000000)
+    ...     np.save(path, X)
+    ...     model = fastlr.train(fastlr.stream(path, memory=1_000_000), y)
+    >>> model.converged, model.w.round(3)
+    (True, array([ 0.866, -2.058,  0.593]))
+
+    Blocks that somebody's code gives, each with its y:
+
+    >>> def blocks():
+    ...     for first in range(0, 1000, 250):
+    ...         yield X[first:first + 250], y[first:first + 250]
+    >>> fastlr.train(fastlr.stream(blocks), None).w.round(3)
+    array([ 0.866, -2.058,  0.593])
     """
     if memory is None:
         available = _memory.available()
@@ -167,6 +179,8 @@ class Stream:
         """
         given = {"y": y, "sample_weight": sample_weight, "offset": offset}
         columns = {argument: value for argument, value in given.items() if isinstance(value, str)}
+        with self._beginning:
+            self._end_pass()
         self._is_scanned = False
         self._form, self.ranges = self._source.form(columns, brings_y=y is None), []
         if self._form is None:
@@ -203,8 +217,8 @@ class Stream:
         reader = self._begin(missing)
         try:
             for number, rows in enumerate(self.ranges):
-                if reader.is_stopped:
-                    raise RuntimeError(f"another pass over {self!r} has begun; give each its own stream")
+                if reader.is_stopped:           # where blocks are kept, nothing else would say so
+                    raise self._error_of_another_pass()
                 block = self._kept.blocks.get(number)
                 if block is None:
                     block = self._next(reader, number)
@@ -233,7 +247,10 @@ class Stream:
 
     def _next(self, reader: ReadAhead, number: int) -> np.ndarray | None:
         """The block of this number, read; None behind the last."""
-        block = reader.next()
+        try:
+            block = reader.next()
+        except Stopped:
+            raise self._error_of_another_pass() from None
         if block is not None:
             block.flags.writeable = False
             self._kept.add(number, block)
@@ -250,11 +267,15 @@ class Stream:
             return self._source.read(missing, room) if missing or not self.ranges else iter(())
 
         with self._beginning:
-            if self._pass is not None:
-                self._pass.stop()
-                self._pass.join()
+            self._end_pass()
             self._pass = ReadAhead(read, self._buffers)
+            self._pass.start()
             return self._pass
+
+    def _end_pass(self) -> None:
+        if self._pass is not None:
+            self._pass.stop()
+            self._pass.join()
 
     # ---- messages ---------------------------------------------------------------------------------------------------
 
@@ -273,3 +294,6 @@ class Stream:
             number = [rows.start for rows in self.ranges].index(first)
             since = " has changed since training began" if self._is_scanned else ""
             raise ValueError(f"{where(self._source.title, number, self.ranges[number])}{since}: {error}") from None
+
+    def _error_of_another_pass(self) -> RuntimeError:
+        return RuntimeError(f"another pass over {self!r} has begun; give each its own stream")

@@ -1,6 +1,6 @@
 """X in Parquet, Feather and Arrow files, and other datasets of pyarrow's: columns of numbers in batches of rows.
 
-Parquet is decoded a batch at a time, whatever the size of its row groups.
+Parquet is decoded a batch at a time, whatever the size of its row groups; Arrow's record batches are read one at a time.
 """
 
 import contextlib
@@ -14,9 +14,9 @@ import numpy as np
 from fastlr import _check, _tables
 from fastlr._sources import Form, Room, system_error, where
 
-_BATCH_BYTES = 1 << 22
+_BATCH_BYTES = 1 << 20
 _FEWEST_ROWS = 1024             # of a batch
-_BUFFER_BYTES = 1 << 20         # for each column
+_BUFFER_BYTES = 1 << 16         # for each column
 _SUFFIXES = {".parquet": "parquet", ".feather": "ipc", ".arrow": "ipc", ".ipc": "ipc"}
 
 
@@ -101,7 +101,8 @@ class TableSource:
         assert self.names is not None
         gathers = not self._is_gathered
         number, rows = ranges[0]
-        batches = self._batches(rows.start, [*self.names, *self._columns.values()] if gathers else self.names)
+        columns = dict.fromkeys([*self.names, *(self._columns.values() if gathers else ())])        # two may be the same
+        batches = self._batches(rows.start, list(columns))
         batch, used = None, 0
         try:
             for number, rows in ranges:
@@ -197,24 +198,38 @@ def _read(part: _Part, start: int, columns: Sequence[str]) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _opened(part: _Part, start: int, columns: Sequence[str], rows: int) -> Iterator[tuple[Iterator[Any], int]]:
-    """Record batches of about so many rows, and how many rows of them lie before the one that is looked for."""
-    if part.groups is None:
-        yield part.fragment.to_batches(columns=columns, batch_size=rows, batch_readahead=1, fragment_readahead=1), start
-        return
+    """Record batches of about so many rows, and how many rows of them lie before the one that is looked for.
+
+    Parquet and Arrow are read here and not by the dataset, which would read ahead on its own, hundreds of megabytes.
+    """
+    from pyarrow.dataset import IpcFileFormat
     from pyarrow.parquet import ParquetFile
 
-    with part.fragment.open() as opened:
-        file = ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER_BYTES)
-        groups = list(part.groups)
-        if {group: file.metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups} != part.groups:
-            raise ValueError(f"the file has changed since training began: it has {file.metadata.num_rows} rows in "
-                             f"{file.num_row_groups} row groups")
-        missing = set(columns) - set(file.schema_arrow.names)
-        if missing:
-            raise ValueError(f"there is no column {min(missing)!r} in this file; all files must have the same columns")
-        while start >= part.groups[groups[0]]:
-            start -= part.groups[groups.pop(0)]
-        yield file.iter_batches(rows, groups, columns), start
+    fragment = part.fragment
+    if part.groups is not None:
+        with fragment.open() as opened:
+            file = ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+            _refuse_without(file.schema_arrow.names, columns)
+            groups = list(part.groups)
+            if {group: file.metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups} != part.groups:
+                raise ValueError(f"the file has changed since training began: it has {file.metadata.num_rows} rows in "
+                                 f"{file.num_row_groups} row groups")
+            while start >= part.groups[groups[0]]:
+                start -= part.groups[groups.pop(0)]
+            yield file.iter_batches(rows, groups, columns), start
+    elif isinstance(getattr(fragment, "format", None), IpcFileFormat):
+        with fragment.open() as opened:
+            table = _tables.feather(opened)
+            _refuse_without(table.names, columns)
+            yield table.batches(columns, (), ()), start
+    else:
+        yield fragment.to_batches(columns=columns, batch_size=rows, batch_readahead=1, fragment_readahead=1), start
+
+
+def _refuse_without(names: Sequence[str], columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in names]
+    if missing:
+        raise ValueError(f"there is no column {missing[0]!r} in this file; all files must have the same columns")
 
 
 def _dtype(name: str, kind: Any) -> np.dtype:

@@ -58,7 +58,7 @@ def reading(path: str, delimiter: str = ",") -> Iterator[Table]:
         if path.endswith(_PARQUET):
             yield _parquet(file)
         elif path.endswith(_FEATHER):
-            yield _feather(file)
+            yield feather(file)
         else:
             codec = _codec(path)
             yield _csv(file if codec is None else io.BufferedReader(pa.CompressedInputStream(file, codec)), delimiter)
@@ -159,16 +159,20 @@ def _parquet(file: BinaryIO) -> Table:
     return Table(reader.schema_arrow.names, batches, is_text=False)
 
 
-def _feather(file: BinaryIO) -> Table:
+def feather(file: BinaryIO) -> Table:
+    """The table in a Feather or Arrow file, one of its record batches at a time."""
     from pyarrow import ipc
 
-    reader = ipc.open_file(file)
+    schema = ipc.open_file(file).schema
 
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
+        names = _each_once(columns)
+        fields = [schema.get_field_index(name) for name in names]
+        reader = ipc.open_file(file, options=ipc.IpcReadOptions(included_fields=fields))
         for i in range(reader.num_record_batches):
-            yield reader.get_batch(i).select(_each_once(columns))
+            yield reader.get_batch(i).select(names)
 
-    return Table(reader.schema.names, batches, is_text=False)
+    return Table(schema.names, batches, is_text=False)
 
 
 def _each_once(columns: Sequence[Sequence[str]]) -> list[str]:

@@ -38,6 +38,9 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         float32, uint8, int8, int16 and bool are taken as they are, in C or Fortran order (the course's (n, m) array goes
         in as X.T); other numbers are converted.  SciPy's sparse matrices are trained on what is stored, never dense: CSR of
         float64 or float32 as it is, other formats and numbers converted to it.  All arithmetic is float64.
+        Dask arrays and DataFrames (pip install fastlr[dask]) stay where they are: every step is one graph of a task a part.
+        Persist them if they fit into the cluster's memory, as otherwise every step makes them anew.  y, weights and offset
+        may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS where a worker has that set.
     y : array_like, (m,)
         Two labels of any kind; in sorted order they are 0 and 1 inside.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}

@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fastlr
-from fastlr import _check_options
+from fastlr import _check, _check_options, _data
+from fastlr._sequential import Memory, learn
 from fastlr._train import fit
 from fastlr.backends._processors import processors
 
@@ -75,7 +76,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     n_iter_ : (1,) int32
         Updates on all rows.
     model_ : fastlr.Model
-        All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...
+        All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...  After `partial_fit`
+        its parameters are those of all batches, all else is about the last one, and it has no summary.
+    n_samples_seen_ : int
+        Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
     n_features_in_ : int
     feature_names_in_ : (n_features_in_,) of str
         If X was a data frame.
@@ -149,23 +153,127 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ConvergenceWarning, SeparationWarning
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            _refuse_dask(name, value)
         options = self._train_options()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.  For more classes, "
-                             "wrap the estimator in sklearn.multiclass.OneVsRestClassifier")
-
+        _refuse_other_than_binary("y", y)
         model, warning = fit(X, y, sample_weight=sample_weight, **options)
+        self._memory_: Memory | None = None     # of batches, see partial_fit
+        self.n_samples_seen_ = X.shape[0]
+        self._take(model)
+        if warning is not None:
+            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more batch of rows, and forget the rows.
+
+        What earlier batches have told about w and b is kept as a quadratic: the Hessian of their losses, each at the w and b
+        where its batch led.  A batch minimises its own losses plus that quadratic.  There is no learning rate to set, and the
+        units of columns don't matter.  On rows in random order, w and b stay close to what `fit` finds for all rows so far.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+            One row is enough; larger batches take less time a row.
+        y : array_like, (n_samples,)
+            Rows of one class alone are fine.
+        classes : array_like, (2,), optional
+            The two labels.  Needed on the first call, unless y holds both.
+        sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters or data that can't be trained on; a label that is none of the classes; other columns than before;
+            class_weight="balanced", which would have to know all rows.
+
+        Warns
+        -----
+        ConvergenceWarning
+            `max_iter` updates were too few for this batch.
+
+        Notes
+        -----
+        - After `fit` it goes on from there, with the rows of `fit` as the first batch, for as long as `model_` refers to them: a
+          pickle doesn't.  `fit` always starts anew.
+        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic
+          has it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
+        - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
+          of at least 0.01/2 w_j^2, on the intercept too, so that J has a minimum from the first row on.
+        - Rows count as often as they come.  A second pass leaves the penalty half of its weight.
+        - Rows should come in random order: where all of one class come first, the quadratic is a bad likeness of their losses.
+        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  Beyond, only the Hessian's diagonal is kept, and columns
+          that are correlated take longer to learn.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> classifier = fastlr.LogisticRegression()
+        >>> for start in range(0, 500, 50):
+        ...     classifier = classifier.partial_fit(X[start:start + 50], y[start:start + 50], classes=[0, 1])
+        >>> classifier.n_samples_seen_, round(float(classifier.score(X[500:], y[500:])), 2)
+        (500, 0.97)
+        """
+        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            _refuse_dask(name, value)
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
+                             "label to weight")
+        options = {name: value for name, value in self._train_options().items()
+                   if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
+        _check_options.flag("fit_intercept", self.fit_intercept)
+        goes_on = hasattr(self, "classes_")
+        X, y = validate_data(self, X, y, reset=not goes_on, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
+        labels = self.classes_ if goes_on and classes is None else _two_labels(classes, y)
+        if goes_on and not np.array_equal(labels, self.classes_):
+            raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
+        batch = self._batch(X, y, labels, sample_weight)
+        memory = getattr(self, "_memory_", None)
+        if memory is None and goes_on:
+            memory = self._memory_of_fit(options)
+        memory, model, warning = learn(memory, batch, **options)
+        self._memory_ = memory
+        self.n_samples_seen_ = memory.rows
+        self._take(model)
+        if warning is not None:
+            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+        return self
+
+    def _batch(self, X: Any, y: np.ndarray, labels: np.ndarray, sample_weight: Any) -> _check.Data:
+        """The rows as `learn` takes them."""
+        codes = _codes(y, labels)
+        weights = _check.vector_of_weights(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            of_class = _check.weights_of_classes(self.class_weight, _check.totals(weights, codes), labels)
+            weights = _check.times_class_weight(weights, of_class, codes)
+        return _data.data_as_given(X, codes, weights if weights.size else None, None)._replace(classes=labels)
+
+    def _memory_of_fit(self, options: dict[str, Any]) -> Memory:
+        """What `fit` would have left, had it been the first batch."""
+        training = self.model_._training
+        if training is None:
+            raise ValueError("this estimator was pickled after fit, without the rows that partial_fit would have to go on from; "
+                             "call partial_fit in the place of fit, or before pickling")
+        as_in_fit = {name: training.objective_options[name] for name in ("l2", "fit_intercept")}
+        return learn(None, training.data, start=np.append(self.model_.w, self.model_.b), **options | as_in_fit)[0]
+
+    def _take(self, model: fastlr.Model) -> None:
+        """The attributes that a model says."""
         names = getattr(self, "feature_names_in_", None)
         self.model_ = model if names is None else dataclasses.replace(model, feature_names=tuple(names))
         self.classes_ = model.classes.copy()
         self.coef_ = model.w[np.newaxis].copy()
         self.intercept_ = np.array([model.b])
         self.n_iter_ = np.array([model.n_iter], np.int32)
-        if warning is not None:
-            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
-        return self
 
     def _train_options(self) -> dict[str, Any]:
         """The parameters as `fastlr.train` names them, checked where it can't know our name for them."""
@@ -196,6 +304,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _as_it_stands(self, X: Any) -> tuple[fastlr.Model, Any]:
         """`model_` with the parameters that the attributes hold, and X checked."""
         check_is_fitted(self)
+        _refuse_dask("X", X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None), X
 
@@ -219,6 +328,41 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
         return tags
+
+
+def _refuse_dask(name: str, value: Any) -> None:
+    """scikit-learn's checks would bring it into memory, whole and without a word."""
+    if _check.is_dask(value):
+        raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
+                        f"Dask collections where they lie, or pass {name}.compute()")
+
+
+def _refuse_other_than_binary(name: str, y: Any) -> None:
+    kind = type_of_target(y, input_name=name, raise_unknown=True)
+    if kind != "binary":
+        raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.  For more classes, "
+                         "wrap the estimator in sklearn.multiclass.OneVsRestClassifier")
+
+
+def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
+    """The classes in order: those that are given, or else those of the first batch."""
+    name, given = ("y", y) if classes is None else ("classes", np.asarray(classes))
+    _refuse_other_than_binary(name, given)
+    labels = np.unique(given)
+    if labels.size == 1:
+        raise ValueError(f"{name} holds one label only, {labels.tolist()[0]!r}, and there must be two" + (
+            "; pass classes= on the first call of partial_fit" if classes is None else ""))
+    return labels
+
+
+def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """0 for the first label, 1 for the second, (m,) int8."""
+    is_second = y == labels[1:]
+    unknown = ~(is_second | (y == labels[:1]))
+    if unknown.any():
+        i = int(np.argmax(unknown))
+        raise ValueError(f"y holds {y[i:i + 1].tolist()[0]!r} at row {i}, which is none of the classes {labels.tolist()}")
+    return is_second.astype(np.int8)
 
 
 def _l2(C: Any) -> float:

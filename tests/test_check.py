@@ -125,9 +125,8 @@ REFUSED = [
     ("X polars dates", {"X": frame(kind=pl.DataFrame).with_columns(b=datetime.date(2020, 1, 1))}, TypeError, r"not Date .*'b'"),
     # what comes later
     ("y sparse", {"y": scipy.sparse.csc_array(Y[:, None])}, NotImplementedError, r"^y is sparse.*pass y\.toarray\(\)$"),
-    ("X dask", {"X": FakeDask()}, NotImplementedError, r"^X is a Dask collection.*pass X\.compute\(\)$"),
-    ("y dask", {"y": FakeDask()}, NotImplementedError, r"^y is a Dask collection.*pass y\.compute\(\)$"),
-    ("sample_weight dask", {"sample_weight": FakeDask()}, NotImplementedError, r"^sample_weight is a Dask collection"),
+    ("y dask", {"y": FakeDask()}, TypeError, r"^y is a Dask collection, and X is not; pass y\.compute\(\), or X as"),
+    ("sample_weight dask", {"sample_weight": FakeDask()}, TypeError, r"^sample_weight is a Dask collection"),
     # y: shape
     ("y short", {"y": Y[:-1]}, ValueError, r"^y has 29 values, and X has 30 rows$"),
     ("y long", {"y": np.append(Y, 1)}, ValueError, r"^y has 31 values, and X has 30 rows$"),

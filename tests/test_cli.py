@@ -110,9 +110,9 @@ def test_batches_and_panels_are_put_together(folder, monkeypatch, rows):
 
 def test_x_is_trained_where_it_was_read(folder, monkeypatch):
     found = []
-    side_by_side, matrix = _tables.side_by_side, fastlr._check.matrix
+    side_by_side, matrix = _tables.side_by_side, fastlr._check.real_matrix
     monkeypatch.setattr(_tables, "side_by_side", lambda blocks: found.append(side_by_side(blocks)) or found[0])
-    monkeypatch.setattr(fastlr._check, "matrix", lambda *X: found.append(matrix(*X)[0]) or matrix(*X))
+    monkeypatch.setattr(fastlr._check, "real_matrix", lambda *X: found.append(matrix(*X)[0]) or matrix(*X))
     assert main(["train", "data.csv", "--target", "y", *DROP]) == 0
     assert np.shares_memory(found[0], found[1]) and found[1].flags.f_contiguous
 

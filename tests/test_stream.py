@@ -22,16 +22,17 @@ import pytest
 import scipy.sparse
 
 import fastlr
-from fastlr import _block_memory, _check, _memory, _read_ahead
+from fastlr import _block_memory, _check, _file_sources, _memory, _read_ahead
 from fastlr.backends import _pieces
 
 M, N = 5000, 3
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((M, N))
-Y = np.arange(M) % 2
+Y = np.arange(M) // 7 % 2
 WEIGHT = RNG.random(M)
 NAMES = ("a", "b", "c")
 LARGE = 10 ** 8                 # memory for all blocks
+SMALL = 100_000                 # for ten, of which four are kept
 
 
 def scanned(source, memory=LARGE, y=Y, sample_weight=None, offset=None):
@@ -57,12 +58,17 @@ def readers():
 
 
 def table(X=X, **more):
-    return pa.table(dict(zip(NAMES, X.T, strict=True)) | more)
+    return pa.table(dict(zip(NAMES, X.T, strict=False)) | more)
 
 
 def saved(folder, A=X, name="X.npy"):
     np.save(folder / name, A)
     return folder / name
+
+
+def written(folder, columns, **options):
+    pa.parquet.write_table(pa.table(columns), folder / "X.parquet", **options)
+    return folder / "X.parquet"
 
 
 # ---- the same blocks ------------------------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ def dataset_in_folders(folder):
 
 
 def list_of_blocks(folder):
-    return [X[:600], X[600:1500], X[1500:]]
+    return np.split(X, [600, 1500, 2700, 3800])
 
 
 def function_of_blocks(folder):
@@ -152,7 +158,7 @@ SOURCES = (*FILES, array_in_memory, array_strided, *TABLES, list_of_blocks, func
 FORTRAN = (npy_fortran, memmap_rows_fortran, memmap_transposed, *TABLES)
 
 
-@pytest.mark.parametrize("memory", [250_000, LARGE])
+@pytest.mark.parametrize("memory", [SMALL, LARGE])
 @pytest.mark.parametrize("source", SOURCES, ids=lambda make: make.__name__)
 def test_every_source_gives_the_array(tmp_path, source, memory):
     expected = X
@@ -161,16 +167,19 @@ def test_every_source_gives_the_array(tmp_path, source, memory):
     stream = scanned(source(tmp_path), memory)
     assert (stream.shape, stream.dtype, stream.size, stream.itemsize, stream.nbytes) == ((M, N), np.float64, M * N, 8, 8 * M * N)
     assert stream.names == (NAMES if source in (*TABLES, frames) else None)
+    assert (len(stream.ranges) > 1) == (memory == SMALL or source in (list_of_blocks, function_of_blocks, frames))
     for _ in range(2):
         blocks = copied(stream)
         np.testing.assert_array_equal(np.concatenate(blocks), expected)
-        assert all(block.flags.f_contiguous == (source in FORTRAN) for block in blocks)
+        if source is not frames:
+            assert all(block.flags.f_contiguous == (source in FORTRAN) for block in blocks)
     assert not readers()
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "f2", ">f4", ">f8", "u1", "i1", "i2", "u2", "<i4", ">i8", "?", "g"])
 @pytest.mark.parametrize("order", "CF")
-def test_dtypes_are_those_of_the_array(tmp_path, dtype, order):
+def test_dtypes_are_those_of_the_array(tmp_path, dtype, order, monkeypatch):
+    monkeypatch.setattr(_file_sources, "_BYTES_TO_CONVERT", 1000)
     A = np.asarray(X * 10, dtype=dtype, order=order)
     expected, _ = _check.matrix(A)
     for source in (saved(tmp_path, A), A):
@@ -199,7 +208,7 @@ def test_decimals(tmp_path):
 
 # ---- y, weights and offsets -----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("memory", [250_000, LARGE])
+@pytest.mark.parametrize("memory", [SMALL, LARGE])
 def test_columns_are_found_by_name_and_are_no_features(tmp_path, memory):
     text = np.where(Y, "yes", "no")
     pa.parquet.write_table(table(delayed=text, weight=WEIGHT, past=-WEIGHT.astype("f4")), tmp_path / "X.parquet", 700)
@@ -214,6 +223,13 @@ def test_columns_are_found_by_name_and_are_no_features(tmp_path, memory):
     assert sample_weight is WEIGHT and offset is None
     assert stream.names == (*NAMES, "weight", "past")
     np.testing.assert_array_equal(np.concatenate(copied(stream))[:, 3], WEIGHT)
+
+
+def test_one_column_may_be_weight_and_offset():
+    stream = fastlr.stream(pa.dataset.dataset(table(weight=WEIGHT)), memory=LARGE)
+    _, sample_weight, offset = stream.scan(Y, "weight", "weight")
+    np.testing.assert_array_equal(sample_weight, WEIGHT)
+    np.testing.assert_array_equal(offset, WEIGHT)
 
 
 @pytest.mark.parametrize("labels", [Y, Y.astype(bool), np.where(Y, "yes", "no"), Y.astype(float)])
@@ -237,8 +253,9 @@ def test_blocks_bring_their_y(labels):
 
 def test_blocks_are_the_pieces_of_the_array(tmp_path, monkeypatch):
     monkeypatch.setattr(_pieces, "_BYTES", 50_000)
-    for A in (X, X.astype("f4"), X[:2048]):
-        stream = scanned(saved(tmp_path, A), 4 * 50_000)        # room for two, and for samples
+    for A in (X, np.asfortranarray(X)):
+        stream = scanned(saved(tmp_path, A), 140_000)           # room for two, and for samples
+        assert len(stream.ranges) == 3
         assert [(rows.start, rows.stop) for rows in stream.ranges] == _pieces.pieces(A)
 
 
@@ -264,7 +281,7 @@ def test_memory_is_bounded(tmp_path, source, memory):
             pass
         peak = tracemalloc.get_traced_memory()[1]
     except ValueError as error:
-        assert "shorter blocks" in str(error) and callable(source) or isinstance(source, list)
+        assert ("shorter blocks" in str(error) and callable(source)) or isinstance(source, list)
         return
     finally:
         tracemalloc.stop()
@@ -287,35 +304,35 @@ def test_kept_blocks_are_read_once(tmp_path, monkeypatch):
 
 
 def test_kept_blocks_of_files_lie_among_those_that_are_read(tmp_path):
-    assert sorted(scanned(saved(tmp_path), 100_000)._kept.blocks) == [2, 4, 7, 9]
-    assert sorted(scanned(parquet(tmp_path), 100_000)._kept.blocks) == [0, 1, 2, 3]
+    assert sorted(scanned(saved(tmp_path), SMALL)._kept.blocks) == [2, 4, 7, 9]
+    assert sorted(scanned(parquet(tmp_path), SMALL)._kept.blocks) == [0, 1, 2, 3]
 
 
 def test_a_pass_over_parquet_begins_at_the_row_group_that_is_missing(tmp_path, monkeypatch):
-    stream = scanned(parquet(tmp_path), 100_000)                # blocks of 512 rows, row groups of 700
+    stream = scanned(written(tmp_path, dict(zip(NAMES, X.T, strict=True)) | {"late": Y}, row_group_size=700), SMALL, "late")
     read = []
     iter_batches = pa.parquet.ParquetFile.iter_batches
     monkeypatch.setattr(pa.parquet.ParquetFile, "iter_batches", lambda file, rows, groups, columns:
                         read.append((groups, columns)) or iter_batches(file, rows, groups, columns))
-    copied(stream)
-    assert read == [([2, 3, 4, 5, 6, 7], NAMES)] or read == [([2, 3, 4, 5, 6, 7], list(NAMES))]
+    np.testing.assert_array_equal(np.concatenate(copied(stream)), X)
+    assert read == [([2, 3, 4, 5, 6, 7], list(NAMES))]          # four blocks of 512 rows are kept
 
 
 def test_least_memory(tmp_path):
     path = saved(tmp_path)
-    with pytest.raises(ValueError, match=r"^memory is 1000 bytes, too little for two blocks of 512 rows of 24 bytes.* at least \d+$") as e:
+    with pytest.raises(ValueError, match=r"^memory is 1000 bytes, too little for two blocks of 512.*pass at least \d+$") as e:
         scanned(path, 1000)
     least = int(re.search(r"\d+$", str(e.value))[0])
     np.testing.assert_array_equal(np.concatenate(copied(scanned(path, least))), X)
     with pytest.raises(ValueError, match="too little"):
         scanned(path, least - 1)
-    with pytest.raises(ValueError, match=r"^source.*block 2 takes 84000 bytes.*memory=200000 has room for two of 75000"):
-        scanned(list_of_blocks(None), 200_000)
+    with pytest.raises(ValueError, match=r"^block 2 takes 28800 bytes.*memory=70000 has room for two of 26250"):
+        scanned(list_of_blocks(None), 70_000)
 
 
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), (2e9, TypeError), ("2 GB", TypeError)])
 def test_memory_must_be_a_number_of_bytes(value, error):
-    with pytest.raises(error, match="^memory must be"):
+    with pytest.raises(error, match=r"^memory must be"):
         fastlr.stream(X, memory=value)
 
 
@@ -368,9 +385,41 @@ def test_a_pass_that_begins_ends_the_one_before(tmp_path, memory):
     new = stream.blocks()
     next(new)
     if memory < LARGE:
-        with pytest.raises(RuntimeError, match="another pass over Stream.* has begun"):
+        with pytest.raises(RuntimeError, match=r"another pass over Stream.* has begun"):
             next(old)
     assert len([*new]) == len(stream.ranges) - 1
+
+
+def test_a_pass_that_waits_is_ended_too():
+    over = threading.Event()
+
+    def blocks():
+        yield X[:2500]
+        if waits:
+            over.wait(10.0)
+        yield X[2500:]
+
+    waits = False
+    stream = scanned(blocks, 200_000)
+    waits = True
+    has_a_block, found = threading.Event(), []
+
+    def first():
+        try:
+            for _ in stream.blocks():
+                has_a_block.set()
+        except RuntimeError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert has_a_block.wait(10.0)
+    time.sleep(0.02)                            # it asks for another, most likely
+    threading.Timer(0.05, over.set).start()
+    second = copied(stream)                     # waits for the read that goes on
+    thread.join(10.0)
+    assert "another pass" in str(found[0])
+    np.testing.assert_array_equal(np.concatenate(second), X)
 
 
 def test_reading_goes_ahead(tmp_path):
@@ -451,6 +500,18 @@ def test_a_fork_and_the_end_of_the_program(tmp_path):
     assert (process.returncode, process.stderr) == (0, "")
 
 
+def test_a_first_pass_after_one_that_failed(tmp_path):
+    blocks = [(X[:1000], Y[:1000]), (X[:9], Y[:9])]
+    stream = fastlr.stream(lambda: iter(blocks), memory=LARGE)
+    blocks[1] = "nothing", Y[:9]
+    with pytest.raises(ValueError, match="block 1"):
+        stream.scan(None, None, None)
+    blocks[1] = X[1000:], Y[1000:]
+    y, _, _ = stream.scan(None, None, None)
+    np.testing.assert_array_equal(y, Y)
+    np.testing.assert_array_equal(np.concatenate(copied(stream)), X)
+
+
 def test_nothing_is_known_before_the_first_pass():
     for ask in (lambda stream: stream.shape, lambda stream: next(stream.blocks())):
         with pytest.raises(RuntimeError, match=r"Stream\('X', memory=1000\) has not been read yet"):
@@ -486,7 +547,7 @@ def two_kinds(folder):
     (lambda folder: folder / "none.parquet", FileNotFoundError, r"none\.parquet"),
     (lambda folder: damaged(folder, b""), ValueError, r"X\.npy is no \.npy file, or is damaged: "),
     (lambda folder: damaged(folder, b"\x93NUMPY\1\0v\0{'descr': 1"), ValueError, r"X\.npy is no \.npy file, or is damaged: "),
-    (cut_short, ValueError, r"X\.npy: 5000 rows of 3 columns of float64 need 120128 bytes, and the file has 1000; it is cut short"),
+    (cut_short, ValueError, r"X\.npy: 5000 rows of 3 columns of float64 need 120128 bytes, and the file has 1000; it is c"),
     (lambda folder: saved(folder, X[0]), ValueError, r"^X must have two dimensions.*\(3,\)"),
     (lambda folder: saved(folder, X[:0]), ValueError, r"^X is empty"),
     (lambda folder: saved(folder, X.astype(str)), TypeError, r"^X must hold real numbers, not <U.*turn text"),
@@ -497,11 +558,11 @@ def two_kinds(folder):
     (with_folder, ValueError, r"holds another folder, 'year=1'; pass pyarrow\.dataset\.dataset\("),
     (two_kinds, ValueError, r"can't be streamed.*of one kind"),
     (lambda folder: saved(folder).rename(folder / "X.parquet"), ValueError, r"X\.parquet: .*Parquet magic bytes"),
-    (lambda folder: np.load(saved(folder), mmap_mode="r")[:, 1:], ValueError, r"^source is a memory map of some of an array's col"),
+    (lambda folder: np.load(saved(folder), mmap_mode="r")[:, 1:], ValueError, r"^source is a memory map of some of an array's"),
     (lambda folder: np.load(saved(folder), mmap_mode="r")[::2], ValueError, r"^source is a memory map of .*rows with steps"),
     (lambda folder: np.load(saved(folder), mmap_mode="r")[::-1], ValueError, r"^source is a memory map of .*rows with steps"),
     (lambda folder: np.load(saved(folder), mmap_mode="c"), ValueError, r"^source is a memory map with mode='c'"),
-    (lambda folder: (block for block in [X]), TypeError, r"^source is a generator, which gives its blocks once.*pass the function"),
+    (lambda folder: (block for block in [X]), TypeError, r"^source is a generator, which gives its blocks once.*the function"),
     (lambda folder: 7, TypeError, r"^source must be the path .*, not int"),
     (lambda folder: pd.DataFrame(X), TypeError, r"^source is a DataFrame, which lies in memory already"),
     (lambda folder: scipy.sparse.csr_array(X), TypeError, r"^source is a csr_array, which lies in memory already"),
@@ -515,11 +576,6 @@ def put(value, row=3500, column=1, A=X):
     A = np.array(A)
     A[row, column] = value
     return A
-
-
-def written(folder, columns, **options):
-    pa.parquet.write_table(pa.table(columns), folder / "X.parquet", **options)
-    return folder / "X.parquet"
 
 
 def in_two_files(folder, first, second):
@@ -547,8 +603,8 @@ FLOATS = {"a": X[:, 0].astype("f4")}
      r"X\.parquet, block 0 \(rows 0 to 4999\): column 'b', row 4999: the value is missing"),
     (lambda folder: written(folder, {"a": X[:, 0], "b": MISSING}), (Y, "b"), ValueError,
      r"block 0 \(rows 0 to 4999\): column 'b', row 4999: the value is missing"),
-    (lambda folder: written(folder, {"a": X[:, 0], "b": MISSING}), ("b",), ValueError,
-     r"block 0 \(rows 0 to 4999\): column 'b'.* more than 100 different values"),
+    (lambda folder: written(folder, {"a": X[:, 0], "b": X[:, 1]}), ("a",), ValueError,
+     r"block 0 \(rows 0 to 4999\): column 'a'.* more than 100 different values"),
     (lambda folder: in_two_files(folder, {"a": X[:, 0]}, {"b": X[:, 0]}), (Y,), ValueError,
      r"block 0 .*: .*2\.parquet: there is no column 'a' in this file"),
     (lambda folder: in_two_files(folder, FLOATS, {"a": X[:, 0]}), (Y,), ValueError,
@@ -559,13 +615,13 @@ FLOATS = {"a": X[:, 0].astype("f4")}
     (lambda folder: saved(folder, put(1e200)), (Y,), ValueError, r"beyond 1e\+150.*1e\+200 at row 3500, column 1\."),
     (lambda folder: written(folder, dict(zip(NAMES, put(np.nan).T, strict=True))), (Y,), ValueError,
      r"X\.parquet, block 6 \(rows 3072 to 3583\): X has 1 value.*nan at row 3500, column 1 \('b'\)"),
-    (lambda folder: [X[:3000], put(np.nan)[3000:]], (Y,), ValueError, r"^source, block 1 \(rows 3000 to 4999\): .*nan at row 3500,"),
+    (lambda folder: [X[:3000], put(np.nan)[3000:]], (Y,), ValueError, r"^source, block 1 \(rows 3000 to 4999\): .*nan at row 35"),
     (lambda folder: list, (Y,), ValueError, r"^source gives no block"),
     (lambda folder: [X], (None,), TypeError, r"^source, block 0.*must be \(X, y\) where y is not passed, and is a ndarray"),
     (lambda folder: [(X, Y)], (Y,), TypeError, r"^source, block 0.*brings its own y; pass no other"),
     (lambda folder: [(X, Y, WEIGHT)], (None,), TypeError, r"^source, block 0.*must be \(X, y\).*is a tuple"),
     (lambda folder: [(X, Y[:9])], (None,), ValueError, r"^source, block 0.*y has 9 values, and X has 5000 rows"),
-    (lambda folder: [(X, Y), (X, Y.astype(str))], (None,), ValueError, r"^source, block 1 .*y holds <U.*, and int64 in the first"),
+    (lambda folder: [(X, Y), (X, Y.astype(str))], (None,), ValueError, r"^source, block 1 .*y holds <U.*, and int64 in the"),
     (lambda folder: [X, X[:, :2]], (Y,), ValueError, r"^source, block 1 \(from row 5000 on\): .*number of columns.*: 2, not 3"),
     (lambda folder: [X, X.astype("f4")], (Y,), ValueError, r"^source, block 1 .*another dtype .*: float32, not float64"),
     (lambda folder: [pd.DataFrame(X), pd.DataFrame(X, columns=NAMES)], (Y,), ValueError, r"^source, block 1 .*names of columns"),
@@ -605,8 +661,8 @@ def test_a_file_that_shrinks(tmp_path, order, dtype):
     error = middle_of_a_pass(stream, lambda: os.truncate(path, end))
     assert type(error) is ValueError
     number, rows = next((i, rows) for i, rows in enumerate(stream.ranges) if rows.start <= 3500 < rows.stop)
-    assert str(error) == (f"{path}, block {number} (rows {rows.start} to {rows.stop - 1}): the file ends at row 3500; it has become "
-                          "shorter since training began")
+    assert str(error) == (f"{path}, block {number} (rows {rows.start} to {rows.stop - 1}): the file ends at row 3500; it has "
+                          "become shorter since training began")
 
 
 def test_a_file_that_vanishes(tmp_path):
@@ -643,7 +699,7 @@ def test_a_number_that_is_no_longer_one(tmp_path):
 
     error = middle_of_a_pass(scanned(path, 50_000), change)
     assert type(error) is ValueError
-    assert re.search(r"X\.npy, block 6 \(rows 3072 to 3583\) has changed since training began: X has 1 value.* nan at row 3500, col",
+    assert re.search(r"X\.npy, block 6 \(rows 3072 to 3583\) has changed since training began: X has 1 val.* nan at row 3500, c",
                      str(error))
 
 
@@ -651,20 +707,25 @@ def test_tables_that_change(tmp_path):
     for make in (parquet, feather):
         path = make(tmp_path)
         error = middle_of_a_pass(scanned(path, 50_000), path.unlink)
-        assert type(error) is FileNotFoundError and "at block 0 (rows 0 to 511)" in str(error), make
+        assert type(error) is FileNotFoundError and re.search(r"directory, at block [01] \(rows", str(error)), make
 
     def shorter(path):
         write = pa.parquet.write_table if path.suffix == ".parquet" else pa.feather.write_feather
-        write(table().slice(0, 4000), str(path))
+        write(table().slice(0, 4000), f"{path}.new")
+        os.replace(f"{path}.new", path)
+
+    def damaged(path):
+        path.write_bytes(b"PAR1" + path.read_bytes()[:5000])
 
     for make, change, message in (
-            (parquet, shorter, r"block 0 .*the file has changed since training began: it has 4000 rows in 1 row groups"),
+            (parquet, shorter, r"block 1 .*the file has changed since training began: it has 4000 rows in 1 row groups"),
             (feather, shorter, r"block 7 .*the file has changed since training began: it had 5000 rows, and has 4000"),
-            (parquet, lambda path: os.truncate(path, 5000), r"X\.parquet, block 0 .*[Pp]arquet")):
+            (parquet, damaged, r"X\.parquet, block 1 .*[Pp]arquet")):
         path = make(tmp_path)
-        error = middle_of_a_pass(scanned(path, 50_000), lambda path=path, change=change: change(path))
-        assert type(error) is ValueError
-        assert re.search(message, str(error)), error
+        stream = scanned(path, 50_000)
+        change(path)
+        with pytest.raises(ValueError, match=message):
+            copied(stream)
 
 
 @pytest.mark.parametrize(("then", "message"), [
@@ -693,7 +754,7 @@ def test_an_error_of_somebodys_own_stays_as_it_is():
         yield X[:1000]
 
     stream = scanned(blocks, 80_000)
-    with pytest.raises(LookupError, match="^the database is gone$") as e:
+    with pytest.raises(LookupError, match=r"^the database is gone") as e:
         copied(stream)
     assert e.value.__notes__ == ["raised by the source of a stream, at block 1 (from row 1000 on)"]
 

@@ -156,10 +156,11 @@ def choose(name: str, X: Any, steps: float) -> str:
         return name
     if _reason_why_not(_TABLE["fused"]) is not None:
         return "numpy"
-    if _is_compiled("fastlr.backends.numba_fused", X):
-        return "fused"
     a_step = _SCIPY_STEP + _SCIPY_ELEMENT * X.size if isinstance(X, Csr) else _NUMPY_STEP + _NUMPY_ELEMENT * X.size
-    if not _numba_pays("training", steps * a_step):
+    seconds = steps * a_step
+    if seconds < _NUMBA_START and _is_compiled("fastlr.backends.numba_fused", X):
+        return "fused"
+    if not _numba_pays("training", seconds):
         return "numpy"
     return "fused" if _loads_fused() else "numpy"
 
