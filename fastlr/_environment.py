@@ -47,7 +47,8 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                 model = train(X, y, backend=name, solver="newton", l2=1.0, max_iter=1, tol=0.0, n_threads=n_threads)
             if is_compiled:
                 A, _ = _check.matrix(X)
-                backends.compiled_predictor().predict(A, np.empty(0), np.append(model.w, model.b), True)
+                offset = _check.vector_of_offsets(None, _ROWS)
+                backends.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 
 
@@ -63,8 +64,9 @@ def _examples_of(kind: str) -> Iterator[Any]:
         for n in (4, 32, 3200):
             stored = min(n, 16)             # in a row
             apart = n // stored
-            indices = np.arange(_ROWS)[:, None] % apart + apart * np.arange(stored)
-            parts = rng.random(indices.size), indices.ravel(), stored * np.arange(_ROWS + 1)
+            i, k = np.arange(_ROWS + 1, dtype=np.int32), np.arange(stored, dtype=np.int32)
+            indices = (i[:-1, None] % apart + apart * k).ravel()
+            parts = rng.random(indices.size), indices, stored * i
             yield scipy_sparse.csr_array(parts, shape=(_ROWS, n), dtype=kind.removeprefix("sparse "))
         return
     for order in ("C", "F"):

@@ -47,8 +47,9 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         The kernel.  All compute the same; "auto" is "fused", or "numpy" where starting Numba would take longer than
         training.
     solver : {"auto", "gd", "newton", "lbfgs"}
-        "newton" and "lbfgs" go to the optimum, with Hessians and without; "auto", which is as good as the better of the two,
-        starts from samples of the rows where there are many.  What units the columns are in makes no difference to them.
+        "newton" and "lbfgs" go to the optimum, with Hessians (with their products alone where X is very wide) and without;
+        "auto", which is as good as the better of the two, starts from samples of the rows where there are many.  What units the
+        columns are in makes no difference to them.
         "gd" is the lecture's gradient descent.
     learning_rate : float, optional
         The lecture's alpha, for gradient descent: then exactly `max_iter` updates are made unless `tol` is given too.

@@ -172,6 +172,11 @@ for shape in ((100, 3), (50_000, 10)):
         if shape[0] > 1000:
             compiled = backends._is_compiled("fastlr.backends._compiled_predictions", X)
             assert compiled and backends.predictor(X) is backends.compiled_predictor()
+            for offset in (None, rng.random(shape[0])):
+                model.predict_proba(X, offset), model.predict(X, offset)
+entry = backends.compiled_predictor()._entry
+for dispatcher in (*entry._serial._compiled.values(), *entry._parallel._compiled.values()):
+    assert len(dispatcher.signatures) == 1, dispatcher.signatures
 """
     result = run(code)
     assert result.returncode == 0, result.stderr

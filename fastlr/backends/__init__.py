@@ -135,8 +135,8 @@ _NUMPY_ELEMENT = 2e-9
 _SCIPY_STEP = 5e-5
 _SCIPY_ELEMENT = 7e-10
 # Seconds that NumPy needs more than compiled code for the probabilities of a row; and rows that NumPy predicts as fast.
-_NUMPY_PREDICTED_ROW = 2e-8
-_FEW_ROWS = 1000
+_NUMPY_PREDICTED_ROW = 1e-8
+_FEW_ROWS = 100
 # A process that has lost so much time in NumPy will go on like that.
 _PATIENCE = 0.1
 
