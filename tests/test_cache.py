@@ -277,7 +277,7 @@ def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
 
 # Each kind of known answer, and which arguments are results.
 KNOWN = [(_known_answers.descent, numba_loop._entry, (6, 7, 10)),
-         (_known_answers.hessian, _compiled_hessian._entry._serial, (8,)),
+         (_known_answers.hessian, _compiled_hessian._entry._serial, (9,)),
          (_known_answers.moments, _compiled_moments._entry._serial, (5,)),
          (_known_answers.hessian_product, _compiled_hessian_product._entry._serial, (5,)),
          (_known_answers.predictions, _compiled_predictions._entry._serial, (5, 6)),
