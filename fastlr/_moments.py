@@ -9,7 +9,7 @@ from fastlr.backends._csr import Csr
 
 _BLOCK_BYTES = 1 << 20
 _SMALLEST_SPREAD = 1e-140
-MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
+_MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
 
 
 def _blocks(X: np.ndarray, sample_weight: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -86,9 +86,9 @@ def largest_eigenvalue(X: np.ndarray | Csr, sample_weight: np.ndarray, fit_inter
     beyond, the trace, which is larger by at most the rank of X.
     """
     m, n = X.shape
-    if isinstance(X, Csr) and (m > n or m > MOST_SIDE):
+    if isinstance(X, Csr) and (m > n or m > _MOST_SIDE):
         return _largest_eigenvalue_of_sparse(X, sample_weight if sample_weight.size else np.ones(m), float(fit_intercept))
-    if min(m, n + 1) > MOST_SIDE:
+    if min(m, n + 1) > _MOST_SIDE:
         assert not isinstance(X, Csr)
         return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, sample_weight))
     if m <= n:
@@ -106,7 +106,7 @@ def largest_eigenvalue(X: np.ndarray | Csr, sample_weight: np.ndarray, fit_inter
 
 def _largest_eigenvalue_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> float:
     total = intercept * float(weight.sum())
-    if X.n_columns + 1 > MOST_SIDE:
+    if X.n_columns + 1 > _MOST_SIDE:
         _, values = X.stored()
         return float(X.each(weight) @ np.square(values, dtype=np.float64)) + total
     A = X.scipy()

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _moments, _one_thread
 from fastlr._check import Data
 from fastlr._rows import Count, Gains, Rows, frozen, ordinals_of
 from fastlr.backends import _descent
@@ -95,13 +94,8 @@ class Parts:
         return _descent.descend(self.cost_gradient, (), theta, previous, rule, record)
 
     def largest_eigenvalue(self, fit_intercept: bool) -> float:
-        """At most a ninth above it for up to 1024 columns; beyond, the trace."""
-        n = self.shape[1]
-        if n < _moments.MOST_SIDE:
-            size = n + 1 if fit_intercept else n
-            return 4.0 * _one_thread.largest_eigenvalue(self.hessian(np.zeros(n + 1), np.zeros(n))[:size, :size])   # a' = 1/4
-        _, squares = self.moments(np.zeros(n))
-        return float(squares.sum()) + fit_intercept * self.count.total
+        """The sum of those of the parts, which that of the sum is never above."""
+        return float(self.reduce(operator.add, "largest_eigenvalue", fit_intercept))
 
     def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
         gains: tuple[Gains, ...] = self.reduce(_all_together, "gains", *directions)

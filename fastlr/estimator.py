@@ -153,8 +153,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ConvergenceWarning, SeparationWarning
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
-        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            _refuse_dask(name, value)
+        _refuse_dask(X=X, y=y, sample_weight=sample_weight)
         options = self._train_options()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         _refuse_other_than_binary("y", y)
@@ -223,8 +222,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         >>> classifier.n_samples_seen_, round(float(classifier.score(X[500:], y[500:])), 2)
         (500, 0.97)
         """
-        for name, value in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            _refuse_dask(name, value)
+        _refuse_dask(X=X, y=y, sample_weight=sample_weight)
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
                              "label to weight")
@@ -304,7 +302,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _as_it_stands(self, X: Any) -> tuple[fastlr.Model, Any]:
         """`model_` with the parameters that the attributes hold, and X checked."""
         check_is_fitted(self)
-        _refuse_dask("X", X)
+        _refuse_dask(X=X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None), X
 
@@ -330,11 +328,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _refuse_dask(name: str, value: Any) -> None:
+def _refuse_dask(**given: Any) -> None:
     """scikit-learn's checks would bring it into memory, whole and without a word."""
-    if _check.is_dask(value):
-        raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
-                        f"Dask collections where they lie, or pass {name}.compute()")
+    for name, value in given.items():
+        if _check.is_dask(value):
+            raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
+                            f"Dask collections where they lie, or pass {name}.compute()")
 
 
 def _refuse_other_than_binary(name: str, y: Any) -> None:

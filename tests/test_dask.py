@@ -326,6 +326,7 @@ REFUSED = {
     "score": (lambda: fastlr.train(X, Y, backend="numpy").score(cut(X), Y), TypeError, r"^X is a Dask collection, and score"),
     "the estimator": (lambda: fastlr.LogisticRegression().fit(cut(X), Y), TypeError, r"^X is a Dask collection, and Logistic"),
     "y of the estimator": (lambda: fastlr.LogisticRegression().fit(X, cut(Y)), TypeError, r"^y is a Dask collection, and L"),
+    "a batch of the estimator": (lambda: fastlr.LogisticRegression().partial_fit(cut(X), Y), TypeError, r"^X is a Dask coll"),
     "the estimator's predict": (lambda: fastlr.LogisticRegression().fit(X, Y).predict(cut(X)), TypeError,
                                 r"^X is a Dask collection, and LogisticRegression takes"),
 }

@@ -63,6 +63,17 @@ def test_every_backend_in_blocks(backend, dtype, memory, tmp_path):
         assert model.converged == in_memory.converged
 
 
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gradient_descent_without_a_learning_rate_never_rises(fit_intercept, tmp_path):
+    """Its step is 1/L; offsets make the curvature at any one point smaller than L."""
+    X, y, *_ = problem(M, N, scale=3.0)
+    given = {"solver": "gd", "offset": np.full(M, 6.0), "max_iter": 30, "tol": 0.0, "fit_intercept": fit_intercept}
+    model = fastlr.train(fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW), y, **given)
+    in_memory = fastlr.train(X, y, **given)
+    assert (np.diff([*model.costs, model.cost]) < 0.0).all()
+    assert 0.8 < model.history.step[0] / in_memory.history.step[0] <= 1.0 + 1e-9
+
+
 def test_what_else_is_asked_of_a_stream(tmp_path):
     """The summary, one gradient, a callback, and names."""
     pd = pytest.importorskip("pandas")
