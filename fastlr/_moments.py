@@ -9,7 +9,7 @@ from fastlr.backends._csr import Csr
 
 _BLOCK_BYTES = 1 << 20
 _SMALLEST_SPREAD = 1e-140
-_MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
+MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
 
 
 def _blocks(X: np.ndarray, sample_weight: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -86,27 +86,35 @@ def largest_eigenvalue(X: np.ndarray | Csr, sample_weight: np.ndarray, fit_inter
     beyond, the trace, which is larger by at most the rank of X.
     """
     m, n = X.shape
-    if isinstance(X, Csr) and (m > n or m > _MOST_SIDE):
+    if isinstance(X, Csr) and (m > n or m > MOST_SIDE):
         return _largest_eigenvalue_of_sparse(X, sample_weight if sample_weight.size else np.ones(m), float(fit_intercept))
-    if min(m, n + 1) > _MOST_SIDE:
-        assert not isinstance(X, Csr)
-        return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, sample_weight))
-    if m <= n:
+    if min(m, n + 1) <= MOST_SIDE and m <= n:
         root = np.sqrt(sample_weight)[:, None] if sample_weight.size else 1.0
-        gram = (gram_of_rows(X) + float(fit_intercept)) * (root * np.transpose(root))
-    else:
-        assert not isinstance(X, Csr)
-        gram = np.zeros((n + 1, n + 1))
-        for block, weight in _blocks(X, sample_weight):
-            rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
-            rows *= np.sqrt(weight)[:, None]
-            gram += rows.T @ rows
-    return _one_thread.largest_eigenvalue(gram)
+        return _one_thread.largest_eigenvalue((gram_of_rows(X) + float(fit_intercept)) * (root * np.transpose(root)))
+    assert not isinstance(X, Csr)
+    if min(m, n + 1) > MOST_SIDE:
+        return trace(X, sample_weight, fit_intercept)
+    return _one_thread.largest_eigenvalue(gram_of_columns(X, sample_weight, fit_intercept))
+
+
+def gram_of_columns(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> np.ndarray:
+    """sum_i s_i [x_i, 1] [x_i, 1]^T, (n + 1, n + 1) float64; zeros in place of the ones without intercept."""
+    gram = np.zeros((X.shape[1] + 1, X.shape[1] + 1))
+    for block, weight in _blocks(X, sample_weight):
+        rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
+        rows *= np.sqrt(weight)[:, None]
+        gram += rows.T @ rows
+    return gram
+
+
+def trace(X: np.ndarray, sample_weight: np.ndarray, fit_intercept: bool) -> float:
+    """That of `gram_of_columns`."""
+    return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, sample_weight))
 
 
 def _largest_eigenvalue_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> float:
     total = intercept * float(weight.sum())
-    if X.n_columns + 1 > _MOST_SIDE:
+    if X.n_columns + 1 > MOST_SIDE:
         _, values = X.stored()
         return float(X.each(weight) @ np.square(values, dtype=np.float64)) + total
     A = X.scipy()

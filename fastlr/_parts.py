@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlr import _one_thread
 from fastlr._check import Data
 from fastlr._rows import Count, Gains, Rows, frozen, ordinals_of
 from fastlr.backends import _descent
@@ -94,8 +95,8 @@ class Parts:
         return _descent.descend(self.cost_gradient, (), theta, previous, rule, record)
 
     def largest_eigenvalue(self, fit_intercept: bool) -> float:
-        """The sum of those of the parts, which that of the sum is never above."""
-        return float(self.reduce(operator.add, "largest_eigenvalue", fit_intercept))
+        squares = self.reduce(operator.add, "squares", fit_intercept)
+        return _one_thread.largest_eigenvalue(squares) if np.ndim(squares) else float(squares)
 
     def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
         gains: tuple[Gains, ...] = self.reduce(_all_together, "gains", *directions)

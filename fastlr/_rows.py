@@ -176,6 +176,13 @@ class Rows:
         """An upper bound of that of sum_i s_i [x_i, 1] [x_i, 1]^T."""
         return _moments.largest_eigenvalue(self._data.X, self._data.sample_weight, fit_intercept)
 
+    def squares(self, fit_intercept: bool) -> Any:
+        """That sum itself, or its trace where it would be too large, for parts of dense X."""
+        X = self._data.X
+        assert not isinstance(X, Csr)
+        square = _moments.gram_of_columns if X.shape[1] < _moments.MOST_SIDE else _moments.trace
+        return square(X, self._data.sample_weight, fit_intercept)
+
     @once
     def count(self) -> Count:
         """How many rows there are, by weight."""

@@ -241,7 +241,10 @@ def test_predictions_are_dask_arrays(name):
         assert isinstance(found, da.Array)
         right = predict(X, OFFSET)
         assert (found.shape, found.dtype) == (right.shape, right.dtype)
-        assert np.array_equal(found.compute(), right)
+        if name == "predict":
+            assert np.array_equal(found.compute(), right)
+        else:                                       # short parts are NumPy's, and long ones compiled
+            np.testing.assert_allclose(found.compute(), right, rtol=1e-12)
     with pytest.raises(ValueError, match="X has 29 features, and the model was trained on 30"):
         predict(da.from_array(X[:, 1:], chunks=1000), OFFSET)
     with pytest.raises(ValueError, match="predicting needs one too"):
