@@ -118,7 +118,7 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
         if _sparse.is_scipy(X):
             refuse_shape(X.shape, n_features)
             return _sparse.csr(X), None
-        _refuse_what_comes_later("X", X)
+        _refuse_other_collections("X", X)
         found = _column_names(X)
         if names is not None and found is not None and found != names:
             raise ValueError(_column_mismatch(found, names))
@@ -162,18 +162,26 @@ def kernel_dtype(dtype: np.dtype) -> np.dtype:
 _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
 
 
-def _refuse_what_comes_later(name: str, value: Any) -> None:
+def _refuse_other_collections(name: str, value: Any) -> None:
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         package = type(value).__module__.partition(".")[0]
         way_out = "pass a scipy.sparse.csr_array" if name == "X" else f"pass {name}.toarray()"
         raise NotImplementedError(f"{name} is sparse ({package}'s {type(value).__name__}), which fastlr can't use; {way_out}")
     if is_dask(value):
         raise TypeError(f"{name} is a Dask collection, and X is not; pass {name}.compute(), or X as a Dask collection too")
+    if is_stream(value):
+        raise TypeError(f"{name} is a Stream, which train and cost_and_gradient read as X; predict from a memory map "
+                        "(np.load(path, mmap_mode='r')), block by block, or with the command fastlr predict")
 
 
 def is_dask(value: Any) -> bool:
     """Whether it is one of Dask's collections."""
     return type(value).__module__.partition(".")[0] in ("dask", "dask_expr")
+
+
+def is_stream(value: Any) -> bool:
+    """Whether `fastlr.stream` has made it."""
+    return type(value).__module__ == "fastlr._stream"
 
 
 def _refuse_dates(name: str, value: Any) -> None:
@@ -290,7 +298,7 @@ def _frozen(A: np.ndarray) -> np.ndarray:
 
 def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     """An array (m,) of whatever dtype."""
-    _refuse_what_comes_later(name, value)
+    _refuse_other_collections(name, value)
     A = _as_array(name, value)
     if A.ndim == 2 and A.shape[1] == 1:
         A = A[:, 0]

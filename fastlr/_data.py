@@ -41,7 +41,7 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
 
 def _streamed(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, Any, Any, Any, Any] | None:
     """X, names and vectors of a stream that has been scanned; None for X in memory."""
-    if not (isinstance(X, (str, os.PathLike, np.memmap)) or type(X).__module__ == "fastlr._stream"):
+    if not (isinstance(X, (str, os.PathLike, np.memmap)) or _check.is_stream(X)):
         return None
     from fastlr._stream import Stream, stream
     from fastlr._streamed import Streamed

@@ -100,6 +100,16 @@ def test_what_else_is_asked_of_a_stream(tmp_path):
     np.testing.assert_allclose(named.w, in_memory.w, rtol=1e-7)
 
 
+def test_predictions_are_not_made_of_streams(tmp_path):
+    X, y, *_ = problem(M, N)
+    stream = fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW)
+    model = fastlr.train(stream, y, max_iter=2, tol=0.0)
+    for predict in (model.predict, model.predict_proba, model.decision_function):
+        with pytest.raises(TypeError, match=r"X is a Stream, .* predict from a memory map"):
+            predict(stream)
+    np.testing.assert_allclose(model.predict_proba(np.load(tmp_path / "X.npy", mmap_mode="r")), model.predict_proba(X))
+
+
 def test_separated_classes_in_blocks(tmp_path):
     X, _, w, b = problem(M, N)
     with pytest.warns(fastlr.SeparationWarning):
