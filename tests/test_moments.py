@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import fastlr
 from fastlr import _check, backends
 from fastlr._objective import Objective
 from tests.problems import problem, weights
@@ -114,3 +115,16 @@ def test_trainings_do_not_wait_for_the_moments_of_another():
             go_on.set()
         waiting.result()
     assert second.standardisation is second.standardisation
+
+
+@pytest.mark.parametrize("spoil", ["a row without weight", "a constant column"])
+def test_values_that_hide_from_the_moments_are_refused(backend, spoil):
+    """Those that are finite, and too large to square."""
+    X, y, *_ = problem(60, 3)
+    s = np.ones(60)
+    if spoil == "a row without weight":
+        X[7, 1], s[7] = 1e152, 0.0
+    else:
+        X[:, 1] = 1e152
+    with pytest.raises(ValueError, match=r"beyond 1e\+150 in magnitude.*column 1"):
+        fastlr.train(X, y, sample_weight=s, backend=backend)

@@ -1,12 +1,15 @@
 """Training on a stream: the same sums, block by block, and so the same model."""
 
+import functools
 import os
 
 import numpy as np
 import pytest
 
 import fastlr
-from fastlr import _standardised, solvers
+from fastlr import _data, _standardised, backends, solvers
+from fastlr._objective import Objective
+from fastlr._rows import Count, Gains
 from fastlr.backends import _pieces
 from tests.problems import problem, weights
 
@@ -136,6 +139,32 @@ def test_values_that_change_in_the_middle(solver, change, message, tmp_path):
         fastlr.train(fastlr.stream(path, memory=4 * 512 * ROW), y, solver=solver, callback=spoil)
 
 
+def test_values_that_change_before_samples_are_taken(tmp_path):
+    X, y, *_ = problem(M, N)
+    path = saved(tmp_path, X)
+    data = _data.data(fastlr.stream(path, memory=4 * 512 * ROW), y, None, None, None)
+    objective = Objective(backends.load("numpy"), data, 0.0, "mean", True, 1)
+    assert [J.shape for J in objective.samples([300, 700])] == [(300, N), (700, N)]
+    np.load(path, mmap_mode="r+")[4_321, 2] = np.nan
+    with pytest.raises(ValueError, match=r"block 8 .* has changed.*nan at row 4321"):
+        list(objective.samples([300]))
+
+
+def test_counts_and_gains_of_parts_add_up():
+    _, y, *_ = problem(M, N)
+    s, z = weights(M)
+    rows = [slice(0, 1000), slice(1000, 1010), slice(1010, M)]
+    s[1000:1005], s[3000] = 0.0, 9.0
+    for weight in (s, np.empty(0)):
+        parts = [Count.of(y[part], weight[part]) for part in rows]
+        np.testing.assert_allclose(functools.reduce(Count.together, parts), Count.of(y, weight), rtol=1e-12)
+        assert Count.of(y[:3], np.zeros(3)).together(Count.of(y, weight)).lightest == Count.of(y, weight).lightest
+    for sign in (1.0, -1.0):                    # the largest first, and last
+        z = sign * np.sort(z)
+        parts = [Gains.of(z[part]) for part in rows]
+        np.testing.assert_allclose(functools.reduce(Gains.together, parts), Gains.of(z), rtol=1e-12)
+
+
 def test_a_file_that_shrinks_in_the_middle(tmp_path):
     X, y, *_ = problem(M, N)
     path = saved(tmp_path, X)
@@ -153,6 +182,7 @@ def test_memory_maps(tmp_path, monkeypatch):
     expected = fastlr.train(X, y, tol=1e-12)
     same_model(fastlr.train(np.load(path, mmap_mode="r"), y, tol=1e-12), expected)
     monkeypatch.setattr(_memory, "available", lambda: X.nbytes)
+    same_model(fastlr.train(np.load(path, mmap_mode="c"), y, tol=1e-12), expected)          # may differ from its file
     for given in (np.load(path, mmap_mode="r"), path, tmp_path / "X.npy"):
         model = fastlr.train(given, y, tol=1e-12)
         assert len(model._training.data.X.stream.ranges) > 1
