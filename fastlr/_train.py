@@ -38,11 +38,14 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         float32, uint8, int8, int16 and bool are taken as they are, in C or Fortran order (the course's (n, m) array goes
         in as X.T); other numbers are converted.  SciPy's sparse matrices are trained on what is stored, never dense: CSR of
         float64 or float32 as it is, other formats and numbers converted to it.  All arithmetic is float64.
+        What is larger than memory is a Stream (see `fastlr.stream`), or what becomes one: the path of an .npy file or of a
+        table, and a memory map of more than half of the memory there is.
         Dask arrays and DataFrames (pip install fastlr[dask]) stay where they are: every step is one graph of a task a part.
         Persist them if they fit into the cluster's memory, as otherwise every step makes them anew.  y, weights and offset
         may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS where a worker has that set.
     y : array_like, (m,)
-        Two labels of any kind; in sorted order they are 0 and 1 inside.
+        Two labels of any kind; in sorted order they are 0 and 1 inside.  For a table the name of its column (`sample_weight` and
+        `offset` likewise); None for a stream of (X, y) blocks.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
         The kernel.  All compute the same; "auto" is "fused", or "numpy" where starting Numba would take longer than
         training.
@@ -91,7 +94,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         Input that can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        What is planned and not there yet.
+        Sparse data that is not SciPy's, or that is in blocks of a stream or in Dask's.
 
     Warns
     -----
