@@ -1,6 +1,7 @@
 """`pytest --backend numpy,fused` narrows the tests that take a backend to these."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ def pytest_generate_tests(metafunc):
     for argument, all_of_them in (("backend", BACKENDS), ("compiled", COMPILED)):
         if argument in metafunc.fixturenames:
             metafunc.parametrize(argument, [name for name in all_of_them if name in chosen])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_interrupts():
+    """Also where the tests run in the background of a shell, which has SIGINT ignored, here and in children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

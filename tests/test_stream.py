@@ -445,15 +445,6 @@ def test_reading_goes_ahead(tmp_path):
             assert given == [0, 1, 2]
 
 
-@pytest.fixture
-def ctrl_c_interrupts():
-    """Also where the tests run in the background of a shell, which has SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_while_a_block_is_waited_for(monkeypatch):
     monkeypatch.setattr(_read_ahead, "_PATIENCE", 0.01)
     over = threading.Event()
