@@ -37,11 +37,12 @@ def same_model(a, b):
 
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("solver", solvers.NAMES)
-def test_the_same_bits_as_in_memory(solver, order, short_pieces, tmp_path):
+@pytest.mark.parametrize("name", ["parallel", "fused"])
+def test_the_same_bits_as_in_memory(name, solver, order, short_pieces, tmp_path):
     X, y, *_ = problem(M, N, order=order)
     s, o = weights(M)
     for given in ({}, {"sample_weight": s, "offset": o, "l2": 1e-3, "tol": 1e-6}):
-        given = {"solver": solver, "backend": "fused", "learning_rate": 1.0 if solver == "gd" else None, "tol": 1e-8} | given
+        given = {"solver": solver, "backend": name, "learning_rate": 1.0 if solver == "gd" else None, "tol": 1e-8} | given
         in_memory = fastlr.train(X, y, **given)
         stream = fastlr.stream(saved(tmp_path, X), memory=6 * 1024 * ROW)
         same_model(fastlr.train(stream, y, **given), in_memory)

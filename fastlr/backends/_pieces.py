@@ -12,8 +12,8 @@ FEWEST = 512                    # rows, so that threads have something to share
 def pieces(X: Any) -> list[tuple[int, int]]:
     """First row of each piece, and the row behind its last; one piece for X of ordinary size.
 
-    The pieces depend on shape, dtype and size of X alone.  Sums over pieces are added, so that X in parts that are its pieces
-    (see `fastlr._parts`) has the same bits.
+    The pieces depend on shape, dtype and size of X alone.  Compiled kernels add sums over pieces, so that theirs over
+    X in parts that are its pieces (see `fastlr._parts`) have the same bits.
     """
     return shorter_pieces(0, X.shape[0], _BYTES // bytes_a_row(X))
 
