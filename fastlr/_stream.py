@@ -16,9 +16,11 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     """X for `train` and `cost_and_gradient` that is read a block of rows at a time, because it is larger than memory.
 
     Training passes over the blocks several times.  While one is computed on, the next is read.  What fits into `memory` is
-    kept there, and read once.  The first pass checks every number.  The model is
-    that of the array in memory, up to rounding; by "parallel" and "fused" to the last bit, if the blocks are those of 256 MB into
-    which an array is cut as well.  They are if `memory` holds two of them and the samples; otherwise blocks are shorter.
+    kept there, and read once.  The first pass checks every number.
+
+    The model is that of the array in memory, up to rounding; by "parallel" and "fused" to the last bit, if the blocks are those
+    of 256 MB into which an array is cut as well.  They are if `memory` holds two of them and the samples; otherwise blocks are
+    shorter.
 
     Parameters
     ----------
