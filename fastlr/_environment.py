@@ -45,6 +45,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
         for X in _examples_of(kind):
             for n_threads in (None, 1):
                 model = train(X, y, backend=name, solver="newton", l2=1.0, max_iter=1, tol=0.0, n_threads=n_threads)
+                train(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
             if is_compiled:
                 A, _ = _check.matrix(X)
                 offset = _check.vector_of_offsets(None, _ROWS)

@@ -45,11 +45,22 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     The row with the largest weight is at most sqrt(m) deviations from the mean, so that squares around it lose at most
     m eps of the variance, however large the mean is.
     """
+    center, spread, constant = _spread(pivot, first, second, total, fit_intercept)
+    return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
+
+
+def has_constant_columns(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float, fit_intercept: bool) -> bool:
+    """Whether a column counts as constant in `standardisation`."""
+    return bool(_spread(pivot, first, second, total, fit_intercept)[2].any())
+
+
+def _spread(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float,
+            fit_intercept: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Center and deviation of every column, and whether it is constant."""
     shift, square = first / total, second / total
     center = pivot + shift if fit_intercept else np.zeros(pivot.size)
     spread = np.sqrt(np.maximum(square - shift ** 2 if fit_intercept else square, 0.0))
-    constant = spread <= np.maximum(1e-12 * np.abs(center), _SMALLEST_SPREAD)
-    return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
+    return center, spread, spread <= np.maximum(1e-12 * np.abs(center), _SMALLEST_SPREAD)
 
 
 def gram_of_rows(X: np.ndarray | Csr) -> np.ndarray:

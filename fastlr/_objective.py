@@ -23,6 +23,7 @@ from fastlr._rows import Gains, Rows, once
 from fastlr.backends import _descent
 from fastlr.backends._descent import Rule
 
+_SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 _MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
 
 
@@ -44,6 +45,8 @@ class Objective:
     def __init__(self, backend: ModuleType, data: Data, l2: float, reduction: str, fit_intercept: bool, n_threads: int) -> None:
         rows = data.X.rows(backend, data, n_threads) if isinstance(data.X, InParts) else Rows(backend, data, n_threads)
         self._rows, unit = _with_moderate_weights(rows)
+        self._all_rows = self._rows             # of which there may be samples
+        self._known: tuple[np.ndarray, float, np.ndarray] | None = None
         total = self._rows.count.total
         scale, to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * total))
         self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)
@@ -56,15 +59,28 @@ class Objective:
         other = copy.copy(self)
         for name in ("rate", "moments", "standardisation"):        # if they have been computed
             other.__dict__.pop(name, None)
-        other._rows, other.rule = rows, self.rule._replace(scale=scale)
+        other._rows, other.rule, other._known = rows, self.rule._replace(scale=scale), None
         return other
 
     def cost_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """J at theta and its gradient (n + 1,)."""
+        known, self._known = self._known, None
+        if known is not None and np.array_equal(theta, known[0]):
+            return known[1:]
         grad = np.empty(self.n_parameters)
         with np.errstate(over="ignore", invalid="ignore"):      # a cost that is not finite is the solver's to judge
             loss = self._rows.cost_gradient(theta, grad)
             return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
+
+    def first_read(self, theta: np.ndarray) -> None:
+        """Compute the moments, and in the same read of X what `cost_gradient` is asked next, if that is at theta."""
+        if "moments" in self.__dict__:
+            return
+        pivot = self._pivot()
+        with np.errstate(over="ignore", invalid="ignore"):
+            loss, grad, first, second = self._rows.first_read(theta, pivot)
+            self.__dict__["moments"] = self._finite(pivot, first, second)
+            self._known = theta, _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         """At most `len(record)` steps of gradient descent in place; see `_descent.descend`."""
@@ -92,11 +108,6 @@ class Objective:
 
         return product, self.rule.scale * diagonal
 
-    @property
-    def has_newton(self) -> bool:
-        """Whether the backend makes all of Newton's updates in one call."""
-        return isinstance(self._rows, Rows) and self._rows.has_newton
-
     def newton(self, *arguments: Any) -> Any:
         """The backend's Newton's method, see `fastlr.backends`."""
         assert isinstance(self._rows, Rows)
@@ -110,8 +121,18 @@ class Objective:
     @once
     def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A pivot, and the weighted sums of x - pivot and of its square, each (n,)."""
-        pivot = self._rows.heaviest() if self.rule.intercept else np.zeros(self.n_parameters - 1)
-        return pivot, *self._rows.moments(pivot)
+        pivot = self._pivot()
+        return self._finite(pivot, *self._rows.moments(pivot))
+
+    def _pivot(self) -> np.ndarray:
+        return self._rows.heaviest() if self.rule.intercept else np.zeros(self.n_parameters - 1)
+
+    def _finite(self, pivot: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The moments; unless they show that all of X is finite and can be squared, it is looked through for what is not."""
+        lightest = self._rows.count.lightest
+        if not (np.abs(pivot).max() <= 0.5 * LARGEST and second.max() <= 0.1 * lightest * LARGEST ** 2):
+            self._all_rows.refuse_not_finite()
+        return pivot, first, second
 
     @once
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
@@ -121,15 +142,11 @@ class Objective:
     def refuse_not_finite(self, moments_are_needed: bool) -> None:
         """Raise ValueError, with the place, where X holds values that are not finite or too large to square.
 
-        Such values show in the moments, which cost a read by all threads: only if these leave a doubt, or nobody needs them, X
-        is looked through for it.
+        Such values show in the moments, as soon as somebody needs them: only where nobody does, or some rows don't count, X is
+        looked through for it.
         """
-        count = self._rows.count
-        if moments_are_needed and count.rows == self.shape[0]:
-            pivot, _, squares = self.moments
-            if np.abs(pivot).max() <= 0.5 * LARGEST and squares.max() <= 0.1 * count.lightest * LARGEST ** 2:
-                return
-        self._rows.refuse_not_finite()
+        if not moments_are_needed or self._rows.count.rows < self.shape[0]:
+            self._rows.refuse_not_finite()
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""
@@ -138,6 +155,24 @@ class Objective:
     def lipschitz(self) -> float:
         """A constant L such that a step of 1/L never makes J larger."""
         return 0.25 * self.rule.scale * self._rows.largest_eigenvalue(bool(self.rule.intercept)) + self.rule.l2   # sigma' <= 1/4
+
+    def null_model(self) -> np.ndarray:
+        """The best theta with w = 0: b = log(p / (1 - p)), where there is an intercept and no offset, and else zeros."""
+        theta = np.zeros(self.n_parameters)
+        if self.rule.intercept and not self.has_offset:
+            theta[-1] = math.log(self.rate / (1.0 - self.rate))
+        return theta
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the backend makes all of Newton's updates in one call, and that is faster than going step by step."""
+        m, n = self.shape
+        return m * n * n <= _SMALL and isinstance(self._rows, Rows) and self._rows.has_newton
+
+    @property
+    def has_constant_columns(self) -> bool:
+        """Whether some column does not vary."""
+        return _moments.has_constant_columns(*self.moments, self._rows.count.total, bool(self.rule.intercept))
 
     # ---- the data ---------------------------------------------------------------------------------------------------
 

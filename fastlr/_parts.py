@@ -91,6 +91,10 @@ class Parts:
         first, second = self.reduce(_added, "moments", pivot)
         return first, second
 
+    def first_read(self, theta: np.ndarray, pivot: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        loss, grad, first, second = self.reduce(_added, "first_read", theta, pivot)
+        return float(loss), grad, first, second
+
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         return _descent.descend(self.cost_gradient, (), theta, previous, rule, record)
 

@@ -16,10 +16,10 @@ from fastlr._check import Data, refuse_not_finite
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._csr import Csr, bytes_a_row
 from fastlr.backends._descent import Rule
-from fastlr.backends._forks import imported
 
 _Value = TypeVar("_Value")
 
+_GOLDEN_RATIO = 0.5 * (5.0 ** 0.5 - 1.0)
 _MOST_BYTES = 1 << 26           # of a sample, which is a copy
 
 
@@ -146,6 +146,15 @@ class Rows:
         """(n,) each."""
         first, second = self._optional("moments")(pivot)
         return first, second
+
+    def first_read(self, theta: np.ndarray, pivot: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """Loss, gradient and moments, which take one read of X together where the backend can do that."""
+        together = getattr(self._backend, "cost_gradient_and_moments", None)
+        if together is None:
+            return *self.loss_and_gradient(theta), *self.moments(pivot)
+        grad = np.empty_like(theta)
+        loss, first, second = together(*self._prepared, theta, pivot, grad)
+        return loss, grad, first, second
 
     def _optional(self, name: str) -> Callable[..., Any]:
         """What the backend has under a name, or NumPy's in its place."""
@@ -296,9 +305,12 @@ def without_features(data: Data) -> Rows:
 
 
 def ordinals_of(size: int, m: int) -> np.ndarray:
-    """So many of 0..m - 1, in order and spread evenly; which ones depends on the numbers alone."""
-    steps = np.arange(size) + imported("numpy.random").default_rng(0).random(size)
-    return (steps * (m / size)).astype(np.intp)
+    """So many of 0..m - 1, in order and spread evenly; which ones depends on the numbers alone.
+
+    One in each stretch of m / size, at a place that a multiple of the golden ratio gives: no period of the data lasts there.
+    """
+    steps = np.arange(size)
+    return ((steps + steps * _GOLDEN_RATIO % 1.0) * (m / size)).astype(np.intp)
 
 
 def frozen(A: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 
@@ -21,7 +22,6 @@ _EPS = float(np.finfo(float).eps)
 _ROUNDING = 1e-12               # of J, relative
 MOST_SIDE = 10_000              # features, beyond which a Hessian is out of proportion,
 _MOST_SPARSE_SIDE = 3000        # and to a sparse X
-_SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
 
 
 class Standardised:
@@ -43,8 +43,14 @@ class Standardised:
         self._all_rows, self._all_stored = objective.shape[0], objective.stored
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
+        self._certificate: tuple[np.ndarray, np.ndarray] | None = None
         self.uncertainty = 0.0
         """Relative variance of the Hessian: features a row of a sample, 0 for all rows."""
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether J is that of a sample."""
+        return self.uncertainty > 0.0
 
     def u_of(self, theta: np.ndarray) -> np.ndarray:
         """The coordinates (n + 1,) of theta."""
@@ -66,7 +72,11 @@ class Standardised:
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """What `tol` bounds."""
-        return float(np.abs(grad).max()) * self.objective.rule.to_mean
+        largest = float(np.abs(grad).max())
+        if self._certificate is not None:
+            ratio, shift = self._certificate
+            largest = max(abs(float(grad[-1])), float(np.abs(ratio * grad[:-1] + shift * grad[-1]).max()))
+        return largest * self.objective.rule.to_mean
 
     def hessian(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives of J at u, (n + 1, n + 1)."""
@@ -89,24 +99,27 @@ class Standardised:
 
         return product, diagonal * self._scales ** 2 + self._penalty
 
-    def null_model(self) -> np.ndarray:
-        """The best of the models with w = 0: c = log(p / (1 - p)), where there is an intercept and no offset."""
-        u = np.zeros(self._penalty.size)
-        if self.objective.rule.intercept and not self.objective.has_offset:
-            u[-1] = math.log(self.objective.rate / (1.0 - self.objective.rate))
-        return u
+    def on_sample(self, objective: Objective) -> Self:
+        """J on a sample of the rows, in the same coordinates."""
+        sample = copy.copy(self)
+        sample.objective = objective
+        sample.uncertainty = self._spread.size / objective.effective_rows()
+        return sample
 
-    def samples(self, sizes: Sequence[int]) -> Iterator["Standardised"]:
-        """J on so many of the rows, in the same coordinates."""
-        for objective in self.objective.samples(sizes):
-            sample = copy.copy(self)
-            sample.objective = objective
-            sample.uncertainty = self._spread.size / objective.effective_rows()
-            yield sample
+    def certified(self) -> Self:
+        """The same in coordinates that were those of a sample; what `tol` bounds is the gradient in those of all rows."""
+        center, spread = self.objective.standardisation
+        other = copy.copy(self)
+        other._certificate = self._spread / spread, (self._center - center) / spread
+        return other
 
     def sampling_error(self) -> float:
         """By how much J at a sample's optimum is expected to exceed J*."""
         return 0.5 * self.uncertainty / self.objective.rule.to_mean
+
+    def sampling_gradient(self) -> float:
+        """The norm of the gradient that is expected for all rows at a sample's optimum."""
+        return math.sqrt(self.uncertainty / self._spread.size)
 
     def steps_a_hessian(self) -> float:
         """What a Hessian of these rows costs, with its inverse, in steps on all rows (nanoseconds, as measured)."""
@@ -126,11 +139,6 @@ class Standardised:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
         cancelled = float(np.abs(self._shifts * self._scales) @ np.abs(u)) / self.objective.rule.to_mean
         return _ROUNDING * abs(cost) + _EPS * cancelled
-
-    def is_small(self) -> bool:
-        """Whether `newton` is there, and faster than going step by step."""
-        m, n = self.objective.shape
-        return m * n * n <= _SMALL and self.objective.has_newton
 
     def newton(self, u: np.ndarray, ridge: float, tol: float,
                updates: int) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, bool]:
@@ -156,5 +164,9 @@ class Standardised:
 
 def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised, np.ndarray]:
     """The objective in standardised coordinates, and where to start in them: at theta, or at the null model for zeros."""
+    if not theta.any():
+        theta = objective.null_model()
+        if not objective.is_small:
+            objective.first_read(theta)
     problem = Standardised(objective, *objective.standardisation)
-    return problem, problem.u_of(theta) if theta.any() else problem.null_model()
+    return problem, problem.u_of(theta)

@@ -194,7 +194,7 @@ def test_a_gradient_of_exactly_zero_ends_it(solver, kernel):
 def test_steps_whose_gradients_are_too_small_to_square():
     from fastlr.solvers._quasi_newton import Metric
 
-    metric = Metric(lambda g: 0.1 * g, is_diagonal=True)
+    metric = Metric(lambda g: 0.1 * g, is_diagonal=True, expected_rate=0.5)
     metric.learn(np.array([1.0, 0.0]), np.array([1e-200, 0.0]))
     assert np.isfinite(metric.direction(np.array([1e-200, 1e-100]))).all()
 

@@ -82,7 +82,7 @@ def test_line_search_up_the_hill_finds_nothing():
 
 
 def test_memory_makes_a_metric_satisfy_the_secant_equation():
-    metric = Metric(lambda g: 0.3 * g, is_diagonal=False)
+    metric = Metric(lambda g: 0.3 * g, is_diagonal=False, expected_rate=0.5)
     rng = np.random.default_rng(0)
     A = rng.standard_normal((5, 5))
     H = A @ A.T
@@ -139,7 +139,7 @@ def test_newton_in_one_call_is_newton_step_by_step(options, dtype, order):
     options = {key: value for key, value in options.items() if key != "weighted"}
     small, u = standardised(objective("fused", X, y, s, o, **options), np.zeros(7))
     plain, _ = standardised(objective("numpy", X, y, s, o, **options), np.zeros(7))
-    assert small.is_small()
+    assert small.objective.is_small
     for _ in range(4):
         cost, grad = plain.cost_gradient(u)
         p = Metric.hessian(plain, u).direction(grad)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastlr
-from fastlr import _data, _standardised, backends, solvers
+from fastlr import _data, _objective, backends, solvers
 from fastlr._objective import Objective
 from fastlr._rows import Count, Gains
 from fastlr.backends import _pieces
@@ -21,7 +21,7 @@ ROW = 8 * N
 def short_pieces(monkeypatch):
     """Pieces of 1024 rows, five of them, in memory as in a stream, and no problem so small that all of it is compiled."""
     monkeypatch.setattr(_pieces, "_BYTES", 1024 * ROW)
-    monkeypatch.setattr(_standardised, "_SMALL", 0)
+    monkeypatch.setattr(_objective, "_SMALL", 0)
 
 
 def saved(folder, X):
@@ -92,14 +92,14 @@ def test_what_else_is_asked_of_a_stream(tmp_path):
     model = fastlr.train(stream, y, callback=lambda state: seen.append(state.cost) or len(seen) == 2)
     assert len(seen) == model.n_iter == 2
 
-    model, in_memory = fastlr.train(stream, y), fastlr.train(X, y)
+    model, in_memory = fastlr.train(stream, y, tol=1e-10), fastlr.train(X, y, tol=1e-10)
     ours, theirs = model.summary().to_dict(), in_memory.summary().to_dict()
     assert ours.pop("training", 0) == theirs.pop("training", 0)
     np.testing.assert_allclose(model.summary().standard_error, in_memory.summary().standard_error, rtol=1e-9)
     assert model.summary().log_likelihood == pytest.approx(in_memory.summary().log_likelihood, rel=1e-12)
 
     frames = [pd.DataFrame(X[i:i + 1000], columns=list("abcd")) for i in range(0, M, 1000)]
-    named = fastlr.train(fastlr.stream(list(zip(frames, np.split(y, 5), strict=True)), memory=5 * 1000 * ROW), None)
+    named = fastlr.train(fastlr.stream(list(zip(frames, np.split(y, 5), strict=True)), memory=5 * 1000 * ROW), None, tol=1e-10)
     assert named.feature_names == ("a", "b", "c", "d")
     np.testing.assert_allclose(named.w, in_memory.w, rtol=1e-7)
 

@@ -93,7 +93,7 @@ def test_statsmodels(backend, options, fit_intercept):
     o = weights(300)[1] if options.get("offset") else None
     if not fit_intercept:
         X[:, 1] -= 50.0
-    summary = fastlr.train(X, y, backend=backend, sample_weight=s, offset=o, fit_intercept=fit_intercept, tol=1e-11).summary()
+    summary = fastlr.train(X, y, backend=backend, sample_weight=s, offset=o, fit_intercept=fit_intercept, tol=1e-13).summary()
     result = logit(sm.add_constant(X) if fit_intercept else X, y, freq_weights=s, offset=o)
     for own, theirs in ((summary.estimate, result.params), (summary.standard_error, result.bse)):
         np.testing.assert_allclose(own, theirs, rtol=1e-7)

@@ -8,26 +8,39 @@ from numba import prange
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, rows_of
 from fastlr.backends._csr import Csr, with_zeros
-from fastlr.backends._jit import by_layout
+from fastlr.backends._jit import block, by_layout
 from fastlr.backends._pieces import pieces
-from fastlr.backends._products import in_groups
+from fastlr.backends._products import APART
 from fastlr.backends._threads import SerialOrParallel
 
-_ROWS = 512                     # whose weights are at hand
+_ROWS = 512                     # a block; a chunk has a whole number of them
+_LONG = 128                     # numbers in a row that makes a tile of its own
+_SHORT = 64                     # and in a tile of shorter ones, or more
 
 
-def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
-    sum_1, sum_2 = sums[:pivot.size], sums[pivot.size:]
-    together = in_groups(X, weight.size, 4)
-    for i in range(0, together, 4):         # four rows for each time that the sums are loaded
-        x0, x1, x2, x3 = X[start + i], X[start + i + 1], X[start + i + 2], X[start + i + 3]
-        s0, s1, s2, s3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
-        for j in range(pivot.size):
-            mu = pivot[j]
-            d0, d1, d2, d3 = x0[j] - mu, x1[j] - mu, x2[j] - mu, x3[j] - mu
-            sum_1[j] += (s0 * d0 + s1 * d1) + (s2 * d2 + s3 * d3)
-            sum_2[j] += (s0 * d0 * d0 + s1 * d1 * d1) + (s2 * d2 * d2 + s3 * d3 * d3)
-    for i in range(together, weight.size):
+@block
+def _add_tiles(x: Any, tiles: int, is_cached: bool, mu: Any, sum_1: Any, sum_2: Any) -> None:
+    """Sums and squares of x - mu over so many tiles, one after the other, each as long as mu; in groups as in `_products`."""
+    size = mu.size
+    together = tiles - tiles % 4 if is_cached or size * x.itemsize >= APART else 0
+    for tile in range(0, together, 4):      # four for each time that the sums are loaded
+        x0, x1 = x[tile * size:(tile + 1) * size], x[(tile + 1) * size:(tile + 2) * size]
+        x2, x3 = x[(tile + 2) * size:(tile + 3) * size], x[(tile + 3) * size:(tile + 4) * size]
+        for k in range(size):
+            d0, d1, d2, d3 = x0[k] - mu[k], x1[k] - mu[k], x2[k] - mu[k], x3[k] - mu[k]
+            sum_1[k] += (d0 + d1) + (d2 + d3)
+            sum_2[k] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+    for tile in range(together, tiles):
+        x0 = x[tile * size:(tile + 1) * size]
+        for k in range(size):
+            d = x0[k] - mu[k]
+            sum_1[k] += d
+            sum_2[k] += d * d
+
+
+@block
+def _add_weighted_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
+    for i in range(weight.size):
         x, s = X[start + i], weight[i]
         for j in range(pivot.size):
             d = x[j] - pivot[j]
@@ -35,26 +48,54 @@ def _moment_rows(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None
             sum_2[j] += s * d * d
 
 
-def _moment_columns(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
+def _moment_rows(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+    n = pivot.size
+    sum_1, sum_2 = sums[:n], sums[n:]
+    if weight.size:
+        _add_weighted_rows(X, start, weight, pivot, sum_1, sum_2)
+        return
+    if n >= _LONG:
+        _add_tiles(X[start:stop].ravel(), stop - start, is_cached, pivot, sum_1, sum_2)
+        return
+    rows = 8 * max(1, _SHORT // (8 * n))    # a tile: whole vectors, however short a row is
+    mu, tile_1, tile_2 = np.empty((rows, n)), np.zeros((rows, n)), np.zeros((rows, n))
+    for i in range(rows):
+        mu[i] = pivot
+    tiles = (stop - start) // rows
+    _add_tiles(X[start:start + tiles * rows].ravel(), tiles, is_cached, mu.ravel(), tile_1.ravel(), tile_2.ravel())
+    for i in range(rows):
+        for j in range(n):
+            sum_1[j] += tile_1[i, j]
+            sum_2[j] += tile_2[i, j]
+    for i in range(start + tiles * rows, stop):
+        _add_tiles(X[i], 1, is_cached, pivot, sum_1, sum_2)
+
+
+def _moment_columns(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
     sum_1, sum_2 = sums[:pivot.size], sums[pivot.size:]
-    stop = start + weight.size
     for j in range(pivot.size):
         x, mu = X[start:stop, j], pivot[j]
         first = second = 0.0
-        for i in range(weight.size):
-            d = x[i] - mu
-            first += weight[i] * d
-            second += weight[i] * d * d
+        if weight.size:
+            for i in range(x.size):
+                d = x[i] - mu
+                first += weight[i] * d
+                second += weight[i] * d * d
+        else:
+            for i in range(x.size):
+                d = x[i] - mu
+                first += d
+                second += d * d
         sum_1[j] += first
         sum_2[j] += second
 
 
-def _moment_csr(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
+def _moment_csr(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
     n = pivot.size
     sum_1, sum_2, held = sums[:n], sums[n:2 * n], sums[2 * n:]
-    for i in range(weight.size):
-        s = weight[i]
-        for k in range(X.indptr[start + i], X.indptr[start + i + 1]):
+    for i in range(start, stop):
+        s = weight[i - start] if weight.size else 1.0
+        for k in range(X.indptr[i], X.indptr[i + 1]):
             j = np.uintp(X.indices[k])
             d = X.values[k] - pivot[j]
             sum_1[j] += s * d
@@ -62,7 +103,9 @@ def _moment_csr(X: Any, start: int, weight: Any, pivot: Any, sums: Any) -> None:
             held[j] += s
 
 
-_add_moments = by_layout(_moment_rows, _moment_columns, _moment_csr)
+add_moments = by_layout(_moment_rows, _moment_columns, _moment_csr)
+"""add_moments(X, start, stop, weight, pivot, is_cached, sums): of the rows start..stop, which are in cache or not, and whose
+weights are (stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse."""
 
 
 def _moments(X: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
@@ -70,11 +113,9 @@ def _moments(X: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums
     partial = np.zeros((chunks, sums.size))
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, first, last, _ROWS)
-        ones = np.ones(_ROWS)
         for i in range(start, stop, _ROWS):
             j = min(i + _ROWS, stop)
-            weight = sample_weight[i:j] if sample_weight.size else ones[:j - i]
-            _add_moments(X, i, weight, pivot, partial[chunk])
+            add_moments(X, i, j, sample_weight[i:j], pivot, False, partial[chunk])
     for chunk in range(chunks):
         for j in range(sums.size):
             sums[j] += partial[chunk, j]
@@ -86,12 +127,22 @@ _entry = SerialOrParallel(_moments, _known_answers.moments)
 def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
             pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
-    is_sparse = isinstance(X, Csr)
-    sums = np.zeros((3 if is_sparse else 2) * pivot.size)
+    sums = np.zeros(numbers(X))
     for piece in pieces(X):
         of_piece = np.zeros_like(sums)
         _entry(n_threads, X, sample_weight, pivot, *piece, of_piece)
         sums += of_piece
-    if is_sparse:
+    return moments_of(sums, X, sample_weight, pivot)
+
+
+def numbers(X: np.ndarray | Csr) -> int:
+    """How many numbers `add_moments` adds to."""
+    return (3 if isinstance(X, Csr) else 2) * X.shape[1]
+
+
+def moments_of(sums: np.ndarray, X: np.ndarray | Csr, sample_weight: np.ndarray,
+               pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The moments (n,) each, once all rows are added to sums."""
+    if isinstance(X, Csr):
         return with_zeros(sums, pivot, float(sample_weight.sum()) if sample_weight.size else float(X.shape[0]))
     return sums[:pivot.size], sums[pivot.size:]

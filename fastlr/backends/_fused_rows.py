@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends._jit import block, by_layout, helper, shape_of
+from fastlr.backends._jit import block, by_layout, helper
 from fastlr.backends._products import backward, forward
 from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
 
@@ -58,19 +58,25 @@ def _losses(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float
 
 
 @helper
+def add_block(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, first: int, z: Any, loss: Any, sums: Any) -> None:
+    """Forward and backward pass over the rows from `first` on, as many as z and loss have room for; `sums` as below."""
+    n = theta.size - 1
+    last = first + z.size
+    forward(X, first, theta, z)
+    if offset.size:
+        z += offset[first:last]
+    J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
+    backward(X, first, z, sums)
+    sums[n] += db
+    sums[n + 1] += J
+
+
+@helper
 def sums_of_rows(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, rows: int,
                  sums: Any) -> None:
     """Forward and backward pass over the rows start..stop; `sums` (n + 2,) becomes [dw, db, loss]."""
-    _, n = shape_of(X)
-    z_space, loss_space = np.empty(rows), np.empty(rows)
+    z, loss = np.empty(rows), np.empty(rows)
     sums[:] = 0.0
     for first in range(start, stop, rows):
-        last = min(first + rows, stop)
-        z, loss = z_space[:last - first], loss_space[:last - first]
-        forward(X, first, theta, z)
-        if offset.size:
-            z += offset[first:last]
-        J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
-        backward(X, first, z, sums)
-        sums[n] += db
-        sums[n + 1] += J
+        size = min(rows, stop - first)
+        add_block(X, y, sample_weight, offset, theta, first, z[:size], loss[:size], sums)

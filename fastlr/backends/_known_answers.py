@@ -89,13 +89,28 @@ def hessian_product(compiled: Any, X: np.ndarray | Csr) -> bool:
 
 def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
     """Sums and squares of the columns."""
-    y, sample_weight, offset = _rows()
+    _, sample_weight, _ = _rows()
     is_sparse = isinstance(X, Csr)
     pivot, sums = np.full(_N, 2.0), np.zeros((3 if is_sparse else 2) * _N)
     compiled(X, sample_weight, pivot, 0, _M, sums)
+    return _are_moments(sums, X, pivot)
+
+
+def _are_moments(sums: np.ndarray, X: np.ndarray | Csr, pivot: np.ndarray) -> bool:
+    y, sample_weight, offset = _rows()
+    moments = with_zeros(sums, pivot, float(sample_weight.sum())) if isinstance(X, Csr) else (sums[:_N], sums[_N:])
     first, second = _curvature.moments(_known(X), y, sample_weight, offset, pivot)
-    moments = with_zeros(sums, pivot, float(sample_weight.sum())) if is_sparse else (sums[:_N], sums[_N:])
     return _agree((moments[0], first), (moments[1], second))
+
+
+def first_read(compiled: Any, X: np.ndarray | Csr) -> bool:
+    """Loss and gradient beside sums and squares of the columns."""
+    y, sample_weight, offset = _rows()
+    pivot, theta, sums, known = np.full(_N, 2.0), _theta(), np.zeros(_N + 2), np.empty(_N + 1)
+    moments = np.zeros((3 if isinstance(X, Csr) else 2) * _N)
+    compiled(X, y, sample_weight, offset, theta, pivot, 0, _M, sums, moments)
+    loss = numpy_vectorized.cost_gradient(_known(X), y, sample_weight, offset, theta, known)
+    return _are_moments(moments, X, pivot) and _agree((sums[:-1], known), (sums[-1], loss))
 
 
 def predictions(compiled: Any, X: np.ndarray | Csr) -> bool:

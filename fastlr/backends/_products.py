@@ -10,6 +10,7 @@ import numpy as np
 
 from fastlr.backends._jit import by_layout, helper
 
+APART = 12_000                  # bytes, from which on streams of several rows are read as fast as one, see `in_groups`
 
 @helper
 def in_groups(X: Any, rows: int, group: int) -> int:
@@ -20,7 +21,7 @@ def in_groups(X: Any, rows: int, group: int) -> int:
     n = 32 to 1000 in float64, AMD Zen 4).
     """
     bytes_a_row = X.shape[1] * X.itemsize
-    return 0 if 200 <= bytes_a_row < 12_000 else rows - rows % group
+    return 0 if 200 <= bytes_a_row < APART else rows - rows % group
 
 # ---- C order: a row is contiguous, eight rows go together ----------------------------------------------------------
 

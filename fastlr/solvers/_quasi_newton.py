@@ -18,9 +18,9 @@ from fastlr.solvers._line_search import line_search
 
 _MEMORY = 10                    # steps that correct M
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
-_EVIDENCE = 0.25                # of a Hessian's cost has to be spent on steps before one is computed
 _MOST_EVIDENCE = 1000           # steps
 _BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
+_RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
 _WORST_RATE = 0.999             # as good as none
 _MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
 _SMALLEST_TOL = 1e-16           # beyond which tol is out of reach
@@ -35,11 +35,13 @@ class Metric:
         g -> M g before corrections.
     is_diagonal : bool
         Whether `base` stands for a diagonal, whose size the last step has to correct.
+    expected_rate : float
+        By what factor a step shrinks the gradient, as far as can be known beforehand.
     """
 
-    def __init__(self, base: Callable[[np.ndarray], np.ndarray], is_diagonal: bool) -> None:
+    def __init__(self, base: Callable[[np.ndarray], np.ndarray], is_diagonal: bool, expected_rate: float) -> None:
         self._base = base
-        self.is_diagonal = is_diagonal
+        self.is_diagonal, self.expected_rate = is_diagonal, expected_rate
         self._pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
         self._gaps: list[float] = []                # at every point
 
@@ -47,7 +49,7 @@ class Metric:
     def diagonal(cls, problem: Standardised) -> "Metric":
         """From the diagonal of the Hessian at the null model, which costs nothing."""
         inverse = 1.0 / problem.diagonal
-        return cls(lambda g: inverse * g, is_diagonal=True)
+        return cls(lambda g: inverse * g, is_diagonal=True, expected_rate=_RATE_OF_DIAGONAL)
 
     @classmethod
     def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
@@ -56,7 +58,8 @@ class Metric:
         if P is None:
             return cls.diagonal(problem)
         P_transposed = np.ascontiguousarray(P.T)
-        return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)), is_diagonal=False)   # vecdot starts no BLAS threads
+        return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)),         # vecdot starts no BLAS threads
+                   is_diagonal=False, expected_rate=_rate_with_hessian(problem))
 
     def direction(self, grad: np.ndarray) -> np.ndarray:
         """-M grad."""
@@ -89,9 +92,9 @@ class Metric:
         """On the way to another problem."""
         self._gaps = []
 
-    def rate(self, steps_a_hessian: float) -> float:
-        """By what factor a step has been shrinking the gradient, over as many steps as such a decision calls for; 0 before."""
-        steps = max(2 if self.is_diagonal else 1, int(min(_EVIDENCE * steps_a_hessian, _MOST_EVIDENCE)))
+    def rate(self, steps: float) -> float:
+        """By what factor a step has been shrinking the gradient, over so many steps at least; 0 before."""
+        steps = max(2 if self.is_diagonal else 1, math.ceil(min(steps, _MOST_EVIDENCE)))
         if len(self._gaps) <= steps:
             return 0.0
         return (self._gaps[-1] / self._gaps[-1 - steps]) ** (0.5 / steps)
@@ -125,6 +128,7 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         What a Hessian costs; infinity for none.
     """
     metric.forget_rate()
+    evidence = 0.0 if problem.is_sample else steps_a_hessian        # steps on a sample cost next to nothing
     last: tuple[np.ndarray, np.ndarray] | None = None
 
     def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric, np.ndarray]:
@@ -134,7 +138,7 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         last = u, grad
         p = metric.direction(grad)
         metric.arrive(-0.5 * dot(grad, p))
-        if _pays(problem, grad_norm, metric.rate(steps_a_hessian), tol, steps_a_hessian):
+        if hessian_pays(problem, grad_norm, metric.rate(evidence), tol, steps_a_hessian):
             metric = Metric.hessian(problem, u)
             p = metric.direction(grad)
             metric.arrive(-0.5 * dot(grad, p))
@@ -175,10 +179,13 @@ def descent(problem: Standardised, u: np.ndarray,
         u, cost, grad = step.u, step.cost, step.grad
 
 
-def _pays(problem: Standardised, grad_norm: float, rate: float, tol: float, steps_a_hessian: float) -> bool:
-    """Whether a Hessian is cheaper than the steps it saves."""
+def hessian_pays(problem: Standardised, grad_norm: float, rate: float, tol: float, steps_a_hessian: float) -> bool:
+    """Whether a Hessian is cheaper than the steps it saves on the way from a gradient to tol; a rate of 0 is unknown."""
     if rate == 0.0 or grad_norm <= tol:
         return False
     left = math.log(grad_norm / max(tol, _SMALLEST_TOL))
-    rate_with = min(max(_BEST_RATE, math.sqrt(problem.uncertainty)), _WORST_RATE)
-    return left / -math.log(min(rate, _WORST_RATE)) > steps_a_hessian + left / -math.log(rate_with)
+    return left / -math.log(min(rate, _WORST_RATE)) > steps_a_hessian + left / -math.log(_rate_with_hessian(problem))
+
+
+def _rate_with_hessian(problem: Standardised) -> float:
+    return min(max(_BEST_RATE, math.sqrt(problem.uncertainty)), _WORST_RATE)

@@ -11,7 +11,7 @@ import numpy as np
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, newton
-from fastlr.solvers._quasi_newton import Metric, iterates
+from fastlr.solvers._quasi_newton import Metric, hessian_pays, iterates
 from fastlr.solvers._run import run
 
 _ROWS_A_FEATURE = 10            # of the first sample
@@ -28,14 +28,14 @@ def expected_steps(options: Options) -> int:
 
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
-    problem, u = standardised(objective, theta)
-    if problem.is_small() or newton.is_wide(objective):
-        return newton.minimise(problem, u, options, is_given=bool(theta.any()))
-    metric = Metric.diagonal(problem)
-    if not theta.any():
-        sizes = _sample_sizes(objective.rows_that_count, objective.shape[1], objective.most_rows_of_samples)
-        for sample in problem.samples(sizes):
-            u, metric = _optimum_of(sample, u, metric, options.tol)
+    if objective.is_small or newton.is_wide(objective):
+        return newton.solve(objective, theta, options)
+    sizes = _sample_sizes(objective.rows_that_count, objective.shape[1], objective.most_rows_of_samples)
+    if theta.any() or not sizes:
+        problem, u = standardised(objective, theta)
+        metric = Metric.diagonal(problem)
+    else:
+        problem, u, metric = _after_samples(objective, sizes, options.tol)
     return run(problem, iterates(problem, u, metric, options.tol, problem.steps_a_hessian()), options)
 
 
@@ -47,12 +47,35 @@ def _sample_sizes(m: int, n: int, most: int) -> list[int]:
     return sizes
 
 
+def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[Standardised, np.ndarray, Metric]:
+    """The objective in coordinates in which the columns of the first sample are standardised; the optimum of the last, and the
+    metric there.
+
+    Mean and deviation of all rows are needed for the certificate alone, and come with the first evaluation.  Where a column does
+    not vary in the sample, they are the coordinates.
+    """
+    start = objective.null_model()
+    problem: Standardised | None = None
+    for sample in objective.samples(sizes):
+        if problem is None:
+            sample.first_read(start)
+            problem = Standardised(objective, *(objective if sample.has_constant_columns else sample).standardisation)
+            u, metric = problem.u_of(start), Metric.diagonal(problem)
+        u, metric = _optimum_of(problem.on_sample(sample), u, metric, tol)
+    assert problem is not None
+    objective.first_read(problem.theta_of(u))
+    return problem.certified(), u, metric
+
+
 def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float) -> tuple[np.ndarray, Metric]:
-    """The optimum of a sample, up to its sampling error, and the metric there."""
-    points = iterates(sample, u, metric, tol, sample.steps_a_hessian())
+    """The optimum of a sample, up to its sampling error, and the metric there: for more rows, if that pays."""
+    steps_a_hessian = sample.steps_a_hessian()
+    points = iterates(sample, u, metric, tol, steps_a_hessian)
     enough = _OF_SAMPLING_ERROR * sample.sampling_error()
     for _, point in zip(range(_STEPS_A_SAMPLE), points, strict=False):
         metric = point.metric or metric
         if point.gap <= enough:
             break
+    if hessian_pays(sample, sample.sampling_gradient(), metric.expected_rate, tol, steps_a_hessian):
+        metric = Metric.hessian(sample, point.u)
     return point.u, metric

@@ -59,12 +59,11 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
 
 
 def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
-    alpha = options.learning_rate or 1.0 / max(objective.lipschitz(), np.finfo(float).tiny)
-    rule = objective.rule._replace(alpha=alpha, tol=options.tol)
+    rule = objective.rule._replace(tol=options.tol)
     if options.tol > 0.0:
         center, spread = objective.standardisation
         rule = rule._replace(center=center, spread=spread)
-    return rule
+    return rule._replace(alpha=options.learning_rate or 1.0 / max(objective.lipschitz(), np.finfo(float).tiny))
 
 
 def _result(objective: Objective, theta: np.ndarray, recorder: Recorder, cost: float, grad: np.ndarray, tol: float,

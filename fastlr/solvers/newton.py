@@ -44,7 +44,7 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: b
         points = iterates(problem, u, Metric.diagonal(problem), options.tol, problem.steps_a_hessian())
     elif not problem.has_room_for_hessian:
         points = truncated_newton(problem, u, options.tol)
-    elif problem.is_small():
+    elif problem.objective.is_small:
         points = newton_in_calls(problem, u, options, step_by_step)
     else:
         points = step_by_step(u)
