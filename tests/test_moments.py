@@ -63,6 +63,37 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
             assert (H == H.T).all()
 
 
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C"), ("uint8", "F"),
+                                              ("int16", "C")])
+@pytest.mark.parametrize("shape", [(2, 1), (2, 3), (137, 4), (2500, 9), (3000, 37), (300, 200), (12, 1600)])
+def test_the_first_read_gives_gradient_and_moments(backend, dtype, order, shape):
+    X, y, w, b = problem(*shape, dtype=dtype, order=order)
+    theta = np.append(w, b)
+    for s, o in [(None, None), weights(shape[0])] if shape[0] > 2 else [(None, None)]:
+        together, apart = (objective(backend, X, y, s, o, l2=0.1) for _ in range(2))
+        together.first_read(theta)
+        for found, expected in zip(together.standardisation, apart.standardisation, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+        there, elsewhere = together.cost_gradient(theta), together.cost_gradient(2.0 * theta)
+        for (J, grad), at in ((there, theta), (elsewhere, 2.0 * theta)):
+            expected_J, expected_grad = apart.cost_gradient(at)
+            assert J == expected_J
+            assert (grad == expected_grad).all()
+
+
+def test_what_the_first_read_knows_it_says_once(backend):
+    X, y, w, b = problem(40, 3)
+    J, theta = objective(backend, X, y), np.append(w, b)
+    J.first_read(theta)
+    moments = J.moments
+    cost, grad = J.cost_gradient(theta)
+    grad[:] = np.nan                            # it is the caller's now
+    assert np.isfinite(J.cost_gradient(theta)[1]).all()
+    J.first_read(2.0 * theta)                   # there is nothing to do
+    assert J.moments is moments
+    assert J.cost_gradient(theta)[0] == cost
+
+
 def test_hessian_is_the_derivative_of_the_gradient(backend):
     X, y, w, b = problem(300, 5)
     s, o = weights(300)
@@ -89,9 +120,12 @@ def test_same_bits_for_any_number_of_threads(name, order):
     for n_threads in (1, 2):
         with backends.threads(kernel, n_threads, X.size) as count:
             J = Objective(kernel, _check.data(X, y), 0.0, "mean", True, count)
-            results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation])
+            first_read = Objective(kernel, _check.data(X, y), 0.0, "mean", True, count)
+            first_read.first_read(np.append(w, b))
+            results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation, *first_read.moments,
+                            *first_read.cost_gradient(np.append(w, b))])
     for one, two in zip(*results, strict=True):
-        assert (one == two).all()
+        assert np.all(one == two)
 
 
 def test_trainings_do_not_wait_for_the_moments_of_another():

@@ -1,5 +1,6 @@
 """What the solvers are made of."""
 
+import itertools
 import subprocess
 import sys
 
@@ -9,10 +10,11 @@ import pytest
 import fastlr
 from fastlr import backends
 from fastlr._one_thread import dot, inverse_factor
-from fastlr._standardised import standardised
+from fastlr._rows import ordinals_of
+from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import NAMES, auto
 from fastlr.solvers._line_search import line_search
-from fastlr.solvers._quasi_newton import Metric
+from fastlr.solvers._quasi_newton import Metric, iterates
 from tests.problems import problem, weights
 from tests.test_moments import objective
 
@@ -159,6 +161,74 @@ def test_auto_takes_samples_where_there_are_many_rows():
     assert auto._sample_sizes(2500, 5, 10_000) == [500]
     assert auto._sample_sizes(1_000_000, 100, 600_000) == [1000, 5000, 25_000, 125_000]
     assert auto._sample_sizes(1_000_000, 100, 80_000) == [1000, 5000, 25_000]
+
+
+def of_large_column(m, n, row, value):
+    """A problem for which "auto" takes samples, with a value in one row that no sample has."""
+    X, y, *_ = problem(m, n)
+    assert row not in ordinals_of(500, m)
+    X[row, 1] = value
+    return X, y
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e151])
+def test_auto_refuses_values_that_no_sample_has(backend, value):
+    X, y = of_large_column(6000, 8, 4321, value)
+    with pytest.raises(ValueError, match=r"row 4321, column 1"):
+        fastlr.train(X, y, backend=backend)
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_auto_certifies_by_the_deviations_of_all_rows(order, backend):
+    """One value makes the column's deviation a thousand times that of any sample, or there is none in a sample."""
+    for value in (1e5, None):
+        X, y = of_large_column(6000, 8, 4321, 1e5)
+        if value is None:
+            X[:, 1] = np.arange(6000) == 4321
+        model = fastlr.train(np.asarray(X, order=order), y, l2=1e-3, backend=backend)
+        _, dw, db = fastlr.cost_and_gradient(X, y, model.w, model.b, l2=1e-3)
+        assert model.converged
+        assert max(np.abs((dw - X.mean(axis=0) * db) / X.std(axis=0)).max(), abs(db)) <= 1e-8
+        assert model.grad_norm == pytest.approx(max(np.abs((dw - X.mean(axis=0) * db) / X.std(axis=0)).max(), abs(db)), abs=1e-13)
+
+
+def test_auto_starts_from_samples_without_one_class(backend):
+    X, y, *_ = problem(6000, 8)
+    y[:] = 0
+    y[[1001, 2003, 4321]] = 1
+    for size in (500,):
+        assert not y[ordinals_of(size, 6000)].any()
+    ours, newton = (fastlr.train(X, y, l2=0.01, tol=1e-11, solver=solver, backend=backend) for solver in ("auto", "newton"))
+    np.testing.assert_allclose(ours.w, newton.w, atol=1e-9)
+
+
+def test_auto_makes_the_hessian_of_a_sample_where_steps_on_all_rows_are_dear(monkeypatch):
+    made = []
+    hessian = Standardised.hessian
+    monkeypatch.setattr(Standardised, "hessian", lambda self, u: made.append(self.objective.shape[0]) or hessian(self, u))
+    X, y, *_ = problem(65_000, 10)
+    model = fastlr.train(X, y, backend="numpy")
+    assert 12_500 in made
+    assert 65_000 not in made
+    assert model.n_iter <= 6
+
+
+def test_a_hessian_is_made_once_its_cost_has_been_spent(monkeypatch):
+    """So that what is spent on steps in vain is at most what the Hessian costs."""
+    at = []
+    hessian = Metric.hessian.__func__
+    monkeypatch.setattr(Metric, "hessian", classmethod(lambda cls, problem, u: at.append(len(costs)) or hessian(cls, problem, u)))
+    X, y, *_ = problem(300, 20)
+    X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
+    J, u = standardised(objective("numpy", X, y, l2=1e-6), np.zeros(21))
+    costs = []
+    for point in itertools.islice(iterates(J, u, Metric.diagonal(J), 1e-10, steps_a_hessian=6.5), 30):
+        costs.append(point.cost)
+        if point.grad_norm <= 1e-10:
+            break
+    assert at
+    assert at[0] == 7                           # after seven steps, at the eighth point
+    assert min(np.diff(at), default=8) >= 7
 
 
 @pytest.mark.parametrize(("shape", "l2"), [((60, 4), 0.0), ((60, 4), 0.01), ((6000, 8), 0.0), ((6000, 8), 0.01),

@@ -19,7 +19,7 @@ from fastlr.solvers._line_search import line_search
 _MEMORY = 10                    # steps that correct M
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
 _MOST_EVIDENCE = 1000           # steps
-_BEST_RATE = 0.05               # of a fresh Hessian of all rows, where J is not quadratic yet
+_RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
 _WORST_RATE = 0.999             # as good as none
 _MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
@@ -188,4 +188,4 @@ def hessian_pays(problem: Standardised, grad_norm: float, rate: float, tol: floa
 
 
 def _rate_with_hessian(problem: Standardised) -> float:
-    return min(max(_BEST_RATE, math.sqrt(problem.uncertainty)), _WORST_RATE)
+    return min(math.sqrt(problem.uncertainty), _WORST_RATE) if problem.is_sample else _RATE_OF_HESSIAN
