@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import _check, _check_options, backends
-from fastlr._train import train
+from fastlr._train import fit
 from fastlr.backends import _forks
 
 _ROWS = 4096
@@ -44,8 +44,8 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     for kind in kinds:
         for X in _examples_of(kind):
             for n_threads in (None, 1):
-                model = train(X, y, backend=name, solver="newton", l2=1.0, max_iter=1, tol=0.0, n_threads=n_threads)
-                train(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
+                model, _ = fit(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
+                fit(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
             if is_compiled:
                 A, _ = _check.matrix(X)
                 offset = _check.vector_of_offsets(None, _ROWS)

@@ -56,8 +56,9 @@ class Count(NamedTuple):
         if not sample_weight.size:
             return cls(float(y.size), float(np.count_nonzero(y)), float(y.size), y.size, 1.0, 1.0)
         s = sample_weight
-        return cls(float(s.sum()), float(s @ y), float(s @ s), int(np.count_nonzero(s)),
-                   float(s.min(where=s > 0.0, initial=math.inf)), float(s.max()))
+        counting = s if s.min() > 0.0 else s[s > 0.0]
+        return cls(float(s.sum()), _one_thread.dot(s, y), _one_thread.dot(s, s), counting.size,
+                   float(counting.min(initial=math.inf)), float(s.max()))
 
     def together(self, other: Self) -> Self:
         """The count of these rows and others."""
@@ -72,13 +73,6 @@ class Gains(NamedTuple):
     largest: float
     squares: float              # summed, of all
     squares_of_losses: float    # and of those below 0
-
-    @classmethod
-    def of(cls, gains: np.ndarray) -> Self:
-        """Of single examples, (m,)."""
-        losses = np.minimum(gains, 0.0)
-        return cls(float(gains.min(initial=math.inf)), float(gains.max(initial=-math.inf)), float(gains @ gains),
-                   float(losses @ losses))
 
     def together(self, other: Self) -> Self:
         """Those of these rows and others."""
@@ -199,11 +193,8 @@ class Rows:
 
     def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
         """Along each of some directions (n + 1,) of the parameters."""
-        data = self._data
-        side = np.where(data.y, 1.0, -1.0)
-        counts = data.sample_weight > 0.0 if data.sample_weight.size else slice(None)
-        return tuple(Gains.of((side * numpy_vectorized.margins(data.X, np.empty(0), direction))[counts])
-                     for direction in directions)
+        found = self._optional("gains")(np.array(directions).reshape(-1, self.shape[1] + 1))
+        return tuple(Gains(*map(float, row)) for row in found)
 
     def refuse_not_finite(self) -> None:
         """Raise ValueError, with the place, where X holds values that are not finite or too large to square."""

@@ -18,6 +18,8 @@ from numba.core import caching
 
 from fastlr.backends import (
     _cache,
+    _compiled_first_read,
+    _compiled_gains,
     _compiled_hessian,
     _compiled_hessian_product,
     _compiled_moments,
@@ -278,7 +280,9 @@ def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
 # Each kind of known answer, and which arguments are results.
 KNOWN = [(_known_answers.descent, numba_loop._entry, (6, 7, 10)),
          (_known_answers.hessian, _compiled_hessian._entry._serial, (9,)),
-         (_known_answers.moments, _compiled_moments._entry._serial, (5,)),
+         (_known_answers.moments, _compiled_moments._entry._serial, (6,)),
+         (_known_answers.first_read, _compiled_first_read._entry._serial, (9, 10)),
+         (_known_answers.gains, _compiled_gains._entry._serial, (6,)),
          (_known_answers.hessian_product, _compiled_hessian_product._entry._serial, (5,)),
          (_known_answers.predictions, _compiled_predictions._entry._serial, (5, 6)),
          (_known_answers.newton, _compiled_newton._entry, (4, 7, 8, 9))]

@@ -13,6 +13,9 @@ A backend is a module of this folder.  It has
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)
         optional: both in one read of X; without it they are two
+    gains(*prepared, directions) -> (k, 4)
+        optional: by how much margins move to their examples' sides along directions (k, n + 1), over the rows with a weight: the
+        least, the largest, the sum of squares, and that of those below 0; without it NumPy's
     newton(*prepared, u, space, tol, record, grad, p) -> (updates, is_sound, cost)
         optional: Newton's method in the coordinates of `_descent.Space`, at most `len(record)` updates of u in place
         until the gradient is at most tol, in one compiled call for small problems; record[i] is J and the gradient's norm

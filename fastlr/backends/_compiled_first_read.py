@@ -10,14 +10,14 @@ from numba import prange
 
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, rows_of
-from fastlr.backends._compiled_moments import add_moments, moments_of, numbers
+from fastlr.backends._compiled_moments import add_moments, moments_of, numbers_of, numbers_of_moments
 from fastlr.backends._csr import Csr
 from fastlr.backends._fused_rows import add_block, block_rows
 from fastlr.backends._pieces import pieces
 from fastlr.backends._threads import SerialOrParallel
 
 
-def _first_read(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, pivot: Any, first: int, last: int,
+def _first_read(X: Any, flat: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, pivot: Any, first: int, last: int,
                 sums: Any, moments: Any) -> None:
     rows = block_rows(X, last - first)
     chunks = chunks_of(X, last - first, rows)
@@ -28,7 +28,7 @@ def _first_read(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, piv
         for i in range(start, stop, rows):
             j = min(i + rows, stop)
             add_block(X, y, sample_weight, offset, theta, i, z[:j - i], loss[:j - i], partial_sums[chunk])
-            add_moments(X, i, j, sample_weight[i:j], pivot, True, partial_moments[chunk])
+            add_moments(X, flat, i, j, sample_weight[i:j], pivot, True, partial_moments[chunk])
     for chunk in range(chunks):
         for j in range(sums.size):
             sums[j] += partial_sums[chunk, j]
@@ -43,10 +43,11 @@ def cost_gradient_and_moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray
                               theta: np.ndarray, pivot: np.ndarray,
                               grad: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
-    sums, moments = np.zeros(theta.size + 1), np.zeros(numbers(X))
+    sums, moments = np.zeros(theta.size + 1), np.zeros(numbers_of_moments(X))
+    flat = numbers_of(X)
     for piece in pieces(X):
         sums_of_piece, moments_of_piece = np.zeros_like(sums), np.zeros_like(moments)
-        _entry(n_threads, X, y, sample_weight, offset, theta, pivot, *piece, sums_of_piece, moments_of_piece)
+        _entry(n_threads, X, flat, y, sample_weight, offset, theta, pivot, *piece, sums_of_piece, moments_of_piece)
         sums += sums_of_piece
         moments += moments_of_piece
     grad[:] = sums[:-1]

@@ -39,39 +39,41 @@ def _add_tiles(x: Any, tiles: int, is_cached: bool, mu: Any, sum_1: Any, sum_2: 
 
 
 @block
-def _add_weighted_rows(X: Any, start: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
-    for i in range(weight.size):
-        x, s = X[start + i], weight[i]
+def _add_rows(X: Any, start: int, stop: int, weight: Any, pivot: Any, sum_1: Any, sum_2: Any) -> None:
+    for i in range(start, stop):
+        x, s = X[i], weight[i - start] if weight.size else 1.0
         for j in range(pivot.size):
             d = x[j] - pivot[j]
             sum_1[j] += s * d
             sum_2[j] += s * d * d
 
 
-def _moment_rows(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+def _moment_rows(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
     n = pivot.size
     sum_1, sum_2 = sums[:n], sums[n:]
-    if weight.size:
-        _add_weighted_rows(X, start, weight, pivot, sum_1, sum_2)
-        return
-    if n >= _LONG:
-        _add_tiles(X[start:stop].ravel(), stop - start, is_cached, pivot, sum_1, sum_2)
-        return
-    rows = 8 * max(1, _SHORT // (8 * n))    # a tile: whole vectors, however short a row is
-    mu, tile_1, tile_2 = np.empty((rows, n)), np.zeros((rows, n)), np.zeros((rows, n))
-    for i in range(rows):
-        mu[i] = pivot
-    tiles = (stop - start) // rows
-    _add_tiles(X[start:start + tiles * rows].ravel(), tiles, is_cached, mu.ravel(), tile_1.ravel(), tile_2.ravel())
-    for i in range(rows):
-        for j in range(n):
-            sum_1[j] += tile_1[i, j]
-            sum_2[j] += tile_2[i, j]
-    for i in range(start + tiles * rows, stop):
-        _add_tiles(X[i], 1, is_cached, pivot, sum_1, sum_2)
+    rest = start                            # whose rows are no whole tile
+    if weight.size == 0:
+        rows, mu, tile_1, tile_2 = 1, pivot, sum_1, sum_2
+        if n < _LONG:                       # several rows a tile: whole vectors, however short a row is
+            rows = 8 * max(1, _SHORT // (8 * n))
+            size = rows * n
+            space = np.zeros(3 * size)
+            mu, tile_1, tile_2 = space[:size], space[size:2 * size], space[2 * size:]
+            for i in range(0, size, n):
+                for j in range(n):
+                    mu[i + j] = pivot[j]
+        tiles = (stop - start) // rows
+        rest = start + tiles * rows
+        _add_tiles(flat[start * n:rest * n], tiles, is_cached, mu, tile_1, tile_2)
+        if n < _LONG:
+            for i in range(0, mu.size, n):
+                for j in range(n):
+                    sum_1[j] += tile_1[i + j]
+                    sum_2[j] += tile_2[i + j]
+    _add_rows(X, rest, stop, weight, pivot, sum_1, sum_2)
 
 
-def _moment_columns(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+def _moment_columns(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
     sum_1, sum_2 = sums[:pivot.size], sums[pivot.size:]
     for j in range(pivot.size):
         x, mu = X[start:stop, j], pivot[j]
@@ -90,7 +92,7 @@ def _moment_columns(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_c
         sum_2[j] += second
 
 
-def _moment_csr(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+def _moment_csr(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
     n = pivot.size
     sum_1, sum_2, held = sums[:n], sums[n:2 * n], sums[2 * n:]
     for i in range(start, stop):
@@ -104,18 +106,18 @@ def _moment_csr(X: Any, start: int, stop: int, weight: Any, pivot: Any, is_cache
 
 
 add_moments = by_layout(_moment_rows, _moment_columns, _moment_csr)
-"""add_moments(X, start, stop, weight, pivot, is_cached, sums): of the rows start..stop, which are in cache or not, and whose
-weights are (stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse."""
+"""add_moments(X, flat, start, stop, weight, pivot, is_cached, sums): of the rows start..stop, in cache or not, with weights
+(stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse.  `flat` is `numbers_of(X)`."""
 
 
-def _moments(X: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
+def _moments(X: Any, flat: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
     chunks = chunks_of(X, last - first, _ROWS)
     partial = np.zeros((chunks, sums.size))
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, first, last, _ROWS)
         for i in range(start, stop, _ROWS):
             j = min(i + _ROWS, stop)
-            add_moments(X, i, j, sample_weight[i:j], pivot, False, partial[chunk])
+            add_moments(X, flat, i, j, sample_weight[i:j], pivot, False, partial[chunk])
     for chunk in range(chunks):
         for j in range(sums.size):
             sums[j] += partial[chunk, j]
@@ -127,15 +129,22 @@ _entry = SerialOrParallel(_moments, _known_answers.moments)
 def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
             pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
-    sums = np.zeros(numbers(X))
+    sums, flat = np.zeros(numbers_of_moments(X)), numbers_of(X)
     for piece in pieces(X):
         of_piece = np.zeros_like(sums)
-        _entry(n_threads, X, sample_weight, pivot, *piece, of_piece)
+        _entry(n_threads, X, flat, sample_weight, pivot, *piece, of_piece)
         sums += of_piece
     return moments_of(sums, X, sample_weight, pivot)
 
 
-def numbers(X: np.ndarray | Csr) -> int:
+def numbers_of(X: np.ndarray | Csr) -> np.ndarray:
+    """X's numbers in the order of memory: a view, which is dear to compile."""
+    if isinstance(X, Csr):
+        return X.values
+    return X.reshape(-1) if X.flags.c_contiguous else X.T.reshape(-1)
+
+
+def numbers_of_moments(X: np.ndarray | Csr) -> int:
     """How many numbers `add_moments` adds to."""
     return (3 if isinstance(X, Csr) else 2) * X.shape[1]
 

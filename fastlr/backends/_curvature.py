@@ -1,4 +1,4 @@
-"""Moments, Hessian and its products for backends that have none of their own: NumPy and its BLAS, a block of rows at a time."""
+"""What a backend may have of its own, for those that have not: NumPy and its BLAS, a block of rows at a time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +73,22 @@ def hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any, curvature: 
         Hv[:-1] += block.T @ along
         Hv[-1] += along.sum()
     return Hv
+
+
+def gains(X: Any, y: Any, sample_weight: Any, offset: Any, directions: np.ndarray) -> np.ndarray:
+    """See `fastlr.backends`."""
+    found = np.tile([np.inf, -np.inf, 0.0, 0.0], (len(directions), 1))
+    for rows in row_blocks(X):
+        block = as_float64(X, rows)
+        side = np.where(y[rows], 1.0, -1.0)
+        counts = sample_weight[rows] > 0.0 if sample_weight.size else slice(None)
+        for direction, sums in zip(directions, found, strict=True):
+            gain = (side * (block @ direction[:-1] + direction[-1]))[counts]
+            loss = np.minimum(gain, 0.0)
+            sums[0] = min(sums[0], gain.min(initial=np.inf))
+            sums[1] = max(sums[1], gain.max(initial=-np.inf))
+            sums[2:] += (gain * gain).sum(), (loss * loss).sum()
+    return found
 
 
 def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:

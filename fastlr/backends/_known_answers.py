@@ -92,8 +92,12 @@ def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
     _, sample_weight, _ = _rows()
     is_sparse = isinstance(X, Csr)
     pivot, sums = np.full(_N, 2.0), np.zeros((3 if is_sparse else 2) * _N)
-    compiled(X, sample_weight, pivot, 0, _M, sums)
+    compiled(X, _flat(X), sample_weight, pivot, 0, _M, sums)
     return _are_moments(sums, X, pivot)
+
+
+def _flat(X: np.ndarray | Csr) -> np.ndarray:
+    return X.values if isinstance(X, Csr) else X.ravel(order="K")
 
 
 def _are_moments(sums: np.ndarray, X: np.ndarray | Csr, pivot: np.ndarray) -> bool:
@@ -108,7 +112,7 @@ def first_read(compiled: Any, X: np.ndarray | Csr) -> bool:
     y, sample_weight, offset = _rows()
     pivot, theta, sums, known = np.full(_N, 2.0), _theta(), np.zeros(_N + 2), np.empty(_N + 1)
     moments = np.zeros((3 if isinstance(X, Csr) else 2) * _N)
-    compiled(X, y, sample_weight, offset, theta, pivot, 0, _M, sums, moments)
+    compiled(X, _flat(X), y, sample_weight, offset, theta, pivot, 0, _M, sums, moments)
     loss = numpy_vectorized.cost_gradient(_known(X), y, sample_weight, offset, theta, known)
     return _are_moments(moments, X, pivot) and _agree((sums[:-1], known), (sums[-1], loss))
 
@@ -121,6 +125,18 @@ def predictions(compiled: Any, X: np.ndarray | Csr) -> bool:
     known = numpy_vectorized.margins(_known(X), offset, theta)
     finds_infinity = not compiled(X, offset, np.append(theta[:-1], np.inf), 0, _M, np.empty(_M), np.empty((_M, 2)))
     return is_finite and finds_infinity and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
+
+
+def gains(compiled: Any, X: np.ndarray | Csr) -> bool:
+    """Along two directions, where some rows have no weight."""
+    y, sample_weight, offset = _rows()
+    directions = np.array([_theta(), _theta()[::-1]])
+    weight = np.maximum(sample_weight - 1.0, 0.0)
+    weight.flags.writeable = False
+    found = np.tile([np.inf, -np.inf, 0.0, 0.0], (2, 1))
+    compiled(X, y, weight, directions, 0, _M, found)
+    known = _curvature.gains(_known(X), y, weight, offset, directions)
+    return _agree(*zip(found.T, known.T, strict=True))
 
 
 def newton(compiled: Any, X: np.ndarray | Csr) -> bool:
