@@ -334,7 +334,7 @@ def test_known_answers_are_of_the_same_x(layout):
 
 
 def test_wrong_sparse_code_is_refused():
-    def wrong(X, sample_weight, pivot, first, last, sums):
+    def wrong(X, flat, sample_weight, pivot, first, last, sums):
         sums[:] = 1.0
 
     assert not _known_answers.moments(wrong, _known_answers.problem(np.dtype("float64"), "csr32"))
