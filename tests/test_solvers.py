@@ -163,18 +163,14 @@ def test_auto_takes_samples_where_there_are_many_rows():
     assert auto._sample_sizes(1_000_000, 100, 80_000) == [1000, 5000, 25_000]
 
 
-def of_large_column(m, n, row, value):
-    """A problem for which "auto" takes samples, with a value in one row that no sample has."""
-    X, y, *_ = problem(m, n)
-    assert row not in ordinals_of(500, m)
-    X[row, 1] = value
-    return X, y
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e151])
-def test_auto_refuses_values_that_no_sample_has(backend, value):
-    X, y = of_large_column(6000, 8, 4321, value)
-    with pytest.raises(ValueError, match=r"row 4321, column 1"):
+@pytest.mark.parametrize("row", [int(ordinals_of(500, 6000)[123]), 4321])
+def test_auto_refuses_values_wherever_they_are(backend, row, value):
+    """In a sample, or in a row that no sample has."""
+    assert 4321 not in ordinals_of(500, 6000)
+    X, y, *_ = problem(6000, 8)
+    X[row, 1] = value
+    with pytest.raises(ValueError, match=rf"row {row}, column 1"):
         fastlr.train(X, y, backend=backend)
 
 
@@ -182,7 +178,8 @@ def test_auto_refuses_values_that_no_sample_has(backend, value):
 def test_auto_certifies_by_the_deviations_of_all_rows(order, backend):
     """One value makes the column's deviation a thousand times that of any sample, or there is none in a sample."""
     for value in (1e5, None):
-        X, y = of_large_column(6000, 8, 4321, 1e5)
+        X, y, *_ = problem(6000, 8)
+        X[4321, 1] = 1e5
         if value is None:
             X[:, 1] = np.arange(6000) == 4321
         model = fastlr.train(np.asarray(X, order=order), y, l2=1e-3, backend=backend)
@@ -213,22 +210,25 @@ def test_auto_makes_the_hessian_of_a_sample_where_steps_on_all_rows_are_dear(mon
     assert model.n_iter <= 6
 
 
-def test_a_hessian_is_made_once_its_cost_has_been_spent(monkeypatch):
-    """So that what is spent on steps in vain is at most what the Hessian costs."""
+@pytest.mark.parametrize(("is_sample", "steps"), [(False, 7), (True, 2)])
+def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkeypatch):
+    """So that what is spent on steps in vain is at most what the Hessian costs; on a sample, once the rate is known."""
     at = []
     hessian = Metric.hessian.__func__
     monkeypatch.setattr(Metric, "hessian", classmethod(lambda cls, problem, u: at.append(len(costs)) or hessian(cls, problem, u)))
     X, y, *_ = problem(300, 20)
     X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
     J, u = standardised(objective("numpy", X, y, l2=1e-6), np.zeros(21))
+    if is_sample:
+        J = J.on_sample(J.objective)
     costs = []
     for point in itertools.islice(iterates(J, u, Metric.diagonal(J), 1e-10, steps_a_hessian=6.5), 30):
         costs.append(point.cost)
         if point.grad_norm <= 1e-10:
             break
     assert at
-    assert at[0] == 7                           # after seven steps, at the eighth point
-    assert min(np.diff(at), default=8) >= 7
+    assert at[0] == steps
+    assert is_sample or min(np.diff(at), default=8) >= 7
 
 
 @pytest.mark.parametrize(("shape", "l2"), [((60, 4), 0.0), ((60, 4), 0.01), ((6000, 8), 0.0), ((6000, 8), 0.01),
