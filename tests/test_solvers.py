@@ -189,6 +189,18 @@ def test_auto_certifies_by_the_deviations_of_all_rows(order, backend):
         assert model.grad_norm == pytest.approx(max(np.abs((dw - X.mean(axis=0) * db) / X.std(axis=0)).max(), abs(db)), abs=1e-13)
 
 
+def test_units_of_a_column_that_no_sample_sees_do_not_matter():
+    X, y, *_ = problem(6000, 8)
+    rare = [4321, 4322, 4324, 4326]
+    assert not set(rare) & set(ordinals_of(500, 6000))
+    X[:, 1], y[rare] = np.isin(np.arange(6000), rare), [0, 1, 0, 1]
+    model = fastlr.train(X, y, backend="numpy")
+    X[:, 1] *= 1e6
+    scaled = fastlr.train(X, y, backend="numpy")
+    assert scaled.n_iter == model.n_iter
+    np.testing.assert_allclose(scaled.w * [1, 1e6, 1, 1, 1, 1, 1, 1], model.w, rtol=1e-6, atol=1e-9)
+
+
 def test_auto_starts_from_samples_without_one_class(backend):
     X, y, *_ = problem(6000, 8)
     y[:] = 0
