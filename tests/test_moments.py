@@ -92,6 +92,10 @@ def test_what_the_first_read_knows_it_says_once(backend):
     J.first_read(2.0 * theta)                   # there is nothing to do
     assert J.moments is moments
     assert J.cost_gradient(theta)[0] == cost
+    J = objective(backend, X, y)
+    J.first_read(theta)
+    sample, = J.samples([10])                   # of which it says nothing
+    assert sample.cost_gradient(theta)[0] != cost
 
 
 @pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("uint8", "C")])
