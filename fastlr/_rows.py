@@ -16,10 +16,10 @@ from fastlr._check import Data, refuse_not_finite
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._csr import Csr, bytes_a_row
 from fastlr.backends._descent import Rule
+from fastlr.backends._forks import imported
 
 _Value = TypeVar("_Value")
 
-_GOLDEN_RATIO = 0.5 * (5.0 ** 0.5 - 1.0)
 _MOST_BYTES = 1 << 26           # of a sample, which is a copy
 
 
@@ -296,12 +296,9 @@ def without_features(data: Data) -> Rows:
 
 
 def ordinals_of(size: int, m: int) -> np.ndarray:
-    """So many of 0..m - 1, in order and spread evenly; which ones depends on the numbers alone.
-
-    One in each stretch of m / size, at a place that a multiple of the golden ratio gives: no period of the data lasts there.
-    """
-    steps = np.arange(size)
-    return ((steps + steps * _GOLDEN_RATIO % 1.0) * (m / size)).astype(np.intp)
+    """So many of 0..m - 1, in order, one in each stretch of m / size; which ones depends on the numbers alone."""
+    steps = np.arange(size) + imported("numpy.random").default_rng(0).random(size)
+    return (steps * (m / size)).astype(np.intp)
 
 
 def frozen(A: np.ndarray) -> np.ndarray:

@@ -163,6 +163,17 @@ def test_auto_takes_samples_where_there_are_many_rows():
     assert auto._sample_sizes(1_000_000, 100, 80_000) == [1000, 5000, 25_000]
 
 
+@pytest.mark.parametrize(("size", "m"), [(500, 6000), (500, 2500), (1000, 128_000), (777, 5000)])
+def test_samples_are_spread_evenly_and_in_step_with_no_period(size, m):
+    rows = ordinals_of(size, m)
+    assert rows.size == size
+    assert (np.diff(rows) >= 0).all()           # equal where two stretches share a row
+    assert (np.abs(rows - (np.arange(size) + 0.5) * m / size) <= 0.5 * m / size + 1.0).all()
+    for period in range(2, 60):                 # as weeks and hours are in data; as evenly as by chance
+        expected = size / period
+        assert (np.abs(np.bincount(rows % period, minlength=period) - expected) <= 5.0 * np.sqrt(expected)).all()
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e151])
 @pytest.mark.parametrize("row", [int(ordinals_of(500, 6000)[123]), 4321])
 def test_auto_refuses_values_wherever_they_are(backend, row, value):

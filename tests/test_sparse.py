@@ -333,6 +333,11 @@ def test_known_answers_are_of_the_same_x(layout):
     assert 0 < X.size < X.shape[0] * X.shape[1]
 
 
+def test_products_in_a_hessian_are_counted():
+    A = sp.random_array((50, 30), density=0.1, format="csr", rng=np.random.default_rng(0))
+    assert _check.matrix(A)[0].squares() == (A.count_nonzero(axis=1) ** 2).sum()
+
+
 def test_wrong_sparse_code_is_refused():
     def wrong(X, flat, sample_weight, pivot, first, last, sums):
         sums[:] = 1.0
