@@ -63,8 +63,7 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
             assert (H == H.T).all()
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C"), ("uint8", "F"),
-                                              ("int16", "C")])
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
 @pytest.mark.parametrize("shape", [(2, 1), (2, 3), (137, 4), (2500, 9), (3000, 37), (300, 200), (12, 1600)])
 def test_the_first_read_gives_gradient_and_moments(backend, dtype, order, shape):
     X, y, w, b = problem(*shape, dtype=dtype, order=order)
@@ -98,7 +97,7 @@ def test_what_the_first_read_knows_it_says_once(backend):
     assert sample.cost_gradient(theta)[0] != cost
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("uint8", "C")])
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
 @pytest.mark.parametrize("shape", [(2, 1), (137, 4), (2500, 9), (300, 200)])
 def test_gains_by_their_definition(backend, dtype, order, shape):
     """How far margins move to the right side, of the rows that count; the offset does not move."""
