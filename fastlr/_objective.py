@@ -46,7 +46,7 @@ class Objective:
         rows = data.X.rows(backend, data, n_threads) if isinstance(data.X, InParts) else Rows(backend, data, n_threads)
         self._rows, unit = _with_moderate_weights(rows)
         self._all_rows = self._rows             # of which there may be samples
-        self._known: tuple[np.ndarray, float, np.ndarray] | None = None
+        self._known: tuple[np.ndarray, float, np.ndarray] | None = None         # theta, J and gradient of the first read
         total = self._rows.count.total
         scale, to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * total))
         self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)

@@ -107,7 +107,7 @@ class Standardised:
         return sample
 
     def certified(self) -> Self:
-        """The same in coordinates that were those of a sample; what `tol` bounds is the gradient in those of all rows."""
+        """The same in coordinates of a sample, with `gradient_norm` as in those of all rows, whose moments are needed for it."""
         center, spread = self.objective.standardisation
         other = copy.copy(self)
         other._certificate = self._spread / spread, (self._center - center) / spread

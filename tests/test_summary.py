@@ -93,6 +93,7 @@ def test_statsmodels(backend, options, fit_intercept):
     o = weights(300)[1] if options.get("offset") else None
     if not fit_intercept:
         X[:, 1] -= 50.0
+    # One coefficient is 1e-4 of the others': 1e-7 of it takes a gradient of 1e-13.
     summary = fastlr.train(X, y, backend=backend, sample_weight=s, offset=o, fit_intercept=fit_intercept, tol=1e-13).summary()
     result = logit(sm.add_constant(X) if fit_intercept else X, y, freq_weights=s, offset=o)
     for own, theirs in ((summary.estimate, result.params), (summary.standard_error, result.bse)):

@@ -12,7 +12,7 @@ A backend is a module of this folder.  It has
     moments(*prepared, pivot) -> (first, second)
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)
-        optional: both in one read of X; without it they are two
+        optional: what `cost_gradient` and `moments` give, in one read of X; without it there are two
     gains(*prepared, directions) -> (k, 4)
         optional: by how much margins move to their examples' sides along directions (k, n + 1), over the rows with a weight: the
         least, the largest, the sum of squares, and that of those below 0; without it NumPy's

@@ -10,8 +10,8 @@ from numba import prange
 
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, rows_of
-from fastlr.backends._compiled_moments import add_moments, moments_of, numbers_of, numbers_of_moments
-from fastlr.backends._csr import Csr
+from fastlr.backends._compiled_moments import add_moments, empty_sums, moments_of
+from fastlr.backends._csr import Csr, numbers_of
 from fastlr.backends._fused_rows import add_block, block_rows
 from fastlr.backends._pieces import pieces
 from fastlr.backends._threads import SerialOrParallel
@@ -43,8 +43,7 @@ def cost_gradient_and_moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray
                               theta: np.ndarray, pivot: np.ndarray,
                               grad: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
-    sums, moments = np.zeros(theta.size + 1), np.zeros(numbers_of_moments(X))
-    flat = numbers_of(X)
+    sums, moments, flat = np.zeros(theta.size + 1), empty_sums(X), numbers_of(X)
     for piece in pieces(X):
         sums_of_piece, moments_of_piece = np.zeros_like(sums), np.zeros_like(moments)
         _entry(n_threads, X, flat, y, sample_weight, offset, theta, pivot, *piece, sums_of_piece, moments_of_piece)

@@ -7,7 +7,7 @@ from numba import prange
 
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, rows_of
-from fastlr.backends._csr import Csr, with_zeros
+from fastlr.backends._csr import Csr, numbers_of, with_zeros
 from fastlr.backends._jit import block, by_layout
 from fastlr.backends._pieces import pieces
 from fastlr.backends._products import APART
@@ -107,7 +107,8 @@ def _moment_csr(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: An
 
 add_moments = by_layout(_moment_rows, _moment_columns, _moment_csr)
 """add_moments(X, flat, start, stop, weight, pivot, is_cached, sums): of the rows start..stop, in cache or not, with weights
-(stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse.  `flat` is `numbers_of(X)`."""
+(stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse.  `flat` is `_csr.numbers_of(X)`: that view is dear to
+compile."""
 
 
 def _moments(X: Any, flat: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
@@ -129,7 +130,7 @@ _entry = SerialOrParallel(_moments, _known_answers.moments)
 def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
             pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """See `fastlr.backends`."""
-    sums, flat = np.zeros(numbers_of_moments(X)), numbers_of(X)
+    sums, flat = empty_sums(X), numbers_of(X)
     for piece in pieces(X):
         of_piece = np.zeros_like(sums)
         _entry(n_threads, X, flat, sample_weight, pivot, *piece, of_piece)
@@ -137,16 +138,9 @@ def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: n
     return moments_of(sums, X, sample_weight, pivot)
 
 
-def numbers_of(X: np.ndarray | Csr) -> np.ndarray:
-    """X's numbers in the order of memory: a view, which is dear to compile."""
-    if isinstance(X, Csr):
-        return X.values
-    return X.reshape(-1) if X.flags.c_contiguous else X.T.reshape(-1)
-
-
-def numbers_of_moments(X: np.ndarray | Csr) -> int:
-    """How many numbers `add_moments` adds to."""
-    return (3 if isinstance(X, Csr) else 2) * X.shape[1]
+def empty_sums(X: np.ndarray | Csr) -> np.ndarray:
+    """What `add_moments` adds to, before any row."""
+    return np.zeros((3 if isinstance(X, Csr) else 2) * X.shape[1])
 
 
 def moments_of(sums: np.ndarray, X: np.ndarray | Csr, sample_weight: np.ndarray,

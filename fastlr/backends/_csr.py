@@ -75,6 +75,13 @@ class Csr(NamedTuple):
         return A
 
 
+def numbers_of(X: Any) -> np.ndarray:
+    """X's numbers in the order of memory, (size,): a view."""
+    if isinstance(X, Csr):
+        return X.values
+    return X.reshape(-1) if X.flags.c_contiguous else X.T.reshape(-1)
+
+
 def bytes_a_row(X: Any) -> int:
     """What a row of X takes in memory, on average."""
     if isinstance(X, Csr):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import _curvature, _descent, numpy_vectorized
-from fastlr.backends._csr import Csr, with_zeros
+from fastlr.backends._csr import Csr, numbers_of, with_zeros
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
                                 # Hessian of whole tiles
@@ -92,12 +92,8 @@ def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
     _, sample_weight, _ = _rows()
     is_sparse = isinstance(X, Csr)
     pivot, sums = np.full(_N, 2.0), np.zeros((3 if is_sparse else 2) * _N)
-    compiled(X, _flat(X), sample_weight, pivot, 0, _M, sums)
+    compiled(X, numbers_of(X), sample_weight, pivot, 0, _M, sums)
     return _are_moments(sums, X, pivot)
-
-
-def _flat(X: np.ndarray | Csr) -> np.ndarray:
-    return X.values if isinstance(X, Csr) else X.ravel(order="K")
 
 
 def _are_moments(sums: np.ndarray, X: np.ndarray | Csr, pivot: np.ndarray) -> bool:
@@ -112,7 +108,7 @@ def first_read(compiled: Any, X: np.ndarray | Csr) -> bool:
     y, sample_weight, offset = _rows()
     pivot, theta, sums, known = np.full(_N, 2.0), _theta(), np.zeros(_N + 2), np.empty(_N + 1)
     moments = np.zeros((3 if isinstance(X, Csr) else 2) * _N)
-    compiled(X, _flat(X), y, sample_weight, offset, theta, pivot, 0, _M, sums, moments)
+    compiled(X, numbers_of(X), y, sample_weight, offset, theta, pivot, 0, _M, sums, moments)
     loss = numpy_vectorized.cost_gradient(_known(X), y, sample_weight, offset, theta, known)
     return _are_moments(moments, X, pivot) and _agree((sums[:-1], known), (sums[-1], loss))
 

@@ -12,6 +12,7 @@ from fastlr.backends._jit import by_layout, helper
 
 APART = 12_000                  # bytes, from which on streams of several rows are read as fast as one, see `in_groups`
 
+
 @helper
 def in_groups(X: Any, rows: int, group: int) -> int:
     """How many of so many rows of C order to read for the first time in groups, the others one by one.
