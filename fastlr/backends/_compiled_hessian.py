@@ -1,8 +1,8 @@
 """The Hessian of the loss for every compiled backend, in the threads of its kernels.
 
 A block of rows is packed into a panel, centered, weighed and transposed, a feature a row.  Every entry of the Hessian is
-then the dot product of two rows of the panel; sixteen go together, so that each number that is loaded is used four times.
-(NumPy's BLAS is no faster at that, and its threads and the kernels' would wait for each other.)
+then the dot product of two rows of the panel; twelve go together, so that each number that is loaded is used three or four
+times.  (NumPy's BLAS is no faster at that, and its threads and the kernels' would wait for each other.)
 """
 
 from typing import Any
@@ -20,7 +20,10 @@ from fastlr.backends._scalar import exp_nonpositive
 from fastlr.backends._threads import SerialOrParallel
 
 _ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets
-_TILE = 4                       # features; a panel has a whole number of tiles
+# Sums of a tile of products: 4 x 3, since with what is loaded for them they fill the 16 vector registers of AVX2.  (4 x 4 would
+# be spilled: less than half as fast.)
+_TILE = 4
+_BESIDE = 3
 _PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
 _PRODUCTS = 1 << 33             # in a call, half of them computed: a tenth of a second on two cores
 
@@ -84,52 +87,43 @@ def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, first: i
 
 @block
 def _add_products(panel: Any, H: Any) -> None:
-    """H += panel panel^T, its lower triangle in tiles of 4 x 4."""
-    for i in range(0, panel.shape[0], 4):
+    """H += panel panel^T, its lower triangle in tiles of 4 x 3; the last may reach two rows into what `side_of` adds."""
+    for i in range(0, panel.shape[0] - 2, 4):
         a0, a1, a2, a3 = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
-        for j in range(0, i + 4, 4):
-            b0, b1, b2, b3 = panel[j], panel[j + 1], panel[j + 2], panel[j + 3]
-            s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
-            s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
+        for j in range(0, i + 4, 3):
+            b0, b1, b2 = panel[j], panel[j + 1], panel[j + 2]
+            s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = s30 = s31 = s32 = 0.0
             for k in range(_ROWS):
                 s00 += a0[k] * b0[k]
                 s01 += a0[k] * b1[k]
                 s02 += a0[k] * b2[k]
-                s03 += a0[k] * b3[k]
                 s10 += a1[k] * b0[k]
                 s11 += a1[k] * b1[k]
                 s12 += a1[k] * b2[k]
-                s13 += a1[k] * b3[k]
                 s20 += a2[k] * b0[k]
                 s21 += a2[k] * b1[k]
                 s22 += a2[k] * b2[k]
-                s23 += a2[k] * b3[k]
                 s30 += a3[k] * b0[k]
                 s31 += a3[k] * b1[k]
                 s32 += a3[k] * b2[k]
-                s33 += a3[k] * b3[k]
-            h0, h1, h2, h3 = H[i, j:j + 4], H[i + 1, j:j + 4], H[i + 2, j:j + 4], H[i + 3, j:j + 4]
+            h0, h1, h2, h3 = H[i, j:j + 3], H[i + 1, j:j + 3], H[i + 2, j:j + 3], H[i + 3, j:j + 3]
             h0[0] += s00
             h0[1] += s01
             h0[2] += s02
-            h0[3] += s03
             h1[0] += s10
             h1[1] += s11
             h1[2] += s12
-            h1[3] += s13
             h2[0] += s20
             h2[1] += s21
             h2[2] += s22
-            h2[3] += s23
             h3[0] += s30
             h3[1] += s31
             h3[2] += s32
-            h3[3] += s33
 
 
 def side_of(n: int) -> int:
     """Rows and columns of a Hessian with room for whole tiles."""
-    return (n + _TILE) // _TILE * _TILE
+    return (n + _TILE) // _TILE * _TILE + _BESIDE - 1
 
 
 def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
