@@ -312,6 +312,10 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
 def labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (m,) int8 and the classes, two or one, that 0 and 1 stand for, in sorted order."""
     A = label_array(y, m)
+    two = _two_numbers(A)
+    if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
+        classes, is_second = two
+        return _frozen(is_second.view(np.int8)), classes
     missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
     if missing.any():
         i = int(np.argmax(missing))
@@ -398,11 +402,20 @@ def _plain(label: Any) -> Any:
 
 
 def _distinct(A: np.ndarray) -> np.ndarray:
-    if A.dtype.kind in "biuf":                  # two passes in place of a sort
-        least, largest = A.min(), A.max()
-        if np.all((A == least) | (A == largest)):
-            return np.unique(np.array([least, largest]))
-    return np.unique(A)
+    two = _two_numbers(A)
+    return np.unique(A) if two is None else two[0]
+
+
+def _two_numbers(A: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The distinct values, sorted, of numbers that have two or one, and which are the largest (m,), without a sort; else None."""
+    if A.dtype.kind not in "biuf":
+        return None
+    least, largest = A.min(), A.max()
+    is_largest = A == largest
+    others = 0 if least == largest else np.count_nonzero(A == least)
+    if np.count_nonzero(is_largest) + others < A.size:          # NaN is neither
+        return None
+    return np.array([largest] if least == largest else [least, largest]), is_largest
 
 
 def zero_one(y: Any, m: int) -> np.ndarray:

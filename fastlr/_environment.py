@@ -58,12 +58,12 @@ def _name(dtype: Any) -> Any:
 
 
 def _examples_of(kind: str) -> Iterator[Any]:
-    """A small problem and one for many threads, in each memory order; where X is sparse, also one too wide for a Hessian."""
+    """A problem for one call and one for many threads, in each memory order; where X is sparse, one too wide for a Hessian too."""
     rng = np.random.default_rng(0)
     if kind in _SPARSE:
         scipy_sparse = _forks.imported("scipy.sparse")
-        for n in (4, 32, 3200):
-            stored = min(n, 16)             # in a row
+        for n in (4, 128, 3200):
+            stored = min(n, 128)            # in a row
             apart = n // stored
             i, k = np.arange(_ROWS + 1, dtype=np.int32), np.arange(stored, dtype=np.int32)
             indices = (i[:-1, None] % apart + apart * k).ravel()
@@ -71,7 +71,7 @@ def _examples_of(kind: str) -> Iterator[Any]:
             yield scipy_sparse.csr_array(parts, shape=(_ROWS, n), dtype=kind.removeprefix("sparse "))
         return
     for order in ("C", "F"):
-        for n in (4, 32):
+        for n in (4, 128):
             yield np.asarray(rng.integers(0, 2, (_ROWS, n)), dtype=kind, order=order)
 
 

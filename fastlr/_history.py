@@ -39,8 +39,8 @@ class Recorder:
     def __init__(self, start: float) -> None:
         self.start = start
         self.n_iter = 0
-        self._updates: list[np.ndarray] = []
-        self._seconds = [np.array([self.elapsed()])]
+        self._updates: list[Any] = []
+        self._seconds = [self.elapsed()]        # at the start, and after each of them
 
     def elapsed(self) -> float:
         """Seconds since training began."""
@@ -49,15 +49,14 @@ class Recorder:
     def add(self, updates: Any) -> None:
         """Note updates made since the last call, (k, 3): J and the gradient's norm before each, and its step."""
         if len(updates):
-            last = self._seconds[-1][-1]
-            shares = np.arange(1, len(updates) + 1) * ((self.elapsed() - last) / len(updates))
-            self._updates.append(np.asarray(updates, dtype=np.float64))
-            self._seconds.append(last + shares)
+            self._updates.append(updates)
+            self._seconds.append(self.elapsed())
             self.n_iter += len(updates)
 
     def history(self, cost: float, grad_norm: float, n_iter: int | None = None) -> History:
         """The first n_iter updates (by default all), with J and the gradient's norm after them."""
         n_iter = self.n_iter if n_iter is None else n_iter
         updates = np.concatenate([np.empty((0, 3)), *self._updates])[:n_iter]
+        ends = np.cumsum([0, *map(len, self._updates)])
         return History(np.append(updates[:, 0], cost), np.append(updates[:, 1], grad_norm), updates[:, 2].copy(),
-                       np.concatenate(self._seconds)[:n_iter + 1])
+                       np.interp(np.arange(n_iter + 1), ends, self._seconds))

@@ -20,10 +20,13 @@ from fastlr import _moments
 from fastlr._check import LARGEST, Data
 from fastlr._parts import InParts, Parts
 from fastlr._rows import Gains, Rows, once
-from fastlr.backends import _descent
+from fastlr.backends import _curvature, _descent
 from fastlr.backends._descent import Rule
 
-_SMALL = 1 << 21                # multiplications in a Hessian, beyond which Python's share of a step is small
+# Numbers in X, and multiplications in a Hessian, beyond which Python's share of a step is smaller than what threads save.
+_SMALL = 400_000
+_SMALL_HESSIAN = 1 << 24
+_AN_EXAMPLE = 10                # what its loss costs, in numbers
 _MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
 
 
@@ -46,6 +49,8 @@ class Objective:
         rows = data.X.rows(backend, data, n_threads) if isinstance(data.X, InParts) else Rows(backend, data, n_threads)
         self._rows, unit = _with_moderate_weights(rows)
         self._all_rows = self._rows             # of which there may be samples
+        self.direction = getattr(backend, "direction", _curvature.direction)
+        """Of a quasi-Newton step, see `fastlr.backends`."""
         self._known: tuple[np.ndarray, float, np.ndarray] | None = None         # theta, J and gradient of the first read
         total = self._rows.count.total
         scale, to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * total))
@@ -64,13 +69,18 @@ class Objective:
 
     def cost_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """J at theta and its gradient (n + 1,)."""
-        known, self._known = self._known, None
-        if known is not None and np.array_equal(theta, known[0]):
-            return known[1:]
+        known = self.known(theta)
+        if known is not None:
+            return known
         grad = np.empty(self.n_parameters)
         with np.errstate(over="ignore", invalid="ignore"):      # a cost that is not finite is the solver's to judge
             loss = self._rows.cost_gradient(theta, grad)
             return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
+
+    def known(self, theta: np.ndarray) -> tuple[float, np.ndarray] | None:
+        """What `cost_gradient` gives at theta, if the first read was there and nobody has asked before."""
+        known, self._known = self._known, None
+        return known[1:] if known is not None and np.array_equal(theta, known[0]) else None
 
     def first_read(self, theta: np.ndarray) -> None:
         """Compute the moments, and in the same read of X what `cost_gradient` is asked next, if that is at theta."""
@@ -108,10 +118,10 @@ class Objective:
 
         return product, self.rule.scale * diagonal
 
-    def newton(self, *arguments: Any) -> Any:
-        """The backend's Newton's method, see `fastlr.backends`."""
+    def quasi_newton(self, *arguments: Any) -> Any:
+        """Many updates in one call of the backend, see `fastlr.backends`."""
         assert isinstance(self._rows, Rows)
-        return self._rows.newton(*arguments)
+        return self._rows.quasi_newton(*arguments)
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """What `tol` bounds: the largest component of the gradient in standardised coordinates, on the mean scale."""
@@ -165,9 +175,10 @@ class Objective:
 
     @property
     def is_small(self) -> bool:
-        """Whether the backend makes all of Newton's updates in one call, and that is faster than going step by step."""
+        """Whether the backend makes many updates in one call, and that is faster than going step by step."""
         m, n = self.shape
-        return m * n * n <= _SMALL and isinstance(self._rows, Rows) and self._rows.has_newton
+        return (isinstance(self._rows, Rows) and self._rows.has_quasi_newton and self.stored + _AN_EXAMPLE * m <= _SMALL
+                and max(self.pairs if self.is_sparse else m * n * n, n ** 3) <= _SMALL_HESSIAN)
 
     @property
     def has_constant_columns(self) -> bool:

@@ -167,13 +167,13 @@ class Rows:
         return _descent.descend(self._backend.cost_gradient, self._prepared, theta, previous, rule, record)
 
     @property
-    def has_newton(self) -> bool:
-        """Whether the backend makes all of Newton's updates in one call."""
-        return hasattr(self._backend, "newton")
+    def has_quasi_newton(self) -> bool:
+        """Whether the backend makes many quasi-Newton updates in one call."""
+        return hasattr(self._backend, "quasi_newton")
 
-    def newton(self, *arguments: Any) -> Any:
-        """The backend's Newton's method."""
-        return self._backend.newton(*self._prepared, *arguments)
+    def quasi_newton(self, *arguments: Any) -> Any:
+        """The backend's."""
+        return self._backend.quasi_newton(*self._prepared, *arguments)
 
     def largest_eigenvalue(self, fit_intercept: bool) -> float:
         """An upper bound of that of sum_i s_i [x_i, 1] [x_i, 1]^T."""

@@ -114,9 +114,7 @@ class _AfterEarlier(Standardised):
     def iterates(self, theta: np.ndarray | None, tol: float) -> Iterator[Iterate]:
         """On the way to the optimum from theta, or from where the batches before have led."""
         u = self._before if theta is None else self.u_of(theta)
-        metric, steps_a_hessian = ((Metric.hessian(self, u), self.steps_a_hessian()) if self.is_full else
-                                   (Metric.diagonal(self), math.inf))
-        return iterates(self, u, metric, tol, steps_a_hessian)
+        return iterates(self, u, Metric(self, is_due=self.is_full), tol, self.steps_a_hessian() if self.is_full else math.inf)
 
 
 class Learned(NamedTuple):

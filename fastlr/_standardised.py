@@ -16,10 +16,9 @@ from typing import Self
 import numpy as np
 
 from fastlr._objective import Objective
-from fastlr.backends._descent import Space
+from fastlr.backends import _steps
+from fastlr.backends._steps import Goal, MetricArrays, Space
 
-_EPS = float(np.finfo(float).eps)
-_ROUNDING = 1e-12               # of J, relative
 MOST_SIDE = 10_000              # features, beyond which a Hessian is out of proportion,
 _MOST_SPARSE_SIDE = 3000        # and to a sparse X
 
@@ -37,9 +36,10 @@ class Standardised:
     def __init__(self, objective: Objective, center: np.ndarray, spread: np.ndarray) -> None:
         self.objective = objective
         self._center, self._spread = center, spread
-        self._scales = np.append(1.0 / spread, 1.0)
-        self._shifts = np.append(center, 0.0)
-        self._penalty = np.append(objective.rule.l2 / spread ** 2, 0.0)         # the diagonal of its Hessian
+        self._scales, self._shifts, self._penalty = np.ones(spread.size + 1), np.zeros(spread.size + 1), np.zeros(spread.size + 1)
+        self._scales[:-1] /= spread
+        self._shifts[:-1] = center
+        self._penalty[:-1] = objective.rule.l2 / spread ** 2        # the diagonal of its Hessian
         self._all_rows, self._all_stored = objective.shape[0], objective.stored
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
@@ -65,7 +65,15 @@ class Standardised:
 
     def cost_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """J at u and its gradient by u, (n + 1,)."""
-        cost, grad = self.objective.cost_gradient(self.theta_of(u))
+        return self._by_u(*self.objective.cost_gradient(self.theta_of(u)))
+
+    def known(self, u: np.ndarray) -> tuple[float, np.ndarray] | None:
+        """The same if it is known; see `Objective.known`."""
+        known = self.objective.known(self.theta_of(u))
+        return None if known is None else self._by_u(*known)
+
+    def _by_u(self, cost: float, grad: np.ndarray) -> tuple[float, np.ndarray]:
+        """J and its gradient by theta, which is overwritten."""
         grad -= self._shifts * grad[-1]
         grad *= self._scales
         return cost, grad
@@ -127,8 +135,8 @@ class Standardised:
             return math.inf
         m, n = self.objective.shape
         if self.objective.is_sparse:
-            return (1e5 + self.objective.pairs + 2.0 * n ** 2 + 0.05 * n ** 3) / (5e4 + self._all_stored)
-        return (1e5 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (5e4 + self._all_rows * n * 0.2)
+            return (5e4 + self.objective.pairs + 2.0 * n ** 2 + 0.05 * n ** 3) / (2.5e4 + self._all_stored)
+        return (5e4 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3) / (2.5e4 + self._all_rows * n * 0.2)
 
     @property
     def has_room_for_hessian(self) -> bool:
@@ -138,35 +146,41 @@ class Standardised:
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
         cancelled = float(np.abs(self._shifts * self._scales) @ np.abs(u)) / self.objective.rule.to_mean
-        return _ROUNDING * abs(cost) + _EPS * cancelled
+        return _steps.rounding(cost, cancelled)
 
-    def newton(self, u: np.ndarray, ridge: float, tol: float,
-               updates: int) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, bool]:
-        """So many updates of Newton's method, or until the gradient is at most tol, in one compiled call.
+    @property
+    def is_small(self) -> bool:
+        """Whether `quasi_newton` is there, and faster than going step by step."""
+        return self.objective.is_small
+
+    def quasi_newton(self, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray, goal: Goal, metric: MetricArrays,
+                     updates: int) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, bool]:
+        """At most so many updates in one compiled call, from u, where J is cost, or NaN, and p where the metric has aimed; the
+        metric's arrays are overwritten.
 
         Returns
         -------
         u, cost, grad, p
-            As in `Iterate`; p = -H^-1 grad at u.
+            As in `Iterate`.
         before : (updates, 3)
             As in `Iterate`.
         is_sound : bool
             False where J can't be lowered from u by this, but perhaps otherwise.
         """
         rule = self.objective.rule
-        space = Space(self._center, self._scales, self._penalty, rule.scale, rule.intercept, ridge * self.diagonal)
-        u, record, grad, p = u.copy(), np.empty((updates, 3)), np.empty_like(u), np.empty_like(u)
-        made, is_sound, cost = self.objective.newton(u, space, tol / rule.to_mean, record, grad, p)
-        before = record[:made]
-        before[:, 1] *= rule.to_mean
-        return u, cost, grad, p, before, is_sound
+        ratio, shift = self._certificate or (np.ones(u.size - 1), np.zeros(u.size - 1))
+        space = Space(self._center, self._scales, self._penalty, self.diagonal, ratio, shift, rule.to_mean, rule.scale,
+                      rule.intercept)
+        u, grad, p, record = u.copy(), grad.copy(), p.copy(), np.empty((updates, 3))
+        made, is_sound, cost = self.objective.quasi_newton(u, cost, grad, p, space, goal, metric, record)
+        return u, cost, grad, p, record[:made], is_sound
 
 
 def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised, np.ndarray]:
     """The objective in standardised coordinates, and where to start in them: at theta, or at the null model for zeros."""
     if not theta.any():
         theta = objective.null_model()
-        if not objective.is_small:
+        if not objective.is_small:          # where a read takes less than a second function takes to compile
             objective.first_read(theta)
     problem = Standardised(objective, *objective.standardisation)
     return problem, problem.u_of(theta)

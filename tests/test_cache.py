@@ -18,13 +18,14 @@ from numba.core import caching
 
 from fastlr.backends import (
     _cache,
+    _compiled_direction,
     _compiled_first_read,
     _compiled_gains,
     _compiled_hessian,
     _compiled_hessian_product,
     _compiled_moments,
-    _compiled_newton,
     _compiled_predictions,
+    _compiled_quasi_newton,
     _known_answers,
     numba_loop,
 )
@@ -285,7 +286,8 @@ KNOWN = [(_known_answers.descent, numba_loop._entry, (6, 7, 10)),
          (_known_answers.gains, _compiled_gains._entry._serial, (6,)),
          (_known_answers.hessian_product, _compiled_hessian_product._entry._serial, (5,)),
          (_known_answers.predictions, _compiled_predictions._entry._serial, (5, 6)),
-         (_known_answers.newton, _compiled_newton._entry, (4, 7, 8, 9))]
+         (_known_answers.quasi_newton, _compiled_quasi_newton._entry, (4, 6, 7, 11)),
+         (_known_answers.direction, _compiled_direction._entry, (6,))]
 
 
 @pytest.mark.parametrize(("known_answer", "entry", "results"), KNOWN)

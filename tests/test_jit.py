@@ -14,7 +14,7 @@ from fastlr.backends import _scalar
 def test_one_specialisation_for_each_dtype_and_order():
     code = """
 import numpy as np, fastlr
-from fastlr.backends import _compiled_moments, _compiled_newton, numba_fused
+from fastlr.backends import _compiled_moments, _compiled_quasi_newton, numba_fused
 rng = np.random.default_rng(0)
 for writeable in (True, False):
     for dtype in ("f8", "f4", "i4", "u1", "?", "f2", ">f8"):
@@ -28,7 +28,7 @@ for writeable in (True, False):
                         fastlr.train(X, y, backend="fused", sample_weight=s, l2=1)
                         fastlr.train(X, y, backend="fused", offset=s, max_iter=1, tol=1e9, n_threads=np.int64(1))
                     fastlr.cost_and_gradient(X, y, np.zeros(4), 0, backend="fused", offset=s)
-for entry, kinds in ((numba_fused._entry._serial, 6), (_compiled_newton._entry, 1), (_compiled_moments._entry._serial, 6)):
+for entry, kinds in ((numba_fused._entry._serial, 6), (_compiled_quasi_newton._entry, 1), (_compiled_moments._entry._serial, 6)):
     assert len(entry._compiled) == kinds, entry._compiled
     assert all(len(dispatcher.signatures) == 1 for dispatcher in entry._compiled.values())
 assert not numba_fused._entry._parallel._compiled

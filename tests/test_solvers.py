@@ -1,6 +1,7 @@
 """What the solvers are made of."""
 
 import itertools
+import math
 import subprocess
 import sys
 
@@ -72,7 +73,7 @@ def test_line_search_lowers_the_cost_wherever_the_direction_ends(length):
     J, u = Quartic(), np.zeros(1)
     cost, grad = J.cost_gradient(u)
     with np.errstate(over="ignore", invalid="ignore"):
-        step = line_search(J, u, cost, grad, np.array([length]))
+        step = line_search(J, u, cost, grad @ [length], np.array([length]), J.rounding(u, cost))
     assert step.cost < cost
     assert step.cost == J.cost_gradient(step.u)[0]
     assert J.calls < 70
@@ -80,11 +81,16 @@ def test_line_search_lowers_the_cost_wherever_the_direction_ends(length):
 
 def test_line_search_up_the_hill_finds_nothing():
     J, u = Quartic(), np.zeros(1)
-    assert line_search(J, u, *J.cost_gradient(u), np.array([-1.0])) is None
+    cost, grad = J.cost_gradient(u)
+    assert line_search(J, u, cost, grad @ [-1.0], np.array([-1.0]), J.rounding(u, cost)) is None
 
 
-def test_memory_makes_a_metric_satisfy_the_secant_equation():
-    metric = Metric(lambda g: 0.3 * g, is_diagonal=False, expected_rate=0.5)
+@pytest.mark.parametrize("kind", ["diagonal", "hessian"])
+def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
+    X, y, *_ = problem(50, 4)
+    J, u = standardised(objective(backend, X, y), np.zeros(5))
+    metric = Metric(J) if kind == "diagonal" else Metric.hessian(J, u)
+    assert metric.is_diagonal == (kind == "diagonal")
     rng = np.random.default_rng(0)
     A = rng.standard_normal((5, 5))
     H = A @ A.T
@@ -92,6 +98,14 @@ def test_memory_makes_a_metric_satisfy_the_secant_equation():
         du = rng.standard_normal(5)
         metric.learn(du, H @ du)
     np.testing.assert_allclose(-metric.direction(H @ du), du, rtol=1e-9)
+
+
+def test_steps_that_bend_the_wrong_way_are_not_learnt():
+    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), np.zeros(5))
+    metric = Metric(J)
+    before = metric.direction(np.ones(5))
+    metric.learn(np.ones(5), -np.ones(5))
+    np.testing.assert_array_equal(metric.direction(np.ones(5)), before)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -134,26 +148,62 @@ def test_standardised_coordinates_and_back():
 @pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"reduction": "sum"}, {"fit_intercept": False}, {"weighted": True}])
 @pytest.mark.parametrize("dtype", ["float64", "uint8"])
 @pytest.mark.parametrize("order", "CF")
-def test_newton_in_one_call_is_newton_step_by_step(options, dtype, order):
-    """The compiled updates, one a call, against the same updates from Hessians in Python."""
+@pytest.mark.parametrize(("solver", "steps_a_hessian"),
+                         [("newton", 0.5), ("newton", math.inf), ("lbfgs", math.inf), ("auto", 2.5)])
+def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, options, dtype, order):
+    """J, the gradient's norm and the step before each, and what M has become; before rounding of J decides on a step's length."""
     X, y, *_ = problem(400, 6, dtype=np.dtype(dtype), order=order)
+    X = np.asarray(X @ (np.eye(6, dtype=X.dtype) + np.eye(6, k=1, dtype=X.dtype)), order=order)       # alike, for the diagonal
     s, o = weights(400) if options.get("weighted") else (None, None)
     options = {key: value for key, value in options.items() if key != "weighted"}
     small, u = standardised(objective("fused", X, y, s, o, **options), np.zeros(7))
     plain, _ = standardised(objective("numpy", X, y, s, o, **options), np.zeros(7))
-    assert small.objective.is_small
-    for _ in range(4):
-        cost, grad = plain.cost_gradient(u)
-        p = Metric.hessian(plain, u).direction(grad)
-        after, *_, before, is_sound = small.newton(u, 1e-11, 0.0, 1)
-        assert is_sound
-        np.testing.assert_allclose(before, [[cost, plain.gradient_norm(grad), 1.0]], rtol=1e-9, atol=1e-15)
-        np.testing.assert_allclose(after, u + p, rtol=1e-9, atol=1e-12)
-        u = after
-    found, cost, grad, p, _, is_sound = small.newton(u, 1e-11, 1e-9, 50)
-    assert is_sound
-    assert small.gradient_norm(grad) <= 1e-9
-    np.testing.assert_allclose(grad, plain.cost_gradient(found)[1], atol=1e-12 / small.objective.rule.to_mean)
+    assert small.is_small and not plain.is_small
+    tol, is_due = 1e-5, solver == "newton"
+    together = next(iterates(small, u, Metric(small, is_due=is_due), tol, steps_a_hessian, most=50))
+    assert together.grad_norm <= tol and len(together.before) >= 3
+    before = []
+    for point in iterates(plain, u, Metric(plain, is_due=is_due), tol, steps_a_hessian):
+        before += point.before
+        if point.grad_norm <= tol:
+            break
+    assert len(before) == len(together.before)
+    np.testing.assert_allclose(together.before, before, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(together.u, point.u, rtol=1e-6, atol=1e-9)
+    assert together.cost == pytest.approx(point.cost, rel=1e-12)
+    np.testing.assert_allclose(together.grad, point.grad, atol=1e-10 / small.objective.rule.to_mean)
+    assert together.metric.arrays.state.tolist()[:3] == point.metric.arrays.state.tolist()[:3]
+    assert together.metric.is_diagonal == (solver == "lbfgs")
+    assert together.gap == pytest.approx(point.gap, rel=1e-3)
+
+
+@pytest.mark.parametrize("start", [1.0, 1e3, -1e5])
+def test_a_start_far_away_is_left_in_one_call_or_in_python(start):
+    X, y, *_ = problem(400, 6)
+    optimum = fastlr.train(X, y, backend="numpy", l2=0.01)
+    model = fastlr.train(X, y, backend="fused", l2=0.01, init=(np.full(6, start), start))
+    assert model.converged
+    np.testing.assert_allclose(model.w, optimum.w, atol=1e-6)
+    assert (np.diff(model.history.cost) <= 1e-12 * model.history.cost[:-1]).all()
+
+
+def test_a_call_makes_no_more_updates_than_are_asked_for():
+    X, y, *_ = problem(400, 6)
+    free = fastlr.train(X, y, backend="fused", solver="lbfgs")
+    for max_iter in range(free.n_iter):
+        with pytest.warns(fastlr.ConvergenceWarning):
+            model = fastlr.train(X, y, backend="fused", solver="lbfgs", max_iter=max_iter)
+        assert model.n_iter == max_iter
+        np.testing.assert_array_equal(model.history.cost, free.history.cost[:max_iter + 1])
+
+
+def test_a_callback_sees_the_updates_that_are_made_without_one():
+    X, y, *_ = problem(400, 6)
+    for solver in ("auto", "newton", "lbfgs"):
+        seen = []
+        fastlr.train(X, y, backend="fused", solver=solver, callback=lambda state, seen=seen: seen.append(state.cost))
+        alone = fastlr.train(X, y, backend="fused", solver=solver)
+        np.testing.assert_allclose(seen, alone.costs, rtol=1e-11)
 
 
 def test_auto_takes_samples_where_there_are_many_rows():
@@ -245,7 +295,7 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
     if is_sample:
         J = J.on_sample(J.objective)
     costs = []
-    for point in itertools.islice(iterates(J, u, Metric.diagonal(J), 1e-10, steps_a_hessian=6.5), 30):
+    for point in itertools.islice(iterates(J, u, Metric(J), 1e-10, steps_a_hessian=6.5), 30):
         costs.append(point.cost)
         if point.grad_norm <= 1e-10:
             break

@@ -16,11 +16,15 @@ A backend is a module of this folder.  It has
     gains(*prepared, directions) -> (k, 4)
         optional: by how much margins move to their examples' sides along directions (k, n + 1), over the rows with a weight: the
         least, the largest, the sum of squares, and that of those below 0; without it NumPy's
-    newton(*prepared, u, space, tol, record, grad, p) -> (updates, is_sound, cost)
-        optional: Newton's method in the coordinates of `_descent.Space`, at most `len(record)` updates of u in place
-        until the gradient is at most tol, in one compiled call for small problems; record[i] is J and the gradient's norm
-        before update i, and its step; grad and p = -H^-1 grad are overwritten.  Not sound: J is not finite, or can't be
-        lowered, or its Hessian is not definite
+    direction(grad, inverse, factor, steps, changes, curvatures) -> (n + 1,)
+        optional: -M grad by L-BFGS: M starts from P^T P with the lower triangular factor P (n + 1, n + 1); or, where that is
+        (0, 0), from the inverse diagonal (n + 1,), in the size that the last step shows; and is corrected by the last steps and
+        the gradient's changes in them, (k, n + 1) each, with curvatures (k,) their products; without it NumPy's
+    quasi_newton(*prepared, u, cost, grad, p, space, goal, metric, record) -> (updates, is_sound, cost)
+        optional: at most `len(record)` updates of u in place along p = -M grad until the goal, in one compiled call for small
+        problems, in the coordinates `_steps.Space`, with the `_steps.MetricArrays` of M; record[i] is J and the gradient's norm
+        before update i, and its step.  cost and grad are those at u, or cost is NaN; cost, grad and p become those at the end.
+        Not sound: J is not finite, or can't be lowered by this
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)

@@ -31,17 +31,6 @@ class Rule(NamedTuple):
     spread: np.ndarray      # (n,) sd_j: converged when |dw_j - mu_j db| / sd_j <= tol for every j; both (0,) if tol is 0
 
 
-class Space(NamedTuple):
-    """The standardised coordinates u of theta, and J in them, for Newton's method."""
-
-    center: np.ndarray      # (n,) mu_j
-    scales: np.ndarray      # (n + 1,) 1 / sd_j, and 1
-    penalty: np.ndarray     # (n + 1,) l2 / sd_j^2, and 0
-    scale: float            # as in Rule
-    intercept: float
-    ridge: np.ndarray       # (n + 1,) added to the Hessian's diagonal
-
-
 SUMS = Rule(alpha=0.0, intercept=1.0, scale=1.0, l2=0.0, tol=0.0, ceiling=math.inf, to_mean=1.0,
             center=np.empty(0), spread=np.empty(0))
 """The rule that leaves a kernel's sums as they are."""

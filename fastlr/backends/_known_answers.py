@@ -11,6 +11,7 @@ import numpy as np
 
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._csr import Csr, numbers_of, with_zeros
+from fastlr.backends._steps import DUE, GAPS, HESSIAN, Goal, MetricArrays, Space
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
                                 # Hessian of whole tiles
@@ -75,7 +76,7 @@ def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
     """The Hessian at a point."""
     y, sample_weight, offset = _rows()
     theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
-    compiled(X, sample_weight, offset, theta, center, 0, _M, True, np.zeros((2, _N + 1, _N + 1)), H)
+    compiled(X, sample_weight, offset, theta, center, 0, _M, True, np.zeros((2, _N + 3, _N + 3)), H)
     return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center)))
 
 
@@ -135,16 +136,17 @@ def gains(compiled: Any, X: np.ndarray | Csr) -> bool:
     return _agree(*zip(found.T, known.T, strict=True))
 
 
-def newton(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """One step of Newton's method from zero, in coordinates where every column has mean 8 and deviation 5."""
-    prepared = _rows()
-    space = _descent.Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0),
-                           penalty=np.append(np.full(_N, 0.1), 0.0), scale=1.0 / _M, intercept=1.0, ridge=np.zeros(_N + 1))
-    u, record, grad, p = np.zeros(_N + 1), np.empty((1, 3)), np.empty(_N + 1), np.empty(_N + 1)
-    result = compiled(X, *prepared, u, space, 0.0, record, grad, p, np.empty((_N + 1, _N + 1)))
+def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
+    """One step with the Hessian at zero, in coordinates where every column has mean 8 and deviation 5."""
+    prepared, size = _rows(), _N + 1
+    space = Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), penalty=np.append(np.full(_N, 0.1), 0.0),
+                  diagonal=np.ones(size), ratio=np.ones(_N), shift=np.zeros(_N), to_mean=1.0, scale=1.0 / _M, intercept=1.0)
+    goal = Goal(tol=0.0, gap=0.0, cost=-1.0, steps_a_hessian=math.inf, evidence=math.inf, rate_with_hessian=0.5, ridge=0.0)
+    metric = MetricArrays(np.array([DUE, 0, 0, 0]), np.empty((size, size)), np.empty((3, size)), np.empty((3, size)), np.empty(3),
+                          np.empty(GAPS), np.array([math.inf]))
 
     def by_u(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        theta, sums = u * space.scales, np.empty(_N + 1)
+        theta, sums = u * space.scales, np.empty(size)
         theta[-1] -= space.center @ theta[:-1]
         loss = numpy_vectorized.cost_gradient(_known(X), *prepared, theta, sums)
         sums[:-1] -= space.center * sums[-1]
@@ -152,9 +154,29 @@ def newton(compiled: Any, X: np.ndarray | Csr) -> bool:
         return (space.scale * loss + 0.5 * space.penalty @ (u * u), space.scale * space.scales * sums + space.penalty * u,
                 space.scale * H + np.diag(space.penalty))
 
-    cost, gradient, H = by_u(np.zeros(_N + 1))
+    cost, gradient, H = by_u(np.zeros(size))
     step = np.linalg.solve(H, -gradient)
-    next_cost, next_gradient, next_H = by_u(step)
+    next_cost, next_gradient, _ = by_u(step)
+    factor, change = np.linalg.inv(np.linalg.cholesky(H)), next_gradient - gradient
+    direction = _curvature.direction(next_gradient, np.ones(size), factor, step[None], change[None], np.array([step @ change]))
+    u, grad, p, record = np.zeros(size), gradient.copy(), np.empty(size), np.empty((1, 3))
+    result = compiled(X, *prepared, u, cost, grad, p, space, goal, metric, record, np.empty((size + 2, size + 2)))
     known_record = np.array([[cost, np.abs(gradient).max(), 1.0]])
-    return result[:2] == (1, True) and _agree((u, step), (record, known_record), (result[2], next_cost), (grad, next_gradient),
-                                              (p, np.linalg.solve(next_H, -next_gradient)))
+    return (result[:2] == (1, True) and metric.state.tolist() == [HESSIAN, 1, 2, 1]
+            and _agree((u, step), (record, known_record), (result[2], next_cost), (grad, next_gradient), (p, direction),
+                       (metric.factor, factor), (metric.steps[0], step), (metric.changes[0], change)))
+
+
+def direction(compiled: Any, X: np.ndarray) -> bool:
+    """From a factor and from a diagonal, with three pairs."""
+    size = _N + 1
+    grad, inverse, p = _theta(), 0.1 + _theta() ** 2, np.empty(size)
+    factor = np.tril(np.sin(np.arange(1.0, size * size + 1.0)).reshape(size, size))
+    steps = np.cos(np.arange(3.0 * size)).reshape(3, size)
+    changes = steps * np.arange(1.0, size + 1.0)
+    curvatures = (steps * changes).sum(axis=1)
+    for some in (factor, np.empty((0, 0))):
+        compiled(grad, inverse, some, steps, changes, curvatures, p)
+        if not _agree((p, _curvature.direction(grad, inverse, some, steps, changes, curvatures))):
+            return False
+    return True

@@ -13,20 +13,21 @@ from numba import prange
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, combine, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
+from fastlr.backends._compiled_direction import direction
 from fastlr.backends._compiled_first_read import cost_gradient_and_moments
 from fastlr.backends._compiled_gains import gains
 from fastlr.backends._compiled_hessian import hessian
 from fastlr.backends._compiled_hessian_product import hessian_product
 from fastlr.backends._compiled_moments import moments
-from fastlr.backends._compiled_newton import newton
+from fastlr.backends._compiled_quasi_newton import quasi_newton
 from fastlr.backends._descent import GOING
 from fastlr.backends._fused_rows import block_rows, sums_of_rows
 from fastlr.backends._jit import shape_of
 from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 
-__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "gains", "hessian", "hessian_product", "is_compiled",
-           "moments", "newton", "prepare", "threads"]
+__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "direction", "gains", "hessian", "hessian_product",
+           "is_compiled", "moments", "prepare", "quasi_newton", "threads"]
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,

@@ -38,6 +38,11 @@ class Options(NamedTuple):
         """`max_iter`, or its default."""
         return DEFAULT_MAX_ITER if self.max_iter is None else self.max_iter
 
+    @property
+    def how_many(self) -> dict[str, int]:
+        """Of `_quasi_newton.iterates`: the most updates, and one an iterate where a callback sees them."""
+        return {"most": self.most_updates} | ({} if self.callback is None else {"updates_a_call": 1})
+
 
 class State(NamedTuple):
     """What a callback sees after every update."""

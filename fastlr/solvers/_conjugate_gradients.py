@@ -24,13 +24,14 @@ def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterat
     ridge = RIDGE * problem.diagonal
     largest = 0.0
 
-    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[None, np.ndarray]:
+    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[None, np.ndarray, float]:
         nonlocal largest
         largest = max(largest, grad_norm)
         left = _ROUGH if grad_norm <= tol else min(_ROUGH, math.sqrt(grad_norm / largest))
         product, diagonal = problem.hessian_product(u)
-        return None, -solution(lambda v: product(v) + ridge * v, diagonal + ridge, grad, left,
-                               lambda residual: problem.gradient_norm(residual) <= _OF_TOL * tol)
+        p = -solution(lambda v: product(v) + ridge * v, diagonal + ridge, grad, left,
+                      lambda residual: problem.gradient_norm(residual) <= _OF_TOL * tol)
+        return None, p, dot(grad, p)
 
     return descent(problem, u, aim)
 

@@ -14,16 +14,16 @@ import numpy as np
 
 from fastlr._one_thread import dot, ridged_inverse_factor
 from fastlr._standardised import Standardised
+from fastlr.backends import _steps
+from fastlr.backends._steps import AIMED, ARRIVALS, DIAGONAL, DUE, GAPS, HESSIAN, KIND, MEMORY, PAIRS, Goal, MetricArrays
 from fastlr.solvers._line_search import line_search
 
-_MEMORY = 10                    # steps that correct M
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
-_MOST_EVIDENCE = 1000           # steps
 _RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
-_WORST_RATE = 0.999             # as good as none
 _MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
-_SMALLEST_TOL = 1e-16           # beyond which tol is out of reach
+_UPDATES_A_CALL = 100           # of compiled code: Ctrl-C is answered between calls
+_NO_FACTOR = np.empty((0, 0))
 
 
 class Metric:
@@ -31,73 +31,81 @@ class Metric:
 
     Parameters
     ----------
-    base : callable
-        g -> M g before corrections.
-    is_diagonal : bool
-        Whether `base` stands for a diagonal, whose size the last step has to correct.
-    expected_rate : float
-        By what factor a step shrinks the gradient, as far as can be known beforehand.
+    problem : Standardised
+        Whose Hessians it is about.
+    factor : (n + 1, n + 1), optional
+        P, lower triangular, where M starts from P^T P, the inverse of a Hessian.
+    is_due : bool
+        Whether M is to be made from the Hessian at the first point.  Else, without a factor, it starts from the inverse of the
+        diagonal of the Hessian at the null model, which costs nothing.
     """
 
-    def __init__(self, base: Callable[[np.ndarray], np.ndarray], is_diagonal: bool, expected_rate: float) -> None:
-        self._base = base
-        self.is_diagonal, self.expected_rate = is_diagonal, expected_rate
-        self._pairs: list[tuple[np.ndarray, np.ndarray, float]] = []
-        self._gaps: list[float] = []                # at every point
-
-    @classmethod
-    def diagonal(cls, problem: Standardised) -> "Metric":
-        """From the diagonal of the Hessian at the null model, which costs nothing."""
-        inverse = 1.0 / problem.diagonal
-        return cls(lambda g: inverse * g, is_diagonal=True, expected_rate=_RATE_OF_DIAGONAL)
+    def __init__(self, problem: Standardised, factor: np.ndarray | None = None, is_due: bool = False) -> None:
+        size = problem.diagonal.size
+        kind = DUE if is_due else DIAGONAL if factor is None else HESSIAN
+        self.arrays = MetricArrays(np.array([kind, 0, 0, 0]), _NO_FACTOR if factor is None else factor, np.empty((MEMORY, size)),
+                                   np.empty((MEMORY, size)), np.empty(MEMORY), np.empty(GAPS), np.array([math.inf]))
+        self._inverse = 1.0 / problem.diagonal
+        self._direction = problem.objective.direction
 
     @classmethod
     def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
         """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
-        P = ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty)
-        if P is None:
-            return cls.diagonal(problem)
-        P_transposed = np.ascontiguousarray(P.T)
-        return cls(lambda g: np.vecdot(P_transposed, np.vecdot(P, g)),         # vecdot starts no BLAS threads
-                   is_diagonal=False, expected_rate=_rate_with_hessian(problem))
+        return cls(problem, ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a Hessian is to be made before this is one."""
+        return bool(self.arrays.state[KIND] == DUE)
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether it starts from a diagonal, whose size the last step has to correct."""
+        return bool(self.arrays.state[KIND] == DIAGONAL)
+
+    def expected_rate(self, problem: Standardised) -> float:
+        """By what factor a step shrinks the gradient, as far as can be known beforehand."""
+        return _RATE_OF_DIAGONAL if self.is_diagonal else _rate_with_hessian(problem)
 
     def direction(self, grad: np.ndarray) -> np.ndarray:
         """-M grad."""
-        q, along = -grad, []
-        for du, dg, curvature in reversed(self._pairs):
-            alpha = dot(du, q) / curvature
-            q = q - alpha * dg
-            along.append(alpha)
-        p = self._base(q)
-        if self.is_diagonal and self._pairs:
-            _, dg, curvature = self._pairs[-1]
-            size = dot(dg, self._base(dg))
-            if size > 0.0:                      # the squares of a gradient below 1e-162 are 0
-                p *= curvature / size
-        for (du, dg, curvature), alpha in zip(self._pairs, reversed(along), strict=True):
-            p += du * (alpha - dot(dg, p) / curvature)
-        return p
+        state, factor, steps, changes, curvatures, *_ = self.arrays
+        pairs = state[PAIRS]
+        return self._direction(grad, self._inverse, factor if state[KIND] == HESSIAN else _NO_FACTOR, steps[:pairs],
+                               changes[:pairs], curvatures[:pairs])
 
     def learn(self, du: np.ndarray, dg: np.ndarray) -> None:
         """Correct M by a step du that changed the gradient by dg."""
         curvature = dot(du, dg)
-        if curvature > 0.0:
-            self._pairs = [*self._pairs[1 - _MEMORY:], (du, dg, curvature)]
+        if not curvature > 0.0:
+            return
+        state, _, steps, changes, curvatures, *_ = self.arrays
+        if state[PAIRS] == MEMORY:
+            for pairs in (steps, changes, curvatures):
+                pairs[:-1] = pairs[1:]
+            state[PAIRS] -= 1
+        last = state[PAIRS]
+        steps[last], changes[last], curvatures[last] = du, dg, curvature
+        state[PAIRS] += 1
 
-    def arrive(self, gap: float) -> None:
-        """Note the gap at a new point, for the rate."""
-        self._gaps.append(gap)
+    def arrive(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
+        """-M grad and grad^T of it at a new point, whose gap is noted for the rate."""
+        p = self.direction(grad)
+        slope = dot(grad, p)
+        self.arrays.gaps[self.arrays.state[ARRIVALS] % GAPS] = -0.5 * slope
+        self.arrays.state[ARRIVALS] += 1
+        return p, slope
 
     def forget_rate(self) -> None:
         """On the way to another problem."""
-        self._gaps = []
+        self.arrays.state[ARRIVALS] = self.arrays.state[AIMED] = 0
+        self.arrays.least[0] = math.inf
 
-    def rate(self, steps: float) -> float:
+    def rate(self, evidence: float) -> float:
         """By what factor a step has been shrinking the gradient, over so many steps at least; 0 before."""
-        steps = max(2 if self.is_diagonal else 1, math.ceil(min(steps, _MOST_EVIDENCE)))
-        if len(self._gaps) <= steps:
-            return 0.0
-        return (self._gaps[-1] / self._gaps[-1 - steps]) ** (0.5 / steps)
+        steps, gaps = _steps.steps_of_evidence(evidence, self.is_diagonal), self.arrays.gaps
+        last = int(self.arrays.state[ARRIVALS]) - 1
+        return _steps.rate_of_gaps(float(gaps[(last - steps) % GAPS]), float(gaps[last % GAPS]), steps) if last >= steps else 0.0
 
 
 class Iterate(NamedTuple):
@@ -106,14 +114,15 @@ class Iterate(NamedTuple):
     u: np.ndarray               # (n + 1,) standardised coordinates
     cost: float                 # J
     grad: np.ndarray            # (n + 1,)
-    metric: Metric | None       # None: a Hessian that has not been kept
+    metric: Metric | None       # None: a Hessian that has not been made
     p: np.ndarray               # (n + 1,) -M grad: where the next step goes
     gap: float                  # grad^T M grad / 2, an estimate of J - J*
     grad_norm: float            # what tol bounds
     before: Sequence[tuple[float, float, float]] | np.ndarray   # of each update since the last: J, gradient norm, step
 
 
-def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float) -> Iterator[Iterate]:
+def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float, enough: float = 0.0,
+             most: int = 0, updates_a_call: int = _UPDATES_A_CALL) -> Iterator[Iterate]:
     """Descend from u along -M g.
 
     Parameters
@@ -126,29 +135,58 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         Where all this is going: what the gradient's norm is to be at the end.
     steps_a_hessian : float
         What a Hessian costs; infinity for none.
+    enough : float
+        A gap at which the caller will stop,
+    most : int
+        and the number of updates.  Where both leave it any, small problems are descended in compiled code,
+    updates_a_call : int
+        so many updates an iterate.
     """
     metric.forget_rate()
     evidence = 0.0 if problem.is_sample else steps_a_hessian        # steps on a sample cost next to nothing
+    if most and problem.is_small:
+        goal = Goal(tol, enough, problem.objective.cost_of_one_error, steps_a_hessian, evidence, _rate_with_hessian(problem),
+                    RIDGE + problem.uncertainty)
+        for point in _in_calls(problem, u, metric, goal, most, updates_a_call):
+            yield point
+            u, metric = point.u, point.metric or metric
     last: tuple[np.ndarray, np.ndarray] | None = None
 
-    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric, np.ndarray]:
+    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric, np.ndarray, float]:
         nonlocal metric, last
-        if last is not None:
+        if metric.is_due:
+            metric = Metric.hessian(problem, u)
+        elif last is not None:
             metric.learn(u - last[0], grad - last[1])
         last = u, grad
-        p = metric.direction(grad)
-        metric.arrive(-0.5 * dot(grad, p))
+        p, slope = metric.arrive(grad)
         if hessian_pays(problem, grad_norm, metric.rate(evidence), tol, steps_a_hessian):
             metric = Metric.hessian(problem, u)
-            p = metric.direction(grad)
-            metric.arrive(-0.5 * dot(grad, p))
-        return metric, p
+            p, slope = metric.arrive(grad)
+        return metric, p, slope
 
-    return descent(problem, u, aim)
+    yield from descent(problem, u, aim)
+
+
+def _in_calls(problem: Standardised, u: np.ndarray, metric: Metric, goal: Goal, most: int,
+              updates_a_call: int) -> Iterator[Iterate]:
+    """The start, and an iterate for each compiled call, until a call has found nothing to do or something out of the ordinary."""
+    if not metric.arrays.factor.size:
+        metric.arrays = metric.arrays._replace(factor=np.empty((u.size, u.size)))
+    cost, grad = problem.known(u) or (math.nan, np.empty_like(u))
+    p, is_sound, updates = np.empty_like(u), True, 0 if updates_a_call == 1 else updates_a_call
+    while is_sound:
+        u, cost, grad, p, before, is_sound = problem.quasi_newton(u, cost, grad, p, goal, metric.arrays, min(updates, most))
+        if is_sound or len(before):
+            yield Iterate(u, cost, grad, metric, p, -0.5 * dot(grad, p), problem.gradient_norm(grad), before)
+        if len(before) < updates:
+            return
+        most -= len(before)
+        updates = updates_a_call
 
 
 def descent(problem: Standardised, u: np.ndarray,
-            aim: Callable[[np.ndarray, np.ndarray, float], tuple[Metric | None, np.ndarray]]) -> Iterator[Iterate]:
+            aim: Callable[[np.ndarray, np.ndarray, float], tuple[Metric | None, np.ndarray, float]]) -> Iterator[Iterate]:
     """Descend from u for as long as somebody asks and J can be lowered.
 
     Parameters
@@ -156,23 +194,25 @@ def descent(problem: Standardised, u: np.ndarray,
     problem : Standardised
     u : (n + 1,)
     aim : callable
-        (u, gradient, its norm) -> (metric, p): where the next step goes, asked once at every point.
+        (u, gradient, its norm) -> (metric, p, slope): where the next step goes, asked once at every point; the slope is the
+        gradient times p.
     """
     cost, grad = problem.cost_gradient(u)
     before: tuple[tuple[float, float, float], ...] = ()
     least, stale = math.inf, 0
     while True:
         grad_norm = problem.gradient_norm(grad)
-        metric, p = aim(u, grad, grad_norm)
-        gap = -0.5 * dot(grad, p)
+        metric, p, slope = aim(u, grad, grad_norm)
+        gap = -0.5 * slope
         yield Iterate(u, cost, grad, metric, p, gap, grad_norm, before)
-        if gap <= problem.rounding(u, cost) and grad_norm > 0.5 * least:
+        rounding = problem.rounding(u, cost)
+        if gap <= rounding and grad_norm > 0.5 * least:
             stale += 1
             if stale == _MOST_STALE:        # what is left of the gradient is rounding
                 return
         else:
             least, stale = grad_norm, 0
-        step = line_search(problem, u, cost, grad, p)
+        step = line_search(problem, u, cost, slope, p, rounding)
         if step is None:
             return
         before = ((cost, grad_norm, step.length),)
@@ -181,11 +221,8 @@ def descent(problem: Standardised, u: np.ndarray,
 
 def hessian_pays(problem: Standardised, grad_norm: float, rate: float, tol: float, steps_a_hessian: float) -> bool:
     """Whether a Hessian is cheaper than the steps it saves on the way from a gradient to tol; a rate of 0 is unknown."""
-    if rate == 0.0 or grad_norm <= tol:
-        return False
-    left = math.log(grad_norm / max(tol, _SMALLEST_TOL))
-    return left / -math.log(min(rate, _WORST_RATE)) > steps_a_hessian + left / -math.log(_rate_with_hessian(problem))
+    return _steps.hessian_pays(grad_norm, rate, tol, steps_a_hessian, _rate_with_hessian(problem))
 
 
 def _rate_with_hessian(problem: Standardised) -> float:
-    return min(math.sqrt(problem.uncertainty), _WORST_RATE) if problem.is_sample else _RATE_OF_HESSIAN
+    return math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN

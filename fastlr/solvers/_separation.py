@@ -6,7 +6,7 @@ anything with l2 > 0, which gives J its minimum, and little without suspicion.
 
 import numpy as np
 
-from fastlr._one_thread import ridged_inverse_factor
+from fastlr._one_thread import dot, ridged_inverse_factor
 from fastlr._rows import Gains
 from fastlr._standardised import Standardised
 from fastlr.solvers._line_search import Step, line_search
@@ -77,7 +77,7 @@ def _way_of_newton(problem: Standardised, point: Iterate) -> np.ndarray | None:
             return None
         if problem.gradient_norm(grad) <= _TINY * cost * problem.objective.rule.to_mean:
             return p if _is_one_sided(gains) else None
-        step = line_search(problem, u, cost, grad, p)
+        step = line_search(problem, u, cost, dot(grad, p), p, problem.rounding(u, cost))
     return None
 
 

@@ -28,15 +28,16 @@ def expected_steps(options: Options) -> int:
 
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
-    if objective.is_small or newton.is_wide(objective):
+    if newton.is_wide(objective):
         return newton.solve(objective, theta, options)
     sizes = _sample_sizes(objective.rows_that_count, objective.shape[1], objective.most_rows_of_samples)
     if theta.any() or not sizes:
         problem, u = standardised(objective, theta)
-        metric = Metric.diagonal(problem)
+        metric = Metric(problem)
     else:
         problem, u, metric = _after_samples(objective, sizes, options.tol)
-    return run(problem, iterates(problem, u, metric, options.tol, problem.steps_a_hessian()), options)
+    points = iterates(problem, u, metric, options.tol, problem.steps_a_hessian(), **options.how_many)
+    return run(problem, points, options)
 
 
 def _sample_sizes(m: int, n: int, most: int) -> list[int]:
@@ -60,7 +61,7 @@ def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[
         if problem is None:
             sample.first_read(start)
             problem = Standardised(objective, *(objective if sample.has_constant_columns else sample).standardisation)
-            u, metric = problem.u_of(start), Metric.diagonal(problem)
+            u, metric = problem.u_of(start), Metric(problem)
         u, metric = _optimum_of(problem.on_sample(sample), u, metric, tol)
     assert problem is not None
     objective.first_read(problem.theta_of(u))
@@ -70,12 +71,12 @@ def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[
 def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float) -> tuple[np.ndarray, Metric]:
     """The optimum of a sample, up to its sampling error, and the metric there: for more rows, if that pays."""
     steps_a_hessian = sample.steps_a_hessian()
-    points = iterates(sample, u, metric, tol, steps_a_hessian)
     enough = _OF_SAMPLING_ERROR * sample.sampling_error()
+    points = iterates(sample, u, metric, tol, steps_a_hessian, enough, _STEPS_A_SAMPLE)
     for _, point in zip(range(_STEPS_A_SAMPLE), points, strict=False):
         metric = point.metric or metric
         if point.gap <= enough:
             break
-    if hessian_pays(sample, sample.sampling_gradient(), metric.expected_rate, tol, steps_a_hessian):
+    if hessian_pays(sample, sample.sampling_gradient(), metric.expected_rate(sample), tol, steps_a_hessian):
         metric = Metric.hessian(sample, point.u)
     return point.u, metric

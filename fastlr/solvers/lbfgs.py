@@ -19,5 +19,5 @@ def expected_steps(options: Options) -> int:
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta."""
     problem, u = standardised(objective, theta)
-    points = iterates(problem, u, Metric.diagonal(problem), options.tol, steps_a_hessian=math.inf)
+    points = iterates(problem, u, Metric(problem), options.tol, steps_a_hessian=math.inf, **options.how_many)
     return run(problem, points, options)

@@ -4,17 +4,14 @@ Where a Hessian is out of proportion to X, each step is solved by conjugate grad
 more features, is rotated into the space of its rows first, where H is small.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result
 from fastlr.solvers._conjugate_gradients import truncated_newton
-from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
+from fastlr.solvers._quasi_newton import Metric, iterates
 from fastlr.solvers._run import run
-from fastlr.solvers._small import newton_in_calls
 
 _WIDE = 0.5                     # rows a feature, at most,
 _MOST_ROWS = 1000               # and rows, since the products of all pairs are decomposed
@@ -34,20 +31,15 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
 
 def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: bool) -> Result:
     """Minimise J from u, which the user has given or not."""
-    def step_by_step(u: np.ndarray) -> Iterator[Iterate]:
-        return iterates(problem, u, Metric.hessian(problem, u), options.tol, problem.steps_a_hessian())
-
-    if is_wide(problem.objective):
-        if not is_given:
-            in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
-            u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
-        points = iterates(problem, u, Metric.diagonal(problem), options.tol, problem.steps_a_hessian())
-    elif not problem.has_room_for_hessian:
-        points = truncated_newton(problem, u, options.tol)
-    elif problem.objective.is_small:
-        points = newton_in_calls(problem, u, options, step_by_step)
+    wide = is_wide(problem.objective)
+    if wide and not is_given:
+        in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
+        u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
+    if wide or problem.has_room_for_hessian:
+        points = iterates(problem, u, Metric(problem, is_due=not wide), options.tol, problem.steps_a_hessian(),
+                          **options.how_many)
     else:
-        points = step_by_step(u)
+        points = truncated_newton(problem, u, options.tol)
     return run(problem, points, options)._replace(solver="newton")
 
 
@@ -61,7 +53,7 @@ def _optimum_in_row_space(objective: Objective, tol: float) -> np.ndarray:
     """The optimum (n + 1,) as Newton's method finds it with as many features as there are rows."""
     reduced, to_theta = objective.in_row_space()
     problem, u = standardised(reduced, np.zeros(reduced.n_parameters))
-    for point in iterates(problem, u, Metric.hessian(problem, u), _CLOSER * tol, problem.steps_a_hessian()):
+    for point in iterates(problem, u, Metric(problem, is_due=True), _CLOSER * tol, problem.steps_a_hessian()):
         if point.grad_norm <= _CLOSER * tol or point.cost <= reduced.cost_of_one_error:
             break
     return to_theta(problem.theta_of(point.u))
