@@ -58,7 +58,7 @@ def _name(dtype: Any) -> Any:
 
 
 def _examples_of(kind: str) -> Iterator[Any]:
-    """A problem for one call and one for many threads, in each memory order; where X is sparse, one too wide for a Hessian too."""
+    """A problem for one call and one for many threads, in each memory order; sparse X also too wide for a Hessian."""
     rng = np.random.default_rng(0)
     if kind in _SPARSE:
         scipy_sparse = _forks.imported("scipy.sparse")

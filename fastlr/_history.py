@@ -1,5 +1,6 @@
 """What happened on the way: J, the gradient and the time at every update."""
 
+import itertools
 import time
 from typing import Any, NamedTuple
 
@@ -56,7 +57,10 @@ class Recorder:
     def history(self, cost: float, grad_norm: float, n_iter: int | None = None) -> History:
         """The first n_iter updates (by default all), with J and the gradient's norm after them."""
         n_iter = self.n_iter if n_iter is None else n_iter
-        updates = np.concatenate([np.empty((0, 3)), *self._updates])[:n_iter]
-        ends = np.cumsum([0, *map(len, self._updates)])
-        return History(np.append(updates[:, 0], cost), np.append(updates[:, 1], grad_norm), updates[:, 2].copy(),
-                       np.interp(np.arange(n_iter + 1), ends, self._seconds))
+        cost_and_norm, step = np.empty((2, n_iter + 1)), np.empty(0)
+        if n_iter:
+            updates = np.concatenate(self._updates)[:n_iter]
+            cost_and_norm[:, :-1], step = updates[:, :2].T, updates[:, 2].copy()
+        cost_and_norm[:, -1] = cost, grad_norm
+        made = list(itertools.accumulate(map(len, self._updates), initial=0))
+        return History(cost_and_norm[0], cost_and_norm[1], step, np.interp(np.arange(n_iter + 1), made, self._seconds))

@@ -21,6 +21,7 @@ from fastlr.backends._forks import imported
 _Value = TypeVar("_Value")
 
 _MOST_BYTES = 1 << 26           # of a sample, which is a copy
+_SOME = 1 << 14                 # rows
 
 
 class once(Generic[_Value]):
@@ -297,8 +298,19 @@ def without_features(data: Data) -> Rows:
 
 def ordinals_of(size: int, m: int) -> np.ndarray:
     """So many of 0..m - 1, in order, one in each stretch of m / size; which ones depends on the numbers alone."""
-    steps = np.arange(size) + imported("numpy.random").default_rng(0).random(size)
-    return (steps * (m / size)).astype(np.intp)
+    jitter = _some_jitter()[:size] if size <= _SOME else _jitter(size)
+    return ((np.arange(size) + jitter) * (m / size)).astype(np.intp)
+
+
+def _jitter(size: int) -> np.ndarray:
+    jitter: np.ndarray = imported("numpy.random").default_rng(0).random(size)
+    return jitter
+
+
+@functools.cache
+def _some_jitter() -> np.ndarray:
+    """Of which a shorter one is the beginning: to start a generator takes longer than a step on a small sample."""
+    return _jitter(_SOME)
 
 
 def frozen(A: np.ndarray) -> np.ndarray:
