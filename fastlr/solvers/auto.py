@@ -62,21 +62,27 @@ def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[
             sample.first_read(start)
             problem = Standardised(objective, *(objective if sample.has_constant_columns else sample).standardisation)
             u, metric = problem.u_of(start), Metric(problem)
-        u, metric = _optimum_of(problem.on_sample(sample), u, metric, tol)
+        u, metric = _optimum_of(sample, problem, u, metric, tol)
     assert problem is not None
     objective.first_read(problem.theta_of(u))
     return problem.certified(), u, metric
 
 
-def _optimum_of(sample: Standardised, u: np.ndarray, metric: Metric, tol: float) -> tuple[np.ndarray, Metric]:
-    """The optimum of a sample, up to its sampling error, and the metric there: for more rows, if that pays."""
-    steps_a_hessian = sample.steps_a_hessian()
-    enough = _OF_SAMPLING_ERROR * sample.sampling_error()
-    points = iterates(sample, u, metric, tol, steps_a_hessian, enough, _STEPS_A_SAMPLE)
+def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, metric: Metric,
+                tol: float) -> tuple[np.ndarray, Metric]:
+    """The optimum of a sample of the problem's rows, up to its sampling error, and the metric there.
+
+    On the sample a Hessian has to save steps on the sample; at its end, steps on all rows, at the rate that the metric there has
+    shown.
+    """
+    sample = problem.on_sample(objective)
+    enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
+    points = iterates(sample, u, metric, max(tol, left), sample.steps_a_hessian(), enough, _STEPS_A_SAMPLE)
     for _, point in zip(range(_STEPS_A_SAMPLE), points, strict=False):
         metric = point.metric or metric
         if point.gap <= enough:
             break
-    if hessian_pays(sample, sample.sampling_gradient(), metric.expected_rate(sample), tol, steps_a_hessian):
+    rate = max(metric.expected_rate(sample), metric.rate(evidence=0.0))
+    if hessian_pays(sample, left, rate, tol, sample.time_of_hessian() / problem.time_of_step()):
         metric = Metric.hessian(sample, point.u)
     return point.u, metric
