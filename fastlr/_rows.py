@@ -174,7 +174,17 @@ class Rows:
 
     def quasi_newton(self, *arguments: Any) -> Any:
         """The backend's."""
-        return self._backend.quasi_newton(*self._prepared, *arguments)
+        return self._backend.quasi_newton(*self._as_float64._prepared, *arguments)
+
+    @once
+    def _as_float64(self) -> "Rows":
+        """With X as float64 in C order: of few numbers a copy takes less than another kind of X takes to compile for."""
+        X = self._data.X
+        if isinstance(X, Csr):
+            X = X._replace(values=frozen(np.asarray(X.values, np.float64)))
+        else:
+            X = frozen(np.ascontiguousarray(X, np.float64))
+        return Rows(self._backend, self._data._replace(X=X), self._n_threads)
 
     def largest_eigenvalue(self, fit_intercept: bool) -> float:
         """An upper bound of that of sum_i s_i [x_i, 1] [x_i, 1]^T."""

@@ -24,7 +24,7 @@ A backend is a module of this folder.  It has
         optional: at most `len(record)` updates of u in place along p = -M grad until the goal, in one compiled call for small
         problems, in the coordinates `_steps.Space`, with the `_steps.MetricArrays` of M; record[i] is J and the gradient's norm
         before update i, and its step.  cost and grad are those at u, or cost is NaN; cost, grad and p become those at the end.
-        Not sound: J is not finite, or can't be lowered by this
+        Not sound: J is not finite, or can't be lowered by this.  X is float64, in C order or a `_csr.Csr`
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)
