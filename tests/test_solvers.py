@@ -13,7 +13,7 @@ from fastlr import backends
 from fastlr._one_thread import dot, inverse_factor
 from fastlr._rows import ordinals_of
 from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import NAMES, auto
+from fastlr.solvers import NAMES, _quasi_newton, auto
 from fastlr.solvers._line_search import line_search
 from fastlr.solvers._quasi_newton import Metric, iterates
 from tests.problems import problem, weights
@@ -175,6 +175,34 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     assert together.metric.arrays.state.tolist()[:3] == point.metric.arrays.state.tolist()[:3]
     assert together.metric.is_diagonal == (solver == "lbfgs")
     assert together.gap == pytest.approx(point.gap, rel=1e-3)
+
+
+def test_updates_in_one_call_are_certified_by_all_rows():
+    """In coordinates of a sample, where one column has another mean and another deviation."""
+    X, y, *_ = problem(6000, 8)
+    X[ordinals_of(500, 6000)[::50], 1] += 100.0
+    points = []
+    for backend in ("fused", "numpy"):
+        J = objective(backend, X, y)
+        sample, = J.samples([500])
+        certified = Standardised(J, *sample.standardisation).certified()
+        before, u = [], certified.u_of(J.null_model())
+        for point in iterates(certified, u, Metric(certified), 1e-5, 3.0, most=100 if backend == "fused" else 0):
+            before += list(point.before)
+            if point.grad_norm <= 1e-5:
+                break
+        points.append(before)
+        assert point.grad_norm == pytest.approx(J.gradient_norm(J.cost_gradient(certified.theta_of(point.u))[1]), rel=1e-6)
+    np.testing.assert_allclose(*points, rtol=1e-6)
+
+
+def test_a_singular_hessian_gets_as_much_of_a_ridge_as_it_needs(backend, monkeypatch):
+    monkeypatch.setattr(_quasi_newton, "RIDGE", 1e-30)
+    x = np.where(np.arange(64) % 2, 1.0, -1.0)
+    y = np.arange(64) // 2 % 2
+    J, u = standardised(objective(backend, np.column_stack([x, x]), y), np.zeros(3))        # whole numbers: exactly singular
+    point = next(iterates(J, u, Metric(J, is_due=True), 1e-8, 3.0, most=1))
+    assert point.metric is not None and not point.metric.is_diagonal
 
 
 @pytest.mark.parametrize("start", [1.0, 1e3, -1e5])
