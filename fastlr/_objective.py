@@ -175,10 +175,15 @@ class Objective:
 
     @property
     def is_small(self) -> bool:
-        """Whether the backend makes many updates in one call, and that is faster than going step by step."""
+        """Whether many updates in one compiled call are faster than going step by step, by the shape alone."""
         m, n = self.shape
-        return (isinstance(self._rows, Rows) and self._rows.has_quasi_newton and self.stored + _AN_EXAMPLE * m <= _SMALL
+        return (self.stored + _AN_EXAMPLE * m <= _SMALL
                 and max(self.pairs if self.is_sparse else m * n * n, n ** 3) <= _SMALL_HESSIAN)
+
+    @property
+    def has_quasi_newton(self) -> bool:
+        """Whether the backend can do that, and it is worth it."""
+        return isinstance(self._rows, Rows) and self._rows.has_quasi_newton and self.is_small
 
     @property
     def has_constant_columns(self) -> bool:

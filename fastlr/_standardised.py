@@ -133,18 +133,24 @@ class Standardised:
         m, n = self.objective.shape
         return 2.5e4 + (self.objective.stored if self.objective.is_sparse else 0.2 * m * n)
 
-    def time_of_hessian(self) -> float:
-        """What a Hessian of these rows takes, with its inverse; infinity where there is no room for one."""
+    def time_of_hessian(self, share: float = 1.0) -> float:
+        """What a Hessian of a share of these rows takes, with its inverse; infinity where there is no room for one."""
         if not self.has_room_for_hessian:
             return math.inf
         m, n = self.objective.shape
-        if self.objective.is_sparse:
-            return 5e4 + self.objective.pairs + 2.0 * n ** 2 + 0.05 * n ** 3
-        return 5e4 + m * n * (0.4 + 0.01 * n) + 0.05 * n ** 3
+        rows = self.objective.pairs if self.objective.is_sparse else m * n * (0.4 + 0.01 * n)
+        return share * rows + 5e4 + 2.0 * n ** 2 + 0.05 * n ** 3
 
     def steps_a_hessian(self) -> float:
         """What a Hessian costs, in steps."""
-        return self.time_of_hessian() / self.time_of_step()
+        if not self.has_quasi_newton:
+            return self.time_of_hessian() / self.time_of_step()
+        m, n = self.objective.shape             # on one thread, and without Python's share
+        if self.objective.is_sparse:
+            step, rows = 10.0 * m + 2.5 * self.objective.stored, 5.0 * self.objective.stored + self.objective.pairs
+        else:
+            step, rows = m * (5.0 + 0.4 * n), m * n * (0.9 + 0.03 * n)
+        return (5e3 + 10.0 * m + rows + 6.0 * n ** 2 + 0.07 * n ** 3) / (2e3 + step)
 
     @property
     def has_room_for_hessian(self) -> bool:
@@ -157,9 +163,9 @@ class Standardised:
         return _steps.rounding(cost, cancelled)
 
     @property
-    def is_small(self) -> bool:
+    def has_quasi_newton(self) -> bool:
         """Whether `quasi_newton` is there, and faster than going step by step."""
-        return self.objective.is_small
+        return self.objective.has_quasi_newton
 
     def quasi_newton(self, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray, goal: Goal, metric: MetricArrays,
                      updates: int) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, bool]:
@@ -188,7 +194,7 @@ def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised,
     """The objective in standardised coordinates, and where to start in them: at theta, or at the null model for zeros."""
     if not theta.any():
         theta = objective.null_model()
-        if not objective.is_small:          # where a read takes less than a second function takes to compile
+        if not objective.has_quasi_newton:          # where a read takes less than a second function takes to compile
             objective.first_read(theta)
     problem = Standardised(objective, *objective.standardisation)
     return problem, problem.u_of(theta)

@@ -43,3 +43,9 @@ def shared_data():
     if not (folder / "INDEX.md").exists():
         pytest.skip(f"no data in {folder}; set FASTLR_DATA")
     return folder
+
+
+@pytest.fixture
+def samples_of_few_rows(monkeypatch):
+    """Let "auto" take samples of 6000 x 8 already: what it takes them of by itself is too much for the slow backends."""
+    monkeypatch.setattr("fastlr._objective._SMALL", 50_000)

@@ -153,7 +153,7 @@ def test_powers_of_two_as_weights_give_the_same_bits(backend):
 
 def test_few_rows_of_huge_weight_from_samples():
     """Samples count their effective rows by squares of weights."""
-    m = 20_000
+    m = 40_000
     rng = np.random.default_rng(0)
     X = rng.standard_normal((m, 3))
     y = X[:, 0] + rng.logistic(size=m) > 0

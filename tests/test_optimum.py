@@ -12,6 +12,7 @@ import fastlr
 from fastlr import ConvergenceWarning
 from tests.problems import weights
 
+pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
 SMALL, LARGE = (400, 6), (6000, 8)                  # "auto" takes samples of the large one
 CASES = ["plain", "weights", "balanced", "offset", "no intercept", "no intercept, weights, offset", "sum", "sum, weights",
          "float32", "uint8", "Fortran", "Fortran, weights, balanced, offset, sum", "uint8, Fortran, no intercept"]

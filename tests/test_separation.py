@@ -10,6 +10,7 @@ from scipy.special import expit
 import fastlr
 from fastlr import ConvergenceWarning, SeparationWarning
 
+pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
 SIZES = [(60, 2), (400, 6), (6000, 8)]              # "auto" takes samples of the last
 
 each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])

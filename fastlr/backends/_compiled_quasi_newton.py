@@ -29,10 +29,10 @@ from fastlr.backends._steps import (
     TRIALS_BY_CUBIC,
 )
 
-_hessian_pays = helper(_steps.hessian_pays)
 _minimum_of_cubic = helper(_steps.minimum_of_cubic)
 _rate_of_gaps = helper(_steps.rate_of_gaps)
 _rounding = helper(_steps.rounding)
+_steps_left = helper(_steps.steps_left)
 _steps_of_evidence = helper(_steps.steps_of_evidence)
 
 
@@ -177,7 +177,8 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, cost: floa
         while not metric.state[AIMED]:
             if metric.state[KIND] != DUE:
                 rate = _aim(grad, inverse, metric, goal.evidence, p)
-                if not _hessian_pays(grad_norm, rate, goal.tol, goal.steps_a_hessian, goal.rate_with_hessian):
+                with_hessian = goal.steps_a_hessian + _steps_left(grad_norm, goal.rate_with_hessian, goal.tol)
+                if not _steps_left(grad_norm, rate, goal.tol) > with_hessian:
                     metric.state[AIMED] = 1
                     break
             is_definite = _factor(X, sample_weight, offset, u, space, theta, goal.ridge, H, L, metric.factor)

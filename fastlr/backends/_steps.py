@@ -91,9 +91,8 @@ def rate_of_gaps(before: float, after: float, steps: int) -> float:
     return (after / before) ** (0.5 / steps)
 
 
-def hessian_pays(grad_norm: float, rate: float, tol: float, steps_a_hessian: float, rate_with_hessian: float) -> bool:
-    """Whether a Hessian is cheaper than the steps it saves on the way from a gradient to tol; a rate of 0 is unknown."""
+def steps_left(grad_norm: float, rate: float, tol: float) -> float:
+    """How many steps it takes from a gradient to tol, if each shrinks it by a rate; none as far as is known for a rate of 0."""
     if rate == 0.0 or grad_norm <= tol:
-        return False
-    left = math.log(grad_norm / max(tol, _SMALLEST_TOL))
-    return left / -math.log(min(rate, _WORST_RATE)) > steps_a_hessian + left / -math.log(min(rate_with_hessian, _WORST_RATE))
+        return 0.0
+    return math.log(grad_norm / max(tol, _SMALLEST_TOL)) / -math.log(min(rate, _WORST_RATE))

@@ -39,7 +39,7 @@ class Options(NamedTuple):
         return DEFAULT_MAX_ITER if self.max_iter is None else self.max_iter
 
     @property
-    def how_many(self) -> dict[str, int]:
+    def how_many(self) -> dict[str, Any]:
         """Of `_quasi_newton.iterates`: the most updates, and one an iterate where a callback sees them."""
         return {"most": self.most_updates} | ({} if self.callback is None else {"updates_a_call": 1})
 

@@ -21,6 +21,7 @@ from fastlr.solvers._line_search import line_search
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
 _RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
+EVIDENCE = 0.5                  # of the steps that a Hessian costs: over so many the rate without it is measured
 _MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
 _UPDATES_A_CALL = 100           # of compiled code: Ctrl-C is answered between calls
 _NO_FACTOR = np.empty((0, 0))
@@ -108,6 +109,32 @@ class Metric:
         return _steps.rate_of_gaps(float(gaps[(last - steps) % GAPS]), float(gaps[last % GAPS]), steps) if last >= steps else 0.0
 
 
+class Hessians(NamedTuple):
+    """Where a metric may come from."""
+
+    steps: float                # what one costs; infinity for none
+    rate: float                 # by what factor a step with it is expected to shrink the gradient
+    evidence: float             # steps, over which the rate without it is measured before
+    metric: Callable[[np.ndarray], Metric]      # from the one at u
+
+    def pay(self, grad_norm: float, rate: float, tol: float) -> bool:
+        """Whether one costs less than the steps that it saves on the way from a gradient to tol; a rate of 0 is unknown."""
+        return _steps.steps_left(grad_norm, rate, tol) > self.steps + _steps.steps_left(grad_norm, self.rate, tol)
+
+
+def hessians_of(problem: Standardised, steps: float) -> Hessians:
+    """Those of the problem itself, at so many steps each.
+
+    The rate is measured until half of that is spent; steps on a sample cost next to nothing.
+    """
+    evidence = 0.0 if problem.is_sample else EVIDENCE * steps
+    return Hessians(steps, _rate_with_hessian(problem), evidence, lambda u: Metric.hessian(problem, u))
+
+
+def _rate_with_hessian(problem: Standardised) -> float:
+    return math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN
+
+
 class Iterate(NamedTuple):
     """A point on the way."""
 
@@ -122,7 +149,7 @@ class Iterate(NamedTuple):
 
 
 def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float, enough: float = 0.0,
-             most: int = 0, updates_a_call: int = _UPDATES_A_CALL) -> Iterator[Iterate]:
+             most: int = 0, updates_a_call: int = _UPDATES_A_CALL, sample: Hessians | None = None) -> Iterator[Iterate]:
     """Descend from u along -M g.
 
     Parameters
@@ -134,18 +161,20 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     tol : float
         Where all this is going: what the gradient's norm is to be at the end.
     steps_a_hessian : float
-        What a Hessian costs; infinity for none.
+        What a Hessian costs, in steps; infinity for none.
     enough : float
         A gap at which the caller will stop,
     most : int
         and the number of updates.  Where both leave it any, small problems are descended in compiled code,
     updates_a_call : int
         so many updates an iterate.
+    sample : Hessians, optional
+        Of a sample, where one is made at most.
     """
     metric.forget_rate()
-    evidence = 0.0 if problem.is_sample else steps_a_hessian        # steps on a sample cost next to nothing
-    if most and problem.is_small:
-        goal = Goal(tol, enough, problem.objective.cost_of_one_error, steps_a_hessian, evidence, _rate_with_hessian(problem),
+    of_all = hessians_of(problem, steps_a_hessian)
+    if most and problem.has_quasi_newton:
+        goal = Goal(tol, enough, problem.objective.cost_of_one_error, steps_a_hessian, of_all.evidence, of_all.rate,
                     RIDGE + problem.uncertainty)
         for point in _in_calls(problem, u, metric, goal, most, updates_a_call):
             yield point
@@ -153,16 +182,18 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     last: tuple[np.ndarray, np.ndarray] | None = None
 
     def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric, np.ndarray, float]:
-        nonlocal metric, last
+        nonlocal metric, last, sample
         if metric.is_due:
             metric = Metric.hessian(problem, u)
         elif last is not None:
             metric.learn(u - last[0], grad - last[1])
         last = u, grad
         p, slope = metric.arrive(grad)
-        if hessian_pays(problem, grad_norm, metric.rate(evidence), tol, steps_a_hessian):
-            metric = Metric.hessian(problem, u)
-            p, slope = metric.arrive(grad)
+        for hessians in (sample, of_all):           # far from the optimum a sample's is good enough
+            if hessians is not None and hessians.pay(grad_norm, metric.rate(hessians.evidence), tol):
+                sample = None if hessians is sample else sample
+                metric = hessians.metric(u)
+                return metric, *metric.arrive(grad)
         return metric, p, slope
 
     yield from descent(problem, u, aim)
@@ -217,12 +248,3 @@ def descent(problem: Standardised, u: np.ndarray,
             return
         before = ((cost, grad_norm, step.length),)
         u, cost, grad = step.u, step.cost, step.grad
-
-
-def hessian_pays(problem: Standardised, grad_norm: float, rate: float, tol: float, steps_a_hessian: float) -> bool:
-    """Whether a Hessian is cheaper than the steps it saves on the way from a gradient to tol; a rate of 0 is unknown."""
-    return _steps.hessian_pays(grad_norm, rate, tol, steps_a_hessian, _rate_with_hessian(problem))
-
-
-def _rate_with_hessian(problem: Standardised) -> float:
-    return math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN

@@ -3,20 +3,25 @@
 On s rows the optimum is known up to their sampling error: J exceeds J* by about n / (2 s) there.  To get that far takes a
 small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
 sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few rows for that is solved on all of them from
-the start.
+the start, and so is one that is small, where steps on all rows cost less than samples.  Where the first sample is a large part
+of X, or the user knows where to start, a sample gives no more than its Hessian, once the steps turn out to need one.
 """
+
+import math
 
 import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, newton
-from fastlr.solvers._quasi_newton import Metric, hessian_pays, iterates
+from fastlr.solvers._quasi_newton import EVIDENCE, Hessians, Metric, hessians_of, iterates
 from fastlr.solvers._run import run
 
 _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
 _GROWTH = 5                     # from sample to sample, and from the last to X
+_CHEAP = 0.05                   # of the rows: solving a larger sample costs as much as the steps that it saves
+_VARIANCE = 2.0                 # times n / s: that of a Hessian of s rows somewhere on the way
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
@@ -30,22 +35,31 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
     if newton.is_wide(objective):
         return newton.solve(objective, theta, options)
-    sizes = _sample_sizes(objective.rows_that_count, objective.shape[1], objective.most_rows_of_samples)
-    if theta.any() or not sizes:
+    sizes, hessians = _sample_sizes(objective), None
+    if sizes and not theta.any() and sizes[0] <= _CHEAP * objective.rows_that_count:
+        problem, u, metric = _after_samples(objective, sizes, options.tol)
+    else:
         problem, u = standardised(objective, theta)
         metric = Metric(problem)
-    else:
-        problem, u, metric = _after_samples(objective, sizes, options.tol)
-    points = iterates(problem, u, metric, options.tol, problem.steps_a_hessian(), **options.how_many)
+        hessians = _hessians_of_sample(problem, sizes[-1]) if sizes else None
+    points = iterates(problem, u, metric, options.tol, problem.steps_a_hessian(), sample=hessians, **options.how_many)
     return run(problem, points, options)
 
 
-def _sample_sizes(m: int, n: int, most: int) -> list[int]:
-    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * n), []
-    while rows <= min(m // _GROWTH, most):
+def _sample_sizes(objective: Objective) -> list[int]:
+    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.shape[1]), []
+    most = 0 if objective.is_small else min(objective.rows_that_count // _GROWTH, objective.most_rows_of_samples)
+    while rows <= most:
         sizes.append(rows)
         rows *= _GROWTH
     return sizes
+
+
+def _hessians_of_sample(problem: Standardised, rows: int) -> Hessians:
+    objective = problem.objective
+    steps = problem.time_of_hessian(rows / objective.rows_that_count) / problem.time_of_step()
+    return Hessians(steps, math.sqrt(_VARIANCE * objective.shape[1] / rows), EVIDENCE * steps,
+                    lambda u: Metric.hessian(problem.on_sample(next(objective.samples([rows]))), u))
 
 
 def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[Standardised, np.ndarray, Metric]:
@@ -83,6 +97,6 @@ def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, metr
         if point.gap <= enough:
             break
     rate = max(metric.expected_rate(sample), metric.rate(evidence=0.0))
-    if hessian_pays(sample, left, rate, tol, sample.time_of_hessian() / problem.time_of_step()):
+    if hessians_of(sample, sample.time_of_hessian() / problem.time_of_step()).pay(left, rate, tol):
         metric = Metric.hessian(sample, point.u)
     return point.u, metric
