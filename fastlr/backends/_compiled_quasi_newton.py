@@ -26,6 +26,7 @@ from fastlr.backends._steps import (
     HESSIAN,
     KIND,
     PAIRS,
+    SAMPLED,
     TRIALS_BY_CUBIC,
 )
 
@@ -154,9 +155,9 @@ def _learn(metric: Any, u: Any, grad: Any, next_u: Any, next_grad: Any) -> None:
 def _aim(grad: Any, inverse: Any, metric: Any, evidence: float, p: Any) -> float:
     """p = -M grad; the rate of the steps so far, 0 while it is unknown."""
     kind, pairs, arrivals = metric.state[KIND], metric.state[PAIRS], metric.state[ARRIVALS]
-    factor = metric.factor if kind == HESSIAN else metric.factor[:0, :0].copy()
+    factor = metric.factor if kind >= SAMPLED else metric.factor[:0, :0].copy()
     direct(grad, inverse, factor, metric.steps[:pairs], metric.changes[:pairs], metric.curvatures[:pairs], p)
-    gap, steps = -0.5 * _dot(grad, p), _steps_of_evidence(evidence, kind == DIAGONAL)
+    gap, steps = -0.5 * _dot(grad, p), _steps_of_evidence(evidence, kind)
     metric.gaps[arrivals % GAPS] = gap
     metric.state[ARRIVALS] = arrivals + 1
     return _rate_of_gaps(metric.gaps[(arrivals - steps) % GAPS], gap, steps) if arrivals >= steps else 0.0

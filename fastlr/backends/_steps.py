@@ -15,11 +15,11 @@ ROUNDING = 1e-12                # of J, relative: smaller differences may be tho
 _EPS = 2.0 ** -52
 MEMORY = 10                     # steps that correct M
 GAPS = 1024
-_MOST_EVIDENCE = GAPS - 2       # steps
+_MOST_EVIDENCE = GAPS - 3       # steps
 _WORST_RATE = 0.999             # as good as none
 _SMALLEST_TOL = 1e-16           # beyond which tol is out of reach
 
-DUE, DIAGONAL, HESSIAN = 0, 1, 2        # what M is made from
+DUE, DIAGONAL, SAMPLED, HESSIAN = 0, 1, 2, 3    # what M is made from: SAMPLED is a Hessian of other rows
 KIND, PAIRS, ARRIVALS, AIMED = 0, 1, 2, 3       # places in `MetricArrays.state`
 
 
@@ -44,7 +44,7 @@ class Goal(NamedTuple):
     gap: float              # that is small enough
     cost: float             # at which the caller has a look
     steps_a_hessian: float  # what a Hessian costs
-    evidence: float         # steps, over which the rate is measured before one is made
+    evidence: float         # the same, for `steps_of_evidence`; 0 where steps cost nothing
     rate_with_hessian: float    # by what factor a step with it is expected to shrink the gradient
     ridge: float            # of the diagonal, added to a Hessian
 
@@ -52,7 +52,7 @@ class Goal(NamedTuple):
 class MetricArrays(NamedTuple):
     """What M is made from, the last steps that correct it, and how fast it has been."""
 
-    state: np.ndarray       # (4,) int64: DUE, DIAGONAL or HESSIAN; the number of pairs; of gaps; whether p is known here
+    state: np.ndarray       # (4,) int64: what M is made from; the number of pairs; of gaps; whether p is known here
     factor: np.ndarray      # (n + 1, n + 1) P, lower triangular, with P^T P the inverse of a Hessian; (0, 0) where there is none
     steps: np.ndarray       # (MEMORY, n + 1) of u, the oldest first, and
     changes: np.ndarray     # (MEMORY, n + 1) of the gradient in them
@@ -81,9 +81,13 @@ def minimum_of_cubic(t: float, cost: float, slope: float, trial_cost: float, tri
     return min(max(t - t * (trial_slope + d2 - d1) / denominator, 0.05 * t), 0.7 * t)
 
 
-def steps_of_evidence(evidence: float, is_diagonal: bool) -> int:
-    """Over how many steps at least to look for the rate."""
-    return int(max(2.0 if is_diagonal else 1.0, math.ceil(min(evidence, _MOST_EVIDENCE))))
+def steps_of_evidence(steps_a_hessian: float, kind: int) -> int:
+    """Over how many steps to look for the rate before a Hessian is made: as many as it costs, half of that for the first.
+
+    One more from the diagonal, whose first step nothing has corrected.
+    """
+    steps = math.ceil(min(steps_a_hessian if kind == HESSIAN else 0.5 * steps_a_hessian, _MOST_EVIDENCE))
+    return int(max(2, steps + 1) if kind == DIAGONAL else max(1, steps))
 
 
 def rate_of_gaps(before: float, after: float, steps: int) -> float:

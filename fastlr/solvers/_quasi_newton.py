@@ -15,13 +15,12 @@ import numpy as np
 from fastlr._one_thread import dot, ridged_inverse_factor
 from fastlr._standardised import Standardised
 from fastlr.backends import _steps
-from fastlr.backends._steps import AIMED, ARRIVALS, DIAGONAL, DUE, GAPS, HESSIAN, KIND, MEMORY, PAIRS, Goal, MetricArrays
+from fastlr.backends._steps import AIMED, ARRIVALS, DIAGONAL, DUE, GAPS, HESSIAN, KIND, MEMORY, PAIRS, SAMPLED, Goal, MetricArrays
 from fastlr.solvers._line_search import line_search
 
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
 _RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
-EVIDENCE = 0.5                  # of the steps that a Hessian costs: over so many the rate without it is measured
 _MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
 _UPDATES_A_CALL = 100           # of compiled code: Ctrl-C is answered between calls
 _NO_FACTOR = np.empty((0, 0))
@@ -43,7 +42,7 @@ class Metric:
 
     def __init__(self, problem: Standardised, factor: np.ndarray | None = None, is_due: bool = False) -> None:
         size = problem.diagonal.size
-        kind = DUE if is_due else DIAGONAL if factor is None else HESSIAN
+        kind = DUE if is_due else DIAGONAL if factor is None else SAMPLED if problem.is_sample else HESSIAN
         self.arrays = MetricArrays(np.array([kind, 0, 0, 0]), _NO_FACTOR if factor is None else factor, np.empty((MEMORY, size)),
                                    np.empty((MEMORY, size)), np.empty(MEMORY), np.empty(GAPS), np.array([math.inf]))
         self._inverse = 1.0 / problem.diagonal
@@ -72,7 +71,7 @@ class Metric:
         """-M grad."""
         state, factor, steps, changes, curvatures, *_ = self.arrays
         pairs = state[PAIRS]
-        return self._direction(grad, self._inverse, factor if state[KIND] == HESSIAN else _NO_FACTOR, steps[:pairs],
+        return self._direction(grad, self._inverse, factor if state[KIND] >= SAMPLED else _NO_FACTOR, steps[:pairs],
                                changes[:pairs], curvatures[:pairs])
 
     def learn(self, du: np.ndarray, dg: np.ndarray) -> None:
@@ -99,12 +98,13 @@ class Metric:
 
     def forget_rate(self) -> None:
         """On the way to another problem."""
+        self.arrays.state[KIND] = min(self.arrays.state[KIND], SAMPLED)
         self.arrays.state[ARRIVALS] = self.arrays.state[AIMED] = 0
         self.arrays.least[0] = math.inf
 
     def rate(self, evidence: float) -> float:
-        """By what factor a step has been shrinking the gradient, over so many steps at least; 0 before."""
-        steps, gaps = _steps.steps_of_evidence(evidence, self.is_diagonal), self.arrays.gaps
+        """By what factor a step has been shrinking the gradient, over `steps_of_evidence`; 0 before."""
+        steps, gaps = _steps.steps_of_evidence(evidence, int(self.arrays.state[KIND])), self.arrays.gaps
         last = int(self.arrays.state[ARRIVALS]) - 1
         return _steps.rate_of_gaps(float(gaps[(last - steps) % GAPS]), float(gaps[last % GAPS]), steps) if last >= steps else 0.0
 
@@ -114,7 +114,7 @@ class Hessians(NamedTuple):
 
     steps: float                # what one costs; infinity for none
     rate: float                 # by what factor a step with it is expected to shrink the gradient
-    evidence: float             # steps, over which the rate without it is measured before
+    evidence: float             # the same, for `steps_of_evidence`; 0 where steps cost nothing
     metric: Callable[[np.ndarray], Metric]      # from the one at u
 
     def pay(self, grad_norm: float, rate: float, tol: float) -> bool:
@@ -123,11 +123,8 @@ class Hessians(NamedTuple):
 
 
 def hessians_of(problem: Standardised, steps: float) -> Hessians:
-    """Those of the problem itself, at so many steps each.
-
-    The rate is measured until half of that is spent; steps on a sample cost next to nothing.
-    """
-    evidence = 0.0 if problem.is_sample else EVIDENCE * steps
+    """Those of the problem itself, at so many steps each.  (Steps on a sample cost next to nothing.)"""
+    evidence = 0.0 if problem.is_sample else steps
     return Hessians(steps, _rate_with_hessian(problem), evidence, lambda u: Metric.hessian(problem, u))
 
 

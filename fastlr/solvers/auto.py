@@ -14,7 +14,7 @@ import numpy as np
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, newton
-from fastlr.solvers._quasi_newton import EVIDENCE, Hessians, Metric, hessians_of, iterates
+from fastlr.solvers._quasi_newton import Hessians, Metric, hessians_of, iterates
 from fastlr.solvers._run import run
 
 _ROWS_A_FEATURE = 10            # of the first sample
@@ -58,7 +58,7 @@ def _sample_sizes(objective: Objective) -> list[int]:
 def _hessians_of_sample(problem: Standardised, rows: int) -> Hessians:
     objective = problem.objective
     steps = problem.time_of_hessian(rows / objective.rows_that_count) / problem.time_of_step()
-    return Hessians(steps, math.sqrt(_VARIANCE * objective.shape[1] / rows), EVIDENCE * steps,
+    return Hessians(steps, math.sqrt(_VARIANCE * objective.shape[1] / rows), steps,
                     lambda u: Metric.hessian(problem.on_sample(next(objective.samples([rows]))), u))
 
 
