@@ -410,12 +410,14 @@ def _two_numbers(A: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """The distinct values, sorted, of numbers that have two or one, and which are the largest (m,), without a sort; else None."""
     if A.dtype.kind not in "biuf":
         return None
-    least, largest = A.min(), A.max()
-    is_largest = A == largest
-    others = 0 if least == largest else np.count_nonzero(A == least)
-    if np.count_nonzero(is_largest) + others < A.size:          # NaN is neither
+    is_first = A == A[0]
+    i = int(np.argmin(is_first))
+    if is_first[i]:
+        return A[:1].copy(), is_first
+    is_other = A == A[i]
+    if np.count_nonzero(is_first) + np.count_nonzero(is_other) < A.size:            # NaN is neither
         return None
-    return np.array([largest] if least == largest else [least, largest]), is_largest
+    return (A[[0, i]], is_other) if A[0] < A[i] else (A[[i, 0]], is_first)
 
 
 def zero_one(y: Any, m: int) -> np.ndarray:

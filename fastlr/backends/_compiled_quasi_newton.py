@@ -187,7 +187,8 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, cost: floa
             metric.state[PAIRS] = metric.state[ARRIVALS] = 0
         slope = _dot(grad, p)
         gap = -0.5 * slope
-        if grad_norm <= goal.tol or gap <= goal.gap or cost <= goal.cost or updates == len(record):
+        is_enough = gap <= goal.gap if goal.gap > 0.0 else grad_norm <= goal.tol
+        if is_enough or cost <= goal.cost or updates == len(record):
             return updates, True, cost
 
         cancelled = 0.0

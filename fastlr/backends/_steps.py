@@ -41,7 +41,7 @@ class Goal(NamedTuple):
     """Where a descent ends, and what it costs on the way."""
 
     tol: float              # of the gradient's norm, at the very end
-    gap: float              # that is small enough
+    gap: float              # that is small enough in its place; 0 for none
     cost: float             # at which the caller has a look
     steps_a_hessian: float  # what a Hessian costs
     evidence: float         # the same, for `steps_of_evidence`; 0 where steps cost nothing
