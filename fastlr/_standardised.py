@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 
 from fastlr._objective import Objective
+from fastlr._one_thread import dot
 from fastlr.backends import _steps
 from fastlr.backends._steps import Goal, MetricArrays, Space
 
@@ -54,12 +55,12 @@ class Standardised:
     def u_of(self, theta: np.ndarray) -> np.ndarray:
         """The coordinates (n + 1,) of theta."""
         w = theta[:-1]
-        return np.append(w * self._spread, theta[-1] + self._center @ w)
+        return np.append(w * self._spread, theta[-1] + dot(self._center, w))
 
     def theta_of(self, u: np.ndarray) -> np.ndarray:
         """The parameters (n + 1,) at u, or along it."""
         theta = u * self._scales
-        theta[-1] -= self._shifts @ theta
+        theta[-1] -= dot(self._shifts, theta)
         return theta
 
     def cost_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
@@ -159,7 +160,7 @@ class Standardised:
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
-        cancelled = float(np.abs(self._shifts * self._scales) @ np.abs(u)) / self.objective.rule.to_mean
+        cancelled = dot(np.abs(self._shifts * self._scales), np.abs(u)) / self.objective.rule.to_mean
         return _steps.rounding(cost, cancelled)
 
     @property

@@ -51,6 +51,23 @@ print(time.process_time() - time.thread_time() - others)
     assert float(result.stdout) < 0.01
 
 
+def test_training_on_one_thread_stays_on_it():
+    """With more features than a dot product of BLAS takes on one thread."""
+    code = """
+import time, numpy as np, fastlr
+rng = np.random.default_rng(0); X = rng.standard_normal((1100, 12_000), np.float32); y = rng.random(1100) < 0.5
+def train():
+    fastlr.train(X, y, l2=0.1, backend="fused", n_threads=1)
+train()
+time.sleep(0.5)
+others = time.process_time() - time.thread_time()
+train()
+print(time.process_time() - time.thread_time() - others)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 0.01
+
+
 def test_dot_of_long_vectors():
     a, b = np.random.default_rng(0).standard_normal((2, 25_001))
     assert dot(a, b) == pytest.approx(float(a @ b), rel=1e-12)

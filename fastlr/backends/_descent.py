@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr._one_thread import dot
+
 GOING, CONVERGED, DIVERGED, EVALUATED = 0, 1, 2, 3
 
 
@@ -48,7 +50,7 @@ def scaled_cost_gradient(loss: float, grad: np.ndarray, theta: np.ndarray, rule:
     grad *= rule.scale
     grad[:-1] += rule.l2 * w
     grad[-1] *= rule.intercept
-    return float(rule.scale * loss + 0.5 * rule.l2 * (w @ w))
+    return float(rule.scale * loss + 0.5 * rule.l2 * dot(w, w))
 
 
 def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray, rule: Rule) -> tuple[int, float, float]:
