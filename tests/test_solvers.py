@@ -55,7 +55,7 @@ def test_training_on_one_thread_stays_on_it():
     """With more features than a dot product of BLAS takes on one thread."""
     code = """
 import time, numpy as np, fastlr
-rng = np.random.default_rng(0); X = rng.standard_normal((1100, 12_000), np.float32); y = rng.random(1100) < 0.5
+rng = np.random.default_rng(0); X = rng.standard_normal((1100, 12_000)); y = rng.random(1100) < 0.5
 def train():
     fastlr.train(X, y, l2=0.1, backend="fused", n_threads=1)
 train()
