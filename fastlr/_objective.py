@@ -62,7 +62,7 @@ class Objective:
     def _on(self, rows: Rows | Parts, scale: float) -> Self:
         """J on other rows."""
         other = copy.copy(self)
-        for name in ("rate", "moments", "standardisation"):        # if they have been computed
+        for name in ("rate", "moments", "standardisation", "is_small"):     # if they have been computed
             other.__dict__.pop(name, None)
         other._rows, other.rule, other._known = rows, self.rule._replace(scale=scale), None
         return other
@@ -173,7 +173,7 @@ class Objective:
             theta[-1] = math.log(self.rate / (1.0 - self.rate))
         return theta
 
-    @property
+    @once
     def is_small(self) -> bool:
         """Whether many updates in one compiled call are faster than going step by step, by the shape alone."""
         m, n = self.shape
