@@ -14,6 +14,7 @@ from fastlr import backends
 from fastlr._one_thread import dot, inverse_factor
 from fastlr._rows import ordinals_of
 from fastlr._standardised import Standardised, standardised
+from fastlr.backends._steps import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
 from fastlr.solvers import NAMES, _quasi_newton, auto
 from fastlr.solvers._line_search import line_search
 from fastlr.solvers._quasi_newton import Metric, iterates
@@ -351,6 +352,7 @@ def test_a_sample_gives_its_hessian_alone_where_it_is_large_or_the_start_is_know
     model, again = (fastlr.train(alike, y, l2=1e-4, tol=1e-10, init=init, solver=solver, backend=kernel)
                     for solver in ("auto", "newton"))
     assert made[0] == rows
+    assert made.count(rows) == 1
     assert set(steps) == {m}
     np.testing.assert_allclose(model.w, again.w, atol=1e-7)
 
@@ -374,6 +376,31 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
     assert at
     assert at[0] == steps
     assert is_sample or min(np.diff(at), default=8) >= 7
+
+
+@pytest.mark.parametrize(("cost", "kind", "steps"), [
+    (6.5, DIAGONAL, 5), (6.5, SAMPLED, 4), (6.5, HESSIAN, 7), (0.0, DIAGONAL, 2), (0.0, SAMPLED, 1), (0.0, HESSIAN, 1),
+    (math.inf, DIAGONAL, GAPS - 2), (math.inf, HESSIAN, GAPS - 3)])
+def test_steps_of_evidence(cost, kind, steps):
+    assert steps_of_evidence(cost, kind) == steps
+
+
+def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
+    X, y, *_ = problem(400, 6)
+    J, u = standardised(objective(backend, X, y), np.zeros(7))
+    metric = Metric.hessian(J, u)
+    assert metric.arrays.state[KIND] == HESSIAN
+    assert Metric.hessian(J.on_sample(J.objective), u).arrays.state[KIND] == SAMPLED
+    next(iterates(J, u, metric, 1e-8, 1e9, most=1))
+    assert metric.arrays.state[KIND] == SAMPLED
+
+
+def test_a_call_goes_on_to_the_gap_that_is_asked_for():
+    X, y, *_ = problem(400, 6)
+    J, u = standardised(objective("fused", X, y), np.zeros(7))
+    point = next(iterates(J, u, Metric(J), 1e-2, math.inf, enough=1e-12, most=50))
+    assert point.gap <= 1e-12
+    assert point.before[-2][1] < 1e-2
 
 
 @pytest.mark.parametrize(("shape", "l2"), [((60, 4), 0.0), ((60, 4), 0.01), ((6000, 8), 0.0), ((6000, 8), 0.01),
