@@ -54,6 +54,11 @@ def has_constant_columns(pivot: np.ndarray, first: np.ndarray, second: np.ndarra
     return bool(_spread(pivot, first, second, total, fit_intercept)[2].any())
 
 
+def variances(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float, fit_intercept: bool) -> np.ndarray:
+    """Weighted variance of every column, (n,); without intercept the mean square."""
+    return _spread(pivot, first, second, total, fit_intercept)[1] ** 2
+
+
 def _spread(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float,
             fit_intercept: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Center and deviation of every column, and whether it is constant."""

@@ -62,7 +62,7 @@ class Objective:
     def _on(self, rows: Rows | Parts, scale: float) -> Self:
         """J on other rows."""
         other = copy.copy(self)
-        for name in ("rate", "moments", "standardisation", "is_small"):     # if they have been computed
+        for name in ("rate", "moments", "standardisation", "variances", "is_small"):     # if they have been computed
             other.__dict__.pop(name, None)
         other._rows, other.rule, other._known = rows, self.rule._replace(scale=scale), None
         return other
@@ -84,7 +84,7 @@ class Objective:
 
     def first_read(self, theta: np.ndarray) -> None:
         """Compute the moments, and in the same read of X what `cost_gradient` is asked next, if that is at theta."""
-        if "moments" in self.__dict__:
+        if self.knows_moments:
             return
         pivot = self._pivot()
         with np.errstate(over="ignore", invalid="ignore"):
@@ -184,6 +184,16 @@ class Objective:
     def has_quasi_newton(self) -> bool:
         """Whether the backend can do that, and it is worth it."""
         return isinstance(self._rows, Rows) and self._rows.has_quasi_newton and self.is_small
+
+    @once
+    def variances(self) -> np.ndarray:
+        """Of the columns, (n,); the mean square without an intercept."""
+        return _moments.variances(*self.moments, self._rows.count.total, bool(self.rule.intercept))
+
+    @property
+    def knows_moments(self) -> bool:
+        """Whether the moments have been computed."""
+        return "moments" in self.__dict__
 
     @property
     def has_constant_columns(self) -> bool:

@@ -46,6 +46,8 @@ class Standardised:
         self._certificate: tuple[np.ndarray, np.ndarray] | None = None
         self.uncertainty = 0.0
         """Relative variance of the Hessian: features a row of a sample, 0 for all rows."""
+        self.unseen = np.zeros(spread.size + 1)
+        """(n + 1,) the share of each column's variance that a sample lacks, as far as that of all rows is known."""
 
     @property
     def is_sample(self) -> bool:
@@ -87,11 +89,16 @@ class Standardised:
         return largest * self.objective.rule.to_mean
 
     def hessian(self, u: np.ndarray) -> np.ndarray:
-        """The second derivatives of J at u, (n + 1, n + 1)."""
+        """The second derivatives of J at u, (n + 1, n + 1).
+
+        Those of a sample get what its columns lack of variance, at the curvature that the others have on average: what is rare
+        would seem to be flat.
+        """
         H = self.objective.hessian(self.theta_of(u), self._center)
         H *= self._scales
         H *= self._scales[:, None]
-        H.flat[::H.shape[0] + 1] += self._penalty
+        curvature = H.trace() / (self.unseen.size - self.unseen.sum())
+        H.flat[::H.shape[0] + 1] += self._penalty + curvature * self.unseen
         return H
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
@@ -111,7 +118,11 @@ class Standardised:
         """J on a sample of the rows, in the same coordinates."""
         sample = copy.copy(self)
         sample.objective = objective
-        sample.uncertainty = self._spread.size / objective.effective_rows()
+        sample.uncertainty, sample.unseen = self._spread.size / objective.effective_rows(), np.zeros_like(self.unseen)
+        if self.objective.knows_moments:
+            seen, all_of_it = objective.variances, self.objective.variances
+            varies = all_of_it > 0.0
+            sample.unseen[:-1][varies] = np.clip(1.0 - seen[varies] / all_of_it[varies], 0.0, 1.0)
         return sample
 
     def certified(self) -> Self:
@@ -144,9 +155,9 @@ class Standardised:
 
     def steps_a_hessian(self) -> float:
         """What a Hessian costs, in steps."""
-        if not self.has_quasi_newton:
+        if not self.objective.is_small:
             return self.time_of_hessian() / self.time_of_step()
-        m, n = self.objective.shape             # on one thread, and without Python's share
+        m, n = self.objective.shape             # on one thread, and without Python's share; the same steps by all backends
         if self.objective.is_sparse:
             step, rows = 10.0 * m + 2.5 * self.objective.stored, 5.0 * self.objective.stored + self.objective.pairs
         else:

@@ -86,7 +86,7 @@ def steps_of_evidence(steps_a_hessian: float, kind: int) -> int:
 
     One more from the diagonal, whose first step nothing has corrected.
     """
-    steps = math.ceil(min(steps_a_hessian if kind == HESSIAN else 0.5 * steps_a_hessian, _MOST_EVIDENCE))
+    steps = math.floor(min(steps_a_hessian if kind == HESSIAN else 0.5 * steps_a_hessian, _MOST_EVIDENCE) + 0.5)
     return int(max(2, steps + 1) if kind == DIAGONAL else max(1, steps))
 
 

@@ -50,7 +50,7 @@ class Metric:
 
     @classmethod
     def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
-        """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what is rare."""
+        """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what goes together rarely."""
         return cls(problem, ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty))
 
     @property
