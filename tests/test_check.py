@@ -683,3 +683,10 @@ def test_cost_and_gradient_takes_one_class(backend, label):
 def test_cost_and_gradient_refuses_w(backend, w):
     with pytest.raises(ValueError, match=r"^w has shape .*3 features: w must have shape \(3,\)$"):
         fastlr.cost_and_gradient(X, Y, w, 0.0, backend=backend)
+
+
+@pytest.mark.parametrize("y", [[2.5, -1.0, 2.5, -1.0], [-1.0, 2.5, -1.0, 2.5], [True, False, True, True], [1, 0, 0, 1]])
+def test_two_numbers_are_in_order_whichever_comes_first(y):
+    codes, classes = _check.labels(np.array(y), 4)
+    assert classes.tolist() == sorted(set(y))
+    assert classes[codes].tolist() == y

@@ -414,6 +414,16 @@ def test_steps_of_evidence(cost, kind, steps):
     assert steps_of_evidence(cost, kind) == steps
 
 
+def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, monkeypatch):
+    X, y, *_ = problem(1797, 64)
+    J, _ = standardised(objective(backend, X, y), np.zeros(65))
+    in_one_call = J.steps_a_hessian()
+    assert in_one_call == pytest.approx(6.85, abs=0.01)
+    monkeypatch.setattr("fastlr._objective._SMALL", 0)
+    by_python, _ = standardised(objective(backend, X, y), np.zeros(65))
+    assert by_python.steps_a_hessian() == J.time_of_hessian() / J.time_of_step() < in_one_call
+
+
 def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
     X, y, *_ = problem(400, 6)
     J, u = standardised(objective(backend, X, y), np.zeros(7))
