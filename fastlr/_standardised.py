@@ -92,7 +92,7 @@ class Standardised:
         """The second derivatives of J at u, (n + 1, n + 1).
 
         Those of a sample get what its columns lack of variance, at the curvature that the others have on average: what is rare
-        would seem to be flat.
+        would seem to be flat.  (A compiled descent of the sample does without: to the sample's optimum both lead.)
         """
         H = self.objective.hessian(self.theta_of(u), self._center)
         H *= self._scales
@@ -206,7 +206,7 @@ def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised,
     """The objective in standardised coordinates, and where to start in them: at theta, or at the null model for zeros."""
     if not theta.any():
         theta = objective.null_model()
-        if not objective.has_quasi_newton:          # where a read takes less than a second function takes to compile
+        if not objective.has_quasi_newton:      # where a read takes less than a second function takes to compile
             objective.first_read(theta)
     problem = Standardised(objective, *objective.standardisation)
     return problem, problem.u_of(theta)

@@ -21,7 +21,8 @@ dd = pytest.importorskip("dask.dataframe")
 from fastlr import _dask_parts  # noqa: E402  (needs dask)
 from fastlr._dask_parts import Values, Vectors  # noqa: E402
 
-M, N = 3000, 30                 # too large for Newton's method in one compiled call, which only data in memory have
+pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
+M, N = 3000, 30                 # too large, with that, for all steps in one compiled call, which only data in memory have
 NAMES = [f"f{j}" for j in range(N)]
 _random = np.random.default_rng(0)
 X = _random.standard_normal((M, N))

@@ -13,6 +13,7 @@ from fastlr._rows import Count, Gains
 from fastlr.backends import _pieces
 from tests.problems import problem, weights
 
+pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
 M, N = 5_000, 4
 ROW = 8 * N
 

@@ -166,7 +166,7 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     updates_a_call : int
         so many updates an iterate.
     sample : Hessians, optional
-        Of a sample, where one is made at most.
+        Of a sample: one is made at most.
     """
     metric.forget_rate()
     of_all = hessians_of(problem, steps_a_hessian)

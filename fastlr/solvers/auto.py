@@ -21,7 +21,7 @@ _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
 _GROWTH = 5                     # from sample to sample, and from the last to X
 _CHEAP = 0.05                   # of the rows: solving a larger sample costs as much as the steps that it saves
-_VARIANCE = 2.0                 # times n / s: that of a Hessian of s rows somewhere on the way
+_ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessian before the optimum, for which it is soon too old
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
@@ -58,7 +58,7 @@ def _sample_sizes(objective: Objective) -> list[int]:
 def _hessians_of_sample(problem: Standardised, rows: int) -> Hessians:
     objective = problem.objective
     steps = problem.time_of_hessian(rows / objective.rows_that_count) / problem.time_of_step()
-    return Hessians(steps, math.sqrt(_VARIANCE * objective.shape[1] / rows), steps,
+    return Hessians(steps, math.sqrt(_ON_THE_WAY * objective.shape[1] / rows), steps,
                     lambda u: Metric.hessian(problem.on_sample(next(objective.samples([rows]))), u))
 
 
