@@ -33,7 +33,10 @@ def _ctrl_c_interrupts():
 def _own_compile_cache(tmp_path_factory):
     """The user's compile cache stays out of the tests; the suite's own lives in FASTLR_CACHE_DIR for its children."""
     if "FASTLR_CACHE_DIR" not in os.environ:
-        os.environ["FASTLR_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+        folder = tmp_path_factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:         # each has a folder in the run's: what one compiles, both load
+            folder = folder.parent
+        os.environ["FASTLR_CACHE_DIR"] = str(folder / "cache")
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,8 @@ OF_KERNELS = ["test_laws.py", "test_moments.py"]
 
 
 def run(files, chosen, cache, **environment):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not long", "-k", chosen,
-               "--backend", "loop,parallel,fused", *(str(HERE / file) for file in files)]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow and not long",
+               "-k", chosen, "--backend", "loop,parallel,fused", *(str(HERE / file) for file in files)]
     result = subprocess.run(command, capture_output=True, text=True, check=False,
                             env=os.environ | {"FASTLR_CACHE_DIR": str(cache)} | environment)
     assert result.returncode == 0, result.stdout

@@ -266,7 +266,7 @@ def test_large_values_tell_the_classes_apart_and_small_ones_do_not(solver):
 @pytest.mark.parametrize("kind", ["normal", "dummies", "heavy tails"])
 def test_warns_where_a_linear_program_says_so(solver, kind):
     separated = 0
-    for seed in range(100):
+    for seed in range(50):
         rng = np.random.default_rng(seed)
         m, n = rng.choice([12, 20, 40, 100, 300]), rng.choice([1, 2, 3, 5])
         X = rng.standard_normal((m, n))
@@ -280,4 +280,4 @@ def test_warns_where_a_linear_program_says_so(solver, kind):
             check = check_separated if is_separable(X, y) else check_well_posed
             separated += check is check_separated
             check(X, y, solver=solver)
-    assert 10 < separated < 90                                  # both have been seen
+    assert 5 < separated < 45                                   # both have been seen

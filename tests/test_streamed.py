@@ -54,7 +54,7 @@ def test_the_same_bits_as_in_memory(name, solver, order, short_pieces, tmp_path)
 @pytest.mark.parametrize("memory", [3, 5, 40])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "uint8"])
 def test_every_backend_in_blocks(backend, dtype, memory, tmp_path):
-    m = 2_500 if backend == "python" else M
+    m = 1_700 if backend == "python" else M
     X, y, *_ = problem(m, N, dtype=dtype)
     s, o = weights(m)
     path = saved(tmp_path, X)
