@@ -72,10 +72,9 @@ class Objective:
         known = self.known(theta)
         if known is not None:
             return known
-        grad = np.empty(self.n_parameters)
-        with np.errstate(over="ignore", invalid="ignore"):      # a cost that is not finite is the solver's to judge
-            loss = self._rows.cost_gradient(theta, grad)
-            return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
+        grad = np.empty(theta.size)
+        loss = self._rows.cost_gradient(theta, grad)
+        return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
     def known(self, theta: np.ndarray) -> tuple[float, np.ndarray] | None:
         """What `cost_gradient` gives at theta, if the first read was there and nobody has asked before."""
@@ -87,10 +86,9 @@ class Objective:
         if self.knows_moments:
             return
         pivot = self._pivot()
-        with np.errstate(over="ignore", invalid="ignore"):
-            loss, grad, first, second = self._rows.first_read(theta, pivot)
-            self.__dict__["moments"] = self._finite(pivot, first, second)
-            self._known = theta, _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
+        loss, grad, first, second = self._rows.first_read(theta, pivot)
+        self.__dict__["moments"] = self._finite(pivot, first, second)
+        self._known = theta, _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         """At most `len(record)` steps of gradient descent in place; see `_descent.descend`."""
@@ -99,8 +97,7 @@ class Objective:
     def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center."""
         H = self._rows.hessian(theta, center)
-        with np.errstate(over="ignore"):            # of sums of huge weights times squares: the solver goes on without it
-            H *= self.rule.scale
+        H *= self.rule.scale
         if not self.rule.intercept:
             H[-1] = H[:, -1] = 0.0
             H[-1, -1] = 1.0

@@ -40,6 +40,7 @@ class Standardised:
         self._scales, self._shifts, self._penalty = np.ones(spread.size + 1), np.zeros(spread.size + 1), np.zeros(spread.size + 1)
         self._scales[:-1] /= spread
         self._shifts[:-1] = center
+        self._means_in_deviations = np.abs(self._shifts * self._scales)
         self._penalty[:-1] = objective.rule.l2 / spread ** 2        # the diagonal of its Hessian
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
@@ -56,8 +57,9 @@ class Standardised:
 
     def u_of(self, theta: np.ndarray) -> np.ndarray:
         """The coordinates (n + 1,) of theta."""
-        w = theta[:-1]
-        return np.append(w * self._spread, theta[-1] + dot(self._center, w))
+        u = theta / self._scales
+        u[-1] += dot(self._shifts, theta)
+        return u
 
     def theta_of(self, u: np.ndarray) -> np.ndarray:
         """The parameters (n + 1,) at u, or along it."""
@@ -171,7 +173,7 @@ class Standardised:
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
-        cancelled = dot(np.abs(self._shifts * self._scales), np.abs(u)) / self.objective.rule.to_mean
+        cancelled = dot(self._means_in_deviations, np.abs(u)) / self.objective.rule.to_mean
         return _steps.rounding(cost, cancelled)
 
     @property
