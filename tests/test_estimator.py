@@ -59,7 +59,7 @@ def test_checks(estimator, check):
 @parametrize_with_checks([
     LogisticRegression(), LogisticRegression(C=np.inf), LogisticRegression(fit_intercept=False),
     LogisticRegression(class_weight="balanced"), LogisticRegression(solver="lbfgs"), LogisticRegression(warm_start=True),
-    LogisticRegression(n_jobs=-1)], expected_failed_checks=impossible, xfail_strict=True)
+    LogisticRegression(n_jobs=-1)], expected_failed_checks=impossible)
 def test_checks_of_other_parameters(estimator, check):
     check(estimator)
 
