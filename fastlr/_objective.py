@@ -43,6 +43,10 @@ class Objective:
     fit_intercept : bool
     n_threads : int
         For the kernel.
+
+    Notes
+    -----
+    What overflows or is not finite is the solver's to judge: whoever calls holds `np.errstate(all="ignore")`, once for all steps.
     """
 
     def __init__(self, backend: ModuleType, data: Data, l2: float, reduction: str, fit_intercept: bool, n_threads: int) -> None:

@@ -21,9 +21,9 @@ _LONG = 1 << 33                 # multiplications in one call: Ctrl-C is answere
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
     """The scalar product of two vectors."""
-    if a.size <= _DOT:
-        return float(a.dot(b))                  # `@` would take twice as long for short vectors
-    return sum(float(a[i:i + _DOT].dot(b[i:i + _DOT])) for i in range(0, a.size, _DOT))
+    if a.size > _DOT:
+        return sum(dot(a[i:i + _DOT], b[i:i + _DOT]) for i in range(0, a.size, _DOT))
+    return float(a.dot(b))                      # `@` takes twice as long for short vectors
 
 
 def inverse_factor(H: np.ndarray) -> np.ndarray:

@@ -174,11 +174,15 @@ def test_offsets_penalties_and_tolerances(solver, kernel):
 @each_kernel
 @each_solver
 def test_what_numpy_is_told_about_floating_point_errors_makes_no_difference(solver, kernel):
-    """Margins of a thousand underflow, as they should."""
+    """Margins of a thousand underflow, as they should, and larger ones overflow."""
     X = 1e3 * Z.astype(np.float32)
     with np.errstate(all="raise"):
         model, _ = fit(X, solver=solver, backend=kernel, init=(np.ones(3), 0.0))
         fastlr.cost_and_gradient(X, Y, np.ones(3), 0.0, backend=kernel)
+        J, *_ = fastlr.cost_and_gradient(X, Y, np.full(3, 1e306), 0.0, backend=kernel)
+        assert not np.isfinite(J)
+        model.summary()
+        fastlr.LogisticRegression(backend=kernel).partial_fit(X, Y, classes=[0, 1])
         for A in (X, X.astype(np.float16), X.astype(np.longdouble) * 1e-320):
             model.decision_function(A)
             model.predict_proba(A)
