@@ -52,8 +52,10 @@ class Model:
         The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates.
         NaN where tol was 0.
     gap : float or None
-        Estimate of J - J*: half of g^T M g with the gradient g and the inverse Hessian M, or what the solver has in its place
-        (for "lbfgs" an approximation from its last steps).  None for "gd".
+        J - J*: an upper bound on it, or an estimate.  None where tol was 0 and the solver knows nothing of it.
+    gap_kind : {"bound", "estimate"} or None
+        "bound" where J - J* has been proved to be at most `gap`, up to rounding.  "estimate" where a proof would have taken too
+        long: then it is half of g^T M g with the gradient g and the solver's inverse Hessian M.
     solver, backend : str
         What really ran, "auto" resolved; "newton" if a Hessian took part.
     n_threads : int
@@ -79,6 +81,7 @@ class Model:
     stop_reason: str
     grad_norm: float
     gap: float | None
+    gap_kind: str | None
     solver: str
     backend: str
     n_threads: int

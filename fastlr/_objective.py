@@ -10,16 +10,19 @@ component of every gradient is 0.
 
 import copy
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from fastlr import _moments
 from fastlr._check import LARGEST, Data
+from fastlr._exact import loss_in_long_double
+from fastlr._one_thread import dot
 from fastlr._parts import InParts, Parts
-from fastlr._rows import Gains, Rows, once
+from fastlr._rows import Rows, once
 from fastlr.backends import _curvature, _descent
 from fastlr.backends._descent import Rule
 
@@ -27,7 +30,23 @@ from fastlr.backends._descent import Rule
 _SMALL = 400_000
 _SMALL_HESSIAN = 1 << 24
 _AN_EXAMPLE = 10                # what its loss costs, in numbers
+_EXACT = 1e-11                  # error of J, relative, that nobody minds
+_MOST_STORED = 30_000_000       # numbers in X, for which long doubles take a second
 _MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
+
+
+class Origin(NamedTuple):
+    """From where the columns of X are counted; what stands for 1 in every row takes back what that moves the margins."""
+
+    shift: np.ndarray           # (n,) what is taken away from X as the user has given it
+    place: int                  # in theta: -1 for the intercept, or that of a constant column
+    unit: float                 # its value in every row
+
+    def parameters(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters (n + 1,) for X as the user has given it."""
+        given = theta.copy()
+        given[self.place] -= dot(self.shift, theta[:-1]) / self.unit
+        return given
 
 
 class Objective:
@@ -61,6 +80,8 @@ class Objective:
         self.rule = _descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)
         self.examples = unit * total
         """The sum of the weights."""
+        self.origin = Origin(np.zeros(data.X.shape[1]), -1, 1.0)
+        """From where X is counted."""
         self._names = data.feature_names
 
     def _on(self, rows: Rows | Parts, scale: float) -> Self:
@@ -80,6 +101,17 @@ class Objective:
         loss = self._rows.cost_gradient(theta, grad)
         return _descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
+    def exact_cost(self, theta: np.ndarray, cost: float) -> float:
+        """J at theta, where float64 finds a cost: more exactly if products w x cancel so much that the cost could be off."""
+        center, spread = self.standardisation
+        w = np.abs(theta[:-1])
+        margin = float(np.finfo(float).eps) * (dot(w, np.abs(center)) + dot(w, spread) + abs(float(theta[-1])))
+        error = margin * min(1.0 / self.rule.to_mean, cost)
+        if error <= _EXACT * cost or self.stored > _MOST_STORED:
+            return cost
+        loss = self._rows.over_rows(operator.add, loss_in_long_double, theta)
+        return float(self.rule.scale * loss + 0.5 * self.rule.l2 * dot(theta[:-1], theta[:-1]))
+
     def known(self, theta: np.ndarray) -> tuple[float, np.ndarray] | None:
         """What `cost_gradient` gives at theta, if the first read was there and nobody has asked before."""
         known, self._known = self._known, None
@@ -98,9 +130,12 @@ class Objective:
         """At most `len(record)` steps of gradient descent in place; see `_descent.descend`."""
         return self._rows.descend(theta, previous, rule, record)
 
-    def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-        """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center."""
-        H = self._rows.hessian(theta, center)
+    def hessian(self, theta: np.ndarray, center: np.ndarray, floor: float = 0.0) -> np.ndarray:
+        """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center.
+
+        Rows whose own curvature in J, scale * s_i a_i (1 - a_i), is below the floor are left out.
+        """
+        H = self._rows.hessian(theta, center, floor / self.rule.scale)
         H *= self.rule.scale
         if not self.rule.intercept:
             H[-1] = H[:, -1] = 0.0
@@ -118,6 +153,15 @@ class Objective:
             return Hv
 
         return product, self.rule.scale * diagonal
+
+    def curvature(self, theta: np.ndarray) -> float:
+        """The second derivative of J by b, of rows in memory."""
+        assert isinstance(self._rows, Rows)
+        return self.rule.scale * self._rows.total_curvature(theta)
+
+    def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:
+        """What function(data, *arguments) gives, a function of `_margin_changes`; of data in parts, put together."""
+        return self._rows.over_rows(together, function, *arguments)
 
     def quasi_newton(self, *arguments: Any) -> Any:
         """Many updates in one call of the backend, see `fastlr.backends`."""
@@ -263,6 +307,29 @@ class Objective:
         for rows in self._rows.samples(sizes):
             yield self._on(rows, 1.0 / self.rule.to_mean * (1.0 / rows.count.total))
 
+    def origin_for(self, center: np.ndarray, spread: np.ndarray) -> Origin | None:
+        """Where to count columns from that are far from 0; None where there is nothing to gain, or no room for a copy of X."""
+        if self.origin.shift.any() or not isinstance(self._rows, Rows) or self.rule.l2 > 0.0 > self.rule.intercept - 1.0:
+            return None
+        place, unit = -1, 1.0
+        if not self.rule.intercept:
+            constant = self._rows.constant_column()
+            if constant is None:
+                return None
+            place, unit = constant
+            center, spread = self._rows.typical_values()
+        shift = self._rows.far_from_zero(center, spread)
+        if place >= 0:
+            shift[place] = 0.0
+        return Origin(shift, place, unit) if shift.any() else None
+
+    def moved(self, origin: Origin) -> Self:
+        """The same J of X counted from there."""
+        assert isinstance(self._rows, Rows)
+        other = self._on(self._rows.moved(origin.shift), self.rule.scale)
+        other.origin = origin
+        return other
+
     @property
     def has_row_space(self) -> bool:
         """Whether `in_row_space` is there: not for data in parts, whose rows are many."""
@@ -284,15 +351,8 @@ class Objective:
 
     @property
     def cost_of_one_error(self) -> float:
-        """A J below which no example is on the wrong side; negative where l2 gives J a minimum even so."""
-        return -1.0 if self.rule.l2 > 0.0 else self.rule.scale * math.log(2.0) * self._rows.count.lightest
-
-    def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
-        """By how much the margins of the examples that count move to their right side along directions (n + 1,).
-
-        A b that is fixed counts as an offset, and moves nothing.
-        """
-        return self._rows.gains(*(np.append(each[:-1], each[-1] * self.rule.intercept) for each in directions))
+        """A J below which no example is on the wrong side."""
+        return self.rule.scale * math.log(2.0) * self._rows.count.lightest
 
 
 def _with_moderate_weights(rows: Rows | Parts) -> tuple[Rows | Parts, float]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastlr import _one_thread
 from fastlr._check import Data
-from fastlr._rows import Count, Gains, Rows, frozen, ordinals_of
+from fastlr._rows import Count, Rows, frozen, ordinals_of
 from fastlr.backends import _descent
 from fastlr.backends._descent import Rule
 
@@ -79,8 +79,8 @@ class Parts:
         loss, grad[:] = self.reduce(_added, "loss_and_gradient", theta)
         return float(loss)
 
-    def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-        H: np.ndarray = self.reduce(operator.add, "hessian", theta, center)
+    def hessian(self, theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
+        H: np.ndarray = self.reduce(operator.add, "hessian", theta, center, floor)
         return H
 
     def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
@@ -98,13 +98,12 @@ class Parts:
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         return _descent.descend(self.cost_gradient, (), theta, previous, rule, record)
 
+    def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:
+        return self.reduce(together, "of_part", function, *arguments)
+
     def largest_eigenvalue(self, fit_intercept: bool) -> float:
         squares = self.reduce(operator.add, "squares", fit_intercept)
         return _one_thread.largest_eigenvalue(squares) if np.ndim(squares) else float(squares)
-
-    def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
-        gains: tuple[Gains, ...] = self.reduce(_all_together, "gains", *directions)
-        return gains
 
     def heaviest(self) -> np.ndarray:
         part = int(np.argmax([count.heaviest for count in self._counts]))
@@ -128,10 +127,6 @@ class Parts:
 
 def _added(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(map(operator.add, a, b))
-
-
-def _all_together(a: tuple[Gains, ...], b: tuple[Gains, ...]) -> tuple[Gains, ...]:
-    return tuple(map(Gains.together, a, b))
 
 
 def _stacked(parts: Sequence[Data]) -> Data:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fastlr import _moments, _one_thread
 from fastlr._check import Data, refuse_not_finite
+from fastlr._margin_changes import typical_values
 from fastlr.backends import _curvature, _descent, numpy_vectorized
 from fastlr.backends._csr import Csr, bytes_a_row
 from fastlr.backends._descent import Rule
@@ -22,6 +23,10 @@ _Value = TypeVar("_Value")
 
 _MOST_BYTES = 1 << 26           # of a sample, which is a copy
 _SOME = 1 << 14                 # rows
+_FEW = 500                      # rows
+_FAR = 1e4                      # deviations from 0, at which a column's products lose four digits of sixteen,
+_FAR_OF_SPARSE = 1e2            # and its squares, which a sparse Hessian is centered from, as many
+_MOST_BYTES_MOVED = 1 << 30     # of X, which is copied
 
 
 class once(Generic[_Value]):
@@ -67,20 +72,6 @@ class Count(NamedTuple):
                           self.rows + other.rows, min(self.lightest, other.lightest), max(self.heaviest, other.heaviest))
 
 
-class Gains(NamedTuple):
-    """By how much the margins of the examples that count move to their right side, along some direction."""
-
-    least: float
-    largest: float
-    squares: float              # summed, of all
-    squares_of_losses: float    # and of those below 0
-
-    def together(self, other: Self) -> Self:
-        """Those of these rows and others."""
-        return type(self)(min(self.least, other.least), max(self.largest, other.largest), self.squares + other.squares,
-                          self.squares_of_losses + other.squares_of_losses)
-
-
 class Rows:
     """The rows of data in memory.
 
@@ -113,9 +104,9 @@ class Rows:
         grad = np.empty_like(theta)
         return self.cost_gradient(theta, grad), grad
 
-    def hessian(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    def hessian(self, theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
         """(n + 1, n + 1)."""
-        H: np.ndarray = self._optional("hessian")(theta, center)
+        H: np.ndarray = self._optional("hessian")(theta, center, floor)
         return H
 
     def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
@@ -186,6 +177,18 @@ class Rows:
             X = frozen(np.ascontiguousarray(X, np.float64))
         return Rows(self._backend, self._data._replace(X=X), self._n_threads)
 
+    def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:
+        """What function(data, *arguments) gives of the rows; of data in parts, that of each part put together."""
+        return function(self._data, *arguments)
+
+    def of_part(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What function(data, *arguments) gives of these rows."""
+        return function(self._data, *arguments)
+
+    def total_curvature(self, theta: np.ndarray) -> float:
+        """The sum of s_i a_i (1 - a_i)."""
+        return float(self._curvature(theta).sum())
+
     def largest_eigenvalue(self, fit_intercept: bool) -> float:
         """An upper bound of that of sum_i s_i [x_i, 1] [x_i, 1]^T."""
         return _moments.largest_eigenvalue(self._data.X, self._data.sample_weight, fit_intercept)
@@ -201,11 +204,6 @@ class Rows:
     def count(self) -> Count:
         """How many rows there are, by weight."""
         return Count.of(self._data.y, self._data.sample_weight)
-
-    def gains(self, *directions: np.ndarray) -> tuple[Gains, ...]:
-        """Along each of some directions (n + 1,) of the parameters."""
-        found = self._optional("gains")(np.array(directions).reshape(-1, self.shape[1] + 1))
-        return tuple(Gains(*map(float, row)) for row in found)
 
     def refuse_not_finite(self) -> None:
         """Raise ValueError, with the place, where X holds values that are not finite or too large to square."""
@@ -279,6 +277,46 @@ class Rows:
         """The same with weights divided by 2 to the exponent."""
         weight = frozen(np.ldexp(self._data.sample_weight, -exponent))
         return Rows(self._backend, self._data._replace(sample_weight=weight), self._n_threads)
+
+    def constant_column(self) -> tuple[int, float] | None:
+        """A column with one value other than 0 in every row that counts, and that value."""
+        X = self.take(np.arange(min(2, self.count.rows))).X
+        rows = X.scipy().toarray() if isinstance(X, Csr) else X
+        for j in np.flatnonzero((rows[0] == rows[-1]) & (rows[0] != 0)):
+            column = self._data.X.scipy()[:, [j]].toarray() if isinstance(self._data.X, Csr) else self._data.X[:, j]
+            if (column == rows[0, j]).all():
+                return int(j), float(rows[0, j])
+        return None
+
+    def typical_values(self) -> tuple[np.ndarray, np.ndarray]:
+        """Center and spread of a few rows, see `_margin_changes`."""
+        return typical_values(self.take(ordinals_of(min(_FEW, self.count.rows), self.count.rows)))
+
+    def far_from_zero(self, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """The center (n,) of columns so far from 0, for their spread, that products with them lose digits; 0 for all others.
+
+        It is a number of X's dtype, so that X less it is exact.  A sparse column that is not stored in every row has no center.
+        """
+        X, shift = self._data.X, np.zeros(center.size)
+        nearest = _FAR if isinstance(X, np.ndarray) else _FAR_OF_SPARSE
+        if X.size * X.dtype.itemsize > _MOST_BYTES_MOVED or X.dtype == np.uint8 or not (np.abs(center) > nearest * spread).any():
+            return shift
+        is_far = np.abs(center) > nearest * spread
+        if isinstance(X, Csr):
+            is_far &= np.bincount(X.stored()[0], minlength=center.size) == X.shape[0]
+        shift[is_far] = center[is_far].astype(X.dtype)
+        return shift
+
+    def moved(self, shift: np.ndarray) -> "Rows":
+        """The same with X less a shift (n,) of its dtype."""
+        X = self._data.X
+        less = shift.astype(X.dtype)
+        if isinstance(X, Csr):
+            columns, values = X.stored()
+            X = Csr(frozen(values - less[columns]), frozen(columns.copy()), frozen(X.indptr - X.indptr[0]), X.n_columns)
+        else:
+            X = frozen(np.subtract(X, less, order="K"))
+        return Rows(self._backend, self._data._replace(X=X), self._n_threads)
 
     def without_features(self) -> "Rows":
         """The same with one column of zeros in place of X."""

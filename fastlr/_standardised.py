@@ -11,7 +11,7 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 import copy
 import math
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,6 +22,11 @@ from fastlr.backends._steps import Goal, MetricArrays, Space
 
 MOST_SIDE = 10_000              # features, beyond which a Hessian is out of proportion,
 _MOST_SPARSE_SIDE = 3000        # and to a sparse X
+_CANCELLED = 1e-14              # of a mean square, the least that a variance can be told from 0
+_IN_NAME_ONLY = 1e-13           # of the curvature of the loss, a penalty's that makes no difference in float64
+_MOST_JUDGED = 1000              # features, and
+_ROWS_JUDGED = 2000             # rows, for whose curvature coordinates are made anew
+_MISFIT = 30.0                  # deviations by curvature in a unit, or from a center, that make coordinates poor
 
 
 class Standardised:
@@ -36,7 +41,7 @@ class Standardised:
 
     def __init__(self, objective: Objective, center: np.ndarray, spread: np.ndarray) -> None:
         self.objective = objective
-        self._center, self._spread = center, spread
+        self.center, self.spread = center, spread
         self._scales, self._shifts, self._penalty = np.ones(spread.size + 1), np.zeros(spread.size + 1), np.zeros(spread.size + 1)
         self._scales[:-1] /= spread
         self._shifts[:-1] = center
@@ -44,7 +49,8 @@ class Standardised:
         self._penalty[:-1] = objective.rule.l2 / spread ** 2        # the diagonal of its Hessian
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
-        self._certificate: tuple[np.ndarray, np.ndarray] | None = None
+        self._measure: tuple[np.ndarray, np.ndarray] | None = None          # of `gradient_norm`, where it is not by u
+        self._bounded: tuple[np.ndarray, np.ndarray] | None = None          # of `bounded_by_tol`, likewise
         self.uncertainty = 0.0
         """Relative variance of the Hessian: features a row of a sample, 0 for all rows."""
         self.unseen = np.zeros(spread.size + 1)
@@ -60,6 +66,19 @@ class Standardised:
         u = theta / self._scales
         u[-1] += dot(self._shifts, theta)
         return u
+
+    def from_other(self, other: "Standardised", u: np.ndarray) -> np.ndarray:
+        """The coordinates of what has the coordinates u in another center and spread, without going by way of theta."""
+        theta = u * other._scales
+        before, after = other.objective.origin, self.objective.origin
+        moved = dot(after.shift - before.shift, theta[:-1]) / after.unit
+        theta[-1] += dot(self._shifts - other._shifts, theta)
+        theta[after.place] += moved
+        return theta / self._scales
+
+    def parameters(self, u: np.ndarray) -> np.ndarray:
+        """The parameters (n + 1,) at u of X as the user has given it."""
+        return self.objective.origin.parameters(self.theta_of(u))
 
     def theta_of(self, u: np.ndarray) -> np.ndarray:
         """The parameters (n + 1,) at u, or along it."""
@@ -83,12 +102,12 @@ class Standardised:
         return cost, grad
 
     def gradient_norm(self, grad: np.ndarray) -> float:
-        """What `tol` bounds."""
-        largest = float(np.abs(grad).max())
-        if self._certificate is not None:
-            ratio, shift = self._certificate
-            largest = max(abs(float(grad[-1])), float(np.abs(ratio * grad[:-1] + shift * grad[-1]).max()))
-        return largest * self.objective.rule.to_mean
+        """How large the gradient by u is, on the mean scale: what solvers make small."""
+        return _largest(grad, self._measure) * self.objective.rule.to_mean
+
+    def bounded_by_tol(self, grad: np.ndarray) -> float:
+        """What `tol` bounds: the largest component of the gradient where mean and deviation of all rows standardise X."""
+        return _largest(grad, self._bounded) * self.objective.rule.to_mean
 
     def hessian(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives of J at u, (n + 1, n + 1).
@@ -96,7 +115,7 @@ class Standardised:
         Those of a sample get what its columns lack of variance, at the curvature that the others have on average: what is rare
         would seem to be flat.  (A compiled descent of the sample does without: to the sample's optimum both lead.)
         """
-        H = self.objective.hessian(self.theta_of(u), self._center)
+        H = self.objective.hessian(self.theta_of(u), self.center)
         H *= self._scales
         H *= self._scales[:, None]
         curvature = H.trace() / (self.unseen.size - self.unseen.sum())
@@ -105,7 +124,7 @@ class Standardised:
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
         """v -> H v for the second derivatives H of J at u, and the diagonal of H, (n + 1,)."""
-        times, diagonal = self.objective.hessian_product(self.theta_of(u), self._center)
+        times, diagonal = self.objective.hessian_product(self.theta_of(u), self.center)
 
         def product(v: np.ndarray) -> np.ndarray:
             Hv = times(self.theta_of(v))
@@ -120,7 +139,7 @@ class Standardised:
         """J on a sample of the rows, in the same coordinates."""
         sample = copy.copy(self)
         sample.objective = objective
-        sample.uncertainty, sample.unseen = self._spread.size / objective.effective_rows(), np.zeros_like(self.unseen)
+        sample.uncertainty, sample.unseen = self.spread.size / objective.effective_rows(), np.zeros_like(self.unseen)
         if self.objective.knows_moments:
             seen, all_of_it = objective.variances, self.objective.variances
             varies = all_of_it > 0.0
@@ -128,11 +147,100 @@ class Standardised:
         return sample
 
     def certified(self) -> Self:
-        """The same in coordinates of a sample, with `gradient_norm` as in those of all rows, whose moments are needed for it."""
-        center, spread = self.objective.standardisation
+        """The same in coordinates of a sample, with gradients measured as in those of all rows, whose moments are needed for it."""
         other = copy.copy(self)
-        other._certificate = self._spread / spread, (self._center - center) / spread
+        other._measure = other._bounded = self._to_standard()
         return other
+
+    def _to_standard(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ratio and shift (n,): where all rows standardise X, the gradient is ratio_j g_j + shift_j dc."""
+        center, spread = self.objective.standardisation
+        return self.spread / spread, (self.center - center) / spread
+
+    def by_curvature(self, H: np.ndarray) -> Self:
+        """J in coordinates that the curvature of the rows standardises, where H is the Hessian by u.
+
+        The mean and deviation of a column are weighted by curvature, so that a row with none left, such as one with a value that
+        is far too large, has no say in them.
+        """
+        loss = np.maximum(H.diagonal() - self._penalty, 0.0)
+        if self.objective.rule.intercept:
+            whole, first = loss[-1], H[-1, :-1] / loss[-1]
+        else:
+            whole, first = self.diagonal[-1], np.zeros(self.spread.size)
+        square = loss[:-1] / whole
+        deviation = np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
+        other = type(self)(self.objective, self.center + first * self.spread,
+                           self.spread * np.where(deviation > 0.0, deviation, 1.0))
+        other.diagonal = whole + other._penalty
+        other._bounded = other._to_standard()
+        return other
+
+    def where_curvature_fits(self, u: np.ndarray) -> Self:
+        """J in these coordinates, or where they are poor in better ones.
+
+        They are poor where the curvature at u, judged by a sample, standardises X much else, or where columns are far from 0.
+        """
+        if self.spread.size > _MOST_JUDGED:
+            return self
+        near = self.near_origin()
+        rows = next(near.objective.samples([min(_ROWS_JUDGED, near.objective.rows_that_count)]))
+        H = near.hessian_of(rows, near.from_other(self, u), 0.0)
+        if not H[-1, -1] > 0.0:
+            return near
+        other = near.by_curvature(H)
+        is_fit = (other.spread / near.spread).min() >= 1.0 / _MISFIT and (
+            np.abs(other.center - near.center) <= _MISFIT * other.spread).all()
+        return near if is_fit else other.near_origin()
+
+    def near_origin(self) -> Self:
+        """The same where columns that are far from 0 are moved near it, in a copy of X: no product cancels then."""
+        origin = self.objective.origin_for(self.center, self.spread)
+        if origin is None:
+            return self
+        other = type(self)(self.objective.moved(origin), self.center - origin.shift * self.objective.rule.intercept, self.spread)
+        other.diagonal, other._bounded = self.diagonal, other._to_standard()
+        return other
+
+    def gradient_by_w(self, grad: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The gradient (n,) by w for features x - center, where that by u is grad."""
+        by_w: np.ndarray = grad[:-1] * self.spread + (self.center - center) * grad[-1]
+        return by_w
+
+    def hessian_of(self, rows: Objective, u: np.ndarray, floor: float) -> np.ndarray:
+        """What some of the rows and the penalty have in the second derivatives of J at u, (n + 1, n + 1).
+
+        Rows whose curvature in J is below the floor are left out.
+        """
+        share = self.share_of(rows)
+        H = rows.hessian(self.theta_of(u), self.center, floor / share)
+        H *= share * self._scales
+        H *= self._scales[:, None]
+        H.flat[::H.shape[0] + 1] += self._penalty
+        return H
+
+    def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:
+        """What function(data, center, spread, *arguments) gives, a function of `_margin_changes` for directions of u."""
+        return self.objective.over_rows(together, function, self.center, self.spread, *arguments)
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether l2 gives J a minimum that float64 can find: a penalty of 1e-300 is there in name only."""
+        return bool(self._penalty.max() > _IN_NAME_ONLY * self.diagonal[-1])
+
+    @property
+    def cost_of_one_error(self) -> float:
+        """A J below which no example is on the wrong side; negative where l2 gives J a minimum even so."""
+        return -1.0 if self.is_penalised else self.objective.cost_of_one_error
+
+    def share_of(self, rows: Objective) -> float:
+        """What multiplies a sum in J on some of the rows to make it that in J."""
+        return self.objective.rule.scale / rows.rule.scale
+
+    def curvature_of_a_row(self) -> float:
+        """What a row has in the curvature of J by c at the null model, on average."""
+        rate = self.objective.rate
+        return rate * (1.0 - rate) / self.objective.rule.to_mean / self.objective.rows_that_count
 
     def sampling_error(self) -> float:
         """By how much J at a sample's optimum is expected to exceed J*."""
@@ -140,7 +248,7 @@ class Standardised:
 
     def sampling_gradient(self) -> float:
         """The norm of the gradient that is expected for all rows at a sample's optimum."""
-        return math.sqrt(self.uncertainty / self._spread.size)
+        return math.sqrt(self.uncertainty / self.spread.size)
 
     def time_of_step(self) -> float:
         """What J and its gradient take on these rows, in nanoseconds as measured on two cores."""
@@ -173,8 +281,20 @@ class Standardised:
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
-        cancelled = dot(self._means_in_deviations, np.abs(u)) / self.objective.rule.to_mean
-        return _steps.rounding(cost, cancelled)
+        return _steps.rounding(cost, self._cancelled(u), self.objective.rule.to_mean)
+
+    def margin_rounding(self, u: np.ndarray) -> float:
+        """How far off the margin of a row may be that is no further than typical from the center."""
+        return float(np.finfo(float).eps) * (self._cancelled(u) + float(np.abs(u).sum()))
+
+    @property
+    def most_means(self) -> float:
+        """How many deviations from 0 the mean of a column is, at the most."""
+        return float(self._means_in_deviations.max())
+
+    def _cancelled(self, u: np.ndarray) -> float:
+        """What the intercept takes back of w x, in sum over the columns."""
+        return dot(self._means_in_deviations, np.abs(u))
 
     @property
     def has_quasi_newton(self) -> bool:
@@ -196,8 +316,8 @@ class Standardised:
             False where J can't be lowered from u by this, but perhaps otherwise.
         """
         rule = self.objective.rule
-        ratio, shift = self._certificate or (np.ones(u.size - 1), np.zeros(u.size - 1))
-        space = Space(self._center, self._scales, self._penalty, self.diagonal, ratio, shift, rule.to_mean, rule.scale,
+        ratio, shift = self._measure or (np.ones(u.size - 1), np.zeros(u.size - 1))
+        space = Space(self.center, self._scales, self._penalty, self.diagonal, ratio, shift, rule.to_mean, rule.scale,
                       rule.intercept)
         u, grad, p, record = u.copy(), grad.copy(), p.copy(), np.empty((updates, 3))
         made, is_sound, cost = self.objective.quasi_newton(u, cost, grad, p, space, goal, metric, record)
@@ -212,3 +332,11 @@ def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised,
             objective.first_read(theta)
     problem = Standardised(objective, *objective.standardisation)
     return problem, problem.u_of(theta)
+
+
+def _largest(grad: np.ndarray, measure: tuple[np.ndarray, np.ndarray] | None) -> float:
+    """The largest component of a gradient by u, in other coordinates if there is a measure."""
+    if measure is None:
+        return float(np.abs(grad).max())
+    ratio, shift = measure
+    return max(abs(float(grad[-1])), float(np.abs(ratio * grad[:-1] + shift * grad[-1]).max()))

@@ -4,8 +4,9 @@ A backend is a module of this folder.  It has
 
     cost_gradient(*prepared, theta, grad) -> float
         required: the sum over rows of s_i * loss_i at theta; grad is overwritten with the sum of s_i * dz_i * [x_i, 1]
-    hessian(*prepared, theta, center) -> (n + 1, n + 1)
-        optional: the sum of s_i a_i (1 - a_i) v_i v_i^T with v_i = [x_i - center, 1]; without it NumPy's of `_curvature`
+    hessian(*prepared, theta, center, floor) -> (n + 1, n + 1)
+        optional: the sum of d_i v_i v_i^T with d_i = s_i a_i (1 - a_i) and v_i = [x_i - center, 1] over the rows whose d_i is at
+        least floor; without it NumPy's of `_curvature`
     hessian_product(*prepared, curvature, v) -> (n + 1,)
         optional: the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as given; without it
         NumPy's
@@ -13,9 +14,6 @@ A backend is a module of this folder.  It has
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)
         optional: what `cost_gradient` and `moments` give, in one read of X; without it there are two
-    gains(*prepared, directions) -> (k, 4)
-        optional: by how much margins move to their examples' sides along directions (k, n + 1), over the rows with a weight: the
-        least, the largest, the sum of squares, and that of those below 0; without it NumPy's
     direction(grad, inverse, factor, steps, changes, curvatures) -> (n + 1,)
         optional: -M grad by L-BFGS: M starts from P^T P with the lower triangular factor P (n + 1, n + 1); or, where that is
         (0, 0), from the inverse diagonal (n + 1,), in the size that the last step shows; and is corrected by the last steps and

@@ -64,8 +64,8 @@ _pack = by_layout(_pack_rows, _pack_columns, _pack_rows)
 
 
 @block
-def _roots(z: Any, sample_weight: Any) -> None:
-    """Turn z into sqrt(s a (1 - a)) in place."""
+def _roots(z: Any, sample_weight: Any, floor: float) -> None:
+    """Turn z into sqrt(s a (1 - a)) in place, or into 0 where s a (1 - a) is below the floor."""
     for i in range(z.size):
         e = exp_nonpositive(-abs(z[i]))
         z[i] = e / ((1.0 + e) * (1.0 + e))
@@ -73,17 +73,17 @@ def _roots(z: Any, sample_weight: Any) -> None:
         for i in range(z.size):
             z[i] *= sample_weight[i]
     for i in range(z.size):
-        z[i] = np.sqrt(z[i])
+        z[i] = np.sqrt(z[i]) if z[i] >= floor else 0.0
 
 
 @block
-def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, first: int, root: Any) -> None:
-    """sqrt(s a (1 - a)) of the rows from `first` on."""
+def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, floor: float, first: int, root: Any) -> None:
+    """sqrt(s a (1 - a)) of the rows from `first` on, 0 below the floor."""
     forward(X, first, theta, root)
     last = first + root.size
     if offset.size:
         root += offset[first:last]
-    _roots(root, sample_weight[first:last])
+    _roots(root, sample_weight[first:last], floor)
 
 
 @block
@@ -128,13 +128,14 @@ def side_of(n: int) -> int:
     return (n + _TILE) // _TILE * _TILE + _BESIDE - 1
 
 
-def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
+def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
+               H: Any) -> None:
     n = X.shape[1]
     panel, space = np.zeros((H.shape[0], _ROWS)), np.empty(_ROWS)
     for first in range(start, stop, _ROWS):
         last = min(first + _ROWS, stop)
         root = space[:last - first]
-        _roots_of_rows(X, sample_weight, offset, theta, first, root)
+        _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
         if root.size < _ROWS:
             panel[:] = 0.0
         _pack(X, first, center, root, panel)
@@ -143,13 +144,14 @@ def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any,
         _add_products(panel, H)
 
 
-def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, start: int, stop: int, H: Any) -> None:
+def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
+             H: Any) -> None:
     values, indices, indptr, n = X.values, X.indices, X.indptr, X.n_columns
     space = np.empty(_ROWS)
     for first in range(start, stop, _ROWS):
         last = min(first + _ROWS, stop)
         root = space[:last - first]
-        _roots_of_rows(X, sample_weight, offset, theta, first, root)
+        _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
         for i in range(root.size):
             d, begin = root[i] * root[i], indptr[first + i]
             for k in range(begin, indptr[first + i + 1]):
@@ -161,8 +163,9 @@ def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, s
 
 
 add_hessian_of_rows = by_layout(_add_dense, _add_dense, _add_csr)
-"""add_hessian_of_rows(X, sample_weight, offset, theta, center, start, stop, H): the sum over the rows start..stop is added to
-the lower triangle of H (side, side); to be centered by `center_hessian` once all of them are."""
+"""add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, H): the sum over those of the rows start..stop
+whose curvature is not below the floor is added to the lower triangle of H (side, side); to be centered by `center_hessian` once
+all of them are."""
 
 
 def _is_centered(X: Any, center: Any, H: Any) -> None:
@@ -185,13 +188,13 @@ center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
 """center_hessian(X, center, H): what is left to do for features x - center once all rows are added to H."""
 
 
-def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, first: int, last: int, is_last: bool,
+def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, first: int, last: int, is_last: bool,
              partial: Any, H: Any) -> None:
     _, n = shape_of(X)
     chunks = partial.shape[0]
     for chunk in prange(chunks):
         start, stop = rows_of(chunk, chunks, first, last, _ROWS)
-        add_hessian_of_rows(X, sample_weight, offset, theta, center, start, stop, partial[chunk])
+        add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, partial[chunk])
     if is_last:
         for i in range(n + 1):
             for j in range(i + 1):
@@ -216,17 +219,17 @@ def products(X: Any) -> int:
 
 
 def hessian(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
-            center: np.ndarray) -> np.ndarray:
+            center: np.ndarray, floor: float) -> np.ndarray:
     """See `fastlr.backends`."""
     first, *others = pieces(X)
-    H = _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, *first)
+    H = _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, floor, *first)
     for piece in others:
-        H += _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, *piece)
+        H += _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, floor, *piece)
     return H
 
 
 def _hessian_of_piece(n_threads: int, X: np.ndarray | Csr, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
-                      center: np.ndarray, first: int, last: int) -> np.ndarray:
+                      center: np.ndarray, floor: float, first: int, last: int) -> np.ndarray:
     side = side_of(X.shape[1])
     a_row = products(X)
     ranges = shorter_pieces(first, last, _PRODUCTS // a_row)
@@ -235,5 +238,5 @@ def _hessian_of_piece(n_threads: int, X: np.ndarray | Csr, sample_weight: np.nda
     chunks = min((most_rows + _ROWS - 1) // _ROWS, most, 32)
     partial, H = np.zeros((chunks, side, side)), np.empty((theta.size, theta.size))
     for start, stop in ranges:
-        _entry(n_threads, X, sample_weight, offset, theta, center, start, stop, stop == last, partial, H)
+        _entry(n_threads, X, sample_weight, offset, theta, center, floor, start, stop, stop == last, partial, H)
     return H

@@ -37,14 +37,16 @@ def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tupl
     return first, second
 
 
-def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any) -> np.ndarray:
+def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float) -> np.ndarray:
     """See `fastlr.backends`."""
     if isinstance(X, Csr):
-        return _sparse_hessian(X, sample_weight, offset, theta, center)
+        return _sparse_hessian(X, sample_weight, offset, theta, center, floor)
     n = X.shape[1]
     H = np.zeros((n + 1, n + 1))
     for rows in _blocks(X):
-        root = np.sqrt(curvature(X[rows], sample_weight[rows], offset[rows], theta))
+        d = curvature(X[rows], sample_weight[rows], offset[rows], theta)
+        d[d < floor] = 0.0
+        root = np.sqrt(d)
         V = X[rows] - center
         V *= root[:, None]
         H[:n, :n] += V.T @ V
@@ -74,22 +76,6 @@ def hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any, curvature: 
         Hv[:-1] += block.T @ along
         Hv[-1] += along.sum()
     return Hv
-
-
-def gains(X: Any, y: Any, sample_weight: Any, offset: Any, directions: np.ndarray) -> np.ndarray:
-    """See `fastlr.backends`."""
-    found = np.tile([np.inf, -np.inf, 0.0, 0.0], (len(directions), 1))
-    for rows in row_blocks(X):
-        block = as_float64(X, rows)
-        side = np.where(y[rows], 1.0, -1.0)
-        counts = sample_weight[rows] > 0.0 if sample_weight.size else slice(None)
-        for direction, sums in zip(directions, found, strict=True):
-            gain = (side * (block @ direction[:-1] + direction[-1]))[counts]
-            loss = np.minimum(gain, 0.0)
-            sums[0] = min(sums[0], gain.min(initial=np.inf))
-            sums[1] = max(sums[1], gain.max(initial=-np.inf))
-            sums[2:] += (gain * gain).sum(), (loss * loss).sum()
-    return found
 
 
 def direction(grad: np.ndarray, inverse: np.ndarray, factor: np.ndarray, steps: np.ndarray, changes: np.ndarray,
@@ -127,13 +113,14 @@ def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray,
     return with_zeros(sums.ravel(), pivot, float(weight.sum()))
 
 
-def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center: Any) -> np.ndarray:
+def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float) -> np.ndarray:
     """Of what is stored; the center comes in afterwards, since X - center would be dense."""
     n = X.n_columns
     H = np.zeros((n + 1, n + 1))
     for rows in (slice(*piece) for piece in pieces(X)):
         part = X.rows(rows)
         d = curvature(part, sample_weight[rows], offset[rows], theta)
+        d[d < floor] = 0.0
         A = as_float64(part, slice(None))
         weighed = A.copy()
         weighed.data = A.data * part.each(d)

@@ -76,8 +76,8 @@ def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
     """The Hessian at a point."""
     y, sample_weight, offset = _rows()
     theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
-    compiled(X, sample_weight, offset, theta, center, 0, _M, True, np.zeros((2, _N + 3, _N + 3)), H)
-    return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center)))
+    compiled(X, sample_weight, offset, theta, center, 0.0, 0, _M, True, np.zeros((2, _N + 3, _N + 3)), H)
+    return _agree((H, _curvature.hessian(_known(X), y, sample_weight, offset, theta, center, 0.0)))
 
 
 def hessian_product(compiled: Any, X: np.ndarray | Csr) -> bool:
@@ -124,24 +124,13 @@ def predictions(compiled: Any, X: np.ndarray | Csr) -> bool:
     return is_finite and finds_infinity and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
 
 
-def gains(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """Along two directions, where some rows have no weight."""
-    y, sample_weight, offset = _rows()
-    directions = np.array([_theta(), _theta()[::-1]])
-    weight = np.maximum(sample_weight - 1.0, 0.0)
-    weight.flags.writeable = False
-    found = np.tile([np.inf, -np.inf, 0.0, 0.0], (2, 1))
-    compiled(X, y, weight, directions, 0, _M, found)
-    known = _curvature.gains(_known(X), y, weight, offset, directions)
-    return _agree(*zip(found.T, known.T, strict=True))
-
-
 def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
     """One step with the Hessian at zero, in coordinates where every column has mean 8 and deviation 5."""
     prepared, size = _rows(), _N + 1
     space = Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), penalty=np.append(np.full(_N, 0.1), 0.0),
                   diagonal=np.ones(size), ratio=np.ones(_N), shift=np.zeros(_N), to_mean=1.0, scale=1.0 / _M, intercept=1.0)
-    goal = Goal(tol=0.0, gap=0.0, cost=-1.0, steps_a_hessian=math.inf, evidence=math.inf, rate_with_hessian=0.5, ridge=0.0)
+    goal = Goal(tol=0.0, gap=0.0, cost=-1.0, steps_a_hessian=math.inf, evidence=math.inf, rate_with_hessian=0.5, ridge=0.0,
+                uncertainty=0.0)
     metric = MetricArrays(np.array([DUE, 0, 0, 0]), np.empty((size, size)), np.empty((3, size)), np.empty((3, size)), np.empty(3),
                           np.empty(GAPS), np.array([math.inf]))
 
@@ -150,7 +139,7 @@ def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
         theta[-1] -= space.center @ theta[:-1]
         loss = numpy_vectorized.cost_gradient(_known(X), *prepared, theta, sums)
         sums[:-1] -= space.center * sums[-1]
-        H = _curvature.hessian(_known(X), *prepared, theta, space.center) * np.outer(space.scales, space.scales)
+        H = _curvature.hessian(_known(X), *prepared, theta, space.center, 0.0) * np.outer(space.scales, space.scales)
         return (space.scale * loss + 0.5 * space.penalty @ (u * u), space.scale * space.scales * sums + space.penalty * u,
                 space.scale * H + np.diag(space.penalty))
 

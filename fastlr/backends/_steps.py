@@ -46,7 +46,8 @@ class Goal(NamedTuple):
     steps_a_hessian: float  # what a Hessian costs
     evidence: float         # the same, for `steps_of_evidence`; 0 where steps cost nothing
     rate_with_hessian: float    # by what factor a step with it is expected to shrink the gradient
-    ridge: float            # of the diagonal, added to a Hessian
+    ridge: float            # of a Hessian's diagonal, added to it
+    uncertainty: float      # of the diagonal in `Space`, added to a Hessian before
 
 
 class MetricArrays(NamedTuple):
@@ -61,9 +62,12 @@ class MetricArrays(NamedTuple):
     least: np.ndarray       # (1,) the gradient's norm that is to be halved where J says nothing
 
 
-def rounding(cost: float, cancelled: float) -> float:
-    """A difference of J that may be rounding: also of margins w x, of size `cancelled`, where b takes most of it."""
-    return ROUNDING * abs(cost) + _EPS * cancelled
+def rounding(cost: float, cancelled: float, to_mean: float) -> float:
+    """A difference of J that may be rounding: also of margins w x, of size `cancelled`, where b takes most of it.
+
+    A margin that is off by e changes a loss by at most e, and by at most e times the loss.
+    """
+    return ROUNDING * abs(cost) + _EPS * cancelled * min(1.0 / to_mean, abs(cost))
 
 
 def minimum_of_cubic(t: float, cost: float, slope: float, trial_cost: float, trial_slope: float) -> float:

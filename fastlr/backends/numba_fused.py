@@ -15,7 +15,6 @@ from fastlr.backends._blocks import chunks_of, combine, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._compiled_direction import direction
 from fastlr.backends._compiled_first_read import cost_gradient_and_moments
-from fastlr.backends._compiled_gains import gains
 from fastlr.backends._compiled_hessian import hessian
 from fastlr.backends._compiled_hessian_product import hessian_product
 from fastlr.backends._compiled_moments import moments
@@ -26,7 +25,7 @@ from fastlr.backends._jit import shape_of
 from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 
-__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "direction", "gains", "hessian", "hessian_product",
+__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "direction", "hessian", "hessian_product",
            "is_compiled", "moments", "prepare", "quasi_newton", "threads"]
 
 

@@ -8,7 +8,6 @@ from numba import prange
 from fastlr.backends import _known_answers
 from fastlr.backends._blocks import chunks_of, combine, rows_of
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
-from fastlr.backends._compiled_gains import gains
 from fastlr.backends._compiled_hessian import hessian
 from fastlr.backends._compiled_hessian_product import hessian_product
 from fastlr.backends._compiled_moments import moments
@@ -18,7 +17,7 @@ from fastlr.backends._threads import SerialOrParallel, prepare
 from fastlr.backends._threads import limited as threads
 from fastlr.backends.numba_loop import add_examples
 
-__all__ = ["cost_gradient", "descend", "gains", "hessian", "hessian_product", "is_compiled", "moments", "prepare", "threads"]
+__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "is_compiled", "moments", "prepare", "threads"]
 
 _BLOCK = 64         # rows: chunks are a whole number of these
 

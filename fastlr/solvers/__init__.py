@@ -62,7 +62,8 @@ class Result(NamedTuple):
     converged: bool
     stop_reason: str
     grad_norm: float        # what tol bounds there, or NaN where it was not asked for
-    gap: float | None       # estimate of J - J*
+    gap: float | None       # J - J* is at most this, or about this
+    gap_kind: str | None    # "bound" or "estimate", which of the two
     solver: str             # the method that really ran
     warning: Warning | None     # for the user, if the result is not what was asked for
 

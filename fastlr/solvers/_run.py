@@ -1,22 +1,38 @@
-"""From a sequence of iterates to a Result: when to stop, and what to say about it."""
+"""From a sequence of iterates to a Result: when to stop, what is proved there, and what to say about it."""
 
+import enum
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from fastlr._history import Recorder
 from fastlr._standardised import Standardised
-from fastlr._warnings import ConvergenceWarning, SeparationWarning
+from fastlr._warnings import ConvergenceWarning
 from fastlr.solvers import Options, Result, State
 from fastlr.solvers._quasi_newton import Iterate
-from fastlr.solvers._separation import is_without_error, way_without_end
+from fastlr.solvers._separation import is_without_error
+from fastlr.solvers._verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
-_NEARLY = 100.0                 # times tol: from there on only what never comes to rest goes far
+Descend = Callable[[Standardised, np.ndarray, float], Iterator[Iterate]]
+"""(problem, u, tol) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
+
+_MOST_ROUNDS = 12               # of going closer to the optimum because too little is proved where the gradient is small
+_SAME_DESCENT = 2               # rounds that only go on; the others start again from there
 
 
-def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> Result:
-    """Follow the iterates until the gradient is at most `tol`, or something else ends it.
+class Ending(enum.Enum):
+    """Why a descent has ended."""
+
+    AT_REST = "the gradient is at most tol={tol:g}"
+    EXHAUSTED = "no step lowers J any more: what is left of the gradient is rounding"
+    MAX_ITER = "max_iter={max_iter} updates were made"
+    CALLBACK = "the callback asked to stop"
+    WITHOUT_ERROR = "every example is on its right side"
+
+
+def run(problem: Standardised, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
+    """Follow the iterates until the gradient is at most `tol` and J is proved to be near its minimum, or something else ends it.
 
     Parameters
     ----------
@@ -24,61 +40,86 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options) -> R
     points : iterator of Iterate
         The start, then one after each update, or after several; it ends where J can't be lowered any more.
     options : Options
+    descend : callable
+        What goes on from a point whose gradient is small while J may not be.
     """
-    max_iter = options.most_updates
-    recorder = Recorder(options.start)
+    tol, recorder, given = options.tol, Recorder(options.start), problem.objective
     point = next(points)
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
-
     recorder.add(point.before)
-    landmark = point                        # the last point where the gradient is far from small enough
-    advice = "set a larger tol"
+
+    verdict: Verdict | None = None          # about the point, if tol asks for one
+    target, is_asked = tol, False           # of the gradient by u; whether it has been asked if the classes are separated
+    for round in range(_MOST_ROUNDS):
+        before = recorder.n_iter
+        point, ending = _follow(problem, point, points, options, target, recorder)
+        if tol == 0.0:
+            break
+        verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter)
+        if ending is Ending.WITHOUT_ERROR:
+            verdict.is_separated_along(point.u)
+        if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED):
+            break
+        finer = problem.where_curvature_fits(point.u)
+        is_anew = round >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
+        if is_anew and not is_asked:
+            verdict.look_for_separation(point.p)
+            is_asked = not verdict.has_minimum
+        is_stuck = ending is Ending.EXHAUSTED and round > 0 and recorder.n_iter == before
+        if verdict.way is not None or is_stuck:
+            break
+        target = verdict.closer * problem.gradient_norm(point.grad)
+        if is_anew:
+            u = finer.from_other(problem, point.u)
+            problem, points = finer, descend(finer, u, target)
+            point = next(points)
+    if verdict is not None:
+        if not (verdict.is_optimum or is_asked):
+            verdict.look_for_separation(point.p)
+        verdict.settle(problem.parameters(point.u), given)
+    return _result(problem, point, recorder, options, ending, verdict)
+
+
+def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
+            recorder: Recorder) -> tuple[Iterate, Ending]:
+    """The point where the gradient's norm is at most the target, and what tol bounds is so too; or where something else ends it."""
     while True:
+        bounded = problem.bounded_by_tol(point.grad)
         if options.progress is not None:
-            options.progress.show(recorder.n_iter, point.cost, point.grad_norm)
-        if point.grad_norm <= options.tol and options.tol > 0.0:
-            reason = f"the gradient is at most tol={options.tol:g}"
-            break
+            options.progress.show(recorder.n_iter, point.cost, bounded)
         if is_without_error(problem, point):
-            reason = "every example is on its right side"
-            break
-        if recorder.n_iter == max_iter:
-            reason, advice = f"max_iter={max_iter} updates were made", "raise max_iter or set a larger tol"
-            break
+            return point, Ending.WITHOUT_ERROR
+        if bounded <= options.tol and problem.gradient_norm(point.grad) <= target:
+            return point, Ending.AT_REST
+        if recorder.n_iter == options.most_updates:
+            return point, Ending.MAX_ITER
         following = next(points, None)
         if following is None:
-            reason = "no step lowers J any more: what is left of the gradient is rounding"
-            break
+            return point, Ending.EXHAUSTED
         point = following
         recorder.add(point.before)
-        if point.grad_norm > _NEARLY * options.tol:
-            landmark = point
         if options.callback is not None and len(point.before) and options.callback(_state(problem, point, recorder)):
-            reason, advice = "the callback asked to stop", ""
-            break
+            return point, Ending.CALLBACK
 
-    theta = problem.theta_of(point.u)
-    way = way_without_end(problem, landmark, point)
-    converged = point.grad_norm <= options.tol and options.tol > 0.0 and way is None
-    warning: ConvergenceWarning | None = None
-    if way is not None:
-        column = problem.objective.column(int(np.argmax(np.abs(way[:-1]))))
-        reason = "the classes are separated: J has no minimum"
-        warning = SeparationWarning(
-            "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
-            f"minimum; w after {recorder.n_iter} updates is returned (J = {point.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or "
-            f"drop the features that give the classes away; in units of its deviation {column} counts "
-            "most in that direction")
-    elif options.tol > 0.0 and not converged and advice:
-        warning = ConvergenceWarning(
-            f"training did not converge: after {recorder.n_iter} updates the gradient is {point.grad_norm:.3g}, above "
-            f"tol={options.tol:g}, at J = {point.cost:.6g}, and {reason}.  To go on, {advice}")
-    grad_norm = point.grad_norm if options.tol > 0.0 else math.nan
+
+def _result(problem: Standardised, point: Iterate, recorder: Recorder, options: Options, ending: Ending,
+            verdict: Verdict | None) -> Result:
+    reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
     method = "lbfgs" if point.metric is not None and point.metric.is_diagonal else "newton"
-    return Result(theta, recorder.history(point.cost, point.grad_norm), converged, reason, grad_norm, point.gap, method, warning)
+    grad_norm = problem.bounded_by_tol(point.grad)
+    theta, history = problem.parameters(point.u), recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
+    if verdict is None:
+        return Result(theta, history, False, reason, math.nan, point.gap, "estimate", method, None)
+    warning: ConvergenceWarning | None = None
+    if verdict.way is not None:
+        reason, warning = SEPARATED, separation_warning(verdict, recorder.n_iter)
+    elif not verdict.is_optimum and ending is not Ending.CALLBACK:
+        advice = "raise max_iter or set a larger tol" if ending is Ending.MAX_ITER else "set a larger tol"
+        warning = convergence_warning(verdict, recorder.n_iter, options.tol, f"{reason}.  To go on, {advice}")
+    return Result(theta, history, verdict.is_optimum, reason, grad_norm, verdict.gap, verdict.kind, method, warning)
 
 
 def _state(problem: Standardised, point: Iterate, recorder: Recorder) -> State:
-    theta = problem.theta_of(point.u)
+    theta = problem.parameters(point.u)
     return State(recorder.n_iter, float(point.before[-1][0]), theta[:-1], float(theta[-1]), recorder.elapsed())

@@ -8,13 +8,14 @@ of X, or the user knows where to start, a sample gives no more than its Hessian,
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, newton
-from fastlr.solvers._quasi_newton import Hessians, Metric, hessians_of, iterates
+from fastlr.solvers._quasi_newton import Hessians, Iterate, Metric, hessians_of, iterates
 from fastlr.solvers._run import run
 
 _ROWS_A_FEATURE = 10            # of the first sample
@@ -43,7 +44,12 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
         metric = Metric(problem)
         hessians = _hessians_of_sample(problem, sizes[-1]) if sizes else None
     points = iterates(problem, u, metric, options.tol, problem.steps_a_hessian(), sample=hessians, **options.how_many)
-    return run(problem, points, options)
+
+    def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
+        return iterates(problem, u, Metric(problem, is_due=problem.has_room_for_hessian), tol, problem.steps_a_hessian(),
+                        **options.how_many)
+
+    return run(problem, points, options, descend)
 
 
 def _sample_sizes(objective: Objective) -> list[int]:

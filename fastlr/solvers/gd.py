@@ -7,9 +7,11 @@ import numpy as np
 
 from fastlr._history import Recorder
 from fastlr._objective import Objective
+from fastlr._standardised import Standardised
 from fastlr._warnings import ConvergenceWarning
 from fastlr.backends._descent import CONVERGED, DIVERGED, GOING, Rule
 from fastlr.solvers import Options, Result, State
+from fastlr.solvers._verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
 _SECONDS_A_CALL = 0.05          # of steps in one compiled call: Ctrl-C is answered between calls
 _CEILING = 1e6                  # a cost so many times that of the start is the work of a learning rate that is far too large
@@ -21,18 +23,19 @@ def expected_steps(options: Options) -> int:
 
 
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Descend from theta until the gradient is at most `tol`, or for `max_iter` updates if `tol` is 0.
+    """Descend from theta until the gradient is at most `tol` and J is proved to be near its minimum, or for `max_iter` updates.
 
-    Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.
+    Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.  With `tol` 0 nothing is looked
+    at but J: exactly `max_iter` updates are made.
     """
     max_iter = options.most_updates
     recorder = Recorder(options.start)
     rule = _rule(objective, theta, options)
     previous = theta.copy()
-    steps, status = 1, GOING
-    reason, is_stopped = f"max_iter={max_iter} updates were made", False
+    steps, status, is_stopped = 1, GOING, False
+    verdict: Verdict | None = None          # once the gradient is small
 
-    while recorder.n_iter < max_iter and status == GOING:
+    while recorder.n_iter < max_iter and status == GOING and not is_stopped:
         record = np.empty((min(steps, max_iter - recorder.n_iter), 2))
         call = time.perf_counter()
         updates, status = objective.descend(theta, previous, rule, record)
@@ -43,19 +46,23 @@ def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
             options.progress.show(recorder.n_iter, *record[max(updates - 1, 0)].tolist())
         if options.callback is None:
             steps = max(1, int(len(record) * _SECONDS_A_CALL / (time.perf_counter() - call)))
-        elif status == GOING and options.callback(
-                State(recorder.n_iter, float(record[-1, 0]), theta[:-1].copy(), float(theta[-1]), recorder.elapsed())):
-            reason, is_stopped = "the callback asked to stop", True
-            break
-    if status == CONVERGED:
-        reason = f"the gradient is at most tol={options.tol:g}"
+        elif status == GOING:
+            is_stopped = bool(options.callback(
+                State(recorder.n_iter, float(record[-1, 0]), theta[:-1].copy(), float(theta[-1]), recorder.elapsed())))
+        if status == CONVERGED:
+            verdict = _verdict(objective, theta, options.tol, recorder.n_iter)
+            if not (verdict.is_optimum or verdict.way is not None):
+                rule, status = rule._replace(tol=verdict.closer * verdict.grad_norm), GOING
 
     cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else objective.cost_gradient(theta)
-    if math.isfinite(cost) and cost <= rule.ceiling and grad is not None:
-        return _result(objective, theta, recorder, cost, grad, options.tol, reason, is_stopped)
-    if recorder.n_iter == 0:
-        raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
-    return _diverged(objective, previous, recorder, cost, rule.alpha)
+    if not (math.isfinite(cost) and cost <= rule.ceiling and grad is not None):
+        if recorder.n_iter == 0:
+            raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
+        return _diverged(objective, previous, recorder, cost, rule.alpha)
+    if options.tol > 0.0 and status != CONVERGED:
+        verdict = _verdict(objective, theta, options.tol, recorder.n_iter)
+    reason = "the callback asked to stop" if is_stopped else f"max_iter={max_iter} updates were made"
+    return _result(theta, recorder, cost, reason, options.tol, verdict, is_stopped)
 
 
 def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
@@ -66,16 +73,34 @@ def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
     return rule._replace(alpha=options.learning_rate or 1.0 / max(objective.lipschitz(), np.finfo(float).tiny))
 
 
-def _result(objective: Objective, theta: np.ndarray, recorder: Recorder, cost: float, grad: np.ndarray, tol: float,
-            reason: str, is_stopped: bool) -> Result:
-    grad_norm = objective.gradient_norm(grad) if tol > 0.0 else math.nan
-    converged = grad_norm <= tol
-    warning = None
-    if tol > 0.0 and not (converged or is_stopped):
-        warning = ConvergenceWarning(
-            f"gradient descent did not converge: after {recorder.n_iter} updates the gradient is {grad_norm:.3g}, above "
-            f"tol={tol:g}, at J = {cost:.6g}.  Raise max_iter, bring the features to one scale, or set a larger tol")
-    return Result(theta, recorder.history(cost, grad_norm), converged, reason, grad_norm, None, "gd", warning)
+def _verdict(objective: Objective, theta: np.ndarray, tol: float, steps: int) -> Verdict:
+    """What is known about theta, where the gap to be expected is that of a diagonal Hessian."""
+    problem = Standardised(objective, *objective.standardisation)
+    u = problem.u_of(theta)
+    cost, grad = problem.cost_gradient(u)
+    p = -grad / problem.diagonal
+    verdict = Verdict(problem, u, cost, grad, -0.5 * float(grad @ p), tol, steps)
+    if not verdict.is_optimum:
+        verdict.look_for_separation(p)
+    verdict.settle(theta, objective)
+    return verdict
+
+
+def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol: float, verdict: Verdict | None,
+            is_stopped: bool) -> Result:
+    """Without a verdict nobody has asked for the optimum."""
+    if verdict is None:
+        return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
+    warning: ConvergenceWarning | None = None
+    if verdict.way is not None:
+        reason, warning = SEPARATED, separation_warning(verdict, recorder.n_iter)
+    elif verdict.is_optimum:
+        reason = f"the gradient is at most tol={tol:g}"
+    elif not is_stopped:
+        warning = convergence_warning(verdict, recorder.n_iter, tol, f"{reason}.  Raise max_iter, bring the features to one scale, or "
+                                                                     "set a larger tol")
+    return Result(theta, recorder.history(verdict.cost, verdict.grad_norm), verdict.is_optimum, reason, verdict.grad_norm, verdict.gap,
+                  verdict.kind, "gd", warning)
 
 
 def _diverged(objective: Objective, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:
@@ -86,4 +111,4 @@ def _diverged(objective: Objective, previous: np.ndarray, recorder: Recorder, co
         f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} is far too "
         "large for features of this scale: lower it, bring the features to one scale, or leave it out for a step that is "
         "guaranteed to descend")
-    return Result(previous, history, False, reason, math.nan, None, "gd", warning)
+    return Result(previous, history, False, reason, math.nan, None, None, "gd", warning)

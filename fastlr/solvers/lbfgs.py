@@ -1,13 +1,14 @@
 """L-BFGS in standardised coordinates: no Hessian, for many features."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from fastlr._objective import Objective
-from fastlr._standardised import standardised
+from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result
-from fastlr.solvers._quasi_newton import Metric, iterates
+from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 from fastlr.solvers._run import run
 
 
@@ -19,5 +20,8 @@ def expected_steps(options: Options) -> int:
 def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
     """Minimise J from theta."""
     problem, u = standardised(objective, theta)
-    points = iterates(problem, u, Metric(problem), options.tol, steps_a_hessian=math.inf, **options.how_many)
-    return run(problem, points, options)
+
+    def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
+        return iterates(problem, u, Metric(problem), tol, steps_a_hessian=math.inf, **options.how_many)
+
+    return run(problem, descend(problem, u, options.tol), options, descend)

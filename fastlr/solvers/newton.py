@@ -4,13 +4,15 @@ Where a Hessian is out of proportion to X, each step is solved by conjugate grad
 more features, is rotated into the space of its rows first, where H is small.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
 from fastlr.solvers import Options, Result
 from fastlr.solvers._conjugate_gradients import truncated_newton
-from fastlr.solvers._quasi_newton import Metric, iterates
+from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 from fastlr.solvers._run import run
 
 _WIDE = 0.5                     # rows a feature, at most,
@@ -35,12 +37,13 @@ def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: b
     if wide and not is_given:
         in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
         u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
-    if wide or problem.has_room_for_hessian:
-        points = iterates(problem, u, Metric(problem, is_due=not wide), options.tol, problem.steps_a_hessian(),
-                          **options.how_many)
-    else:
-        points = truncated_newton(problem, u, options.tol)
-    return run(problem, points, options)._replace(solver="newton")
+
+    def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
+        if wide or problem.has_room_for_hessian:
+            return iterates(problem, u, Metric(problem, is_due=not wide), tol, problem.steps_a_hessian(), **options.how_many)
+        return truncated_newton(problem, u, tol)
+
+    return run(problem, descend(problem, u, options.tol), options, descend)._replace(solver="newton")
 
 
 def is_wide(objective: Objective) -> bool:
@@ -54,6 +57,6 @@ def _optimum_in_row_space(objective: Objective, tol: float) -> np.ndarray:
     reduced, to_theta = objective.in_row_space()
     problem, u = standardised(reduced, np.zeros(reduced.n_parameters))
     for point in iterates(problem, u, Metric(problem, is_due=True), _CLOSER * tol, problem.steps_a_hessian()):
-        if point.grad_norm <= _CLOSER * tol or point.cost <= reduced.cost_of_one_error:
+        if point.grad_norm <= _CLOSER * tol or point.cost <= problem.cost_of_one_error:
             break
     return to_theta(problem.theta_of(point.u))

@@ -1,0 +1,24 @@
+"""The loss with more digits than float64 has, for parameters whose products with X cancel."""
+
+import numpy as np
+
+from fastlr._check import Data
+from fastlr.backends._csr import Csr
+
+_BLOCK_ELEMENTS = 1 << 16       # a megabyte of long doubles
+
+
+def loss_in_long_double(data: Data, theta: np.ndarray) -> np.longdouble:
+    """The sum of s_i loss_i at theta (n + 1,), where the margins are summed as long doubles: 64 bits on x86, if there are more at all."""
+    w, b = theta[:-1].astype(np.longdouble), np.longdouble(theta[-1])
+    total, size = np.longdouble(0.0), max(1, _BLOCK_ELEMENTS // theta.size)
+    for start in range(0, data.y.size, size):
+        rows = slice(start, start + size)
+        X = data.X.rows(rows).scipy().toarray() if isinstance(data.X, Csr) else data.X[rows]
+        z = (X * w).sum(axis=1) + b
+        if data.offset.size:
+            z += data.offset[rows]
+        t = np.where(data.y[rows] == 1, -z, z)
+        loss = np.maximum(t, 0.0) + np.log1p(np.exp(-np.abs(t)))
+        total += (loss * data.sample_weight[rows] if data.sample_weight.size else loss).sum()
+    return total
