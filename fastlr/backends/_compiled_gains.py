@@ -58,7 +58,7 @@ def _gains(X: Any, y: Any, sample_weight: Any, directions: Any, first: int, last
             found[k, 3] += partial[chunk, k, 3]
 
 
-_entry = SerialOrParallel(_gains, _known_answers.gains)
+_entry = SerialOrParallel(_gains, _known_answers.gains, writes=("found",))
 
 
 def gains(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
