@@ -12,6 +12,7 @@
 import importlib
 from typing import Any
 
+from fastlr import _distribution
 from fastlr._environment import show_versions, warmup
 from fastlr._model import Model
 from fastlr._model_file import load
@@ -24,6 +25,8 @@ __version__ = "0.1.0"
 
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
            "show_versions", "stream", "train", "warmup"]
+
+_distribution.warn_of_another()
 
 
 def __dir__() -> list[str]:
@@ -38,6 +41,6 @@ def __getattr__(name: str) -> Any:
             from fastlr.estimator import LogisticRegression
         except ImportError as error:
             raise ImportError("fastlr.LogisticRegression needs scikit-learn 1.6 or later, which can't be imported "
-                              f"({error}); install it with: pip install fastlr[sklearn]") from error
+                              f"({error}); " + _distribution.how_to_install("'scikit-learn>=1.6'")) from error
         return LogisticRegression
     raise AttributeError(f"module 'fastlr' has no attribute {name!r}")

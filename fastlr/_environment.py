@@ -94,7 +94,9 @@ def versions() -> dict[str, str]:
     """What `show_versions` prints, by name."""
     import platform
 
-    lines = {"fastlr": _version("fastlr"), "Python": platform.python_version(), "system": platform.platform()}
+    from fastlr import __version__
+
+    lines = {"fastlr": __version__, "Python": platform.python_version(), "system": platform.platform()}
     lines |= {name: _version(name) for name in ("numpy", "numba", "llvmlite", "scikit-learn", "tbb", "pyarrow")}
     lines["processor"] = platform.processor() or platform.machine()
     for name, reason in backends.available_backends().items():

@@ -191,7 +191,7 @@ class Model:
         return {name: _plain(value) for name, value in values.items()}
 
     def plot_costs(self, ax: Any = None) -> Any:
-        """Draw J against the number of updates; needs matplotlib (pip install fastlr[plot]).
+        """Draw J against the number of updates; needs matplotlib (pip install matplotlib).
 
         Parameters
         ----------
@@ -291,7 +291,7 @@ class Model:
         _model_file.save(self, path)
 
     def to_sklearn(self) -> Any:
-        """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install fastlr[sklearn]).
+        """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install scikit-learn).
 
         It has `coef_`, `intercept_`, `classes_`, `n_iter_`, `n_features_in_`, and `feature_names_in_` if X was a data frame.
         Nothing else is carried over: its parameters, `C` among them, are scikit-learn's defaults, and training it again

@@ -6,6 +6,8 @@ import math
 import time
 from typing import Any
 
+from fastlr._distribution import how_to_install
+
 _INTERVAL = 0.1                 # seconds between two pictures, and before the first: short trainings need none
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
@@ -31,7 +33,7 @@ class Progress:
 
     def __init__(self, tol: float, max_iter: int) -> None:
         if not _is_installed():
-            raise ImportError("progress=True needs the package tqdm; install it with: pip install fastlr[progress]")
+            raise ImportError("progress=True needs the package tqdm; " + how_to_install("tqdm"))
         self._tol, self._max_iter = tol, max_iter
         self._bar: Any = None
         self._due = time.perf_counter() + _INTERVAL

@@ -64,7 +64,7 @@ class TableSource:
         ImportError
             There is no pyarrow.
         """
-        _tables.pyarrow("stream")
+        _tables.pyarrow()
         from pyarrow import dataset
 
         os.stat(path)                           # pyarrow's error has no number

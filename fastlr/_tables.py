@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from fastlr._distribution import how_to_install
 from fastlr._files import replacing
 from fastlr.backends._forks import imported
 
@@ -53,7 +54,7 @@ def reading(path: str, delimiter: str = ",") -> Iterator[Table]:
     ImportError
         There is no pyarrow.
     """
-    pa = pyarrow("cli")
+    pa = pyarrow()
     with naming(_shown(path)), _opened(path) as file:
         if path.endswith(_PARQUET):
             yield _parquet(file)
@@ -79,12 +80,12 @@ def naming(place: str) -> Iterator[None]:
         raise
 
 
-def pyarrow(extra: str) -> ModuleType:
-    """pyarrow, which an extra of fastlr asks for."""
+def pyarrow() -> ModuleType:
+    """pyarrow, or how to install it."""
     try:
         return imported("pyarrow")
     except ImportError as error:
-        raise ImportError(f"tables are read and written with pyarrow ({error}): pip install 'fastlr[{extra}]'") from error
+        raise ImportError(f"tables are read and written with pyarrow ({error}); {how_to_install('pyarrow')}") from error
 
 
 def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
@@ -317,7 +318,7 @@ def writing(path: str, is_plain: bool) -> Iterator[Callable[[Any], None]]:
     is_plain : bool
         Whether no text in it needs quotes in CSV.
     """
-    pa = pyarrow("cli")
+    pa = pyarrow()
     with contextlib.ExitStack() as stack:
         sink: Any = sys.stdout.buffer if path == "-" else stack.enter_context(replacing(path))
         codec = _codec(path)

@@ -40,7 +40,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         float64 or float32 as it is, other formats and numbers converted to it.  All arithmetic is float64.
         What is larger than memory is a Stream (see `fastlr.stream`), or what becomes one: the path of an .npy file or of a
         table, and a memory map of more than half of the memory there is.
-        Dask arrays and DataFrames (pip install fastlr[dask]) stay where they are: every step is one graph of a task a part.
+        Dask arrays and DataFrames (pip install dask distributed) stay where they are: every step is one graph of a task a part.
         Persist them if they fit into the cluster's memory, as otherwise every step makes them anew.  y, weights and offset
         may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS where a worker has that set.
     y : array_like, (m,)
@@ -82,7 +82,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     callback : callable, optional
         Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.
     progress : bool
-        Whether to show a bar (tqdm's, in a terminal or a notebook; pip install fastlr[progress]) once training has taken a tenth
+        Whether to show a bar (tqdm's, in a terminal or a notebook; pip install tqdm) once training has taken a tenth
         of a second: how far the gradient's norm has come to `tol` in decades, or with `tol` = 0 the share of the updates.
 
     Returns

@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import _graph_drawing
+from fastlr._distribution import how_to_install
 from fastlr._gradient_check import GradientCheck, check_gradient
 from fastlr.backends.numpy_vectorized import sigmoid as _sigmoid
 
@@ -246,7 +247,7 @@ class Value:
     def draw(self, backward: bool = True) -> Any:
         """The same as a graphviz.Source, which a notebook shows, and which renders to files.
 
-        Needs the package graphviz (pip install fastlr[graph]) and the program of that name.
+        Needs the package graphviz (pip install graphviz) and the program of that name.
 
         Raises
         ------
@@ -256,7 +257,7 @@ class Value:
         try:
             import graphviz
         except ImportError as error:
-            raise ImportError("drawing needs the package graphviz: pip install fastlr[graph]; to_dot() needs nothing") from error
+            raise ImportError("drawing needs the package graphviz, to_dot() none; " + how_to_install("graphviz")) from error
         return graphviz.Source(self.to_dot(backward))
 
     def _repr_svg_(self) -> str | None:

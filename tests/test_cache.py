@@ -27,7 +27,9 @@ from fastlr.backends import (
     _compiled_predictions,
     _compiled_quasi_newton,
     _known_answers,
+    numba_fused,
     numba_loop,
+    numba_parallel,
 )
 from fastlr.backends._jit import Entry
 
@@ -50,12 +52,14 @@ def is_right(compiled, X):
     return sums[0] == X.sum()
 
 
-def run(known_answer=is_right):
+def run(known_answer=is_right, X=X):
     """What a new process does: whether the kernel came from the cache."""
-    entry, sums = Entry(sum_up, known_answer), np.zeros(1)
+    entry, sums = Entry(sum_up, known_answer, writes=("sums",)), np.zeros(1)
     entry(X, sums)
-    assert sums[0] == X.sum()
+    entry(X.copy(), sums)               # which can be written to
+    assert sums[0] == 2.0 * X.sum()
     compiled, = entry._compiled.values()
+    assert len(compiled.signatures) == 1
     return bool(compiled.stats.cache_hits)
 
 
@@ -87,6 +91,70 @@ def test_the_second_process_loads_what_the_first_compiled(cache):
     assert sorted(path.suffix for path in kept if path.is_file()) == ["", ".nbc", ".nbi"]
     assert run()
     assert contents(cache) == kept
+
+
+@pytest.mark.parametrize("first", [X, X.copy()], ids=["read-only", "writable"])
+def test_whoever_comes_first_can_write_to_x_or_not(cache, first):
+    """Numba counts these as two types: it would find nothing that fits, or change a directory that others read."""
+    assert not run(X=first)
+    kept = contents(cache)
+    assert run(X=X)
+    assert run(X=X.copy())
+    assert contents(cache) == kept
+
+
+def test_a_dispatcher_compiles_nothing_more_once_it_is_handed_out(cache):
+    """It would save into its temporary directory, which Numba makes anew, or into the one that others read."""
+    for _ in range(2):                                  # compiled, loaded
+        entry = Entry(sum_up, is_right, writes=("sums",))
+        entry(X, np.zeros(1))
+        kept = contents(cache)
+        with pytest.raises(TypeError, match="No matching definition"):
+            entry(X, np.zeros(1, np.float32))
+        assert contents(cache) == kept
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_kernel_that_vanishes_while_it_is_loaded(cache, monkeypatch):
+    """Numba makes the directories it is to load from: in the place of a kernel there would be an empty one."""
+    run()
+    place, = cache.iterdir()
+    cached_in = _cache._cached_in
+    with monkeypatch.context() as patch:
+        patch.setattr(_cache, "_cached_in", lambda directory, make: (shutil.rmtree(place), cached_in(directory, make))[1])
+        assert run()
+    assert not list(cache.iterdir())
+
+
+def test_what_another_process_has_mended_is_not_thrown_away(cache, monkeypatch):
+    """Two find the same damage; the slower of them looks again."""
+    run()
+    place, = cache.iterdir()
+    shutil.copytree(place, cache.parent / "intact")
+    garble(place / "manifest")
+    load, loads = _cache._load, []
+
+    def mend_meanwhile(place, *rest):
+        loads.append(place)
+        try:
+            return load(place, *rest)
+        finally:
+            if len(loads) == 1:
+                shutil.rmtree(place)
+                shutil.copytree(cache.parent / "intact", place)
+
+    monkeypatch.setattr(_cache, "_load", mend_meanwhile)
+    assert run()                                        # a warning would be an error
+    assert loads == [place, place]
+
+
+def test_where_files_have_one_name_alone_they_are_copied(cache, monkeypatch):
+    def link(source, target):
+        raise PermissionError("no hard links")
+
+    run()
+    monkeypatch.setattr(os, "link", link)
+    assert run()
 
 
 def garble(file):
@@ -150,7 +218,7 @@ def test_code_for_other_types_is_not_used(cache):
     run()
     place, = cache.iterdir()
     shutil.rmtree(place)
-    Entry(sum_up, lambda compiled, X: True)(X.astype(np.float32), np.zeros(1))
+    Entry(sum_up, lambda compiled, X: True, writes=("sums",))(X.astype(np.float32), np.zeros(1))
     other, = cache.iterdir()
     other.rename(place)
     assert not warned_once("finds nothing")
@@ -304,6 +372,33 @@ def test_known_answers_notice_a_millionth_and_nan(known_answer, entry, results):
             assert not known_answer(wrong, X)
 
 
+@pytest.mark.parametrize(("known_answer", "entry"), [case[:2] for case in KNOWN] + [
+    (_known_answers.descent, numba_fused._entry._serial), (_known_answers.descent, numba_parallel._entry._serial)])
+@pytest.mark.parametrize("layout", ["C", "csr32"])
+def test_every_kernel_takes_read_only_and_writable_arrays_alike(known_answer, entry, layout):
+    """With one specialisation, whichever came first."""
+    X = _known_answers.problem(np.dtype(float), "C" if known_answer is _known_answers.direction else layout)
+
+    def each(change):
+        def changed(value):
+            if isinstance(value, tuple):
+                return type(value)(*map(changed, value))
+            return change(value) if isinstance(value, np.ndarray) else value
+
+        return lambda *arguments: entry(*[changed(value) if is_read else value
+                                          for value, is_read in zip(arguments, entry._is_read, strict=True)])
+
+    def read_only(array):
+        view = array.view()
+        view.flags.writeable = False
+        return view
+
+    assert known_answer(each(np.copy), X)
+    assert known_answer(each(read_only), X)
+    if not numba.config.DISABLE_JIT:
+        assert all(len(dispatcher.signatures) == 1 for dispatcher in entry._compiled.values())
+
+
 # ---- in processes of their own ---------------------------------------------------------------------------------------
 
 FIT = """
@@ -407,6 +502,69 @@ def test_an_edited_helper_and_code_that_computes_something_else(tmp_path, filled
 
     edit()
     assert fit(cache, **here) == (wrong, "")
+
+
+KERNEL = """
+import os, sys, time, numpy as np
+from fastlr.backends._jit import Entry
+
+def sum_up(X, sums):
+    for i in range(X.shape[0]):
+        for j in range(X.shape[1]):
+            sums[0] += X[i, j]
+
+def is_right(compiled, X):
+    sums = np.zeros(1)
+    compiled(X, sums)
+    return sums[0] == X.sum()
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    seed = int(sys.argv[1])
+    while time.time() < float(sys.argv[2]):             # all at once
+        pass
+    for k in np.random.default_rng(seed).permutation(2):
+        entry, sums = Entry(sum_up, is_right, writes=("sums",)), np.zeros(1)
+        X = np.asarray(np.arange(12).reshape(4, 3), dtype=("f8", "f4")[k])
+        for is_writable in (seed % 2 == 0, seed % 2 == 1):
+            X.flags.writeable = is_writable
+            entry(X, sums)
+        assert sums[0] == 132.0
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_share_a_cache_at_once(tmp_path):
+    """An empty one, read-only and writable arrays, some processes killed: then all kernels are there, and nothing else."""
+    (tmp_path / "kernel.py").write_text(KERNEL)
+    environment = os.environ | {"FASTLR_CACHE_DIR": str(tmp_path / "cache")}
+
+    def start(seed):
+        return subprocess.Popen([sys.executable, "-W", "error", "kernel.py", str(seed), str(time.time() + 2.0)], cwd=tmp_path,
+                                env=environment, stderr=subprocess.PIPE, text=True)
+
+    killed, processes = [start(seed) for seed in range(2)], [start(seed) for seed in range(2, 6)]
+    deadline = time.monotonic() + 60.0
+    while not list(tmp_path.glob("cache/fastlr/*/temporary-*/*/*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for process in killed:
+        process.kill()
+        process.communicate()
+    errors = [process.communicate()[1] for process in processes]
+    assert errors == [""] * 4
+    for temporary in tmp_path.glob("cache/fastlr/*/temporary-*"):       # of the killed
+        os.utime(temporary, (time.time() - 4000,) * 2)
+        assert temporary.stat().st_mode & 0o777 == 0o700
+    for manifest in tmp_path.glob("cache/fastlr/*/*-float64-C/manifest"):
+        manifest.unlink()                                               # one is compiled anew, and the old temporaries go
+    last = subprocess.run([sys.executable, "kernel.py", "6", "0"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE,
+                          text=True, check=True)
+    assert last.stderr.count("RuntimeWarning") == 1
+    kept = contents(tmp_path)
+    assert sorted(place.name for place in tmp_path.glob("cache/fastlr/*/*")) == [
+        "__main__-float32-C", "__main__-float64-C"]
+    assert start(7).communicate()[1] == ""
+    assert contents(tmp_path) == kept
 
 
 @pytest.mark.long

@@ -276,7 +276,7 @@ def test_without_scikit_learn_the_name_says_what_to_install():
             "try: fastlr.LogisticRegression\nexcept ImportError as error: print(error)")
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.startswith("fastlr.LogisticRegression needs scikit-learn")
-    assert run.stdout.strip().endswith("pip install fastlr[sklearn]")
+    assert run.stdout.strip().endswith("pip install 'scikit-learn>=1.6'")
 
 
 @pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True]])

@@ -53,6 +53,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from fastlr._distribution import how_to_install
 from fastlr.backends import _forks, _startup, numpy_vectorized
 from fastlr.backends._csr import Csr
 
@@ -96,7 +97,7 @@ def _reason_why_not(row: _Row) -> str | None:
         return _broken[row.needs]
     if row.needs in sys.modules or _can_be_found(row.needs):
         return None
-    return f"the package {row.needs} is not installed; install it with: pip install {row.needs}"
+    return f"the package {row.needs} is not installed; {how_to_install(row.needs)}"
 
 
 _broken: dict[str, str] = {}            # packages that could not be imported, or not be used: why

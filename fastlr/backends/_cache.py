@@ -6,9 +6,13 @@
 
 The directories belong to this user alone, since Numba unpickles what lies in them.  The stamp is made of everything that
 goes into machine code: an edit, an upgrade or another processor is never served old code.  A kernel is compiled into a
-temporary directory, which is then renamed, so that other processes see all of it or nothing.  What is loaded has the right
-checksums and has given the right answer to a known problem.  What is damaged is moved away and compiled anew; where
-nothing can be kept, every process compiles.  Either costs a warning, one a process.
+temporary directory, which is then renamed, so that other processes see all of it or nothing.  Numba works in temporary
+directories alone: it loads from links to a kernel's files, since it writes wherever it loads (to see that it can, and what
+doesn't fit).  For the same reason a dispatcher compiles nothing more once it is handed out: it would save into a directory
+that is gone, or that other processes read.
+
+What is loaded has the right checksums and has given the right answer to a known problem.  What is damaged is moved away and
+compiled anew; where nothing can be kept, every process compiles.  Either costs a warning, one a process.
 
 A directory for each specialisation, because Numba numbers the specialisations of an index and writes it before their code:
 two processes that share one can be served each other's code.
@@ -38,7 +42,7 @@ _STALE = 3600.0                 # seconds after which a temporary directory belo
 
 
 def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ...], is_right: Callable[[Any], bool]) -> Any:
-    """A dispatcher that is compiled for `types` and has given the right answer.
+    """A dispatcher that is compiled for `types`, for nothing else from then on, and has given the right answer.
 
     Parameters
     ----------
@@ -56,15 +60,19 @@ def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ..
         Code that was compiled just now gives a wrong answer.
     """
     root = cache_directory()
-    if root is not None and os.path.lexists(root / name):
+    while root is not None and (found := _identity(root / name)):
         try:
             return _load(root / name, make, types, is_right)
         except Exception as error:          # Numba and pickle raise nearly anything
+            if _identity(root / name) != found:     # another process has replaced it since
+                continue
             _discard(root / name)
             _warn_once(f"fastlr's compiled {name} in {root} could not be used ({type(error).__name__}: {error}); "
                        "it is compiled anew")
+            break
     dispatcher = make(False) if root is None else _compile_and_keep(root / name, make, types)
     dispatcher.compile(types)               # does nothing where it is compiled already
+    dispatcher.disable_compile()
     if not is_right(dispatcher):
         if root is not None:
             _discard(root / name)
@@ -73,16 +81,37 @@ def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ..
     return dispatcher
 
 
+def _identity(place: Path) -> tuple[int, int, int] | None:
+    """What tells a kernel's directory from the one that replaces it; None where there is none."""
+    try:
+        status = place.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
 def _load(place: Path, make: Callable[[bool], Any], types: tuple[Any, ...], is_right: Callable[[Any], bool]) -> Any:
-    if not _is_intact(place):
-        raise ValueError("its files are not as they were written")
-    dispatcher = _cached_in(place, make)
-    dispatcher.compile(types)
+    with _temporary(place.parent) as temporary:
+        own = temporary / place.name
+        shutil.copytree(place, own, copy_function=_link)
+        if not _is_intact(own):
+            raise ValueError("its files are not as they were written")
+        dispatcher = _cached_in(own, make)
+        dispatcher.compile(types)
+    dispatcher.disable_compile()
     if not dispatcher.stats.cache_hits:
         raise ValueError("Numba finds nothing in it that fits")
     if not is_right(dispatcher):
         raise ValueError("it gives a wrong answer to a known problem")
     return dispatcher
+
+
+def _link(source: str, target: str) -> None:
+    """Another name for a file, which takes no room on a full disk; a copy where the file system has no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _compile_and_keep(place: Path, make: Callable[[bool], Any], types: tuple[Any, ...]) -> Any:

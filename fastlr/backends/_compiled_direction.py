@@ -60,7 +60,7 @@ def _direct(grad: Any, inverse: Any, factor: Any, steps: Any, changes: Any, curv
     direct(grad, inverse, factor, steps, changes, curvatures, p)
 
 
-_entry = Entry(_direct, _known_answers.direction)
+_entry = Entry(_direct, _known_answers.direction, writes=("p",))
 
 
 def direction(grad: np.ndarray, inverse: np.ndarray, factor: np.ndarray, steps: np.ndarray, changes: np.ndarray,

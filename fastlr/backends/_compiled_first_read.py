@@ -36,7 +36,7 @@ def _first_read(X: Any, flat: Any, y: Any, sample_weight: Any, offset: Any, thet
             moments[j] += partial_moments[chunk, j]
 
 
-_entry = SerialOrParallel(_first_read, _known_answers.first_read)
+_entry = SerialOrParallel(_first_read, _known_answers.first_read, writes=("sums", "moments"))
 
 
 def cost_gradient_and_moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,

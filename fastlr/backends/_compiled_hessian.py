@@ -208,7 +208,7 @@ def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
                 H[j, i] = H[i, j]
 
 
-_entry = SerialOrParallel(_hessian, _known_answers.hessian)
+_entry = SerialOrParallel(_hessian, _known_answers.hessian, writes=("partial", "H"))
 
 
 def products(X: Any) -> int:

@@ -44,7 +44,7 @@ def _product(X: Any, curvature: Any, v: Any, first: int, last: int, sums: Any) -
             sums[j] += partial[chunk, j]
 
 
-_entry = SerialOrParallel(_product, _known_answers.hessian_product)
+_entry = SerialOrParallel(_product, _known_answers.hessian_product, writes=("sums",))
 
 
 def hessian_product(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,

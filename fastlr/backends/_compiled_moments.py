@@ -124,7 +124,7 @@ def _moments(X: Any, flat: Any, sample_weight: Any, pivot: Any, first: int, last
             sums[j] += partial[chunk, j]
 
 
-_entry = SerialOrParallel(_moments, _known_answers.moments)
+_entry = SerialOrParallel(_moments, _known_answers.moments, writes=("sums",))
 
 
 def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,

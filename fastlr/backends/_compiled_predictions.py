@@ -88,7 +88,7 @@ def _predict(X: Any, offset: Any, theta: Any, first: int, last: int, margins: An
     return nothing.sum() == 0.0
 
 
-_entry = SerialOrParallel(_predict, _known_answers.predictions)
+_entry = SerialOrParallel(_predict, _known_answers.predictions, writes=("margins", "both"))
 is_compiled = _entry.is_compiled
 
 

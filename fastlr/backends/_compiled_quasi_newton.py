@@ -223,7 +223,7 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, cost: floa
         metric.state[AIMED] = 0
 
 
-_entry = Entry(_descend, _known_answers.quasi_newton)
+_entry = Entry(_descend, _known_answers.quasi_newton, writes=("u", "grad", "p", "metric", "record", "H"))
 
 
 def quasi_newton(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,

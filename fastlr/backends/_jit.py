@@ -11,6 +11,7 @@ Four kinds of compiled function:
 error_model="numpy" everywhere: the branch that raises ZeroDivisionError keeps a loop from vectorising.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -77,22 +78,30 @@ class Entry:
         Takes X first.
     known_answer : callable
         Of `_known_answers`: runs what is compiled, and returns whether it is right.
+    writes : tuple of str
+        The parameters whose arrays the kernel writes to.  All other arrays reach it read-only, whatever the caller's are:
+        Numba counts read-only and writable arrays as two types and would compile for each.
     parallel : bool
         Whether its `prange` loops run in threads.
     """
 
     def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, Any], bool],
-                 parallel: bool = False) -> None:
+                 writes: tuple[str, ...] = (), parallel: bool = False) -> None:
         self._function = function
         self._known_answer = known_answer
+        self._is_read = [name not in writes for name in inspect.signature(function).parameters]
         self._parallel = parallel
         self._compiled: dict[tuple[str, str], Callable[..., Any]] = {}
 
     def __call__(self, X: np.ndarray | Csr, *rest: Any) -> Any:
+        arguments = self._protected(X, *rest)
         compiled = self._compiled.get(_kind(X))
         if compiled is None:
-            compiled = self._compile(X, *rest)
-        return compiled(X, *rest)
+            compiled = self._compile(*arguments)
+        return compiled(*arguments)
+
+    def _protected(self, *arguments: Any) -> list[Any]:
+        return [_read_only(value) if is_read else value for value, is_read in zip(arguments, self._is_read, strict=True)]
 
     def is_compiled(self, X: np.ndarray | Csr) -> bool:
         """Whether a call with this X starts at once."""
@@ -109,13 +118,24 @@ class Entry:
                         f"{'-parallel' if self._parallel else ''}")
                 self._compiled[_kind(X)] = _cache.load_or_compile(
                     name, self._dispatcher, tuple(map(numba.typeof, arguments)),
-                    lambda compiled: self._known_answer(compiled, _known_answers.problem(X.dtype, layout)))
+                    lambda compiled: self._known_answer(lambda *values: compiled(*self._protected(*values)),
+                                                        _known_answers.problem(X.dtype, layout)))
             return self._compiled[_kind(X)]
 
     def _dispatcher(self, cached: bool) -> Any:
         # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
         only_prange = {"prange": True, "numpy": False, "reduction": False, "setitem": False, "stencil": False, "fusion": False}
         return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, no_cfunc_wrapper=True, **_FLAGS)
+
+
+def _read_only(value: Any) -> Any:
+    """A view of an array, or of the arrays in a NamedTuple, that can't be written to; all else as it is."""
+    if isinstance(value, tuple):
+        return type(value)(*map(_read_only, value))
+    if isinstance(value, np.ndarray) and value.flags.writeable:
+        value = value.view()
+        value.flags.writeable = False
+    return value
 
 
 def _kind(X: np.ndarray | Csr) -> tuple[str, str]:

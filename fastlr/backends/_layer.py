@@ -1,7 +1,7 @@
 """Numba's threads: the library that runs them is found and started here.
 
 Numba has three of these layers.  "omp" is GNU OpenMP, the fastest, which nearly every machine has.  "tbb" comes with `pip
-install fastlr[tbb]`, survives a fork, and is taken where it is asked for (NUMBA_THREADING_LAYER=tbb) or OpenMP can't be
+install tbb`, survives a fork, and is taken where it is asked for (NUMBA_THREADING_LAYER=tbb) or OpenMP can't be
 loaded.  "workqueue" is what is left.
 """
 

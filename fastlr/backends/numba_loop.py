@@ -67,6 +67,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
     return len(record), GOING
 
 
-_entry = Entry(_run, _known_answers.descent)
+_entry = Entry(_run, _known_answers.descent, writes=("theta", "previous", "grad", "record"))
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled
