@@ -87,7 +87,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
     n_features_in_ : int
     feature_names_in_ : (n_features_in_,) of str
-        If X was a data frame.
+        If X was a data frame or a table.
 
     Notes
     -----
@@ -101,7 +101,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     - `n_jobs` means something.
     - Attributes and predictions are float64 for any X.
     - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is 1 - p, no logarithm that of 0.
-    - NaN and infinity are refused with their place; a `class_weight` for a label that y lacks is refused.
+    - What can't be trained on is refused as by `fastlr.train`, with its place: NaN, infinity, masked values, dates, categories,
+      columns of one name, y or weights with the index of X in another order; a `class_weight` for a label that y lacks.
     - `n_iter_` is 0 where a warm start, or the start from a sample of the rows, is the optimum already.
 
     Examples
@@ -325,25 +326,23 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         -------
         (n_samples,) float64
         """
-        model, X = self._as_it_stands(X)
-        return model.decision_function(X)
+        X = self._to_predict(X)
+        return self._as_it_stands().decision_function(X)
 
-    def _as_it_stands(self, X: Any, **vectors: Any) -> tuple[fastlr.Model, Any]:
-        """`model_` with the parameters that the attributes hold, and X checked."""
+    def _to_predict(self, X: Any) -> Any:
+        """X checked, as a Model takes it."""
         check_is_fitted(self)
         with _in_scikit_learns_words(None):
-            X = _named(*self._checked(X, reset=False, **vectors))
-        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None), X
+            return _named(*self._checked(X, reset=False))
+
+    def _as_it_stands(self) -> fastlr.Model:
+        """`model_` with the parameters that the attributes hold; scikit-learn's rules of names have been kept to."""
+        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None)
 
     def predict(self, X: Any) -> np.ndarray:
         """The more probable class of each row, (n_samples,)."""
         z = self.decision_function(X)
         return self.classes_[(z > 0.0).astype(np.intp)]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
-        model, X = self._as_it_stands(X)
-        return model.predict_proba(X)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
@@ -352,11 +351,24 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ----------
         X : array_like or SciPy sparse matrix, (n_samples, n_features)
         y : array_like, (n_samples,)
-            The labels; one that is none of `classes_` counts as predicted wrongly.
+            The labels; one that is none of `classes_` counts as predicted wrongly, and a missing one is refused.
         sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        float
         """
-        model, X = self._as_it_stands(X, y=y, sample_weight=sample_weight)
-        return model.score(X, y, sample_weight)
+        check_is_fitted(self)
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
+            _check.refuse_missing(_check.label_array(y, A.shape[0]))
+        return self._as_it_stands().score(_named(A, names), y, sample_weight)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
+        X = self._to_predict(X)
+        return self._as_it_stands().predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
@@ -408,7 +420,7 @@ def _warn_of_a_column(y: Any) -> None:
 
 def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
     """X that has been through the gate, as `fastlr.train` and a Model take it."""
-    return A if names is None else Named(A, names)
+    return A if names is None or isinstance(A, Csr) else Named(A, names)
 
 
 def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
