@@ -53,7 +53,7 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     Raises
     ------
     TypeError
-        A column of categories, or of dates or times, which NumPy would make numbers of without a word.
+        A column of categories, dates or times, of which NumPy would make numbers without a word.
     ValueError
         Two columns of one name.
     """
@@ -85,12 +85,17 @@ def _dtypes(X: Any) -> list[Any]:
     return list(schema.types if hasattr(schema, "types") else schema.values())
 
 
-_CATEGORIES = ("CategoricalDtype", "Categorical", "Enum", "DictionaryType")            # of pandas, polars and pyarrow
+_CATEGORIES = ("CategoricalDtype", "Categorical", "Enum")              # of pandas, and of polars
 
 
 def _refuse_dtype(dtype: Any, column: str) -> None:
-    """Raise TypeError for categories, dates and times; a date of pandas is an object to NumPy, and refused by its value."""
+    """Raise TypeError for categories, dates and times.
+
+    A date of pandas is an object to NumPy, and refused by its value; a dictionary of pyarrow's is a way to store numbers, as in
+    files.
+    """
     dtype = getattr(dtype, "pyarrow_dtype", dtype)      # of pandas with pyarrow's arrays
+    dtype = getattr(dtype, "value_type", dtype)         # of a dictionary
     if getattr(dtype, "__name__", type(dtype).__name__) in _CATEGORIES:
         raise TypeError(f"X must hold real numbers, not categories (column {column!r}); make one-hot columns of them, or numbers "
                         "where they have an order")

@@ -318,8 +318,8 @@ class _Maker:
         if twist == "twice":
             return T.append_column("x0", pa.array(new)), None
         T = T.set_column(0, "x0", pa.array(new) if isinstance(new, list) else new)
-        if twist in ("bool", "decimal", "float32"):
-            V[:, 0] = {"bool": 1.0, "decimal": 1.5, "float32": 0.5}[twist]
+        if twist in ("category", "bool", "decimal", "float32"):
+            V[:, 0] = {"category": 1.0, "bool": 1.0, "decimal": 1.5, "float32": 0.5}[twist]
             return T, self.clean(V)
         return T, None
 
