@@ -174,7 +174,6 @@ _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
 
 
 def _refuse_other_collections(name: str, value: Any) -> None:
-    _frames.refuse_lazy(name, value)
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         package = type(value).__module__.partition(".")[0]
         way_out = "pass a scipy.sparse.csr_array" if name == "X" else f"pass {name}.toarray()"
@@ -302,6 +301,7 @@ def _frozen(A: np.ndarray) -> np.ndarray:
 def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     """An array (m,) of whatever dtype."""
     _refuse_other_collections(name, value)
+    _frames.refuse_lazy(name, value)
     A = _as_array(name, value)
     if A.ndim == 2 and A.shape[1] == 1:
         A = A[:, 0]

@@ -25,6 +25,7 @@ def with_array(X: Any) -> Any:
     ValueError
         A table that pyarrow can't read.
     """
+    refuse_lazy("X", X)
     has = functools.partial(hasattr, type(X))           # a column of pandas' may have any name, and is an attribute too
     is_batch = has("__arrow_c_array__") and has("column_names")             # which scikit-learn finds no names in
     protocol = next(filter(has, ("__arrow_c_stream__", "__dataframe__")), None)
@@ -32,11 +33,11 @@ def with_array(X: Any) -> Any:
         return X
     kind = f"{type(X).__module__.partition('.')[0]}'s {type(X).__name__}"
     try:
-        pyarrow, interchange = imported("pyarrow"), imported("pyarrow.interchange")
+        read = imported("pyarrow.interchange").from_dataframe if protocol == "__dataframe__" else imported("pyarrow").table
     except ImportError as error:
         raise ImportError(f"X is {kind}, which fastlr reads through pyarrow (pip install pyarrow), or pass an array") from error
     try:
-        return interchange.from_dataframe(X) if protocol == "__dataframe__" else pyarrow.table(X)
+        return read(X)
     except Exception as error:                  # whatever somebody's table raises
         raise ValueError(f"X is {kind}, which can't be read as a table: {error}") from error
 

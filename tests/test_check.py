@@ -5,6 +5,7 @@ import datetime
 import decimal
 import functools
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -816,13 +817,31 @@ def test_a_table_that_cannot_be_read():
         train("numpy", Broken())
 
 
+def test_a_table_without_pyarrow(monkeypatch):
+    tables = OnlyStream(columns(pa.table)), OnlyDataFrame(columns(pa.table))
+    for name in ("pyarrow", "pyarrow.interchange"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for table in tables:
+        with pytest.raises(ImportError, match=r"^X is tests's Only.*, which fastlr reads through pyarrow \(pip install"):
+            train("numpy", table)
+
+
+def test_dates_and_categories_in_a_frame_of_narwhals():
+    narwhals = pytest.importorskip("narwhals")
+    for made in (columns(pl.DataFrame, DAYS), columns(pd.DataFrame, pd.Categorical(Y))):
+        with pytest.raises(TypeError, match=r"^X must hold real numbers, not (Date|categories) \(column 'b'\)"):
+            train("numpy", narwhals.from_native(made))
+
+
 def test_rows_with_an_index():
     """The same order, other indices, or none on one side: by position."""
     expected = train("numpy", X, sample_weight=ONES + Y)
     elsewhere = pd.Series(ONES + Y, index=np.arange(5, 5 + M)[BACKWARDS])          # the index of other rows
     twice = pd.Series(Y, index=["same"] * M)
+    once, other = (pd.Index([*"aab"] * (M // 3)), pd.Index([*"abb"] * (M // 3)))      # the same labels, not as often
     for A, y, weights in ((indexed(X), indexed(Y), indexed(ONES + Y)), (indexed(X), Y, elsewhere), (X, indexed(Y), elsewhere),
-                          (indexed(X), twice, (ONES + Y).tolist()), (indexed(X), pl.Series(Y), elsewhere.to_numpy())):
+                          (indexed(X), twice, (ONES + Y).tolist()), (pd.DataFrame(X, once), pd.Series(Y, other), ONES + Y),
+                          (indexed(X), pl.Series(Y), elsewhere.to_numpy())):
         assert_close(train("numpy", A, y, sample_weight=weights), expected)
     zoned = pd.date_range("2020", periods=M, tz="UTC")
     assert_close(train("numpy", pd.DataFrame(X, index=zoned), pd.Series(Y, index=zoned.tz_convert("Asia/Tokyo")),
