@@ -148,8 +148,7 @@ def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
     if n_features is not None and shape[1] != n_features:
         raise ValueError(f"X has {shape[1]} features, and the model was trained on {n_features}")
     if 0 in shape:
-        what = "feature(s)" if shape[0] else "sample(s)"
-        raise ValueError(f"X is empty: 0 {what} (shape={tuple(shape)}) while a minimum of 1 is required.")
+        raise ValueError(f"X is empty: it has shape {shape}")
 
 
 def kernel_dtype(dtype: np.dtype, column: str | None = None) -> np.dtype:

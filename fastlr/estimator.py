@@ -390,6 +390,15 @@ def _refuse_dask(**given: Any) -> None:
                             f"Dask collections where they lie, or pass {name}.compute()")
 
 
+# How refusals of fastlr's begin, and the type and the words that scikit-learn's checks and tests of estimators ask for there.
+_PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
+    (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
+    (r"X holds \{", TypeError, "The argument must be a string or a real number"),
+    (r"X is empty: it has shape (\(.*, 0\))", ValueError, r"There are 0 feature(s) (shape=\1) while a minimum of 1 is required."),
+    (r"y has \d+ values, and X has", ValueError, "Found input variables with inconsistent numbers of samples"),
+)
+
+
 @contextlib.contextmanager
 def _in_scikit_learns_words(y: Any) -> Iterator[None]:
     """Refusals in fastlr's words, with those words and of that type which scikit-learn's checks of estimators ask for."""
@@ -397,10 +406,10 @@ def _in_scikit_learns_words(y: Any) -> Iterator[None]:
         yield
     except (TypeError, ValueError) as error:
         text = str(error)
-        if text.startswith("X must hold real numbers, not complex"):
-            raise ValueError(f"{text}.  Complex data not supported") from error
-        if text.startswith("X holds {"):
-            raise TypeError(f"{text}; the argument must be a string or a real number") from error
+        for ours, kind, theirs in _PRESCRIBED:
+            found = re.match(ours, text)
+            if found:
+                raise kind(f"{text}.  {found.expand(theirs)}") from error
         if re.match(r"y has \d+ classes", text):
             raise ValueError(_only_binary(text, y)) from error
         raise

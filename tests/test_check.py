@@ -427,7 +427,7 @@ def test_score_refuses_labels_that_are_none():
 
 
 THE_ESTIMATORS = {"X", "y", "sample_weight", "class_weight"}
-IN_OTHER_WORDS = {"X complex", "y None", "y three classes", "y three texts"}       # see test_estimator.py
+IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y three classes", "y three texts"}
 
 
 def test_refused_by_the_estimator():

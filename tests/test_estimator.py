@@ -195,6 +195,8 @@ def test_trains_warning_names_the_callers_line():
 ], ids=["complex", "dict", "no columns", "1-d"])
 def test_scikit_learns_words_beside_ours(X, error, ours, theirs):
     """Its checks of estimators ask for them; all other refusals are those of `fastlr.train`, see test_check.py."""
+    with pytest.raises(ValueError, match=r"^y has 3 values, and X has 2 rows\.  Found input variables with inconsistent number"):
+        LogisticRegression().fit([[1.0], [2.0]], [0, 1, 1])
     with pytest.raises(error, match=f"^{ours}.*{theirs}"):
         LogisticRegression().fit(X, [0, 1])
 
