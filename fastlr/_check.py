@@ -5,6 +5,7 @@ sample_weight and offset (m,) float64, or (0,) where there are none.  X is copie
 SciPy's sparse X becomes a `Csr` (see `_sparse`).  Solvers and kernels behind the gate never validate.
 """
 
+import datetime
 import math
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr import _sparse
+from fastlr import _frames, _sparse
 from fastlr._check_options import COMPLEX, NOT_NUMBERS, number
 from fastlr.backends._csr import Csr
 from fastlr.backends._forks import imported
@@ -115,19 +116,19 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
     """X as a kernel takes it, with whatever is not finite in it; see `matrix_to_predict`."""
     A, found = X, None
     if type(X) is not np.ndarray:
-        if _sparse.is_scipy(X):
+        if _sparse.is_scipy(X) or isinstance(X, Csr):
             refuse_shape(X.shape, n_features)
-            return _sparse.csr(X), None
+            return X if isinstance(X, Csr) else _sparse.csr(X), None
         _refuse_other_collections("X", X)
-        found = _column_names(X)
-        if names is not None and found is not None and found != names:
-            raise ValueError(_column_mismatch(found, names))
-        _refuse_dates("X", X)
+        X = _frames.with_array(X)
+        found = _frames.column_names(X)
+        if names is not None and found is not None:
+            _frames.refuse_other_columns(X, found, names)
         A = _as_array("X", X)
     refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)
-    dtype = kernel_dtype(A.dtype)
+    dtype = kernel_dtype(A.dtype, found[0] if found else None)
     if A.dtype != dtype:
         with np.errstate(over="ignore"):        # what overflows is found, and named, as infinite
             A = A.view(np.uint8) if A.dtype == bool else A.astype(dtype)
@@ -141,7 +142,8 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
 def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
     """Raise ValueError where this is not (m, n), without a row, or of another number of features."""
     if len(shape) != 2:
-        hint = "; one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if len(shape) == 1 else ""
+        hint = (".  Reshape your data: one feature is X.reshape(-1, 1), one example is X.reshape(1, -1)" if len(shape) == 1
+                else "")
         raise ValueError(f"X must have two dimensions, examples and features; it has shape {shape}{hint}")
     if n_features is not None and shape[1] != n_features:
         raise ValueError(f"X has {shape[1]} features, and the model was trained on {n_features}")
@@ -149,10 +151,18 @@ def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
         raise ValueError(f"X is empty: it has shape {shape}")
 
 
-def kernel_dtype(dtype: np.dtype) -> np.dtype:
-    """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it; a bool is a uint8."""
+def kernel_dtype(dtype: np.dtype, column: str | None = None) -> np.dtype:
+    """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it; a bool is a uint8.
+
+    Raises
+    ------
+    TypeError
+        No real numbers; the text names `column`, if there is one.
+    """
     if dtype.kind not in "biuf":
-        raise TypeError(f"X must hold real numbers, not {dtype}{_TEXT_HINT if dtype.kind in 'SU' else ''}")
+        where = "" if column is None else f" (column {column!r})"
+        hint = _TEXT_HINT if dtype.kind in "SUT" else _frames.DATES_HINT if dtype.kind in "mM" else ""
+        raise TypeError(f"X must hold real numbers, not {dtype}{where}{hint}")
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     native = dtype.newbyteorder("=")
@@ -184,27 +194,6 @@ def is_stream(value: Any) -> bool:
     return type(value).__module__ == "fastlr._stream"
 
 
-def _refuse_dates(name: str, value: Any) -> None:
-    """Polars hands dates out as numbers of days, and times as microseconds."""
-    if type(value).__module__.partition(".")[0] == "polars":
-        for column, dtype in getattr(value, "schema", {}).items():
-            if dtype.is_temporal():
-                raise TypeError(f"{name} must hold real numbers, not {dtype} (column {column!r})")
-
-
-def _column_names(X: Any) -> tuple[str, ...] | None:
-    columns = getattr(X, "columns", None) if hasattr(X, "__array__") else None
-    return None if columns is None else tuple(map(str, columns))
-
-
-def _column_mismatch(found: tuple[str, ...], trained: tuple[str, ...]) -> str:
-    missing = [name for name in trained if name not in found]
-    unknown = [name for name in found if name not in trained]
-    if missing or unknown:
-        return f"X has other columns than the model was trained on: missing {missing}, unknown {unknown}"
-    return f"X has the model's columns in another order; pass X[{list(trained)}]"
-
-
 def _as_array(name: str, value: Any) -> np.ndarray:
     if isinstance(value, imported("numpy.ma").MaskedArray):                 # NumPy imports it on first use
         if np.ma.getmaskarray(value).any():
@@ -229,9 +218,21 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
                 raise TypeError
             float(value)
         except (TypeError, ValueError, OverflowError):
-            hint = _TEXT_HINT if name == "X" and isinstance(value, (str, bytes)) else ""
-            raise ValueError(f"{name} holds {value!r} at {_place(where, names)}, which is not a number{hint}") from None
+            raise ValueError(f"{name} holds {value!r} at {_place(where, names)}, which is not a number"
+                             f"{_way_out(value) if name == 'X' else ''}") from None
     raise ValueError(f"{name} holds values that are not numbers")
+
+
+_DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+
+
+def _way_out(value: Any) -> str:
+    """What to do about a value of X that is not a number."""
+    if isinstance(value, (str, bytes)):
+        return _TEXT_HINT
+    if _is_missing(value):
+        return ".  Drop or impute it"
+    return _frames.DATES_HINT if isinstance(value, _DATES) else ""
 
 
 def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_row: int = 0) -> None:
@@ -299,6 +300,7 @@ def _frozen(A: np.ndarray) -> np.ndarray:
 def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     """An array (m,) of whatever dtype."""
     _refuse_other_collections(name, value)
+    _frames.refuse_lazy(name, value)
     A = _as_array(name, value)
     if A.ndim == 2 and A.shape[1] == 1:
         A = A[:, 0]
@@ -316,14 +318,19 @@ def labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
         classes, is_second = two
         return _frozen(is_second.view(np.int8)), classes
+    refuse_missing(A)
+    classes = classes_among(A)
+    is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
+    return _frozen(is_second.astype(np.int8)), classes
+
+
+def refuse_missing(A: np.ndarray) -> None:
+    """Raise ValueError, with the place, where one of these labels (m,) is missing or infinite."""
     missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
     if missing.any():
         i = int(np.argmax(missing))
         raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {_plain(A[i])!r} "
                          f"at row {i}.  Drop those rows")
-    classes = classes_among(A)
-    is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
-    return _frozen(is_second.astype(np.int8)), classes
 
 
 def classes_among(A: np.ndarray) -> np.ndarray:
@@ -360,6 +367,8 @@ _NOT_LABELS = (*COMPLEX, np.timedelta64)       # although they are numbers by th
 def label_array(y: Any, m: int) -> np.ndarray:
     """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
     A = one_dimensional("y", y, m)
+    if A.dtype.kind == "T":                     # whose missing ones are None, NaN, or whatever the dtype says
+        A = A.astype(object)
     if isinstance(y, Sequence) and _is_changed_by_numpy(A):
         values = np.empty(m, object)
         values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]

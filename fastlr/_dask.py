@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import dask.array as da
 import numpy as np
 
-from fastlr import _check, _sparse
+from fastlr import _check, _frames, _sparse
 from fastlr._check import Data
 from fastlr._dask_parts import InDask, Values, Vectors, counts_of
 
@@ -215,6 +215,7 @@ def _check_part(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any
                 if vector is not None:
                     _check.one_dimensional(name, vector, 0)
             return _Checked(found, Vectors(nothing, nothing, nothing))
+        _frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
         A, names = _check.matrix(X)
         codes, own = labels(y, m)
         weights = _check.weights_of_part(sample_weight, m)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check
+from fastlr import _check, _frames
 from fastlr._check import Data
 
 
@@ -21,6 +21,7 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
         from fastlr import _dask
 
         return _dask.data(X, y, sample_weight, class_weight, offset)
+    _frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
     found = _streamed(X, y, sample_weight, offset)
     X, names, y, sample_weight, offset = (*_check.real_matrix(X), y, sample_weight, offset) if found is None else found
     return _check.with_rows(X, names, y, sample_weight, class_weight, offset)
@@ -32,6 +33,7 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
         from fastlr import _dask
 
         return _dask.data_as_given(X, y, sample_weight, offset)
+    _frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
     found = _streamed(X, y, sample_weight, offset)
     if found is None:
         return _check.data_as_given(X, y, sample_weight, offset)

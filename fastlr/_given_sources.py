@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check
+from fastlr import _check, _frames
 from fastlr._sources import Room, order_of, where
 from fastlr.backends._csr import Csr
 
@@ -87,6 +87,7 @@ class GivenSource:
                             f"{place}: a block must be (X, y) where y is not passed, and is a {type(given).__name__}")
         X, y = given if is_pair else (given, None)
         try:
+            _frames.refuse_other_order(X=X, y=y)
             A, names = _check.real_matrix(X)
             if isinstance(A, Csr):
                 raise NotImplementedError("X is sparse, which blocks of a stream can't be yet; pass X.toarray()")

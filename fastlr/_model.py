@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check, backends
+from fastlr import _check, _frames, backends
 from fastlr._history import History
 from fastlr._statistics import Statistics, Training, names_of, statistics
 from fastlr._summary import Summary, summary
@@ -148,6 +148,7 @@ class Model:
 
     @np.errstate(all="ignore")
     def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
+        _frames.refuse_other_order(X=X, offset=offset)
         A, names = _check.matrix_to_predict(X, self.feature_names, self.w.size)
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
@@ -179,6 +180,7 @@ class Model:
         if _check.is_dask(X):
             raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
                             "same as a Dask array")
+        _frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
         predicted = self.predict(X, offset)
         right = predicted == _check.labels_as_given(y, predicted.size)
         weights = _check.vector_of_weights(sample_weight, right.size)

@@ -1,9 +1,12 @@
 """fastlr.train as a scikit-learn classifier."""
 
+import contextlib
 import dataclasses
 import math
+import re
 import sys
 import warnings
+from collections.abc import Iterator
 from numbers import Real
 from typing import Any, Self
 
@@ -14,9 +17,11 @@ from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fastlr
-from fastlr import _check, _check_options, _data
+from fastlr import _check, _check_options, _frames
 from fastlr._sequential import Memory, learn
+from fastlr._tables import Named
 from fastlr._train import fit
+from fastlr.backends._csr import Csr
 from fastlr.backends._processors import processors
 
 _SMALLEST_C = 1e-300            # 1/C is finite
@@ -82,7 +87,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
     n_features_in_ : int
     feature_names_in_ : (n_features_in_,) of str
-        If X was a data frame.
+        If X was a data frame or a table.
 
     Notes
     -----
@@ -96,7 +101,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     - `n_jobs` means something.
     - Attributes and predictions are float64 for any X.
     - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is 1 - p, no logarithm that of 0.
-    - NaN and infinity are refused with their place; a `class_weight` for a label that y lacks is refused.
+    - What can't be trained on is refused as by `fastlr.train`, with its place: NaN, infinity, masked values, dates, categories,
+      columns of one name, y or weights with the index of X in another order; a `class_weight` for a label that y lacks.
     - `n_iter_` is 0 where a warm start, or the start from a sample of the rows, is the optimum already.
 
     Examples
@@ -153,13 +159,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ConvergenceWarning, SeparationWarning
             As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
         """
-        _refuse_dask(X=X, y=y, sample_weight=sample_weight)
         options = self._train_options()
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
-        _refuse_other_than_binary("y", y)
-        model, warning = fit(X, y, sample_weight=sample_weight, **options)
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
+            model, warning = fit(_named(A, names), y, sample_weight=sample_weight, **options)
+        _warn_of_a_column(y)
         self._memory_: Memory | None = None     # of batches, see partial_fit
-        self.n_samples_seen_ = X.shape[0]
+        self.n_samples_seen_ = A.shape[0]
         self._take(model)
         if warning is not None:
             warnings.warn(_as_scikit_learns(warning), stacklevel=2)
@@ -222,7 +228,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         >>> classifier.n_samples_seen_, round(float(classifier.score(X[500:], y[500:])), 2)
         (500, 0.97)
         """
-        _refuse_dask(X=X, y=y, sample_weight=sample_weight)
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
                              "label to weight")
@@ -230,11 +235,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                    if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
         _check_options.flag("fit_intercept", self.fit_intercept)
         goes_on = hasattr(self, "classes_")
-        X, y = validate_data(self, X, y, reset=not goes_on, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
-        labels = self.classes_ if goes_on and classes is None else _two_labels(classes, y)
-        if goes_on and not np.array_equal(labels, self.classes_):
-            raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
-        batch = self._batch(X, y, labels, sample_weight)
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=not goes_on, y=y, sample_weight=sample_weight)
+            _check.refuse_not_finite(A, names)
+            found = _check.label_array(y, A.shape[0])
+            _check.refuse_missing(found)
+            labels = self.classes_ if goes_on and classes is None else _two_labels(classes, found)
+            if goes_on and not np.array_equal(labels, self.classes_):
+                raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
+            batch = self._batch(A, names, found, labels, sample_weight)
+        _warn_of_a_column(y)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
             memory = self._memory_of_fit(options)
@@ -246,14 +256,34 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             warnings.warn(_as_scikit_learns(warning), stacklevel=2)
         return self
 
-    def _batch(self, X: Any, y: np.ndarray, labels: np.ndarray, sample_weight: Any) -> _check.Data:
+    def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
+        """X through fastlr's gate, with the names of its columns; then scikit-learn's rules about names and numbers of columns.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+        reset : bool
+            Whether the columns are those to come, and not to be compared with those of the training.
+        **vectors
+            What has a value for each row, by argument.
+        """
+        _refuse_dask(X=X, **vectors)
+        _frames.refuse_other_order(X=X, **vectors)
+        X = _frames.with_array(X)
+        found = _check.real_matrix(X)
+        validate_data(self, X, vectors.get("y", "no_validation"), reset=reset, skip_check_array=True)
+        return found
+
+    def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, labels: np.ndarray,
+               sample_weight: Any) -> _check.Data:
         """The rows as `learn` takes them."""
         codes = _codes(y, labels)
         weights = _check.vector_of_weights(sample_weight, X.shape[0])
         if self.class_weight is not None:
             of_class = _check.weights_of_classes(self.class_weight, _check.totals(weights, codes), labels)
             weights = _check.times_class_weight(weights, of_class, codes)
-        return _data.data_as_given(X, codes, weights if weights.size else None, None)._replace(classes=labels)
+        given = weights if weights.size else None
+        return _check.with_rows_as_given(X, names, codes, given, None)._replace(classes=labels)
 
     def _memory_of_fit(self, options: dict[str, Any]) -> Memory:
         """What `fit` would have left, had it been the first batch."""
@@ -296,25 +326,49 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         -------
         (n_samples,) float64
         """
-        model, X = self._as_it_stands(X)
-        return model.decision_function(X)
+        X = self._to_predict(X)
+        return self._as_it_stands().decision_function(X)
 
-    def _as_it_stands(self, X: Any) -> tuple[fastlr.Model, Any]:
-        """`model_` with the parameters that the attributes hold, and X checked."""
+    def _to_predict(self, X: Any) -> Any:
+        """X checked, as a Model takes it."""
         check_is_fitted(self)
-        _refuse_dask(X=X)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
-        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None), X
+        with _in_scikit_learns_words(None):
+            return _named(*self._checked(X, reset=False))
+
+    def _as_it_stands(self) -> fastlr.Model:
+        """`model_` with the parameters that the attributes hold; scikit-learn's rules of names have been kept to."""
+        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None)
 
     def predict(self, X: Any) -> np.ndarray:
         """The more probable class of each row, (n_samples,)."""
         z = self.decision_function(X)
         return self.classes_[(z > 0.0).astype(np.intp)]
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+        y : array_like, (n_samples,)
+            The labels; one that is none of `classes_` counts as predicted wrongly, and a missing one is refused.
+        sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
+            _check.refuse_missing(_check.label_array(y, A.shape[0]))
+        return self._as_it_stands().score(_named(A, names), y, sample_weight)
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
-        model, X = self._as_it_stands(X)
-        return model.predict_proba(X)
+        X = self._to_predict(X)
+        return self._as_it_stands().predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
@@ -336,21 +390,61 @@ def _refuse_dask(**given: Any) -> None:
                             f"Dask collections where they lie, or pass {name}.compute()")
 
 
-def _refuse_other_than_binary(name: str, y: Any) -> None:
-    kind = type_of_target(y, input_name=name, raise_unknown=True)
-    if kind != "binary":
-        raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.  For more classes, "
-                         "wrap the estimator in sklearn.multiclass.OneVsRestClassifier")
+# How refusals of fastlr's begin, and the type and the words that scikit-learn's checks and tests of estimators ask for there.
+_PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
+    (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
+    (r"X holds \{", TypeError, "The argument must be a string or a real number"),
+    (r"X is empty: it has shape (\(.*, 0\))", ValueError, r"There are 0 feature(s) (shape=\1) while a minimum of 1 is required."),
+    (r"y has \d+ values, and X has", ValueError, "Found input variables with inconsistent numbers of samples"),
+)
+
+
+@contextlib.contextmanager
+def _in_scikit_learns_words(y: Any) -> Iterator[None]:
+    """Refusals in fastlr's words, with those words and of that type which scikit-learn's checks of estimators ask for."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        for ours, kind, theirs in _PRESCRIBED:
+            found = re.match(ours, text)
+            if found:
+                raise kind(f"{text}.  {found.expand(theirs)}") from error
+        if re.match(r"y has \d+ classes", text):
+            raise ValueError(_only_binary(text, y)) from error
+        raise
+
+
+def _only_binary(text: str, labels: Any) -> str:
+    kind = type_of_target(np.asarray(labels).ravel())
+    return (f"{text}.  Only binary classification is supported. The type of the target is {kind}.  Or wrap the estimator in "
+            "sklearn.multiclass.OneVsRestClassifier")
+
+
+def _warn_of_a_column(y: Any) -> None:
+    if getattr(y, "ndim", 1) == 2:
+        warnings.warn("A column-vector y was passed when a 1d array was expected; pass y.ravel()",
+                      exceptions.DataConversionWarning, stacklevel=3)
+
+
+def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
+    """X that has been through the gate, as `fastlr.train` and a Model take it."""
+    return A if names is None or isinstance(A, Csr) else Named(A, names)
 
 
 def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     """The classes in order: those that are given, or else those of the first batch."""
-    name, given = ("y", y) if classes is None else ("classes", np.asarray(classes))
-    _refuse_other_than_binary(name, given)
-    labels = np.unique(given)
+    if classes is None:
+        labels = _check.classes_among(y)
+        if labels.size == 1:
+            raise ValueError(f"y holds one label only, {labels.tolist()[0]!r}, and there must be two; pass classes= on the first "
+                             "call of partial_fit")
+        return labels
+    labels = np.unique(np.asarray(classes))
     if labels.size == 1:
-        raise ValueError(f"{name} holds one label only, {labels.tolist()[0]!r}, and there must be two" + (
-            "; pass classes= on the first call of partial_fit" if classes is None else ""))
+        raise ValueError(f"classes holds one label only, {labels.tolist()[0]!r}, and there must be two")
+    if labels.size != 2:
+        raise ValueError(_only_binary(f"classes holds {labels.size} labels, and there must be two", labels))
     return labels
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import scipy.sparse
 
 
@@ -171,8 +172,8 @@ class _Maker:
     def matrix(self, m, n):
         """Something for X, and the float64 numbers in it."""
         V = self.values(m, n)
-        kind = self.one_of(*["array"] * 12, "list", "tuple", "list of arrays", *["frame"] * 4, *["polars"] * 2, "object",
-                           "strange")
+        kind = self.one_of(*["array"] * 12, "list", "tuple", "list of arrays", *["frame"] * 4, *["polars"] * 2, *["arrow"] * 2,
+                           "object", "strange")
         if kind == "array":
             dtype = self.one_of("f8", "f8", "f8", "f4", "f4", "f2", "g", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "?",
                                 ">f8",
@@ -193,6 +194,8 @@ class _Maker:
             return self.frame(V)
         if kind == "polars":
             return self.polars_frame(V)
+        if kind == "arrow":
+            return self.arrow_table(V)
         if kind == "object":
             A = V.astype(object)
             if A.size and self.happens(0.7):
@@ -251,10 +254,11 @@ class _Maker:
             return F, "unknown" if self.all_finite(F.to_numpy(float)) else None
         if twist == "category":
             F[name] = pd.Categorical(self.one_of(["a"] * m, [1] * m, [1.5] * m), categories=None)
-            return F, "unknown"
+            return F, None
         if twist == "duplicates":
             F.columns = ["x"] * n
-        elif twist == "numbers":
+            return F, self.clean(V) if n == 1 else None
+        if twist == "numbers":
             F.columns = range(n)
         elif twist == "levels":
             F.columns = pd.MultiIndex.from_tuples([("a", j) for j in range(n)])
@@ -298,6 +302,27 @@ class _Maker:
             return F, self.clean(V)
         return F, "unknown" if twist == "decimal" else None
 
+    def arrow_table(self, V):
+        m, n = V.shape
+        T = pa.table({f"x{j}": V[:, j] for j in range(n)})
+        if n == 0 or m == 0:
+            return T, None
+        twist = self.one_of("plain", "chunks", "batch", "null", "text", "category", "bool", "dates", "times", "decimal", "twice",
+                            "float32")
+        if twist in ("plain", "chunks", "batch"):
+            parts = {"plain": T, "chunks": pa.concat_tables([T.slice(0, 1), T.slice(1)]), "batch": T.to_batches()[0]}
+            return parts[twist], self.clean(V)
+        new = {"null": pa.nulls(m, pa.float64()), "text": ["1"] * m, "category": pa.array([1] * m).dictionary_encode(),
+               "bool": [True] * m, "dates": [datetime.date(2020, 1, 1)] * m, "times": [datetime.timedelta(1)] * m,
+               "decimal": [decimal.Decimal("1.50")] * m, "twice": V[:, 0], "float32": pa.array([0.5] * m, pa.float32())}[twist]
+        if twist == "twice":
+            return T.append_column("x0", pa.array(new)), None
+        T = T.set_column(0, "x0", pa.array(new) if isinstance(new, list) else new)
+        if twist in ("category", "bool", "decimal", "float32"):
+            V[:, 0] = {"category": 1.0, "bool": 1.0, "decimal": 1.5, "float32": 0.5}[twist]
+            return T, self.clean(V)
+        return T, None
+
     def strange(self, V):
         m, n = V.shape
         return self.one_of(
@@ -309,7 +334,8 @@ class _Maker:
             Interface(V, typestr="<c16"), Interface(V, shape=(m,)), Interface(V, typestr="rubbish"), Interface(V, version="x"),
             scipy.sparse.csr_array(V), scipy.sparse.coo_matrix(V), Liar(V.tolist()), object(), type, lambda: V, NotImplemented,
             ...,
-            pd.NA, pd.DataFrame(), pl.DataFrame(), pd.DataFrame(index=range(m)), [V, V], [Vague()] * max(m, 1), [[1, "a"]] * m,
+            pd.NA, pd.DataFrame(), pl.DataFrame(), pl.LazyFrame({"a": [1.0] * m}),
+            V.astype(np.dtypes.StringDType()), pd.DataFrame(index=range(m)), [V, V], [Vague()] * max(m, 1), [[1, "a"]] * m,
             [[1, 10 ** 400]] * m, [[1, 2 ** 70]] * m, [[decimal.Decimal(1)] * n] * m, pd.Index([1, 2]), pd.Categorical(["a"]),
             V.tobytes(),
             np.array("text"), np.array(None), np.zeros((m, n), "M8[s]"), "12", {"x": V}.values(), {0: [1, 2]}.items(),
@@ -324,7 +350,7 @@ class _Maker:
         if self.happens(0.04):
             values = values[:-1] if self.happens(0.5) else [*values, *values[:1]]
         kind = self.one_of("array", "array", "array", "list", "tuple", "series", "object", "polars", "column", "row", "masked",
-                           "strided",
+                           "strided", "arrow", "string",
                            "frame", "index", "only", "read-only", "deque", "iterator", "set", "dict")
         if kind == "list":
             return values
@@ -342,8 +368,10 @@ class _Maker:
             if kind == "series":
                 return pd.Series(values, index=self.rng.permutation(len(values)),
                                  dtype=self.one_of(None, None, object, "category"))
-            if kind == "polars" and {type(value) for value in values} in ({int}, {float}, {str}):
-                return pl.Series(values)
+            if kind in ("polars", "arrow") and {type(value) for value in values} in ({int}, {float}, {str}):
+                return pl.Series(values) if kind == "polars" else pa.chunked_array([pa.array(values)])
+            if kind == "string" and {type(value) for value in values} == {str}:
+                return np.array(values, np.dtypes.StringDType())
             if kind == "frame":
                 return pd.DataFrame({"y": values})
             if kind == "index":

@@ -5,10 +5,12 @@ import datetime
 import decimal
 import functools
 import re
+import sys
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
 
@@ -67,6 +69,48 @@ class BrokenArray:
         raise RuntimeError("out of luck")
 
 
+class OnlyDataFrame:
+    """What has nothing but `__dataframe__`."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __dataframe__(self, nan_as_null=False, allow_copy=True):
+        return self.table.__dataframe__()
+
+
+class OnlyStream:
+    """What has nothing but `__arrow_c_stream__`, as a relation of DuckDB's."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self.table.__arrow_c_stream__(requested_schema)
+
+
+def columns(kind, b=None):
+    """A frame or table of X with the columns a, b, c, where b may be another."""
+    return kind({"a": X[:, 0], "b": X[:, 1] if b is None else b, "c": X[:, 2]})
+
+
+def indexed(value, order=slice(None)):
+    """A Series or DataFrame, and rows of it in some order."""
+    names = [f"row {i}" for i in range(M)]
+    made = pd.DataFrame(value, index=names) if np.ndim(value) == 2 else pd.Series(value, index=names)
+    return made.iloc[order]
+
+
+BACKWARDS = slice(None, None, -1)
+DAYS = [datetime.date(2020, 1, 1) + datetime.timedelta(days=i) for i in range(M)]
+MOMENTS = [datetime.datetime(2020, 1, 1) + datetime.timedelta(hours=i) for i in range(M)]
+TIMES = [datetime.time(1, i) for i in range(M)]
+SPANS = [datetime.timedelta(hours=i) for i in range(M)]
+TEXTS = [*TEXT.tolist()]
+STRING = np.dtypes.StringDType
+OTHER_ORDER = "the index of X in another order: row 0 is row 0 in X, and row 29 in"
+
+
 # ---- refusals -------------------------------------------------------------------------------------------------------
 
 AT = r"row 4, column 1\b"
@@ -123,7 +167,39 @@ REFUSED = [
     ("X polars text", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit("tall"))}, ValueError, r"'tall' at .* \('b'\)"),
     ("X polars null", {"X": frame(kind=pl.DataFrame).with_columns(b=pl.lit(None))}, ValueError, r"^X has 30 .* \('b'\)"),
     ("X polars dates", {"X": frame(kind=pl.DataFrame).with_columns(b=datetime.date(2020, 1, 1))}, TypeError, r"not Date .*'b'"),
+    ("X pandas moments", {"X": columns(pd.DataFrame, MOMENTS)}, ValueError, r"^X holds Timestamp.*\('b'\).*turn dates and times"),
+    ("X pandas spans", {"X": columns(pd.DataFrame, SPANS)}, ValueError, r"^X holds Timedelta.*\('b'\).*turn dates and times"),
+    ("X pandas days", {"X": columns(pd.DataFrame, DAYS)}, ValueError, r"^X holds datetime.date.*\('b'\).*turn dates and times"),
+    ("X pandas times", {"X": columns(pd.DataFrame, TIMES)}, ValueError, r"^X holds datetime.time.*\('b'\).*turn dates and times"),
+    ("X all moments", {"X": pd.DataFrame(dict.fromkeys("abc", MOMENTS))}, TypeError, r"not datetime64.*column 'a'.*turn dates"),
+    ("X pandas arrow days", {"X": columns(pd.DataFrame, pd.Series(DAYS, dtype="date32[pyarrow]"))}, TypeError, r"date32.*'b'"),
+    ("X polars moments", {"X": columns(pl.DataFrame, MOMENTS)}, TypeError, r"not Datetime.*column 'b'.*turn dates and times"),
+    ("X polars spans", {"X": columns(pl.DataFrame, SPANS)}, TypeError, r"not Duration.*column 'b'.*turn dates and times"),
+    ("X polars times", {"X": columns(pl.DataFrame, TIMES)}, TypeError, r"not Time .*column 'b'.*turn dates and times"),
+    ("X arrow days", {"X": columns(pa.table, DAYS)}, TypeError, r"not date32.*column 'b'.*turn dates and times"),
+    ("X arrow moments", {"X": columns(pa.table, MOMENTS)}, TypeError, r"not timestamp.*column 'b'.*turn dates and times"),
+    ("X arrow spans", {"X": columns(pa.table, SPANS)}, TypeError, r"not duration.*column 'b'.*turn dates and times"),
+    ("X arrow times", {"X": columns(pa.table, TIMES)}, TypeError, r"not time64.*column 'b'.*turn dates and times"),
+    ("X pandas category", {"X": columns(pd.DataFrame, pd.Categorical(Y))}, TypeError, r"not categories \(column 'b'\).*one-hot"),
+    ("X polars category", {"X": columns(pl.DataFrame, pl.Series(TEXTS, dtype=pl.Categorical))}, TypeError, r"categor.*'b'"),
+    ("X arrow dictionary", {"X": columns(pa.table, pa.array(TEXTS).dictionary_encode())}, ValueError, r"^X holds 'no' at .*'b'"),
+    ("X dictionary of days", {"X": columns(pa.table, pa.array(DAYS).dictionary_encode())}, TypeError, r"not date32.*column 'b'"),
+    ("X arrow text", {"X": columns(pa.table, TEXTS)}, ValueError, r"^X holds 'no' at row 0, column 1 \('b'\).*turn text"),
+    ("X arrow null", {"X": columns(pa.table, [None, *X[1:, 1]])}, ValueError, r"^X has 1 value.*row 0, column 1 \('b'\)"),
+    ("X Float64 NA", {"X": columns(pd.DataFrame, pd.array([None, *X[1:, 1]], "Float64"))}, ValueError, r"<NA>.*'b'.*Drop"),
+    ("X frame of one name", {"X": pd.DataFrame(X, columns=[*"aba"])}, ValueError, r"^X has 2 columns called 'a'; rename all"),
+    ("X table of one name", {"X": pa.table([*X.T], names=[*"aba"])}, ValueError, r"^X has 2 columns called 'a'; rename all"),
+    ("X lazy", {"X": columns(pl.LazyFrame)}, TypeError, r"^X is a LazyFrame.*pass X\.collect\(\)$"),
+    ("X StringDType", {"X": X.astype(str).astype(STRING())}, TypeError, r"^X must hold real numbers, not StringDType.*turn text"),
+    # rows paired by position, although both have an index
+    ("y in other order", {"X": indexed(X), "y": indexed(Y, BACKWARDS)}, ValueError, rf"^y has {OTHER_ORDER} y\..*y\.loc\["),
+    ("y frame in other order", {"X": indexed(X), "y": indexed(Y[:, None], BACKWARDS)}, ValueError, rf"^y has {OTHER_ORDER} y\."),
+    ("sample_weight in other order", {"X": indexed(X), "sample_weight": indexed(ONES, BACKWARDS)}, ValueError, OTHER_ORDER),
+    ("offset in other order", {"X": indexed(X), "offset": indexed(ONES, BACKWARDS)}, ValueError, rf"^offset has {OTHER_ORDER}"),
+    ("weights in another order than y", {"y": indexed(Y), "sample_weight": indexed(ONES, BACKWARDS)}, ValueError, "index of y"),
     # what comes later
+    ("y lazy", {"y": pl.LazyFrame({"y": Y})}, TypeError, r"^y is a LazyFrame.*pass y\.collect\(\)$"),
+    ("sample_weight lazy", {"sample_weight": pl.LazyFrame({"w": ONES})}, TypeError, r"^sample_weight is a LazyFrame"),
     ("y sparse", {"y": scipy.sparse.csc_array(Y[:, None])}, NotImplementedError, r"^y is sparse.*pass y\.toarray\(\)$"),
     ("y dask", {"y": FakeDask()}, TypeError, r"^y is a Dask collection, and X is not; pass y\.compute\(\), or X as"),
     ("sample_weight dask", {"sample_weight": FakeDask()}, TypeError, r"^sample_weight is a Dask collection"),
@@ -156,7 +232,14 @@ REFUSED = [
     ("y Categorical nan", {"y": pd.Categorical(put(TEXT, None, dtype=object))}, ValueError, r"^y has 1 missing.*row 4\b"),
     ("y polars null", {"y": pl.Series(put(TEXT, None, dtype=object).tolist())}, ValueError, r"^y has 1 missing.*row 4\b"),
     ("y masked", {"y": np.ma.array(Y, mask=put(np.zeros(M), 1))}, ValueError, r"^y has masked values.*row 4\b"),
+    ("y arrow null", {"y": pa.array([None, *TEXTS[1:]])}, ValueError, r"^y has 1 missing.*first is None at row 0\b"),
+    ("y arrow integer null", {"y": pa.array([None, *Y[1:].tolist()])}, ValueError, r"^y has 1 missing.*first is nan at row 0\b"),
+    ("y StringDType None", {"y": np.array([None, *TEXTS[1:]], STRING(na_object=None))}, ValueError, r"^y has 1 .*None at row 0"),
+    ("y StringDType nan", {"y": np.array([np.nan, *TEXTS[1:]], STRING(na_object=np.nan))}, ValueError, r"^y .*nan at row 0"),
+    ("y boolean NA", {"y": pd.Series([None, *(Y[1:] == 1)], dtype="boolean")}, ValueError, r"^y has 1 missing.*<NA> at row 0\b"),
     # y: kind
+    ("y polars dates", {"y": pl.Series(DAYS)}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
+    ("y arrow dates", {"y": pa.array(DAYS)}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
     ("y complex", {"y": Y + 0j}, TypeError, r"^y must hold labels \(.*\), not complex128$"),
     ("y datetime", {"y": Y.astype("M8[s]")}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
     ("y timedelta", {"y": Y.astype("m8[s]")}, TypeError, r"^y must hold labels \(.*\), not timedelta64"),
@@ -190,6 +273,9 @@ REFUSED = [
     ("sample_weight huge", {"sample_weight": put(ONES, HUGE_INTEGER, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
     ("sample_weight complex", {"sample_weight": ONES + 0j}, TypeError, r"^sample_weight must hold real numbers, not complex128"),
     ("sample_weight datetime", {"sample_weight": ONES.astype("M8[s]")}, TypeError, r"^sample_weight must hold real numbers"),
+    ("sample_weight Float64 NA", {"sample_weight": pd.array([None, *ONES[1:]], "Float64")}, ValueError, r"^sample_w.* row 0"),
+    ("sample_weight arrow null", {"sample_weight": pa.array([None, *ONES[1:]])}, ValueError, r"^sample_weight .*nan at row 0$"),
+    ("sample_weight polars spans", {"sample_weight": pl.Series(SPANS)}, TypeError, r"^sample_weight must hold real.*timedelta64"),
     ("sample_weight masked", {"sample_weight": np.ma.array(ONES, mask=Y)}, ValueError, r"^sample_weight has masked.*row 1\b"),
     # offset
     ("offset short", {"offset": ONES[:-1]}, ValueError, r"^offset has 29 values, and X has 30 rows$"),
@@ -340,6 +426,34 @@ def test_score_refuses_labels_that_are_none():
         assert (caught.type, str(caught.value)) == numpys_refusal(name, case), name
 
 
+THE_ESTIMATORS = {"X", "y", "sample_weight", "class_weight"}
+# With what scikit-learn's checks ask for (see test_estimator.py), or with what to do about Dask there.
+IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y three classes", "y three texts", "y dask",
+                  "sample_weight dask"}
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")
+def test_refused_by_the_estimator():
+    """The same exception and text as from `train`: by `fit`, by `partial_fit`, and where there is an X to predict."""
+    fitted = fastlr.LogisticRegression(backend="numpy").fit(X, Y)
+    tried = 0
+    for name, case, _, text in REFUSED:
+        if case.keys() <= THE_ESTIMATORS and name not in IN_OTHER_WORDS:
+            arguments = {"X": X, "y": Y} | case
+            weights = {"class_weight": arguments.pop("class_weight", None), "backend": "numpy"}
+            calls = [fastlr.LogisticRegression(**weights).fit]
+            if case.keys() <= {"X", "sample_weight"} and not text.startswith(CLASS_WITHOUT_WEIGHT):
+                calls.append(fastlr.LogisticRegression(**weights).partial_fit)
+            if case.keys() == {"X"} and "beyond 1e" not in text:
+                calls += [fitted.score, lambda X, y: fitted.predict_proba(X)]
+            for call in calls:
+                with pytest.raises(Exception) as caught:
+                    call(**arguments)
+                assert (caught.type, str(caught.value)) == numpys_refusal(name, case), (name, call)
+                tried += 1
+    assert tried > 350
+
+
 def test_refused_names_are_distinct():
     assert len({row[0] for row in REFUSED}) == len(REFUSED)
 
@@ -443,6 +557,21 @@ SAME_BUT_ORDER = {
     "pandas mixed": (frame().astype({"a": "float32"}).assign(b=Y == 1, c=INTS[:, 0]),
                      np.column_stack([X[:, 0], Y == 1, INTS[:, 0]])),
     "pandas Float64": (frame().convert_dtypes(), X),
+    "pandas names that are attributes": (frame().set_axis(["column_names", "schema", "index"], axis=1), X),
+    "pyarrow": (columns(pa.table), X),
+    "pyarrow chunks": (pa.concat_tables([columns(pa.table).slice(0, 7), columns(pa.table).slice(7)]), X),
+    "pyarrow batch": (columns(pa.RecordBatch.from_pydict), X),
+    "pyarrow mixed": (pa.table({"a": X[:, 0].astype("f4"), "b": Y == 1, "c": INTS[:, 0]}),
+                      np.column_stack([X[:, 0], Y == 1, INTS[:, 0]])),
+    "pyarrow dictionary": (columns(pa.table, pa.array(X[:, 1]).dictionary_encode()), X),
+    "only __dataframe__": (OnlyDataFrame(columns(pa.table)), X),
+    "only __arrow_c_stream__": (OnlyStream(columns(pa.table)), X),
+    "pandas decimals": (columns(pd.DataFrame, [decimal.Decimal(k) / 8 for k in range(M)]),
+                        np.column_stack([X[:, 0], np.arange(M) / 8, X[:, 2]])),
+    "polars decimals": (columns(pl.DataFrame, [decimal.Decimal(k) / 8 for k in range(M)]),
+                        np.column_stack([X[:, 0], np.arange(M) / 8, X[:, 2]])),
+    "pyarrow decimals": (columns(pa.table, [decimal.Decimal(k) / 8 for k in range(M)]),
+                         np.column_stack([X[:, 0], np.arange(M) / 8, X[:, 2]])),
     "polars": (frame(kind=pl.DataFrame), X),
     "polars mixed": (pl.DataFrame({"a": X[:, 0], "b": Y, "c": INTS[:, 0]}), np.column_stack([X[:, 0], Y, INTS[:, 0]])),
 }
@@ -501,7 +630,7 @@ def test_gate_gives_kernels_what_they_expect(name):
 
 
 @pytest.mark.parametrize("name", [name for name, (given, _) in (SAME_BITS | SAME_BUT_ORDER).items()
-                                  if not isinstance(given, (list, tuple, OnlyArray))])
+                                  if not isinstance(given, (list, tuple, OnlyArray, OnlyDataFrame, OnlyStream))])
 def test_X_is_not_modified(backend, name):
     given = (SAME_BITS | SAME_BUT_ORDER)[name][0]
     before, flags = np.array(given), getattr(given, "flags", None)
@@ -575,6 +704,21 @@ ODD_Y = {
     "Series category": (pd.Series(TEXT, dtype="category"), NO_YES),
     "polars": (pl.Series(TEXT.tolist()), NO_YES),
     "polars categorical": (pl.Series(TEXT.tolist(), dtype=pl.Categorical), NO_YES),
+    "Categorical, unused": (pd.Categorical(TEXT, categories=["maybe", "yes", "no"]), NO_YES),
+    "Series category, unused": (pd.Series(pd.Categorical(Y, categories=[2, 1, 0])), [0, 1]),
+    "Series string": (pd.Series(TEXT, dtype="string"), NO_YES),
+    "Series string of pyarrow": (pd.Series(TEXT, dtype="string[pyarrow]"), NO_YES),
+    "Series Float64": (pd.Series(Y, dtype="Float64"), [0.0, 1.0]),
+    "polars enum, unused": (pl.Series(TEXTS, dtype=pl.Enum(["yes", "maybe", "no"])), NO_YES),
+    "polars booleans": (pl.Series(Y == 1), [False, True]),
+    "one-column polars": (pl.DataFrame({"y": TEXTS}), NO_YES),
+    "pyarrow": (pa.array(TEXTS), NO_YES),
+    "pyarrow booleans": (pa.array(Y == 1), [False, True]),
+    "pyarrow chunks": (pa.chunked_array([Y[:7], Y[7:]]), [0, 1]),
+    "pyarrow dictionary, unused": (pa.DictionaryArray.from_arrays(2 * Y, ["no", "maybe", "yes"]), NO_YES),
+    "one-column pyarrow": (pa.table({"y": TEXTS}), NO_YES),
+    "StringDType": (TEXT.astype(STRING()), NO_YES),
+    "StringDType with missing": (TEXT.astype(STRING(na_object=np.nan)), NO_YES),
     "column": (Y[:, None], [0, 1]),
     "one-column frame": (pd.DataFrame({"y": Y}), [0, 1]),
     ">i4": (Y.astype(">i4"), [0, 1]),
@@ -609,6 +753,128 @@ def test_y_is_not_modified(backend, name):
     assert writeable is None or y.flags.writeable == writeable
 
 
+@pytest.mark.parametrize("name", SAME_BITS | SAME_BUT_ORDER)
+def test_the_estimator_takes_the_same_X(name):
+    given, values = (SAME_BITS | SAME_BUT_ORDER)[name]
+    model = train("numpy", given)
+    ours, clean = (fastlr.LogisticRegression(backend="numpy").fit(A, Y) for A in (given, values))
+    np.testing.assert_allclose(ours.coef_, clean.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours.predict_proba(given), clean.predict_proba(values), rtol=1e-9)
+    assert ours.score(given, Y) == clean.score(values, Y)
+    assert ours.model_.feature_names == model.feature_names
+    assert tuple(getattr(ours, "feature_names_in_", ())) == (model.feature_names or ())
+    learnt = fastlr.LogisticRegression(backend="numpy").partial_fit(given, Y)
+    np.testing.assert_allclose(learnt.coef_, ours.coef_, rtol=0.05, atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:A column-vector y:sklearn.exceptions.DataConversionWarning")
+@pytest.mark.parametrize("name", ODD_Y)
+def test_the_estimator_takes_the_same_y(name):
+    y, classes = ODD_Y[name]
+    clean = fastlr.LogisticRegression(backend="numpy").fit(X, Y)
+    for ours in (fastlr.LogisticRegression(backend="numpy").fit(X, y),
+                 fastlr.LogisticRegression(backend="numpy").partial_fit(X, y).fit(X, y)):
+        assert np.array_equal(ours.coef_, clean.coef_)
+        assert ours.classes_.tolist() == classes
+        assert ours.score(X, y) == ours.model_.score(X, y) == clean.score(X, Y)
+
+
+# ---- names of columns, and the index of rows --------------------------------------------------------------------------
+
+TABLES = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table, "batch": pa.RecordBatch.from_pydict,
+          "only __dataframe__": lambda columns: OnlyDataFrame(pa.table(columns)),
+          "only __arrow_c_stream__": lambda columns: OnlyStream(pa.table(columns))}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_names_of_columns(kind):
+    """Those of the columns, and not what they hold: other rows are predicted, and other columns are not."""
+    model = train("numpy", columns(TABLES[kind]))
+    assert model.feature_names == ("a", "b", "c")
+    others = {name: column[:9] for name, column in zip("abc", X.T, strict=True)}
+    np.testing.assert_allclose(model.decision_function(TABLES[kind](others)), model.decision_function(X[:9]), rtol=1e-14)
+    backwards = TABLES[kind](dict(reversed(others.items())))
+    with pytest.raises(ValueError, match=r"^X has the model's columns in another order; pass X(\.select\(|\[)\['a', 'b', 'c'\]"):
+        model.predict(backwards)
+    with pytest.raises(ValueError, match=r"missing \['c'\], unknown \['d'\]"):
+        model.predict(TABLES[kind]({name if name != "c" else "d": column for name, column in others.items()}))
+
+
+def test_names_that_are_not_text():
+    for names, found in (((0, 1, 2), ("0", "1", "2")), (pd.MultiIndex.from_product([["a"], [0, 1, 2]]), ("('a', 0)", "('a', 1)",
+                                                                                                        "('a', 2)"))):
+        table = frame().set_axis(names, axis=1)
+        ours = fastlr.LogisticRegression(backend="numpy").fit(table, Y)
+        assert train("numpy", table).feature_names == ours.model_.feature_names == found
+        assert not hasattr(ours, "feature_names_in_")               # scikit-learn's rule
+        with pytest.raises(ValueError, match=re.escape(f"row 4, column 1 ({found[1]!r})")):
+            ours.predict(table.where(np.arange(M * N).reshape(M, N) != 4 * N + 1))
+
+
+def test_a_table_that_cannot_be_read():
+    class Broken:
+        def __dataframe__(self, nan_as_null=False, allow_copy=True):
+            raise RuntimeError("out of luck")
+
+    with pytest.raises(ValueError, match=r"^X is tests's Broken, which can't be read as a table: out of luck$"):
+        train("numpy", Broken())
+
+
+def test_a_table_without_pyarrow(monkeypatch):
+    tables = OnlyStream(columns(pa.table)), OnlyDataFrame(columns(pa.table))
+    for name in ("pyarrow", "pyarrow.interchange"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for table in tables:
+        with pytest.raises(ImportError, match=r"^X is tests's Only.*, which fastlr reads through pyarrow \(pip install"):
+            train("numpy", table)
+
+
+def test_dates_and_categories_in_a_frame_of_narwhals():
+    narwhals = pytest.importorskip("narwhals")
+    for made in (columns(pl.DataFrame, DAYS), columns(pd.DataFrame, pd.Categorical(Y))):
+        with pytest.raises(TypeError, match=r"^X must hold real numbers, not (Date|categories) \(column 'b'\)"):
+            train("numpy", narwhals.from_native(made))
+
+
+def test_rows_with_an_index():
+    """The same order, other indices, or none on one side: by position."""
+    expected = train("numpy", X, sample_weight=ONES + Y)
+    elsewhere = pd.Series(ONES + Y, index=np.arange(5, 5 + M)[BACKWARDS])          # the index of other rows
+    twice = pd.Series(Y, index=["same"] * M)
+    once, other = (pd.Index([*"aab"] * (M // 3)), pd.Index([*"abb"] * (M // 3)))      # the same labels, not as often
+    for A, y, weights in ((indexed(X), indexed(Y), indexed(ONES + Y)), (indexed(X), Y, elsewhere), (X, indexed(Y), elsewhere),
+                          (indexed(X), twice, (ONES + Y).tolist()), (pd.DataFrame(X, once), pd.Series(Y, other), ONES + Y),
+                          (indexed(X), pl.Series(Y), elsewhere.to_numpy())):
+        assert_close(train("numpy", A, y, sample_weight=weights), expected)
+    zoned = pd.date_range("2020", periods=M, tz="UTC")
+    assert_close(train("numpy", pd.DataFrame(X, index=zoned), pd.Series(Y, index=zoned.tz_convert("Asia/Tokyo")),
+                       sample_weight=ONES + Y), expected)
+
+
+@pytest.mark.parametrize("index", [range(M), pd.MultiIndex.from_product([["a", "b"], range(M // 2)]), [None, *range(1, M)],
+                                   ["a", *range(1, M)], ["twice", "twice", *range(2, M)], pd.date_range("2020", periods=M),
+                                   pd.CategoricalIndex(list(map(str, range(M))))],
+                         ids=["range", "levels", "missing", "mixed", "twice", "dates", "categories"])
+def test_the_same_index_in_another_order(index):
+    A, y = pd.DataFrame(X, index=index), pd.Series(Y, index=index)
+    model = train("numpy", A, y)
+    for call in (lambda y: train("numpy", A, y), lambda y: fastlr.cost_and_gradient(A, y, np.zeros(N), 0.0, backend="numpy"),
+                 lambda y: fastlr.LogisticRegression(backend="numpy").fit(A, y),
+                 lambda y: fastlr.LogisticRegression(backend="numpy").partial_fit(A, y), lambda y: model.score(A, y),
+                 lambda y: fastlr.LogisticRegression(backend="numpy").fit(A, y.to_numpy()).score(A, y),
+                 lambda y: model.predict(A, offset=y)):
+        with pytest.raises(ValueError, match=r"^(y|offset) has the index of X in another order: row 2 "):
+            call(y.iloc[[0, 1, *range(2, M)[BACKWARDS]]])
+
+
+def test_the_same_index_in_another_order_in_a_block():
+    halves = [(indexed(X).iloc[rows], indexed(Y).iloc[rows]) for rows in (slice(0, 15), slice(15, M))]
+    assert_close(train("numpy", fastlr.stream(halves), None), plain("numpy"))
+    halves[1] = halves[1][0], halves[1][1].iloc[BACKWARDS]
+    with pytest.raises(ValueError, match=r"block 1 .* y has the index of X in another order: row 0 is row 15 in X, "):
+        train("numpy", fastlr.stream(halves), None)
+
+
 WEIGHTS = RNG.integers(0, 4, M)
 ODD_VECTOR = {
     "list": WEIGHTS.tolist(),
@@ -622,7 +888,10 @@ ODD_VECTOR = {
     "read-only": read_only(WEIGHTS.astype(float)),
     "unaligned": unaligned(WEIGHTS.astype(float)),
     "Series": pd.Series(WEIGHTS),
+    "Series Float64": pd.Series(WEIGHTS, dtype="Float64"),
     "polars": pl.Series(WEIGHTS.tolist()),
+    "pyarrow": pa.array(WEIGHTS),
+    "pyarrow chunks": pa.chunked_array([WEIGHTS[:7], WEIGHTS[7:]]),
     "masked, no mask": np.ma.array(WEIGHTS),
 }
 

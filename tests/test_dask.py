@@ -273,12 +273,19 @@ def cut(A, rows=700):
     return da.from_array(A, chunks=(rows, *A.shape[1:]), asarray=False)
 
 
+_FRAME = pd.DataFrame(X, columns=NAMES)
+_SWAPPED = [*range(1003), 1004, 1003, *range(1005, M)]
+
 REFUSED = {
     "NaN": (lambda: fastlr.train(cut(put(np.nan, (1500, 4))), Y), ValueError,
             r"^partition 2, whose row 0 is row 1400 of the whole: X has 1 value.*nan at row 100, column 4"),
     "infinity in a frame": (
         lambda: fastlr.train(dd.from_pandas(pd.DataFrame(put(np.inf, (1500, 4)), columns=NAMES), npartitions=3), Y), ValueError,
         r"^partition 1, whose row 0 is row 1000 of .*inf at row 500, column 4 \('f4'\)"),
+    "the index in another order": (
+        lambda: fastlr.train(dd.from_pandas(_FRAME, npartitions=3, sort=False),
+                             dd.from_pandas(_FRAME["f0"].iloc[_SWAPPED] > 0.0, npartitions=3, sort=False)), ValueError,
+        r"^partition 1, whose row 0 is row 1000 of .*y has the index of X in another order: row 3 is 1003 in X, and 1004 in y"),
     "text": (lambda: fastlr.train(cut(put("many", (800, 1))), Y), ValueError,
              r"^partition 1, whose row 0 is row 700 of the whole: X holds 'many' at row 100, column 1, which is not a number"),
     "label": (lambda: fastlr.train(cut(X), cut(put(np.nan, 2999, Y.astype(float)))), ValueError,

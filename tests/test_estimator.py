@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import sklearn
 from scipy import sparse
@@ -186,6 +187,35 @@ def test_trains_warning_names_the_callers_line():
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize(("X", "error", "ours", "theirs"), [
+    ([[1j], [2.0]], ValueError, "X must hold real numbers, not complex128", "Complex data not supported"),
+    (np.array([[{}], [2.0]], object), TypeError, r"X holds \{\} at row 0, column 0", "argument must be a string or a real num"),
+    (np.empty((2, 0)), ValueError, "X is empty", r"0 feature\(s\) \(shape=\(2, 0\)\) while a minimum of 1 is required"),
+    ([1.0, 2.0], ValueError, "X must have two dimensions", "Reshape your data"),
+], ids=["complex", "dict", "no columns", "1-d"])
+def test_scikit_learns_words_beside_ours(X, error, ours, theirs):
+    """Its checks of estimators ask for them; all other refusals are those of `fastlr.train`, see test_check.py."""
+    with pytest.raises(ValueError, match=r"^y has 3 values, and X has 2 rows\.  Found input variables with inconsistent number"):
+        LogisticRegression().fit([[1.0], [2.0]], [0, 1, 1])
+    with pytest.raises(error, match=f"^{ours}.*{theirs}"):
+        LogisticRegression().fit(X, [0, 1])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_score_refuses_missing_labels(missing, data):
+    X, y, _ = data
+    with pytest.raises(ValueError, match=r"^y has 1 missing or infinite label\(s\); the first is .* at row 3\."):
+        LogisticRegression().fit(X, y).score(X, pd.Series([*y[:3], missing, *y[4:]], dtype=object))
+
+
+def test_a_column_of_labels(data):
+    X, y, _ = data
+    with pytest.warns(sklearn.exceptions.DataConversionWarning, match="^A column-vector y was passed") as caught:
+        ours = LogisticRegression().fit(X, y[:, None])
+    assert caught[0].filename == __file__
+    assert np.array_equal(ours.coef_, LogisticRegression().fit(X, y).coef_)
+
+
 def test_more_than_two_classes(data):
     X, y, _ = data
     y = y + (X[:, 0] > 1.0)
@@ -206,7 +236,7 @@ def test_sparse(data, form):
 
 # ---- data frames ------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_frames_keep_their_names(frame, data):
     X, y, _ = data
     names = [*"abcde"]
@@ -216,9 +246,9 @@ def test_frames_keep_their_names(frame, data):
     assert classifier.model_.feature_names == tuple(names)
     assert set(classifier.predict(X)) == {"no", "yes"}
     with pytest.raises(ValueError, match="Feature names must be in the same order"):
-        classifier.predict(X[names[::-1]])
+        classifier.predict(X.select(names[::-1]) if frame is pa.table else X[names[::-1]])
     with pytest.raises(ValueError, match="Feature names seen at fit time, yet now missing"):
-        classifier.predict(X[names[:4]])
+        classifier.predict(X.select(names[:4]) if frame is pa.table else X[names[:4]])
 
 
 # ---- the tools ---------------------------------------------------------------------------------------------------------
