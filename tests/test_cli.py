@@ -288,8 +288,8 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     (GOOD.replace("3,4", "3,-inf"), [], "t.csv: column 'b', row 3: -inf is not finite"),
     (GOOD.replace("3,1", "3,"), [], "t.csv: column 'y', row 2: the label is missing"),
     (GOOD.replace("3,1", "3"), [], "t.csv: CSV parse error: Row #2: Expected 3 columns, got 2"),
-    (GOOD.replace("3,1", "3,2"), [], "y has 3 classes"),
-    (GOOD.replace(",1\n", ",0\n"), [], "y has one class only, 0"),
+    (GOOD.replace("3,1", "3,2"), [], "t.csv: column 'y' holds 3 labels ('0', '1', '2'), and the target has two"),
+    (GOOD.replace(",1\n", ",0\n"), [], "t.csv: column 'y' holds one label only, '0'; the target has two"),
     ("x,y\n" + "".join(f"{i},{i}\n" for i in range(101)), [], "t.csv: column 'y' has more than 100 different values"),
     (GOOD.replace("b", "a"), [], "t.csv: 2 columns are called 'a'; rename all but one"),
     ("y\n0\n1\n", [], "t.csv: no column is left to be a feature"),
@@ -300,7 +300,7 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     (GOOD, ["--drop", "z"], "t.csv: column is missing: 'z'; there are"),
     (GOOD, ["--features", "a,y"], "t.csv: the column 'y' is the target and can't be a feature too"),
     (GOOD, ["--weight", "y"], "t.csv: target and weight must be different columns"),
-    (GOOD.replace("5", "-5"), ["--weight", "b"], "sample_weight must be finite, at least 0"),
+    (GOOD.replace("5", "-5"), ["--weight", "b"], "t.csv: column 'b', row 1: a weight must be at least 0, not -5.0"),
     (GOOD, ["--delimiter", ";"], "t.csv: target column is missing: 'y'; there are 'a,b,y'"),
 ])
 def test_bad_tables(folder, capsys, text, options, expected):
