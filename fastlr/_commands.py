@@ -56,6 +56,10 @@ def train(options: argparse.Namespace) -> int:
             n_threads=options.threads, progress=_shows_progress())
         model = dataclasses.replace(model, classes=labels)
         summary = model.summary()               # before saving, which keeps it
+    for name in table.row_numbers if options.features is None else ():
+        if name not in (options.target, *extra, *options.drop):
+            what = f"{name!r}, the index of a pandas frame" if name else "a column without a name, as of row numbers"
+            print(f"fastlr: note: {what}, is left out; --drop {name!r} says so without this note", file=sys.stderr)
     for warning in caught:
         print(f"fastlr: warning: {warning.message}", file=sys.stderr)
     if options.output is not None:
@@ -84,10 +88,6 @@ def _features(table: _tables.Table, options: argparse.Namespace) -> list[str]:
     if options.features is None:
         _tables.require([*{*table.names}], "column", *options.drop)
         no_features = [*used.values(), *options.drop]
-        for name in table.row_numbers:
-            if name not in no_features:
-                what = f"{name!r}, the index of a pandas frame" if name else "a column without a name, as of row numbers"
-                print(f"fastlr: note: {what}, is left out; --drop {name!r} says so without this note", file=sys.stderr)
         features = [name for name in table.names if name not in (*no_features, *table.row_numbers)]
     else:
         features = options.features
@@ -114,13 +114,13 @@ def _two_labels(target: _tables.Labels, options: argparse.Namespace) -> tuple[np
     if len(labels) == 1:
         raise ValueError(f"column {options.target!r} holds one label only, {listed}; the target has two")
     if len(labels) > 2:
-        raise ValueError(f"column {options.target!r} holds {len(labels)} labels ({listed}), and the target has two; for one label "
-                         "against the rest, make a column of 0 and 1")
+        raise ValueError(f"column {options.target!r} holds {len(labels)} labels ({listed}), and the target has two; for one "
+                         "label against the rest, make a column of 0 and 1")
     if options.event not in (None, *texts):
         raise ValueError(f"column {options.target!r} holds no label {options.event!r}, which --event names; there are {listed}")
     if options.event == texts[0]:
         labels, y = labels[::-1], 1 - y
-    return np.array(labels), y
+    return _tables.array_of(labels), y
 
 
 def predict(options: argparse.Namespace) -> int:
@@ -130,10 +130,9 @@ def predict(options: argparse.Namespace) -> int:
         raise ValueError(f"{options.model}: this model was trained with an offset; name the column with --offset")
     if options.output != "-":
         _refuse_what_is_read(options.output, options.model, options.data)
-    labels = model.classes.tolist()
-    texts = [_text(label) for label in labels]
-    if _tables.format_of(options.output) is None and not all(type(label) is int for label in labels):
-        labels = texts
+    texts = [_text(label) for label in model.classes.tolist()]
+    kind, is_csv = model.classes.dtype.kind, _tables.format_of(options.output) is None
+    labels = texts if kind == "O" or (is_csv and kind not in "iu") else model.classes
     extra = [] if options.offset is None else [options.offset]
     is_plain = not options.keep and not any(mark in text for text in texts for mark in ',"\r\n')
     with _tables.writing(options.output, is_plain) as write, _tables.reading(options.data, _dialect(options)) as table:

@@ -70,8 +70,8 @@ class TableSource:
         files = _tables_in(path) if os.path.isdir(path) else [path]
         formats = {_tables.format_of(name) for name in files}
         if len(formats) != 1 or None in formats:
-            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_tables.FORMATS)}), or a folder "
-                             "of tables of one kind; other tables can be written as Parquet")
+            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_tables.FORMATS)}), or a "
+                             "folder of tables of one kind; other tables can be written as Parquet")
         with _tables.naming(path):
             return cls(dataset.dataset([*map(os.path.abspath, files)], format=formats.pop()), path)
 
@@ -236,7 +236,7 @@ def _dtype(name: str, kind: Any) -> np.dtype:
     """Of the numbers of a column."""
     from pyarrow import types
 
-    kind = kind.value_type if types.is_dictionary(kind) else kind
+    kind = _tables.kind_of_values(kind)
     if not _tables.holds_numbers(kind):
         raise ValueError(f"column {name!r} holds {kind}, which are no numbers; {_tables.way_out(kind)}")
     return np.dtype(np.float64 if types.is_decimal(kind) else kind.to_pandas_dtype())

@@ -75,7 +75,7 @@ class Table(NamedTuple):
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 @contextlib.contextmanager
-def reading(path: str, dialect: Dialect = Dialect()) -> Iterator[Table]:
+def reading(path: str, dialect: Dialect) -> Iterator[Table]:
     """The table in a file.
 
     Raises
@@ -189,6 +189,8 @@ def _csv(file: Any, dialect: Dialect) -> Table:
     try:
         names = arrow.read_csv(io.BytesIO(header.rstrip(b"\r\n") + b"\n"), arrow.ReadOptions(block_size=len(header) + 1),
                                parse_options=parse).column_names
+    except pa.ArrowInvalid:
+        raise ValueError("the first line can't be split into names of columns: is a quotation mark not closed?") from None
     except UnicodeDecodeError:
         encoding = "UTF-16" if header.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
         raise ValueError("the first line is not text in UTF-8: is this a CSV file?  "
@@ -234,11 +236,15 @@ def _first_line(file: Any) -> tuple[bytes, bytes]:
 def _readable(message: str, names: list[str], dialect: Dialect) -> str:
     """What pyarrow says about a value, with the column's name; anything else as it is."""
     if "straddling" in message:
-        return f"a row has more than {_LONGEST_ROW} bytes, or a quotation mark is not closed"
+        return "a row is too long: is a quotation mark not closed, or does one stand within a text without quotes?"
     found = re.fullmatch(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (\w+): invalid (?:value '(.*)'|UTF8 data)",
                          message, re.DOTALL)
     if found is None:
-        return message
+        more = re.match(r"CSV parse error: Row #\d+: Expected (\d+) columns, got (\d+)", message)
+        if more is None or int(more[2]) < int(more[1]):
+            return message
+        return (f"{message}; the first line must name every column, also row numbers (in R, write.csv does), and a text or "
+                "number with the delimiter in it needs quotes")
     column, row, kind, value = found.groups()
     place = f"column {names[int(column)]!r}, row {row}"
     if kind != "double":
@@ -334,7 +340,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def numbers(batch: Any, names: Sequence[str], first_row: int, at_most: float = sys.float_info.max) -> np.ndarray:
-    """Columns of a batch, (k, rows) float64, all finite and `at_most` in magnitude; the first of its rows is called `first_row`."""
+    """Columns of a batch, (k, rows) float64, finite and `at_most` in magnitude; its first row is called `first_row`."""
     block = np.empty((len(names), batch.num_rows))
     for values, name in zip(block, names, strict=True):
         values[:] = _column(batch.column(name), name, first_row)
@@ -348,25 +354,27 @@ def numbers(batch: Any, names: Sequence[str], first_row: int, at_most: float = s
 def _column(column: Any, name: str, first_row: int) -> np.ndarray:
     import pyarrow as pa
 
-    column = _decoded(column)
-    if not (holds_numbers(column.type) or pa.types.is_null(column.type)):
-        values = column.drop_null()
-        example = f", row {first_row + column.is_valid().index(True).as_py()}: {values[0]!s:.100} is no number" if values else ""
-        raise ValueError(f"column {name!r}{example or f' holds {column.type}'}; {way_out(column.type)}")
-    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)         # what is missing is NaN
+    kind = kind_of_values(column.type)
+    if not (holds_numbers(kind) or pa.types.is_null(kind)):
+        what = f" holds {kind}"
+        if column.null_count < len(column):
+            i = column.is_valid().index(True).as_py()
+            value = column[i].as_py()
+            shown = repr(value) if isinstance(value, (str, bytes)) else str(value)
+            what = f", row {first_row + i}: {shown:.100} is not a number"
+        raise ValueError(f"column {name!r}{what}; {way_out(kind)}")
+    return _decoded(column).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)       # what is missing is NaN
+
+
+def kind_of_values(kind: Any) -> Any:
+    """A type of pyarrow's, or for categories that of their values."""
+    from pyarrow import types
+
+    return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def _decoded(column: Any) -> Any:
-    """A column of categories as one of their values."""
-    return column.dictionary_decode() if is_dictionary(column.type) else column
-
-
-def is_dictionary(kind: Any) -> bool:
-    """Whether a type of pyarrow's is one of categories."""
-    from pyarrow import types
-
-    found: bool = types.is_dictionary(kind)
-    return found
+    return column if kind_of_values(column.type) is column.type else column.dictionary_decode()
 
 
 def numbers_of(column: Any) -> np.ndarray:
@@ -431,41 +439,40 @@ class Labels:
 
     def add(self, batch: Any, first_row: int) -> None:
         """Read on."""
-        encoded = self._encoded(batch.column(self._name), first_row)
-        labels = [*encoded.dictionary.to_pylist(), None]
-        indices = encoded.indices.fill_null(len(labels) - 1).to_numpy(zero_copy_only=False)
-        codes = np.zeros(len(labels), np.int8)
-        for i in np.flatnonzero(np.bincount(indices, minlength=len(labels))):
-            label = labels[i]
-            if label in (None, "") or isinstance(label, float) and not math.isfinite(label):
+        values, indices = self._distinct(batch.column(self._name), first_row)
+        codes = np.zeros(len(values), np.int8)
+        for i in np.flatnonzero(np.bincount(indices, minlength=len(values))):
+            label = values[i]
+            if label in (None, "") or (isinstance(label, float) and not math.isfinite(label)):
                 what = f"{label!r}" if isinstance(label, float) and math.isinf(label) else "missing"
-                na = ", or say with --na which texts stand for a missing value" if self._are_texts else ""
+                na = ", or say with --na which texts stand for a missing value (--na '' for nothing only)"
                 raise ValueError(f"column {self._name!r}, row {first_row + int(np.argmax(indices == i))}: the label is {what}; "
-                                 f"drop such rows{na}")
+                                 f"drop such rows{na if self._are_texts else ''}")
             codes[i] = self._codes.setdefault(label, len(self._codes))
             if len(self._codes) > _MOST_LABELS:
                 raise ValueError(f"column {self._name!r} has more than {_MOST_LABELS} different values; the target has two")
         self._parts.append(codes[indices])
 
-    def _encoded(self, column: Any, first_row: int) -> Any:
-        """The column as one of categories, whose values are what labels can be."""
+    def _distinct(self, column: Any, first_row: int) -> tuple[list[Any], np.ndarray]:
+        """The distinct values, None behind them, and which of these each row has."""
         import pyarrow as pa
 
-        kind = column.type.value_type if is_dictionary(column.type) else column.type
-        if pa.types.is_decimal(kind):
-            column, self._are_texts = _decoded(column).cast(pa.string()), True
-        elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-            column = _decoded(column).cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary())
-        elif not (holds_numbers(kind) or _holds_text(kind) or pa.types.is_null(kind)):
+        kind = kind_of_values(column.type)
+        if not (holds_numbers(kind) or _holds_text(kind) or pa.types.is_null(kind)):
             raise ValueError(f"column {self._name!r} holds {kind}, which can't be labels; write the target as numbers or as text")
-        if pa.types.is_null(kind):
-            column = column.cast(pa.string())
         sort = "text" if _holds_text(kind) else "booleans" if pa.types.is_boolean(kind) else "numbers"
         if self._kind not in ("", sort):
-            raise ValueError(f"column {self._name!r}, row {first_row}: labels are {sort} here, and {self._kind} before; make them "
-                             "all of one kind")
+            raise ValueError(f"column {self._name!r}, row {first_row}: labels are {sort} here, and {self._kind} before; make "
+                             "them all of one kind")
         self._kind = sort
-        return column if is_dictionary(column.type) else column.dictionary_encode()
+        if kind is column.type:
+            if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+                column = column.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary())
+            column = column.dictionary_encode()
+        values = column.dictionary.to_pylist()
+        if pa.types.is_decimal(kind):
+            values, self._are_texts = [str(value) for value in values], True
+        return [*values, None], column.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
 
     def in_order(self) -> tuple[list[Any], np.ndarray]:
         """The distinct labels, and which of them each row has, (m,) int8.
@@ -483,7 +490,13 @@ class Labels:
     def array(self) -> np.ndarray:
         """The column, (m,)."""
         labels, codes = self.in_order()
-        return np.array(labels)[codes]
+        return array_of(labels)[codes]
+
+
+def array_of(labels: list[Any]) -> np.ndarray:
+    """Labels as an array of their type, or of objects where NumPy would change one: 2 ** 64 - 1 beside 1, a NUL at the end."""
+    made = np.array(labels)
+    return made if made.tolist() == labels else np.array(labels, object)
 
 
 def _value_and_text(text: str) -> tuple[Decimal, str]:
