@@ -36,7 +36,7 @@ _WAYS_OUT = {
     "dates": "turn dates and times into numbers first (days since some day, say), or leave the column out",
     "others": "turn them into columns of numbers first, or leave the column out",
 }
-_FIRST_LINE = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n|$)')
+_FIRST_LINE = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n)')
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?")
 # What the first bytes of a file that is called a CSV file say.
 _OTHER_FILES = {
@@ -217,12 +217,11 @@ def _csv(file: Any, dialect: Dialect) -> Table:
 def _first_line(file: Any) -> tuple[bytes, bytes]:
     """The first line, with the line breaks that names in quotes have, and what had to be read behind it."""
     start = file.readline(_LONGEST_HEADER)
-    while start.count(b'"') % 2 and len(start) < _LONGEST_HEADER and (more := file.readline(_LONGEST_HEADER)):
+    while (found := _FIRST_LINE.match(start)) is None and len(start) < _LONGEST_HEADER and (more := file.read(len(start))):
         start += more
     for magic, what in _OTHER_FILES.items():
         if start.startswith(magic):
             raise ValueError(f"this is no CSV file: {what}")
-    found = _FIRST_LINE.match(start)
     end = len(start) if found is None else found.end()
     if not start[:end].strip():
         raise ValueError("the first line is blank; it must name the columns" if start else "the file is empty")
