@@ -300,7 +300,8 @@ def test_the_index_of_a_pandas_frame_is_no_feature(folder, capsys, name):
 def test_a_row_may_be_longer_than_what_is_read_at_once(folder, monkeypatch, end):
     monkeypatch.setattr(_tables, "_BLOCK_BYTES", 500)
     notes = ["p", "x" * 5000, "one\ntwo" * 2000, 'say "hi",' * 900, 'end,"\n' * 800, ""]
-    lines = ['"{}",{},{}'.format(notes[i % 6].replace('"', '""'), a, y) for i, (a, y) in enumerate(zip(A, FRAME["y"], strict=True))]
+    lines = ['"{}",{},{}'.format(notes[i % 6].replace('"', '""'), a, y)
+             for i, (a, y) in enumerate(zip(A, FRAME["y"], strict=True))]
     written_by(end.join(["note,a,y", *lines, ""]))
     assert main(["train", "t.csv", "--target", "y", "--drop", "note", "-o", "model.json"]) == 0
     assert same(fastlr.load("model.json"), fastlr.train(A.to_frame(), FRAME["y"]))
@@ -334,7 +335,7 @@ def test_a_name_may_have_many_lines(folder):
     ("a,w,y\n1,0,0\n1,0,1\n", ["--weight", "w"], "column 'w': sample_weight is zero in every row"),
     ("a,w,y\n1,1,n\n1,0,y\n", ["--weight", "w"], "column 'w': every row of class 'y' has weight 0"),
     ('"a,y\n1,0\n', [], "the first line can't be split into names of columns: is a quotation mark not closed?"),
-    (b"PK\x03\x04" + bytes(99), [], "this is no CSV file: it is an Excel file, or another archive; save the sheet as CSV in UTF-"),
+    (b"PK\x03\x04" + bytes(99), [], "this is no CSV file: it is an Excel file, or another archive; save the sheet as CSV"),
     (b"PAR1" + bytes(99), [], "this is no CSV file: it is Parquet; its name must end in .parquet"),
     (gzip.compress(b"a,y\n1,1\n"), [], "this is no CSV file: it is compressed; its name must end in .gz"),
     (PLAIN.encode("utf-16"), [], "the first line is not text in UTF-8: is this a CSV file? A file in another encoding can be "
