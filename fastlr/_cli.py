@@ -168,8 +168,8 @@ def _add_dialect(parser: argparse.ArgumentParser) -> None:
     csv_files = parser.add_argument_group("CSV")
     csv_files.add_argument("--delimiter", type=_delimiter, default=",", metavar="C",
                            help='between columns (default ","; "tab" for a tab)')
-    csv_files.add_argument("--decimal", choices=[".", ","], default=".",
-                           help='the decimal point of numbers (default "."); what is written has points')
+    csv_files.add_argument("--decimal", choices=[".", ","], default=".", metavar="C",
+                           help='the decimal point of numbers, "." (default) or ","; what is written has points')
     csv_files.add_argument("--na", action="append", metavar="TEXT", help="what stands for a missing value; may be repeated "
                            "(default: nothing, NA, N/A, NaN, null, NULL and the like).  A text in quotes is not missing")
 
