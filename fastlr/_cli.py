@@ -16,6 +16,7 @@ _EXIT_CODES = f"""\
 exit codes:
   0    all went well
   1    something is wrong with the data or a file; one line on standard error says what
+       (a traceback too, by python -X dev -m fastlr)
   2    wrong options
   {_commands.NOT_CONVERGED}    trained and written, but not converged, or the classes can be told apart without error
   130  interrupted
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run is _commands.train and options.learning_rate is not None and options.solver not in ("auto", "gd"):
         parser.error(f"--learning-rate belongs to --solver gd, not to {options.solver}")
     try:
+        if sys.stdout is None:
+            raise ValueError("standard output is closed")
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -40,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _give_up_output()
         return 141
-    except (ImportError, MemoryError, NotImplementedError, OSError, ValueError) as error:
+    except Exception as error:                  # what a file can make NumPy and pyarrow raise has no list
+        if sys.flags.dev_mode:
+            raise
         _give_up_output()
         print(f"fastlr: {_one_line(error)}", file=sys.stderr)
         return 1
@@ -49,13 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _give_up_output() -> None:
     """Python would try once more at exit to write what can't be written, and complain."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(error: BaseException) -> str:
-    text = str(error)
+    text = str(error)[:4 * _LONGEST_LINE]
     if isinstance(error, OSError) and error.strerror is not None:
         text = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
     text = "".join(mark if mark.isprintable() else " " for mark in text)        # a file that is no text may be quoted in it
@@ -83,7 +89,12 @@ Train on a table, print the summary, and save the model.
 
 The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet or Feather
 (.feather, .arrow, .ipc), or "-" for CSV on standard input.  Features must be
-numbers, with none missing; the target has two values, numbers or text."""))
+numbers, with none missing; the target has two values, numbers or text, and its
+labels come back as they stand in the file.  The second label is y = 1, whose
+probability is modelled: of two numbers the larger, of two texts the later in
+the alphabet, or what --event says.  Rows in messages count from 1, below the
+header.  Row numbers are left out, with a note: the index of a pandas frame in
+Parquet or Feather, and columns of CSV without a name."""))
     _add_predict(command(_commands.predict, "predict", "predict labels and probabilities for a table", """\
 Write the predicted label and the probability of each class for every row.
 
@@ -116,12 +127,15 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
     columns = train.add_argument_group("columns")
     columns.add_argument("--target", required=True, metavar="COLUMN", help="what to predict")
+    columns.add_argument("--event", metavar="LABEL", help="which of the two labels is y = 1 (default: the larger number, or the "
+                         "later text)")
     which = columns.add_mutually_exclusive_group()
     which.add_argument("--features", type=_names, metavar="A,B,...", help="columns to predict from (default: all others)")
-    which.add_argument("--drop", type=_names, default=[], metavar="A,B,...", help="columns to leave out, such as ids")
+    which.add_argument("--drop", type=_names_or_none, default=[], metavar="A,B,...", help="columns to leave out, such as ids "
+                       "('': those without a name)")
     columns.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
     columns.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
-    _add_delimiter(columns)
+    _add_dialect(train)
 
     model = train.add_argument_group("model")
     model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
@@ -147,12 +161,17 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
                          'an older one is replaced when all is written ("-", the default: standard output)')
     predict.add_argument("--keep", type=_names, default=[], metavar="A,B,...", help="columns to copy in front, such as ids")
     predict.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
-    _add_delimiter(predict)
+    _add_dialect(predict)
 
 
-def _add_delimiter(parser: Any) -> None:
-    parser.add_argument("--delimiter", type=_delimiter, default=",", metavar="C", help='between the columns of CSV (default ","; '
-                        '"tab" for a tab)')
+def _add_dialect(parser: argparse.ArgumentParser) -> None:
+    csv_files = parser.add_argument_group("CSV")
+    csv_files.add_argument("--delimiter", type=_delimiter, default=",", metavar="C",
+                           help='between columns (default ","; "tab" for a tab)')
+    csv_files.add_argument("--decimal", choices=[".", ","], default=".", metavar="C",
+                           help='the decimal point of numbers, "." (default) or ","; what is written has points')
+    csv_files.add_argument("--na", action="append", metavar="TEXT", help="what stands for a missing value; may be repeated "
+                           "(default: nothing, NA, N/A, NaN, null, NULL and the like).  A text in quotes is not missing")
 
 
 def _add_threads(parser: Any) -> None:
@@ -176,6 +195,10 @@ def _checked(check: Callable[..., Any], kind: Callable[[str], Any], text: str, *
         return check("it", value, **bounds)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _names_or_none(text: str) -> list[str]:
+    return _names(text) if text else [""]
 
 
 def _names(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
     "format"         "fastlr-model"
     "version"        2; a file of a higher one is refused, and one of version 1 has neither history nor statistics
-    "classes"        {"dtype": ..., "values": [..., ...]}, the smaller label first
+    "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str" or "bytes", with "length", NumPy's characters a label; bytes are written as Latin-1 text;
                      "object", with "types", those of the two labels: "bool", "int", "float", "str", "bytes" (Python's),
@@ -336,11 +336,11 @@ def _classes(name: str, value: Any) -> np.ndarray:
         if list(classes) != labels:             # too long, or NULs at the end, which NumPy drops
             raise ValueError(f"{name}.values are not labels of length {value['length']}")
         try:
-            in_order = labels[0] < labels[1]
+            are_two = labels[0] < labels[1] or labels[1] < labels[0]
         except TypeError:
-            in_order = False
-    if not in_order:
-        raise ValueError(f"{name}.values must be two labels, the smaller first, not {_short(value['values'])}")
+            are_two = False
+    if not are_two:
+        raise ValueError(f"{name}.values must be two different labels of one kind, not {_short(value['values'])}")
     return classes
 
 

@@ -108,7 +108,7 @@ def source_of(source: Any) -> Source:
     """The kind of source that this is."""
     if isinstance(source, (str, bytes, os.PathLike)):
         path = os.fsdecode(source)
-        if path.endswith(".npy"):
+        if path.lower().endswith(".npy"):
             from fastlr._file_sources import FileSource
 
             return FileSource.of_npy(path)

@@ -17,7 +17,6 @@ from fastlr._sources import Form, Room, system_error, where
 _BATCH_BYTES = 1 << 20
 _FEWEST_ROWS = 1024             # of a batch
 _BUFFER_BYTES = 1 << 16         # for each column
-_SUFFIXES = {".parquet": "parquet", ".feather": "ipc", ".arrow": "ipc", ".ipc": "ipc"}
 
 
 class _Part(NamedTuple):
@@ -69,10 +68,10 @@ class TableSource:
 
         os.stat(path)                           # pyarrow's error has no number
         files = _tables_in(path) if os.path.isdir(path) else [path]
-        formats = {_SUFFIXES.get(os.path.splitext(name)[1]) for name in files}
+        formats = {_tables.format_of(name) for name in files}
         if len(formats) != 1 or None in formats:
-            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_SUFFIXES)}), or a folder "
-                             "of tables of one kind; other tables can be written as Parquet")
+            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(_tables.FORMATS)}), or a "
+                             "folder of tables of one kind; other tables can be written as Parquet")
         with _tables.naming(path):
             return cls(dataset.dataset([*map(os.path.abspath, files)], format=formats.pop()), path)
 
@@ -83,9 +82,10 @@ class TableSource:
         schema = self._dataset.schema
         for argument, name in columns.items():
             _tables.require(schema.names, f"{self.title}: the column of {argument}", name)
-        self.names = tuple(name for name in schema.names if name not in columns.values())
+        no_features = {*columns.values(), *_tables.index_of_pandas(schema)}
+        self.names = tuple(name for name in schema.names if name not in no_features)
         if not self.names:
-            raise ValueError(f"{self.title} has no columns but {', '.join(map(repr, columns.values()))}, and no feature")
+            raise ValueError(f"{self.title} has no columns but {', '.join(map(repr, sorted(no_features)))}, and no feature")
         _tables.require(schema.names, f"{self.title}: columns", *self.names)
         self._columns, self._is_gathered = columns, not columns
         self._labels = _tables.Labels(columns["y"]) if "y" in columns else None
@@ -126,7 +126,7 @@ class TableSource:
     def gathered(self) -> Mapping[str, np.ndarray]:
         found = {argument: np.concatenate(parts) for argument, parts in self._vectors.items()}
         if self._labels is not None:
-            found["y"] = self._labels.array(may_be_numbers=False)
+            found["y"] = self._labels.array()
         self._labels, self._vectors = None, {}
         return found
 
@@ -142,7 +142,7 @@ class TableSource:
         for j, name in enumerate(self.names or ()):
             column = batch.column(name)
             if column.null_count:
-                _tables.refuse_not_finite(name, first_row + column.is_null().index(True).as_py(), math.nan)
+                _tables.refuse_value(name, first_row + column.is_null().index(True).as_py(), math.nan)
             values = _tables.numbers_of(column)
             if not np.can_cast(values.dtype, block.dtype):
                 raise ValueError(f"column {name!r}, row {first_row}: there are {values.dtype} in this file, and {block.dtype} is "
@@ -163,7 +163,7 @@ def _tables_in(folder: str) -> list[str]:
         if entry.is_dir():
             raise ValueError(f"{folder} holds another folder, {entry.name!r}; pass pyarrow.dataset.dataset({folder!r}, "
                              "partitioning=...), which says what their names mean")
-    return sorted(entry.path for entry in inside if os.path.splitext(entry.name)[1] in _SUFFIXES)
+    return sorted(entry.path for entry in inside if _tables.format_of(entry.name) is not None)
 
 
 def _part(fragment: Any) -> _Part:
@@ -234,10 +234,11 @@ def _refuse_without(names: Sequence[str], columns: Sequence[str]) -> None:
 
 def _dtype(name: str, kind: Any) -> np.dtype:
     """Of the numbers of a column."""
-    if not _tables.holds_numbers(kind):
-        raise ValueError(f"column {name!r} holds {kind}, which are no numbers; {_tables.WAY_OUT}")
     from pyarrow import types
 
+    kind = _tables.kind_of_values(kind)
+    if not _tables.holds_numbers(kind):
+        raise ValueError(f"column {name!r} holds {kind}, which are no numbers; {_tables.way_out(kind)}")
     return np.dtype(np.float64 if types.is_decimal(kind) else kind.to_pandas_dtype())
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import decimal
 import gzip
 import io
 import json
@@ -20,7 +21,7 @@ from fastlr import _tables
 from fastlr._cli import main
 
 pyarrow = pytest.importorskip("pyarrow")
-from pyarrow import feather  # noqa: E402
+from pyarrow import feather, parquet  # noqa: E402
 
 RNG = np.random.default_rng(3)
 FRAME = pd.DataFrame(RNG.standard_normal((500, 3)) * [1.0, 30.0, 0.2], columns=["a", "b b", "c,c"])
@@ -160,6 +161,230 @@ def test_numbers_of_other_types(folder):
     assert same(fastlr.load("model.json"), fastlr.train(frame[["i", "b", "f"]].astype(float), frame["y"], l2=1.0))
 
 
+# ---- labels as they stood --------------------------------------------------------------------------------------------
+
+A = FRAME["a"].round(3)
+IS_SECOND = (FRAME["y"] == "yes").to_numpy()
+
+
+def labels_back(name, *options):
+    """The classes of the model, and the labels and the last two names of what is predicted, after the command has trained."""
+    assert main(["train", name, "--target", "y", "--backend", "numpy", "-o", "model.json", *options]) == 0
+    assert main(["predict", "model.json", name, "-o", "out.csv"]) == 0
+    with open("out.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    return fastlr.load("model.json").classes.tolist(), {row[0] for row in rows[1:]}, rows[0][1:]
+
+
+@pytest.mark.parametrize("first, second, classes", [
+    ("0", "1", [0, 1]), ("-1.5", "2.0", [-1.5, 2.0]), ("0.0", "1.0", [0.0, 1.0]), ("9", "10", [9, 10]),
+    ("007", "008", None), ("1E5", "2E5", None), ("1_0", "1_1", None), ("01", "1", None), ("1", "1.0", None), ("0", "0.5", None),
+    ("9.00", "10.00", None), ("-1", "+1", None), ("-0.0", "0.0", None), ("1", str(2 ** 70), None), ("1e400", "1e500", None),
+    (str(2 ** 70), str(2 ** 70 + 1), None), ("inf", "nan", None), ("NA", "ZA", None), ("1,5", "10,5", None),
+    (" yes", "yes", None), ("FALSE", "TRUE", None), ("a\nb", "c", None), ("no", "yes", None),
+])
+def test_labels_of_csv_come_back_as_they_stood(folder, first, second, classes):
+    labels = np.array([first, second])[IS_SECOND.astype(int)]
+    pd.DataFrame({"a": A, "y": labels}).to_csv("t.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
+    found, predicted, names = labels_back("t.csv")
+    assert found == (classes or [first, second]) and [*map(type, found)] == [*map(type, classes or "ab")]
+    assert predicted == {first, second} and names == [f"probability_{first}", f"probability_{second}"]
+
+
+Z = decimal.Decimal
+
+
+@pytest.mark.parametrize("labels, kind, classes, texts", [
+    ([1, 2 ** 64 - 1], pyarrow.uint64(), [1, 2 ** 64 - 1], ["1", "18446744073709551615"]),
+    ([False, True], pyarrow.bool_(), [False, True], ["False", "True"]),
+    ([0.0, 1.0], pyarrow.float16(), [0.0, 1.0], ["0.0", "1.0"]),
+    (["10", "9"], pyarrow.string(), ["10", "9"], ["10", "9"]),
+    (["no", "yes"], pyarrow.string_view(), ["no", "yes"], ["no", "yes"]),
+    (["no", "yes"], pyarrow.dictionary(pyarrow.int8(), pyarrow.string()), ["no", "yes"], ["no", "yes"]),
+    ([3, 4], pyarrow.dictionary(pyarrow.int8(), pyarrow.int64()), [3, 4], ["3", "4"]),
+    ([b"n", b"y"], pyarrow.binary(), [b"n", b"y"], ["n", "y"]),
+    ([Z(0), Z(1)], pyarrow.decimal128(5, 0), [0, 1], ["0", "1"]),
+    ([Z(9), Z(10)], pyarrow.decimal128(5, 2), ["9.00", "10.00"], ["9.00", "10.00"]),
+    ([Z(2 ** 70), Z(2 ** 70 + 1)], pyarrow.decimal128(38, 0), [str(2 ** 70), str(2 ** 70 + 1)], [str(2 ** 70), str(2 ** 70 + 1)]),
+])
+def test_labels_of_arrow_keep_their_type(folder, labels, kind, classes, texts):
+    column = pyarrow.array([labels[i] for i in IS_SECOND.astype(int)], getattr(kind, "value_type", kind))
+    column = column.dictionary_encode() if pyarrow.types.is_dictionary(kind) else column
+    feather.write_feather(pyarrow.table({"a": A, "y": column}), "t.arrow", compression="uncompressed")
+    found, predicted, names = labels_back("t.arrow")
+    assert found == classes and [*map(type, found)] == [*map(type, classes)]
+    assert predicted == {*texts} and names == [f"probability_{text}" for text in texts]
+    model = fastlr.train("t.arrow", "y", backend="numpy")
+    assert sorted(map(str, model.classes.tolist())) == sorted(map(str, classes))
+
+
+@pytest.mark.parametrize("kind", [pyarrow.date32(), pyarrow.timestamp("us"), pyarrow.duration("us"),
+                                  pyarrow.list_(pyarrow.field("element", pyarrow.int64()))])
+def test_what_is_no_label_is_refused(folder, capsys, kind):
+    labels = [[int(v)] if pyarrow.types.is_list(kind) else int(v) for v in IS_SECOND]
+    column = pyarrow.array(labels, pyarrow.int32() if kind == pyarrow.date32() else kind)
+    parquet.write_table(pyarrow.table({"a": A, "y": column.cast(kind)}), "t.parquet")
+    assert main(["train", "t.parquet", "--target", "y"]) == 1
+    way_out = "which can't be labels; write the target as numbers or as text"
+    assert one_line(capsys) == f"t.parquet: column 'y' holds {column.cast(kind).type}, {way_out}"
+    with pytest.raises(ValueError, match=way_out):
+        fastlr.train("t.parquet", "y")
+
+
+def test_categories_that_no_row_has_are_no_labels(folder):
+    labels = pd.Categorical(FRAME["y"], categories=["no", *map(str, range(200)), "yes"])
+    pd.DataFrame({"a": A, "y": labels}).to_parquet("t.parquet")
+    assert labels_back("t.parquet")[0] == ["no", "yes"]
+
+
+def test_event_is_the_second_label(folder, capsys):
+    assert main(["train", "data.csv", "--target", "y", *DROP, "-o", "yes.json"]) == 0
+    assert main(["train", "data.csv", "--target", "y", *DROP, "--event", "no", "-o", "no.json"]) == 0
+    yes, no = fastlr.load("yes.json"), fastlr.load("no.json")
+    assert no.classes.tolist() == ["yes", "no"] and "probability of 'no', against 'yes'" in " ".join(str(no.summary()).split())
+    np.testing.assert_allclose(no.w, -yes.w, rtol=1e-6)
+    assert (no.predict(FRAME[FEATURES]) == yes.predict(FRAME[FEATURES])).all()
+    capsys.readouterr()
+    assert main(["train", "data.csv", "--target", "y", *DROP, "--event", "maybe"]) == 1
+    assert one_line(capsys) == "data.csv: column 'y' holds no label 'maybe', which --event names; there are 'no', 'yes'"
+
+
+# ---- what other tools leave in files ---------------------------------------------------------------------------------
+
+SMALL = pd.DataFrame({"a": A, "b": FRAME["b b"].round(2), "y": FRAME["y"]})
+PLAIN = SMALL.to_csv(index=False)
+
+
+def written_by(text, name="t.csv"):
+    with open(name, "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return name
+
+
+@pytest.mark.parametrize("name, data, options, note", [
+    ("pandas.csv", SMALL.to_csv().encode(), [], "a column without a name"),
+    ("pandas.csv", SMALL.to_csv().encode(), ["--drop", ""], ""),
+    ("bom.csv", b"\xef\xbb\xbf" + SMALL.to_csv().encode(), ["--drop", ""], ""),
+    ("trailing.csv", PLAIN.replace("\n", ",\n").encode(), ["--drop", ""], ""),
+    ("both.csv", SMALL.to_csv().replace("\n", ",\n").encode(), ["--drop", ""], ""),
+    ("mac.csv", PLAIN.replace("\n", "\r").encode(), [], ""),
+    ("twice.csv", PLAIN.replace("\n", "\r\r\n").encode(), [], ""),
+    ("mac.CSV.GZ", gzip.compress(PLAIN.replace("\n", "\r").encode()), [], ""),
+    ("blank.csv", f"{PLAIN}\n\n".encode(), [], ""),
+    ("excel.csv", SMALL.to_csv(index=False, sep=";", decimal=",").encode(), ["--delimiter", ";", "--decimal", ","], ""),
+    ("R2.csv", SMALL.to_csv(sep=";", decimal=",", quoting=csv.QUOTE_NONNUMERIC).encode(),
+     ["--delimiter", ";", "--decimal", ",", "--drop", ""], ""),
+])
+def test_csv_of_other_tools_is_read_right(folder, capsys, name, data, options, note):
+    assert main(["train", written_by(data, name), "--target", "y", "-o", "model.json", *options]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith(f"fastlr: note: {note}") and err.count("\n") == 1 if note else err == ""
+    loaded = fastlr.load("model.json")
+    assert same(loaded, fastlr.train(SMALL[["a", "b"]], SMALL["y"])) and loaded.feature_names == ("a", "b")
+
+
+@pytest.mark.parametrize("name", ["t.PARQUET", "t.Feather"])
+def test_the_index_of_a_pandas_frame_is_no_feature(folder, capsys, name):
+    shuffled = SMALL.sample(frac=1.0, random_state=0).rename_axis("key")
+    table = pyarrow.Table.from_pandas(shuffled)
+    (parquet.write_table if name == "t.PARQUET" else feather.write_feather)(table, name)
+    assert main(["train", name, "--target", "y", "-o", "model.json"]) == 0
+    assert "'key', the index of a pandas frame, is left out" in capsys.readouterr().err
+    for model in (fastlr.load("model.json"), fastlr.train(name, "y"), fastlr.train(fastlr.stream(name), "y")):
+        assert model.feature_names == ("a", "b")
+    assert main(["train", name, "--target", "y", "--features", "a,key", "-o", "model.json"]) == 0
+    assert fastlr.load("model.json").feature_names == ("a", "key")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_row_may_be_longer_than_what_is_read_at_once(folder, monkeypatch, end):
+    monkeypatch.setattr(_tables, "_BLOCK_BYTES", 500)
+    notes = ["p", "x" * 5000, "one\ntwo" * 2000, 'say "hi",' * 900, 'end,"\n' * 800, ""]
+    lines = ['"{}",{},{}'.format(notes[i % 6].replace('"', '""'), a, y)
+             for i, (a, y) in enumerate(zip(A, FRAME["y"], strict=True))]
+    written_by(end.join(["note,a,y", *lines, ""]))
+    assert main(["train", "t.csv", "--target", "y", "--drop", "note", "-o", "model.json"]) == 0
+    assert same(fastlr.load("model.json"), fastlr.train(A.to_frame(), FRAME["y"]))
+
+
+def test_a_name_may_have_many_lines(folder):
+    name = "line\n" * 300_000
+    written_by(f'"{name}",y\n' + "".join(f"{a},{y}\n" for a, y in zip(A, FRAME["y"], strict=True)))
+    assert main(["train", "t.csv", "--target", "y", "-o", "model.json"]) == 0
+    assert fastlr.load("model.json").feature_names == (name,)
+
+
+@pytest.mark.parametrize("text, options, expected", [
+    ("a;y\n0,5;0\n1,5;1\n", ["--delimiter", ";"], "column 'a', row 1: '0,5' is not a number; pass --decimal ',' if that is the"),
+    ("a;y\n0.5;0\n", ["--delimiter", ";", "--decimal", ","], "column 'a', row 1: '0.5' is not a number; pass --decimal '.' if"),
+    ('a,y\n"1,234,567",0\n', [], "column 'a', row 1: '1,234,567' is not a number; take out ',', which separates thousands"),
+    ('a,y\n"1,234",0\n', [], "column 'a', row 1: '1,234' is not a number; pass --decimal ',' if that is the decimal point; take"),
+    ("a;y\n1.234,5;0\n", ["--delimiter", ";", "--decimal", ","], "column 'a', row 1: '1.234,5' is not a number; take out '.'"),
+    ("a,y\nTrue,0\n", [], "column 'a', row 1: 'True' is not a number; write 1 for true and 0 for false"),
+    ("a;y\n1;0\n", [], "target column is missing: 'y'; there are 'a;y'; pass --delimiter ';' if that is between the columns"),
+    ("a\ty\n1\t0\n", [], "target column is missing: 'y'; there are 'a\\ty'; pass --delimiter tab if that is between the columns"),
+    ("sep=;\na;y\n1;0\n", [], "the first line is a word to Excel; take it out, and pass --delimiter ';'"),
+    ("a,Y \n1,0\n", [], "target column is missing: 'y'; did you mean 'Y '? there are 'a', 'Y '"),
+    ("a,y\n1,1,0\n", [], "CSV parse error: Row #1: Expected 2 columns, got 3: 1,1,0; the first line must name every column"),
+    ('a,y\n"NA",0\n', [], "column 'a', row 1: the value is missing"),
+    ('a,y\n"",0\n', [], "column 'a', row 1: the value is missing"),
+    ('a,y\n1,0\n1,""\n', [], "column 'y', row 2: the label is missing; drop such rows, or say with --na which texts stand for"),
+    ("a,y\n1,0\n-,1\n", ["--na", "?", "--na", "-"], "column 'a', row 2: the value is missing"),
+    ("a,y\n1,0\n1,?\n", ["--na", "?", "--na", "-"], "column 'y', row 2: the label is missing"),
+    ("a,y\n1,0\n1e200,1\n", [], "column 'a', row 2: 1e+200 is too large; divide the column by a constant"),
+    ("a,w,y\n1,0,0\n1,0,1\n", ["--weight", "w"], "column 'w': sample_weight is zero in every row"),
+    ("a,w,y\n1,1,n\n1,0,y\n", ["--weight", "w"], "column 'w': every row of class 'y' has weight 0"),
+    ('"a,y\n1,0\n', [], "the first line can't be split into names of columns: is a quotation mark not closed?"),
+    (b"PK\x03\x04" + bytes(99), [], "this is no CSV file: it is an Excel file, or another archive; save the sheet as CSV"),
+    (b"PAR1" + bytes(99), [], "this is no CSV file: it is Parquet; its name must end in .parquet"),
+    (gzip.compress(b"a,y\n1,1\n"), [], "this is no CSV file: it is compressed; its name must end in .gz"),
+    (PLAIN.encode("utf-16"), [], "the first line is not text in UTF-8: is this a CSV file? A file in another encoding can be "
+     "converted, as by iconv -f UTF-16 -t UTF-8"),
+    ("a,y\n1,é\n".encode("latin-1"), [], "column 'y', row 1: not text in UTF-8; a file in another encoding can be converted, as"),
+])
+def test_csv_of_other_tools_is_refused_with_the_way_out(folder, capsys, text, options, expected):
+    written_by(text)
+    assert main(["train", "t.csv", "--target", "y", *options]) == 1
+    assert one_line(capsys).startswith(f"t.csv: {expected}")
+
+
+def test_na_says_what_is_missing(folder):
+    labels = np.where(IS_SECOND, "ZA", "NA")
+    pd.DataFrame({"a": A, "y": labels}).to_csv("t.csv", index=False)
+    assert main(["train", "t.csv", "--target", "y"]) == 1
+    assert labels_back("t.csv", "--na", "")[0] == ["NA", "ZA"]
+
+
+def test_options_of_csv_are_refused_for_other_files(folder, capsys):
+    SMALL.to_parquet("t.parquet")
+    assert main(["train", "t.parquet", "--target", "y", "--decimal", ","]) == 1
+    assert one_line(capsys) == "t.parquet: --delimiter, --decimal and --na tell how CSV is written, and this is none"
+
+
+def test_what_is_read_is_not_replaced(model, capsys):
+    for arguments in (["train", "data.csv", "--target", "y", "-o", "data.csv"],
+                      ["predict", "model.json", "data.csv", "-o", "data.csv"],
+                      ["predict", "model.json", "data.csv", "-o", "./model.json"]):
+        assert main(arguments) == 1
+        assert one_line(capsys).endswith(": the output would replace what is read; name another file")
+
+
+def test_closed_standard_streams(model, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["predict", "model.json", "-"]) == 1
+    assert one_line(capsys) == "standard input: it is closed"
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        assert main(["summary", "model.json"]) == 1
+    assert one_line(capsys) == "standard output is closed"
+
+
+def test_no_error_is_a_traceback(model, capsys, monkeypatch):
+    monkeypatch.setattr(fastlr, "load", lambda path: {}["a key"])
+    assert main(["summary", "model.json"]) == 1
+    assert one_line(capsys) == "'a key'"
+
+
 # ---- predict --------------------------------------------------------------------------------------------------------
 
 def predicted(text):
@@ -288,8 +513,8 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     (GOOD.replace("3,4", "3,-inf"), [], "t.csv: column 'b', row 3: -inf is not finite"),
     (GOOD.replace("3,1", "3,"), [], "t.csv: column 'y', row 2: the label is missing"),
     (GOOD.replace("3,1", "3"), [], "t.csv: CSV parse error: Row #2: Expected 3 columns, got 2"),
-    (GOOD.replace("3,1", "3,2"), [], "y has 3 classes"),
-    (GOOD.replace(",1\n", ",0\n"), [], "y has one class only, 0"),
+    (GOOD.replace("3,1", "3,2"), [], "t.csv: column 'y' holds 3 labels ('0', '1', '2'), and the target has two"),
+    (GOOD.replace(",1\n", ",0\n"), [], "t.csv: column 'y' holds one label only, '0'; the target has two"),
     ("x,y\n" + "".join(f"{i},{i}\n" for i in range(101)), [], "t.csv: column 'y' has more than 100 different values"),
     (GOOD.replace("b", "a"), [], "t.csv: 2 columns are called 'a'; rename all but one"),
     ("y\n0\n1\n", [], "t.csv: no column is left to be a feature"),
@@ -300,7 +525,7 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     (GOOD, ["--drop", "z"], "t.csv: column is missing: 'z'; there are"),
     (GOOD, ["--features", "a,y"], "t.csv: the column 'y' is the target and can't be a feature too"),
     (GOOD, ["--weight", "y"], "t.csv: target and weight must be different columns"),
-    (GOOD.replace("5", "-5"), ["--weight", "b"], "sample_weight must be finite, at least 0"),
+    (GOOD.replace("5", "-5"), ["--weight", "b"], "t.csv: column 'b', row 1: a weight must be at least 0, not -5.0"),
     (GOOD, ["--delimiter", ";"], "t.csv: target column is missing: 'y'; there are 'a,b,y'"),
 ])
 def test_bad_tables(folder, capsys, text, options, expected):

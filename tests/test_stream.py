@@ -199,6 +199,11 @@ def test_dtypes_of_tables(tmp_path, dtypes, expected):
     np.testing.assert_array_equal(np.concatenate(copied(stream)), np.column_stack([*columns.values()]))
 
 
+def test_categories_of_numbers(tmp_path):
+    path = written(tmp_path, {"a": pa.array([3, 1, 3, 2]).dictionary_encode()})
+    np.testing.assert_array_equal(np.concatenate(copied(scanned(path, y=Y[:4])))[:, 0], [3, 1, 3, 2])
+
+
 def test_decimals(tmp_path):
     values = [decimal.Decimal(i) / 4 for i in range(9)]
     pa.parquet.write_table(pa.table({"a": values}), tmp_path / "X.parquet")
@@ -609,6 +614,10 @@ FLOATS = {"a": X[:, 0].astype("f4")}
      r"block 0 .*: .*2\.parquet: there is no column 'a' in this file"),
     (lambda folder: in_two_files(folder, FLOATS, {"a": X[:, 0]}), (Y,), ValueError,
      r"block 0 .*: column 'a', row 5000: there are float64 in this file, and float32"),
+    (lambda folder: in_two_files(folder, {"a": X[:, 0], "y": Y}, {"a": X[:, 0], "y": Y.astype(str)}), ("y",), ValueError,
+     r"block 0 .*: column 'y', row 5000: labels are text here, and numbers before; make them all of one kind"),
+    (lambda folder: written(folder, {"a": X[:, 0], "b": Y.astype("M8[D]")}), (Y,), ValueError,
+     r"column 'b' holds date32\[day\], which are no numbers; turn dates and times into numbers first"),
     (lambda folder: saved(folder, put(np.nan)), (Y,), ValueError,
      r"X\.npy, block 6 \(rows 3072 to 3583\): X has 1 value.*the first is nan at row 3500, column 1"),
     (lambda folder: saved(folder, put(np.inf)), (Y,), ValueError, r"inf at row 3500, column 1\."),
