@@ -111,10 +111,10 @@ class _AfterEarlier(Standardised):
         """On the mean scale of all rows so far, for which the quadratic stands."""
         return float(np.abs(grad).max()) / self._total
 
-    def iterates(self, theta: np.ndarray | None, tol: float) -> Iterator[Iterate]:
-        """On the way to the optimum from theta, or from where the batches before have led."""
-        u = self._before if theta is None else self.u_of(theta)
-        return iterates(self, u, Metric(self, is_due=self.is_full), tol, self.steps_a_hessian() if self.is_full else math.inf)
+    def iterates(self, tol: float) -> Iterator[Iterate]:
+        """On the way to the optimum from where the batches before have led."""
+        return iterates(self, self._before, Metric(self, is_due=self.is_full), tol,
+                        self.steps_a_hessian() if self.is_full else math.inf)
 
 
 class Learned(NamedTuple):
@@ -127,7 +127,7 @@ class Learned(NamedTuple):
 
 @np.errstate(all="ignore")                  # what is not finite is found at the end
 def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
-          n_threads: int | None, start: np.ndarray | None = None) -> Learned:
+          n_threads: int | None) -> Learned:
     """Learn from one more batch.
 
     Parameters
@@ -144,8 +144,6 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
         The most updates.
     backend, n_threads
         As for `train`.
-    start : (n + 1,), optional
-        Where to start, if not where the batches before have led: it saves time and changes rounding.
 
     Raises
     ------
@@ -165,7 +163,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
         memory = memory.with_moments(rows)
         problem = _AfterEarlier(objective, memory)
         recorder = Recorder(began)
-        for point in problem.iterates(start, tol):
+        for point in problem.iterates(tol):
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import sys
-import warnings
 from numbers import Real
 from typing import Any, Self
 
@@ -17,6 +16,7 @@ import fastlr
 from fastlr import _check, _check_options, _data
 from fastlr._sequential import Memory, learn
 from fastlr._train import fit
+from fastlr._warnings import warn
 from fastlr.backends._processors import processors
 
 _SMALLEST_C = 1e-300            # 1/C is finite
@@ -77,7 +77,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Updates on all rows.
     model_ : fastlr.Model
         All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...  After `partial_fit`
-        its parameters are those of all batches, all else is about the last one, and it has no summary.
+        its parameters are those of all batches, and all else is about the last one.  An estimator doesn't keep X and y, so that
+        `model_.summary()` is refused; the Model of `fastlr.train` has one.
     n_samples_seen_ : int
         Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
     n_features_in_ : int
@@ -162,7 +163,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_samples_seen_ = X.shape[0]
         self._take(model)
         if warning is not None:
-            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+            warn(_as_scikit_learns(warning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -191,7 +192,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ------
         ValueError, TypeError
             Parameters or data that can't be trained on; a label that is none of the classes; other columns than before;
-            class_weight="balanced", which would have to know all rows.
+            class_weight="balanced", which would have to know all rows; an estimator that `fit` has trained.
 
         Warns
         -----
@@ -200,8 +201,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        - After `fit` it goes on from there, with the rows of `fit` as the first batch, for as long as `model_` refers to them: a
-          pickle doesn't.  `fit` always starts anew.
+        - `fit` keeps none of its rows, so that no batch can follow it: call `partial_fit` for all rows, the first ones too.
+          `fit` always starts anew.
         - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic
           has it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
         - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
@@ -237,13 +238,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         batch = self._batch(X, y, labels, sample_weight)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
-            memory = self._memory_of_fit(options)
+            raise ValueError("this estimator was trained by fit, which keeps none of its rows, and partial_fit can't go on from "
+                             "there; call partial_fit in the place of fit, or start anew with sklearn.base.clone(estimator)")
         memory, model, warning = learn(memory, batch, **options)
         self._memory_ = memory
         self.n_samples_seen_ = memory.rows
         self._take(model)
         if warning is not None:
-            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+            warn(_as_scikit_learns(warning))
         return self
 
     def _batch(self, X: Any, y: np.ndarray, labels: np.ndarray, sample_weight: Any) -> _check.Data:
@@ -255,19 +257,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             weights = _check.times_class_weight(weights, of_class, codes)
         return _data.data_as_given(X, codes, weights if weights.size else None, None)._replace(classes=labels)
 
-    def _memory_of_fit(self, options: dict[str, Any]) -> Memory:
-        """What `fit` would have left, had it been the first batch."""
-        training = self.model_._training
-        if training is None:
-            raise ValueError("this estimator was pickled after fit, without the rows that partial_fit would have to go on from; "
-                             "call partial_fit in the place of fit, or before pickling")
-        as_in_fit = {name: training.objective_options[name] for name in ("l2", "fit_intercept")}
-        return learn(None, training.data, start=np.append(self.model_.w, self.model_.b), **options | as_in_fit)[0]
-
     def _take(self, model: fastlr.Model) -> None:
-        """The attributes that a model says."""
+        """The attributes that a model says; it is kept without its training data."""
         names = getattr(self, "feature_names_in_", None)
-        self.model_ = model if names is None else dataclasses.replace(model, feature_names=tuple(names))
+        self.model_ = dataclasses.replace(model, feature_names=None if names is None else tuple(names), _training=None)
         self.classes_ = model.classes.copy()
         self.coef_ = model.w[np.newaxis].copy()
         self.intercept_ = np.array([model.b])

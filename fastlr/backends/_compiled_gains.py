@@ -47,8 +47,9 @@ def _gains(X: Any, y: Any, sample_weight: Any, directions: Any, first: int, last
         for i in range(start, stop, rows):
             j = min(i + rows, stop)
             for k in range(len(directions)):
-                z = space[:j - i]
-                forward(X, i, directions[k], z)
+                z, along = space[:j - i], directions[k]
+                z[:] = along[along.size - 1]
+                forward(X, i, along, z)
                 _add_gains(z, y[i:j], sample_weight[i:j], partial[chunk, k])
     for chunk in range(chunks):
         for k in range(len(directions)):
