@@ -14,7 +14,6 @@ from fastlr import _check, backends
 from fastlr._history import History
 from fastlr._statistics import Statistics, Training, names_of, statistics
 from fastlr._summary import Summary, summary
-from fastlr.backends import numpy_vectorized
 
 
 def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
@@ -161,10 +160,12 @@ class Model:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         offset = _check.vector_of_offsets(offset, A.shape[0])
         theta = np.append(self.w, self.b)
-        predicted, is_finite = backends.predictor(A).predict(A, offset, theta, as_probabilities)
+        predictor = backends.predictor(A)
+        predicted, is_finite = predictor.predict(A, offset, theta, as_probabilities)
         if not is_finite:
             _check.refuse_not_finite(A, names, largest=math.inf)
-            _refuse_infinite_margins(numpy_vectorized.margins(A, offset, theta), self.w)
+            z = predictor.predict(A, offset, theta, as_probabilities=False)[0] if as_probabilities else predicted
+            _refuse_infinite_margins(z, self.w)
         return predicted
 
     @_part_by_part

@@ -68,7 +68,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     fit_intercept : bool
         False keeps b at its initial value, 0 or that of `init`.
     sample_weight : array_like, (m,), optional
-        How often each row counts; at least 0.
+        How often each row counts; at least 0.  Weights of any total train; those that can't be counts of examples, since they add
+        up to less than the rows that have one, have no likelihood (see `Model.summary`).
     class_weight : dict from label to float, or "balanced", optional
         Multiplies `sample_weight`; "balanced" gives both classes the same total.
     offset : array_like, (m,), optional
@@ -88,6 +89,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     Returns
     -------
     Model
+        It keeps X, y, sample_weight and offset alive, which `Model.summary` reads.  A pickle of it and a file don't.
 
     Raises
     ------
