@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fastlr
 from fastlr import _check, _check_options, _data
-from fastlr._sequential import Memory, learn
+from fastlr._sequential import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 from fastlr._train import fit
 from fastlr._warnings import warn
 from fastlr.backends._processors import processors
@@ -159,7 +159,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype="numeric", ensure_all_finite=False)
         _refuse_other_than_binary("y", y)
         model, warning = fit(X, y, sample_weight=sample_weight, **options)
-        self._memory_: Memory | None = None     # of batches, see partial_fit
+        assert model._training is not None
+        self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
         self.n_samples_seen_ = X.shape[0]
         self._take(model)
         if warning is not None:
@@ -192,7 +193,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ------
         ValueError, TypeError
             Parameters or data that can't be trained on; a label that is none of the classes; other columns than before;
-            class_weight="balanced", which would have to know all rows; an estimator that `fit` has trained.
+            class_weight="balanced", which would have to know all rows; an estimator that `fit` has trained on more
+            than 64 features.
 
         Warns
         -----
@@ -201,8 +203,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        - `fit` keeps none of its rows, so that no batch can follow it: call `partial_fit` for all rows, the first ones too.
-          `fit` always starts anew.
+        - After `fit` it goes on from there.  `fit` keeps none of its rows, but the quadratic that they would have left as the
+          first batch, with the Hessian of 2048 of them; that is for up to 64 features.  With more, call `partial_fit` for the
+          first rows too.  `fit` always starts anew.
         - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic
           has it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
         - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
@@ -238,8 +241,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         batch = self._batch(X, y, labels, sample_weight)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
-            raise ValueError("this estimator was trained by fit, which keeps none of its rows, and partial_fit can't go on from "
-                             "there; call partial_fit in the place of fit, or start anew with sklearn.base.clone(estimator)")
+            raise ValueError(f"partial_fit goes on from a fit of at most {MOST_FEATURES_OF_FIT} features, not of {X.shape[1]}: "
+                             "the Hessian that it needs is not kept then; call partial_fit in the place of fit, for the first "
+                             "rows too")
         memory, model, warning = learn(memory, batch, **options)
         self._memory_ = memory
         self.n_samples_seen_ = memory.rows
