@@ -235,12 +235,15 @@ def _way_out(value: Any) -> str:
     return _frames.DATES_HINT if isinstance(value, _DATES) else ""
 
 
-def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_row: int = 0) -> None:
-    """Raise ValueError, with the place, where X holds what `train` can't square; its first row is called `first_row`."""
+def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_row: int = 0, largest: float = LARGEST) -> None:
+    """Raise ValueError, with the place, where X holds NaN or what is beyond `largest`; its first row is called `first_row`.
+
+    LARGEST is what `train` can square.
+    """
     values = X.values if isinstance(X, Csr) else X.ravel(order="K")
     if X.dtype.kind != "f" or _sum_of_squares(values) <= LARGEST ** 2:         # where they all would show
         return
-    largest = X.dtype.type(min(LARGEST, float(np.finfo(X.dtype).max)))         # float32 can't hold LARGEST
+    largest = X.dtype.type(min(largest, float(np.finfo(X.dtype).max)))         # float32 can't hold LARGEST
     if isinstance(X, Csr):
         stored = np.flatnonzero(~(np.abs(X.values) <= largest))
         bad = [(stored.size, _sparse.place(X, int(stored[0])), float(X.values[stored[0]]))] if stored.size else []

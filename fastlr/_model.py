@@ -1,9 +1,11 @@
 """The trained model, and what people do with one."""
 
+import copy
 import functools
+import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -97,7 +99,14 @@ class Model:
             array.flags.writeable = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_training": None}
+        return self.__dict__ | {"_training": None}          # for pickle: copies keep the training data, as below
+
+    def __copy__(self) -> "Model":
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
+        own = {field.name: copy.deepcopy(getattr(self, field.name), memo) for field in fields(self) if field.name != "_training"}
+        return replace(self, **own)                         # the training data are shared: nobody writes to them
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -127,7 +136,8 @@ class Model:
         Raises
         ------
         ValueError
-            Another number of features, other columns, values that are not finite, a missing offset.
+            Another number of features, other columns, values that are not finite, a margin that float64 can't hold, a missing
+            offset.
         """
         return self._predicted(X, offset, as_probabilities=False)
 
@@ -153,9 +163,13 @@ class Model:
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         offset = _check.vector_of_offsets(offset, A.shape[0])
-        predicted, is_finite = backends.predictor(A).predict(A, offset, np.append(self.w, self.b), as_probabilities)
+        theta = np.append(self.w, self.b)
+        predictor = backends.predictor(A)
+        predicted, is_finite = predictor.predict(A, offset, theta, as_probabilities)
         if not is_finite:
-            _check.refuse_not_finite(A, names)
+            _check.refuse_not_finite(A, names, largest=math.inf)
+            z = predictor.predict(A, offset, theta, as_probabilities=False)[0] if as_probabilities else predicted
+            _refuse_infinite_margins(z, self.w)
         return predicted
 
     @_part_by_part
@@ -217,7 +231,8 @@ class Model:
         """Estimates with standard errors, tests and intervals; likelihood, deviance, AIC, BIC; how it was trained.
 
         The first call reads X three times (moments, gradient, Hessian), and what it finds is kept, also by `save` and pickle.
-        A model refers to its training data for that until it is pickled or saved.
+        The Model that `fastlr.train` returns, and every copy of it, keeps the training data alive for that.  A pickle, a file,
+        and the `model_` of an estimator don't.
 
         Returns
         -------
@@ -227,15 +242,21 @@ class Model:
         Raises
         ------
         ValueError
-            The model comes from a file or a pickle made before any summary; X, y, weights or offset have been changed; or there
-            are more than 10000 features, whose covariance would be out of proportion.
+            The model doesn't have its training data: it comes from a file or a pickle made before any summary, or from an
+            estimator.  X, y, weights or offset have been changed.  There are more than 10000 features, whose covariance would be
+            out of proportion.
 
         Notes
         -----
-        Standard errors are those of maximum likelihood: the roots of the diagonal of the inverse observed information.
-        `sample_weight` counts examples.  With `l2` they are those of the posterior under the normal prior that it stands for,
-        and there is no test.  There are none, and a note says why, with `class_weight`, for separated classes, for collinear
-        columns, and far from the optimum (after few steps of gradient descent).
+        Standard errors are those of maximum likelihood: the roots of the diagonal of the inverse observed information.  With `l2`
+        they are those of the posterior under the normal prior that it stands for, and there is no test.  There are none, and a
+        note says why, for separated classes, for collinear columns, and far from the optimum (after few steps of gradient
+        descent).
+
+        `sample_weight` counts examples: a row of weight 3 is three examples.  Weights can't be counts where they add up to less
+        than the number of rows that have one, as normalised weights do.  Then, and with `class_weight`, the weighted likelihood
+        is not that of any data: there are no standard errors, no likelihoods, and nothing that is made of them (deviance, AIC,
+        BIC, pseudo R2).
 
         Examples
         --------
@@ -249,8 +270,9 @@ class Model:
         found, names = self._statistics, names_of(self.feature_names, self.w.size)
         if found is None:
             if self._training is None:
-                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), or from "
-                                 "partial_fit, without the training data; call summary() before saving")
+                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), from an "
+                                 "estimator's fit, or from partial_fit, without the training data; train with "
+                                 "fastlr.train(X, y), and call summary() before saving")
             found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
             self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
@@ -328,6 +350,16 @@ class Model:
         if self.feature_names is not None:
             estimator.feature_names_in_ = np.array(self.feature_names, object)
         return estimator
+
+
+def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
+    """Raise ValueError, with the row, where finite X and w have a margin that float64 can't hold."""
+    bad = ~np.isfinite(z)
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"X and w together are too large for float64: {np.count_nonzero(bad)} margin(s) X w + b overflow, and "
+                         f"the first is {float(z[i])!r} at row {i}; w is up to {float(np.abs(w).max()):.3g} in magnitude.  "
+                         "Scale the features, and train on them so")
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,8 @@ import math
 import time
 from typing import Any
 
+import numpy as np
+
 from fastlr._distribution import how_to_install
 
 _INTERVAL = 0.1                 # seconds between two pictures, and before the first: short trainings need none
@@ -39,6 +41,7 @@ class Progress:
         self._due = time.perf_counter() + _INTERVAL
         self._first = math.nan
         self._last = (0, math.nan, math.nan)
+        self._users_errors = np.geterr()        # training ignores NumPy's errors, and whoever shows a bar need not
 
     def show(self, n_iter: int, cost: float, grad_norm: float) -> None:
         """Draw the bar anew, if it is time: J and the gradient's norm (NaN if tol is 0) after so many updates."""
@@ -56,14 +59,15 @@ class Progress:
             self._bar.close()
 
     def _draw(self) -> None:
-        if self._bar is None:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=1.0, desc="training", bar_format=_FORMAT)
         n_iter, cost, grad_norm = self._last
-        self._bar.n = self._share(n_iter, grad_norm)
         gradient = "" if math.isnan(grad_norm) else f", gradient {grad_norm:.1e}"
-        self._bar.set_postfix_str(f"{n_iter} updates, J = {cost:.6g}{gradient}")
+        with np.errstate(**self._users_errors):
+            if self._bar is None:
+                from tqdm.auto import tqdm
+
+                self._bar = tqdm(total=1.0, desc="training", bar_format=_FORMAT)
+            self._bar.n = self._share(n_iter, grad_norm)
+            self._bar.set_postfix_str(f"{n_iter} updates, J = {cost:.6g}{gradient}")
 
     def _share(self, n_iter: int, grad_norm: float) -> float:
         """Of the way, between 0 and 1."""

@@ -27,14 +27,17 @@ from fastlr._history import Recorder
 from fastlr._model import Model
 from fastlr._objective import Objective
 from fastlr._one_thread import dot
-from fastlr._rows import Rows
+from fastlr._rows import Rows, ordinals_of
 from fastlr._standardised import Standardised
+from fastlr._statistics import Training
 from fastlr._warnings import ConvergenceWarning
 from fastlr.backends import _startup
 from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
 MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
+MOST_FEATURES_OF_FIT = 64       # of which `fit` leaves a memory: 34 kB, a fraction of a millisecond
+_ROWS_OF_FIT = 2048             # that the Hessian of that memory is made from
 _STEPS = 10                     # on a batch, roughly, for the choice of a backend
 
 
@@ -85,7 +88,7 @@ class _AfterEarlier(Standardised):
         super().__init__(objective, memory.center, spread)
         self._total = memory.total
         self._before = memory.theta / self._scales
-        penalty = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
+        self.penalty = penalty = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
         self.is_full = memory.curvature.ndim == 2
         if self.is_full:
             self._earlier = self._scales[:, np.newaxis] * memory.curvature * self._scales + np.diag(penalty)
@@ -111,10 +114,35 @@ class _AfterEarlier(Standardised):
         """On the mean scale of all rows so far, for which the quadratic stands."""
         return float(np.abs(grad).max()) / self._total
 
-    def iterates(self, theta: np.ndarray | None, tol: float) -> Iterator[Iterate]:
-        """On the way to the optimum from theta, or from where the batches before have led."""
-        u = self._before if theta is None else self.u_of(theta)
-        return iterates(self, u, Metric(self, is_due=self.is_full), tol, self.steps_a_hessian() if self.is_full else math.inf)
+    def iterates(self, tol: float) -> Iterator[Iterate]:
+        """On the way to the optimum from where the batches before have led."""
+        return iterates(self, self._before, Metric(self, is_due=self.is_full), tol,
+                        self.steps_a_hessian() if self.is_full else math.inf)
+
+
+@np.errstate(all="ignore")
+def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
+    """What the rows of a training would have left as the first batch; None where there are too many features to keep it.
+
+    Many rows have their Hessian estimated from some, spread evenly over them.  The penalty of a first batch, where it is stronger
+    than that of the training, moves theta (n + 1,), where the training has led, by one Newton step.
+    """
+    if training.data.X.shape[1] > MOST_FEATURES_OF_FIT:
+        return None
+    kernel = backends.load("numpy")
+    l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]
+    whole = Rows(kernel, training.data, 1)
+    some = whole.take(ordinals_of(min(_ROWS_OF_FIT, whole.count.rows), whole.count.rows))
+    weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
+    some = some._replace(sample_weight=weight * (whole.count.total / weight.sum()))
+    objective = Objective(kernel, some, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=1)
+    memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept).with_moments(Rows(kernel, some, 1))
+    problem = _AfterEarlier(objective, memory)
+    u = problem.u_of(theta)
+    pull = (problem.penalty - np.append(l2 / memory.spread() ** 2, 0.0)) * u
+    u = u - np.linalg.solve(problem.hessian(u), pull)
+    return memory._replace(rows=whole.shape[0], theta=problem.remembered(u),
+                           curvature=objective.hessian(problem.theta_of(u), memory.center))
 
 
 class Learned(NamedTuple):
@@ -127,7 +155,7 @@ class Learned(NamedTuple):
 
 @np.errstate(all="ignore")                  # what is not finite is found at the end
 def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
-          n_threads: int | None, start: np.ndarray | None = None) -> Learned:
+          n_threads: int | None) -> Learned:
     """Learn from one more batch.
 
     Parameters
@@ -144,8 +172,6 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
         The most updates.
     backend, n_threads
         As for `train`.
-    start : (n + 1,), optional
-        Where to start, if not where the batches before have led: it saves time and changes rounding.
 
     Raises
     ------
@@ -165,7 +191,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
         memory = memory.with_moments(rows)
         problem = _AfterEarlier(objective, memory)
         recorder = Recorder(began)
-        for point in problem.iterates(start, tol):
+        for point in problem.iterates(tol):
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break

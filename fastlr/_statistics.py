@@ -21,10 +21,12 @@ _SINGULAR = 1e-11               # an eigenvalue of the Hessian scaled to a diago
 _TOUCHES = 1e-5                 # of a unit vector: a parameter that such a direction changes
 _CHANGED = 1e-6                 # of J, relative: no rounding is so large
 _MOST_NAMES = 8                 # in a note
+_ROUNDING = 1e-9                # of a sum of weights, relative
+_NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
 
 
 class Training(NamedTuple):
-    """What a Model remembers of its training until it is pickled or saved."""
+    """What a Model of `train` and its copies remember of the training, and pickles and files don't."""
 
     data: Data
     backend: str
@@ -42,11 +44,12 @@ class Statistics(NamedTuple):
     covariance : (n + 1, n + 1) float64
         Of w and b, b last; NaN where the data determine nothing or it would mean nothing.
     examples : float
-        The sum of the weights.
+        The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
         How many the data determine.
     log_likelihood, null_log_likelihood : float
-        Natural logarithms of the probability of all labels, by the model and by the best model with w = 0.
+        Natural logarithms of the probability of all labels, by the model and by the best model with w = 0.  NaN where the weights
+        don't count examples.
     l2 : float
         The penalty that was trained with.
     fit_intercept : bool
@@ -93,12 +96,35 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         if not abs(now - cost) <= _CHANGED * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
-        examples = objective.examples
-        penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
-        log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
+        why_not = _why_weights_count_nothing(training, objective)
+        examples = objective.examples if why_not is None else float(objective.rows_that_count)
         covariance, parameters, notes = _covariance(training, names, objective, problem, u, grad, examples)
-        return Statistics(covariance, examples, parameters, log_likelihood, _null_log_likelihood(objective, theta[-1]),
-                          options["l2"], options["fit_intercept"], tuple(notes))
+        if why_not is None:
+            penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
+            log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
+            null_log_likelihood = _null_log_likelihood(objective, theta[-1])
+            is_weighted = training.data.sample_weight.size > 0 or examples != objective.rows_that_count
+            if is_weighted and not np.isnan(covariance).all():
+                notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
+        else:
+            covariance[:] = log_likelihood = null_log_likelihood = math.nan
+            notes.append(why_not)
+        return Statistics(covariance, examples, parameters, log_likelihood, null_log_likelihood, options["l2"],
+                          options["fit_intercept"], tuple(notes))
+
+
+def _why_weights_count_nothing(training: Training, objective: Objective) -> str | None:
+    """Why the weighted likelihood is not that of any data; None where each weight says how often its row counts as an example.
+
+    A row that counts is one example at least, so that counts add up to no less than the number of these rows.
+    """
+    if training.has_class_weight:
+        return f"With class_weight the likelihood is not that of the data: {_NONE_OF}."
+    total, rows = objective.examples, objective.rows_that_count
+    if total < (1.0 - _ROUNDING) * rows:
+        return (f"sample_weight adds up to {total:.6g} over {rows} rows, so it doesn't count examples: {_NONE_OF}.  If each row "
+                f"is one example on average, multiply it by {rows / total:.6g}.")
+    return None
 
 
 def _covariance(training: Training, names: tuple[str, ...], objective: Objective, problem: Standardised, u: np.ndarray,
@@ -130,11 +156,6 @@ def _covariance(training: Training, names: tuple[str, ...], objective: Objective
         others = undetermined.size - _MOST_NAMES
         listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
         notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
-    if training.has_class_weight:
-        covariance[:] = np.nan
-        notes.append("With class_weight the likelihood is not that of the data: no standard errors.")
-    elif training.data.sample_weight.size:
-        notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
     if l2 > 0.0:
         notes.append(f"l2 = {l2:g} shrinks the estimates: std. error and interval are those of the posterior under the normal "
                      "prior that it stands for; z and p would test nothing.")

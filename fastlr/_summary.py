@@ -34,13 +34,14 @@ class Summary:
     covariance : (k, k) float64
         Of the estimates.
     examples : float
-        The sum of the weights.
+        The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
         How many of them the data determine.
     is_penalised, fit_intercept : bool
         Whether the model was trained with l2 > 0, and with an intercept.
     log_likelihood, null_log_likelihood : float
-        Natural logarithms, by this model and by the best with w = 0.
+        Natural logarithms, by this model and by the best with w = 0.  They and all that is made of them are NaN where the
+        weights don't count examples; `notes` say why.
     deviance, null_deviance : float
         -2 times those.
     aic, bic : float
@@ -129,10 +130,11 @@ class Summary:
         return self.estimate, self.standard_error, self.z, self.p_value, self.lower, self.upper, self.odds_ratio
 
     def _facts(self) -> list[tuple[str, str]]:
-        null_freedom = self.examples - self.fit_intercept
+        if math.isnan(self.log_likelihood):
+            return []
         return [("log-likelihood", f"{self.log_likelihood:.4f}"),
-                ("null deviance", f"{self.null_deviance:.2f} on {null_freedom:.12g} degrees of freedom"),
-                ("residual deviance", f"{self.deviance:.2f} on {self.examples - self.parameters:.12g} degrees of freedom"),
+                ("null deviance", f"{self.null_deviance:.2f}{_on(self.examples - self.fit_intercept)}"),
+                ("residual deviance", f"{self.deviance:.2f}{_on(self.examples - self.parameters)}"),
                 *([] if self.is_penalised else [("AIC, BIC", f"{self.aic:.2f}, {self.bic:.2f}")]),
                 ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
 
@@ -186,6 +188,11 @@ def summary(w: np.ndarray, b: float, names: tuple[str, ...], head: dict[str, str
                    parameters=statistics.parameters, is_penalised=statistics.l2 > 0.0, fit_intercept=statistics.fit_intercept,
                    log_likelihood=statistics.log_likelihood, null_log_likelihood=statistics.null_log_likelihood, head=head,
                    notes=statistics.notes)
+
+
+def _on(freedom: float) -> str:
+    """Degrees of freedom; nothing where there are more parameters than examples, as a penalty allows."""
+    return f" on {freedom:.12g} degrees of freedom" if freedom >= 0.0 else ""
 
 
 def _or_none(value: float) -> float | None:

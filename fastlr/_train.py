@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from fastlr._objective import Objective
 from fastlr._parts import InParts
 from fastlr._progress import Progress
 from fastlr._statistics import Training
-from fastlr._warnings import SeparationWarning
+from fastlr._warnings import SeparationWarning, warn
 from fastlr.backends import _startup
 
 
@@ -69,7 +68,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     fit_intercept : bool
         False keeps b at its initial value, 0 or that of `init`.
     sample_weight : array_like, (m,), optional
-        How often each row counts; at least 0.
+        How often each row counts; at least 0.  Weights of any total train; those that can't be counts of examples, since they add
+        up to less than the rows that have one, have no likelihood (see `Model.summary`).
     class_weight : dict from label to float, or "balanced", optional
         Multiplies `sample_weight`; "balanced" gives both classes the same total.
     offset : array_like, (m,), optional
@@ -80,7 +80,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         At most so many threads.  By default as many as this process may keep busy (affinity, container quota) less those
         of its other trainings, and one in a child made by multiprocessing.  The result is the same to the last bit.
     callback : callable, optional
-        Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.
+        Called with a State (n_iter, cost, w, b, elapsed) after every update, under the NumPy error state that `train` was
+        called under; a true answer stops.
     progress : bool
         Whether to show a bar (tqdm's, in a terminal or a notebook; pip install tqdm) once training has taken a tenth
         of a second: how far the gradient's norm has come to `tol` in decades, or with `tol` = 0 the share of the updates.
@@ -88,6 +89,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     Returns
     -------
     Model
+        It keeps X, y, sample_weight and offset alive, which `Model.summary` reads.  A pickle of it and a file don't.
 
     Raises
     ------
@@ -140,11 +142,10 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
                          class_weight=class_weight, offset=offset, init=init, n_threads=n_threads, callback=callback,
                          progress=progress)
     if warning is not None:
-        warnings.warn(warning, stacklevel=2)
+        warn(warning)
     return model
 
 
-@np.errstate(all="ignore")                  # what is not finite, gate and solver find; what underflows, may
 def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
         max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
         fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None, init: Any = None,
@@ -156,13 +157,14 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
-    data = _data.data(X, y, sample_weight, class_weight, offset)
+    with np.errstate(all="ignore"):             # what is not finite, gate and solver find; what underflows, may
+        data = _data.data(X, y, sample_weight, class_weight, offset)
     theta = _check.start(init, data.X.shape[1])
 
     backend = _backend(backend, data, module.expected_steps(options))
     kernel = backends.load(backend)
     try:
-        with backends.threads(kernel, n_threads, data.X.size) as count:
+        with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.X.size) as count:
             objective = Objective(kernel, data, **objective_options, n_threads=count)
             objective.refuse_not_finite(moments_are_needed=options.tol > 0.0)
             result = module.solve(objective, theta, options)
@@ -238,8 +240,10 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
     learning_rate = _check_options.optional(_check_options.number, "learning_rate", learning_rate, above=0.0)
     if learning_rate is not None and not (isinstance(solver, str) and solver in ("auto", "gd")):
         raise ValueError(f"a learning_rate belongs to solver='gd', not to solver={solver!r}; leave one of them out")
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable, not {callback!r}")
+    if callback is not None:
+        if not callable(callback):
+            raise TypeError(f"callback must be callable, not {callback!r}")
+        callback = np.errstate(**np.geterr())(callback)         # the caller's own, whatever holds where it is called
     default_tol = 1e-8 if learning_rate is None else 0.0
     options = solvers.Options(learning_rate, _check_options.optional(_check_options.integer, "max_iter", max_iter, at_least=0),
                               default_tol if tol is None else _check_options.number("tol", tol, at_least=0.0), callback, start)

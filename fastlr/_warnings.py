@@ -1,4 +1,10 @@
-"""The warnings that fastlr issues about a result."""
+"""The warnings that fastlr issues about a result, and whose line they name."""
+
+import sys
+import warnings
+from types import FrameType
+
+_PASSED_THROUGH = ("fastlr", "numpy")           # NumPy's errstate decorates functions of this package
 
 
 class ConvergenceWarning(UserWarning):
@@ -7,3 +13,16 @@ class ConvergenceWarning(UserWarning):
 
 class SeparationWarning(ConvergenceWarning):
     """The classes can be told apart without error, so that no finite optimum exists."""
+
+
+def warn(warning: Warning) -> None:
+    """Issue a warning that names the caller's line: the innermost one on the stack that is outside this package."""
+    frame = sys._getframe(1)
+    while _is_passed_through(frame) and frame.f_back is not None:
+        frame = frame.f_back
+    warnings.warn_explicit(warning, type(warning), frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"),
+                           frame.f_globals.setdefault("__warningregistry__", {}))
+
+
+def _is_passed_through(frame: FrameType) -> bool:
+    return frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_THROUGH

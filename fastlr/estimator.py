@@ -5,7 +5,6 @@ import dataclasses
 import math
 import re
 import sys
-import warnings
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any, Self
@@ -18,9 +17,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 import fastlr
 from fastlr import _check, _check_options, _frames
-from fastlr._sequential import Memory, learn
+from fastlr._sequential import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 from fastlr._tables import Named
 from fastlr._train import fit
+from fastlr._warnings import warn
 from fastlr.backends._csr import Csr
 from fastlr.backends._processors import processors
 
@@ -82,7 +82,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Updates on all rows.
     model_ : fastlr.Model
         All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...  After `partial_fit`
-        its parameters are those of all batches, all else is about the last one, and it has no summary.
+        its parameters are those of all batches, and all else is about the last one.  An estimator doesn't keep X and y, so that
+        `model_.summary()` is refused; the Model of `fastlr.train` has one.
     n_samples_seen_ : int
         Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
     n_features_in_ : int
@@ -164,11 +165,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             model, warning = fit(_named(A, names), y, sample_weight=sample_weight, **options)
         _warn_of_a_column(y)
-        self._memory_: Memory | None = None     # of batches, see partial_fit
+        assert model._training is not None
+        self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
         if warning is not None:
-            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+            warn(_as_scikit_learns(warning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -197,7 +199,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ------
         ValueError, TypeError
             Parameters or data that can't be trained on; a label that is none of the classes; other columns than before;
-            class_weight="balanced", which would have to know all rows.
+            class_weight="balanced", which would have to know all rows; an estimator that `fit` has trained on more
+            than 64 features.
 
         Warns
         -----
@@ -206,8 +209,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        - After `fit` it goes on from there, with the rows of `fit` as the first batch, for as long as `model_` refers to them: a
-          pickle doesn't.  `fit` always starts anew.
+        - After `fit` it goes on from there.  `fit` keeps none of its rows, but the quadratic that they would have left as the
+          first batch, with the Hessian of 2048 of them; that is for up to 64 features.  With more, call `partial_fit` for the
+          first rows too.  `fit` always starts anew.
         - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic
           has it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
         - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
@@ -247,13 +251,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         _warn_of_a_column(y)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
-            memory = self._memory_of_fit(options)
+            raise ValueError(f"partial_fit goes on from a fit of at most {MOST_FEATURES_OF_FIT} features, not of {X.shape[1]}: "
+                             "the Hessian that it needs is not kept then; call partial_fit in the place of fit, for the first "
+                             "rows too")
         memory, model, warning = learn(memory, batch, **options)
         self._memory_ = memory
         self.n_samples_seen_ = memory.rows
         self._take(model)
         if warning is not None:
-            warnings.warn(_as_scikit_learns(warning), stacklevel=2)
+            warn(_as_scikit_learns(warning))
         return self
 
     def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
@@ -285,19 +291,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         given = weights if weights.size else None
         return _check.with_rows_as_given(X, names, codes, given, None)._replace(classes=labels)
 
-    def _memory_of_fit(self, options: dict[str, Any]) -> Memory:
-        """What `fit` would have left, had it been the first batch."""
-        training = self.model_._training
-        if training is None:
-            raise ValueError("this estimator was pickled after fit, without the rows that partial_fit would have to go on from; "
-                             "call partial_fit in the place of fit, or before pickling")
-        as_in_fit = {name: training.objective_options[name] for name in ("l2", "fit_intercept")}
-        return learn(None, training.data, start=np.append(self.model_.w, self.model_.b), **options | as_in_fit)[0]
-
     def _take(self, model: fastlr.Model) -> None:
-        """The attributes that a model says."""
+        """The attributes that a model says; it is kept without its training data."""
         names = getattr(self, "feature_names_in_", None)
-        self.model_ = model if names is None else dataclasses.replace(model, feature_names=tuple(names))
+        self.model_ = dataclasses.replace(model, feature_names=None if names is None else tuple(names), _training=None)
         self.classes_ = model.classes.copy()
         self.coef_ = model.w[np.newaxis].copy()
         self.intercept_ = np.array([model.b])
@@ -423,8 +420,7 @@ def _only_binary(text: str, labels: Any) -> str:
 
 def _warn_of_a_column(y: Any) -> None:
     if getattr(y, "ndim", 1) == 2:
-        warnings.warn("A column-vector y was passed when a 1d array was expected; pass y.ravel()",
-                      exceptions.DataConversionWarning, stacklevel=3)
+        warn(exceptions.DataConversionWarning("A column-vector y was passed when a 1d array was expected; pass y.ravel()"))
 
 
 def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:

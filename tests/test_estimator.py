@@ -1,10 +1,12 @@
 """fastlr.LogisticRegression: scikit-learn's optimum, its checks, and the tools people put an estimator into."""
 
+import gc
 import os
 import pickle
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import joblib
@@ -179,6 +181,29 @@ def test_the_warning_is_both_packages(category, data):
     with pytest.warns(category, match="Here l2 is 1/C: set a finite C") as caught:
         LogisticRegression(C=np.inf).fit([[0.0], [1.0]], [0, 1])
     assert issubclass(caught[0].category, fastlr.SeparationWarning)
+
+
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, pd.DataFrame, sparse.csr_array])
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_an_estimator_keeps_none_of_its_data(method, form):
+    X, y, *_ = problem(5_000, 20)
+    s, _ = weights(5_000)
+
+    def trained():
+        return getattr(LogisticRegression(backend="numpy"), method)(form(X), y.copy(), sample_weight=s.copy())
+
+    trained()                                   # what is imported and remembered on first use
+    gc.collect()
+    tracemalloc.start()
+    try:
+        estimators = [trained() for _ in range(5)]
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 0.1 * X.nbytes
+    with pytest.raises(ValueError, match=r"an estimator's fit, or from partial_fit, without the training data; train with"):
+        estimators[0].model_.summary()
 
 
 def test_trains_warning_names_the_callers_line():

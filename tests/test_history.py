@@ -153,3 +153,58 @@ def test_without_tqdm(monkeypatch):
     X, y, *_ = problem(80, 3)
     with pytest.raises(ImportError, match=r"^progress=True needs the package tqdm; .*pip install tqdm$"):
         fastlr.train(X, y, progress=True)
+
+
+# ---- the caller's own NumPy error state -----------------------------------------------------------------------------
+
+@pytest.mark.parametrize("solver", ["gd", "newton", "lbfgs", "auto"])
+def test_callbacks_run_under_the_callers_error_state(solver):
+    X, y, *_ = problem(80, 3)
+    seen = []
+
+    def callback(state):
+        seen.append((np.geterr(), np.geterrcall()))
+        np.log(np.zeros(1))
+        return fastlr.cost_and_gradient(X, y, state.w, state.b, backend="numpy")[0] < 0.0
+
+    reported = []
+    users = {"divide": "call", "over": "raise", "under": "print", "invalid": "warn"}
+    with np.errstate(call=lambda kind, flag: reported.append(kind), **users):
+        call = np.geterrcall()
+        model = fastlr.train(X, y, solver=solver, callback=callback, backend="numpy", max_iter=20, tol=1e-6 * (solver != "gd"))
+        assert np.geterr() == users
+    assert model.n_iter == len(seen) > 0 and all(state == (users, call) for state in seen)
+    assert reported == ["divide by zero"] * len(seen)
+
+
+def test_training_itself_ignores_numpys_errors():
+    """Weights whose products underflow and margins that overflow, where the caller would have all of it raised."""
+    X, y, *_ = problem(80, 3, scale=1e100)
+    with np.errstate(all="raise"):
+        model = fastlr.train(X, y, sample_weight=np.geomspace(1e-90, 1e-20, 80), class_weight="balanced", backend="numpy",
+                             learning_rate=1e-202, max_iter=2, init=(np.full(3, 1e-99), 0.0))
+        fastlr.cost_and_gradient(X, y, np.full(3, 1e250), 0.0, backend="numpy")
+    assert model.solver == "gd"
+
+
+@pytest.mark.skipif(not _is_installed(), reason="needs tqdm")
+def test_the_bar_is_drawn_under_the_callers_error_state(monkeypatch):
+    import tqdm.auto
+
+    class Bar:
+        def __init__(self, **options):
+            seen.append(np.geterr())
+
+        def set_postfix_str(self, text):
+            seen.append(np.geterr())
+
+        def close(self):
+            seen.append(np.geterr())
+
+    seen = []
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    monkeypatch.setattr("fastlr._progress._INTERVAL", 0.0)
+    X, y, *_ = problem(80, 3)
+    with np.errstate(all="print"):
+        fastlr.train(X, y, progress=True, backend="numpy")
+        assert len(seen) > 3 and all(state == np.geterr() for state in seen)

@@ -6,8 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 import fastlr
+from fastlr import _check, backends
+from fastlr._objective import Objective
+from tests.problems import problem, weights
 from tests.test_laws import sums
 
 # Around 0; where e^-z stops to count against 1; where e^z overflows; where e^-z is subnormal, and 0.
@@ -47,8 +51,7 @@ def test_extreme_margins(backend, order, exact):
         for A, theta, b, *rest in cases if abs(z) <= 1e150 else cases[:2]:          # larger offsets are refused
             J, grad = sums(backend, A, np.full(m, y), theta, b, *rest)
             assert J == pytest.approx(m * loss, rel=1e-14, abs=5e-324 * m), (z, y)
-            # a - y cancels where a is next to y, as in the definition: absolute precision there
-            assert grad[2] == pytest.approx(m * dz, rel=1e-14, abs=m * 1.2e-16), (z, y)
+            assert grad[2] == pytest.approx(m * dz, rel=1e-14, abs=5e-324 * m), (z, y)
             assert grad[0] == pytest.approx(grad[2] * A[0, 0], rel=1e-14, abs=1e-300), (z, y)
             assert grad[1] == 0.0
 
@@ -59,7 +62,44 @@ def test_extreme_margins_side_by_side(backend, exact):
     z, y = (np.array(part) for part in zip(*keys, strict=True))
     J, grad = sums(backend, np.eye(len(z)), y, z, 0.0)
     assert J == pytest.approx(sum(exact[key][0] for key in keys), rel=1e-14)
-    np.testing.assert_allclose(grad[:-1], [exact[key][1] for key in keys], rtol=1e-15, atol=1.2e-16)
+    np.testing.assert_allclose(grad[:-1], [exact[key][1] for key in keys], rtol=1e-15, atol=5e-324)
+
+
+@pytest.mark.parametrize("order", ["C", "F", "csr"])
+def test_mirrored_labels_have_mirrored_bits(backend, order):
+    """1 - y with -theta and -offset: the same loss and Hessian, and the gradient's negative, to the last bit."""
+    X, y, w, b = problem(500, 9, order="F" if order == "F" else "C")
+    X[::3] *= 40.0                              # margins from 0 to some hundreds
+    s, o = weights(500)
+    X = csr_array(X) if order == "csr" else X
+    J, grad = sums(backend, X, y, w, b, s, o)
+    mirrored_J, mirrored_grad = sums(backend, X, 1.0 - y, -w, -b, s, -o)
+    assert mirrored_J == J
+    np.testing.assert_array_equal(mirrored_grad, -grad)
+    kernel, center = backends.load(backend), np.arange(9.0)
+    H, mirrored_H = (Objective(kernel, _check.data_as_given(X, labels, s, sign * o), 0.0, "sum", True, 1).hessian(
+        sign * np.append(w, b), center) for labels, sign in ((y, 1.0), (1.0 - y, -1.0)))
+    np.testing.assert_array_equal(mirrored_H, H)
+
+
+@pytest.mark.parametrize("order", ["C", "F", "csr"])
+@pytest.mark.parametrize("n", [1, 9, 40])
+def test_an_offset_that_b_cancels_takes_no_digits(backend, order, n):
+    X, y, w, _ = problem(100, n, order="F" if order == "F" else "C")
+    X = csr_array(X) if order == "csr" else X
+    J, grad = sums(backend, X, y, w, 1e12, None, np.full(100, -1e12))
+    expected_J, expected = sums(backend, X, y, w, 0.0)
+    assert J == pytest.approx(expected_J, rel=1e-14)
+    np.testing.assert_allclose(grad, expected, rtol=1e-12, atol=1e-14)
+
+
+def test_the_curvature_is_exact_on_both_sides(backend, exact):
+    """As the second derivative by b, of one row: it is a (1 - a) also where a is next to 1."""
+    kernel = backends.load(backend)
+    for z in (z for z, y in exact if y == 0 and abs(z) <= 1e100):
+        data = _check.data_as_given(np.zeros((1, 1)), [0], None, None)
+        H = Objective(kernel, data, 0.0, "sum", True, 1).hessian(np.array([0.0, z]), np.zeros(1))
+        assert H[1, 1] == pytest.approx(exact[-abs(z), 0][1] * exact[-abs(z), 1][1] * -1.0, rel=1e-13, abs=1e-322), z
 
 
 @pytest.mark.long

@@ -111,12 +111,35 @@ def test_what_is_not_finite_is_found_wherever_it_is(always_compiled, method, ord
         X[i, j] = 1.0
 
 
-def test_margins_beyond_float64_are_certain(always_compiled):
-    model = fastlr.train([[0.0], [1.0]], [0, 1], max_iter=0, learning_rate=1.0, backend="numpy")
-    model = dataclasses.replace(model, w=np.array([1e160]))
-    X = [[1e150], [-1e150], [0.0]]
-    assert (model.predict_proba(X) == [[0, 1], [1, 0], [0.5, 0.5]]).all()
-    assert (model.decision_function(X) == [np.inf, -np.inf, 0.0]).all()
+@pytest.fixture(params=["numpy", "compiled"])
+def each_predictor(request, monkeypatch, predictor):
+    """Every prediction is NumPy's, or the compiled one's."""
+    monkeypatch.setattr(backends, "predictor", lambda X: numpy_vectorized if request.param == "numpy" else predictor)
+
+
+def with_parameters(*w, b=0.0):
+    return fastlr.train(np.eye(2, len(w)), [0, 1], init=(np.array(w), b), max_iter=0, learning_rate=1.0, backend="numpy")
+
+
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, sp.csr_array])
+@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
+@pytest.mark.parametrize("w, X, value", [((1e200,), [[0.0], [1e149]], "inf"), ((1e200,), [[0.0], [-1e149]], "-inf"),
+                                         ((1e200, -1e200), [[0.0, 0.0], [1e200, 1e200]], "(nan|-?inf)"),
+                                         ((1e200, 0.0), [[0.0, 0.0], [1e149, 0.0]], "inf")])
+def test_margins_beyond_float64_are_refused(each_predictor, method, form, w, X, value):
+    model = dataclasses.replace(with_parameters(*np.zeros(len(w))), w=np.array(w))
+    with pytest.raises(ValueError, match=rf"^X and w together are too large for float64: 1 margin.* {value} at row 1; .*1e\+200"):
+        getattr(model, method)(form(X))
+
+
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, sp.csr_array])
+def test_what_training_could_not_square_is_predicted(each_predictor, form):
+    """Whatever is finite and has a finite margin, also where w is 0."""
+    X = form([[1e200, 0.0], [-1e200, 3.0], [0.0, 0.0]])
+    model = with_parameters(1.0, 0.0)
+    assert model.decision_function(X).tolist() == [1e200, -1e200, 0.0]
+    assert model.predict_proba(X).tolist() == [[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]
+    assert with_parameters(0.0, 1.0).decision_function(X).tolist() == [0.0, 3.0, 0.0]
 
 
 def test_methods_agree(always_compiled):

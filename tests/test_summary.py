@@ -1,7 +1,9 @@
 """Standard errors, tests and likelihoods: against printed tables, statsmodels, and what must not be claimed."""
 
+import copy
 import json
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -213,10 +215,75 @@ def test_far_from_the_optimum(backend):
     np.testing.assert_allclose(late.standard_error, fastlr.train(X, y).summary().standard_error, rtol=1e-3)
 
 
-def test_class_weight():
+LIKELIHOODS = ("log_likelihood", "null_log_likelihood", "deviance", "null_deviance", "aic", "bic", "pseudo_r2")
+
+
+def assert_counts_nothing(summary, rows):
+    """Neither standard errors nor likelihoods, in numbers, text and HTML."""
+    assert np.isnan(summary.standard_error).all() and np.isnan(summary.z).all() and np.isnan(summary.p_value).all()
+    assert all(np.isnan(getattr(summary, name)) and summary.to_dict()[name] is None for name in LIKELIHOODS)
+    assert summary.examples == rows and summary.head["examples"] == str(rows)
+    for text in (str(summary), summary._repr_html_()):
+        assert not any(f"{word}  " in text or f"{word}<" in text for word in ("log-likelihood", "deviance", "BIC", "McFadden)"))
+        assert "degrees of freedom" not in text
+    assert sum("no standard errors, no likelihood, deviance, AIC, BIC or R2" in note for note in summary.notes) == 1
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 2.0, 1: 3.0}, {0: 0.001, 1: 0.002}])
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_class_weight(class_weight, l2):
     X, y, *_ = problem(200, 3)
-    summary = fastlr.train(X, y, class_weight="balanced").summary()
-    assert np.isnan(summary.standard_error).all() and "class_weight" in str(summary)
+    summary = fastlr.train(X, y, class_weight=class_weight, l2=l2, backend="numpy").summary()
+    assert_counts_nothing(summary, 200)
+    assert "With class_weight the likelihood is not that of the data" in str(summary)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("total", [1e-12, 1.0, 4.0, 150.0, 179.0])
+def test_weights_that_are_no_counts(total, reduction):
+    """20 of 200 rows have none, so that counts would add up to 180 at least."""
+    X, y, *_ = problem(200, 3)
+    s = np.random.default_rng(0).random(200) + 0.5
+    s[-20:] = 0.0
+    options = {"reduction": reduction, "backend": "numpy"}
+    summary = fastlr.train(X, y, sample_weight=s * (total / s.sum()), **options).summary()
+    assert_counts_nothing(summary, 180)
+    (factor,) = (float(note.split("multiply it by ")[1].rstrip(".")) for note in summary.notes)
+    assert factor == pytest.approx(180.0 / total, rel=1e-5)
+    expected = fastlr.train(X, y, sample_weight=s * (180.0 / s.sum()), **options).summary()
+    assert expected.examples == pytest.approx(180.0) and np.isfinite(expected.aic) and np.isfinite(expected.p_value).all()
+    assert "standard errors are those of 180 examples" in str(expected)
+
+
+def test_weights_that_are_no_counts_in_a_stream(tmp_path):
+    X, y, *_ = problem(200, 3)
+    np.save(tmp_path / "X.npy", X)
+    summary = fastlr.train(tmp_path / "X.npy", y, sample_weight=np.full(200, 0.005), backend="numpy").summary()
+    assert_counts_nothing(summary, 200)
+    counted = fastlr.train(tmp_path / "X.npy", y, sample_weight=np.full(200, 3.0), backend="numpy").summary()
+    assert counted.examples == 600 and "standard errors are those of 600 examples" in str(counted)
+
+
+@pytest.mark.parametrize("options", [{"l2": 0.1}, {}])
+def test_degrees_of_freedom_are_never_negative(options):
+    X, y, *_ = problem(10, 30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastlr.ConvergenceWarning)          # separated without l2
+        text = str(fastlr.train(X, y, backend="numpy", **options).summary())
+    assert "null deviance" in text and "residual deviance" in text and "on 9 degrees" in text and "on -" not in text
+
+
+def test_copies_have_a_summary():
+    X, y, *_ = problem(100, 3)
+    model = fastlr.train(X, y, backend="numpy")
+    for made in (copy.copy, copy.deepcopy, lambda model: copy.deepcopy({"model": model})["model"]):
+        again = made(model)
+        assert str(again.summary()) == str(fastlr.train(X, y, backend="numpy").summary())
+        assert not again.w.flags.writeable and not again.history.cost.flags.writeable
+    assert model._statistics is None                                        # each has its own
+    X[0] += 1.0
+    with pytest.raises(ValueError, match="the data have changed since training"):
+        copy.copy(model).summary()
 
 
 def test_changed_data_are_noticed():

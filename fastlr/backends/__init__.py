@@ -48,12 +48,12 @@ for an unknown name find it there.
 import functools
 import importlib.util
 import sys
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from fastlr._distribution import how_to_install
+from fastlr._warnings import warn
 from fastlr.backends import _forks, _startup, numpy_vectorized
 from fastlr.backends._csr import Csr
 
@@ -180,8 +180,8 @@ def predictor(X: Any) -> ModuleType:
 
         predict(X, offset, theta, as_probabilities) -> (predicted, is_finite)
 
-    returns margins (m,), or the probabilities of both classes (m, 2), and whether X is known to be finite.  What is predicted
-    is the same up to rounding.
+    returns margins (m,), or the probabilities of both classes (m, 2), and whether X and all margins are known to be finite.
+    What is predicted is the same up to rounding.
     """
     if X.shape[0] < _FEW_ROWS:
         return numpy_vectorized
@@ -207,7 +207,7 @@ def _loads_fused() -> bool:
     try:
         load("fused")
     except ImportError as error:
-        warnings.warn(f"{error}, and is what works from here on", RuntimeWarning, stacklevel=4)
+        warn(RuntimeWarning(f"{error}, and is what works from here on"))
         return False
     return True
 

@@ -26,7 +26,6 @@ import stat
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,8 @@ import llvmlite
 import llvmlite.binding
 import numba
 import numpy as np
+
+from fastlr._warnings import warn
 
 _MANIFEST = "manifest"
 _TEMPORARY = "temporary-"
@@ -199,7 +200,7 @@ def _warn_once(message: str) -> None:
     global _has_warned
     if not _has_warned:
         _has_warned = True
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        warn(RuntimeWarning(message))
 
 
 # ---- where ----------------------------------------------------------------------------------------------------------

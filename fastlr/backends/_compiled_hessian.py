@@ -15,8 +15,8 @@ from fastlr.backends._blocks import rows_of
 from fastlr.backends._csr import Csr
 from fastlr.backends._jit import block, by_layout, shape_of
 from fastlr.backends._pieces import pieces, shorter_pieces
-from fastlr.backends._products import forward
-from fastlr.backends._scalar import exp_nonpositive
+from fastlr.backends._products import margins
+from fastlr.backends._scalar import curvature, exp_nonpositive
 from fastlr.backends._threads import SerialOrParallel
 
 _ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets
@@ -67,8 +67,7 @@ _pack = by_layout(_pack_rows, _pack_columns, _pack_rows)
 def _roots(z: Any, sample_weight: Any, floor: float) -> None:
     """Turn z into sqrt(s a (1 - a)) in place, or into 0 where s a (1 - a) is below the floor."""
     for i in range(z.size):
-        e = exp_nonpositive(-abs(z[i]))
-        z[i] = e / ((1.0 + e) * (1.0 + e))
+        z[i] = curvature(exp_nonpositive(-abs(z[i])))
     if sample_weight.size:
         for i in range(z.size):
             z[i] *= sample_weight[i]
@@ -79,11 +78,8 @@ def _roots(z: Any, sample_weight: Any, floor: float) -> None:
 @block
 def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, floor: float, first: int, root: Any) -> None:
     """sqrt(s a (1 - a)) of the rows from `first` on, 0 below the floor."""
-    forward(X, first, theta, root)
-    last = first + root.size
-    if offset.size:
-        root += offset[first:last]
-    _roots(root, sample_weight[first:last], floor)
+    margins(X, first, theta, offset, root)
+    _roots(root, sample_weight[first:first + root.size], floor)
 
 
 @block

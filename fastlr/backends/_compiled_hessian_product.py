@@ -23,6 +23,7 @@ def _product_of_rows(X: Any, curvature: Any, v: Any, start: int, stop: int, rows
     for first in range(start, stop, rows):
         last = min(first + rows, stop)
         along = space[:last - first]
+        along[:] = v[n]
         forward(X, first, v, along)
         total = 0.0
         for i in range(along.size):

@@ -13,7 +13,7 @@ from fastlr.backends._blocks import number_of_chunks, rows_of
 from fastlr.backends._csr import Csr
 from fastlr.backends._jit import block, by_layout, helper
 from fastlr.backends._pieces import pieces
-from fastlr.backends._products import forward
+from fastlr.backends._products import margins as margins_of_rows
 from fastlr.backends._scalar import exp_nonpositive
 from fastlr.backends._threads import SerialOrParallel, limited
 
@@ -69,9 +69,7 @@ def _predict_rows(X: Any, offset: Any, theta: Any, start: int, stop: int, rows: 
     for first in range(start, stop, rows):
         last = min(first + rows, stop)
         z = margins[first:last] if margins.size else z_space[:last - first]
-        forward(X, first, theta, z)
-        if offset.size:
-            z += offset[first:last]
+        margins_of_rows(X, first, theta, offset, z)
         nothing += _nothing(z)
         if both.size:
             _probabilities(z, e_space[:last - first], both[first:last])

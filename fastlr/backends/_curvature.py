@@ -8,7 +8,7 @@ import numpy as np
 from fastlr._one_thread import dot
 from fastlr.backends._csr import Csr, as_float64, with_zeros
 from fastlr.backends._pieces import pieces
-from fastlr.backends.numpy_vectorized import margins, row_blocks, sigmoid
+from fastlr.backends.numpy_vectorized import margins, row_blocks
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 
@@ -58,8 +58,8 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
 
 def curvature(X: Any, sample_weight: Any, offset: Any, theta: Any) -> np.ndarray:
     """s a (1 - a) of every row, (m,)."""
-    d = sigmoid(margins(X, offset, theta))
-    d *= 1.0 - d
+    e = np.exp(-np.abs(margins(X, offset, theta)))
+    d = e / (1.0 + e) ** 2                      # as exact for large a as for small
     if sample_weight.size:
         d *= sample_weight
     return d

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends._jit import block, by_layout, helper
-from fastlr.backends._products import backward, forward
-from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
+from fastlr.backends._products import backward, margins
+from fastlr.backends._scalar import cross_entropy, exp_nonpositive, slope
 
 
 def _cached_rows(X: Any) -> int:
@@ -45,7 +45,7 @@ def _losses(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float
     for i in range(z.size):
         e_i = e[i]
         loss[i] = cross_entropy(z[i], y[i], e_i)
-        z[i] = sigmoid(z[i], e_i) - y[i]
+        z[i] = slope(z[i], y[i], e_i)
     if sample_weight.size:
         for i in range(z.size):
             loss[i] *= sample_weight[i]
@@ -62,9 +62,7 @@ def add_block(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, first
     """Forward and backward pass over the rows from `first` on, as many as z and loss have room for; `sums` as below."""
     n = theta.size - 1
     last = first + z.size
-    forward(X, first, theta, z)
-    if offset.size:
-        z += offset[first:last]
+    margins(X, first, theta, offset, z)
     J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
     backward(X, first, z, sums)
     sums[n] += db

@@ -28,7 +28,7 @@ def in_groups(X: Any, rows: int, group: int) -> int:
 
 def _forward_rows(X: Any, start: int, theta: Any, z: Any) -> None:
     n = X.shape[1]
-    w, b = theta[:n], theta[n]
+    w = theta[:n]
     X = X[start:start + z.size]
     together = in_groups(X, z.size, 8)
     for i in range(0, together, 8):
@@ -43,13 +43,20 @@ def _forward_rows(X: Any, start: int, theta: Any, z: Any) -> None:
             z5 += w[j] * x5[j]
             z6 += w[j] * x6[j]
             z7 += w[j] * x7[j]
-        z[i], z[i + 1], z[i + 2], z[i + 3] = z0 + b, z1 + b, z2 + b, z3 + b
-        z[i + 4], z[i + 5], z[i + 6], z[i + 7] = z4 + b, z5 + b, z6 + b, z7 + b
+        group = z[i:i + 8]
+        group[0] += z0
+        group[1] += z1
+        group[2] += z2
+        group[3] += z3
+        group[4] += z4
+        group[5] += z5
+        group[6] += z6
+        group[7] += z7
     for i in range(together, z.size):
-        x, zi = X[i], b
+        x, zi = X[i], 0.0
         for j in range(n):
             zi += w[j] * x[j]
-        z[i] = zi
+        z[i] += zi
 
 
 def _backward_rows(X: Any, start: int, dz: Any, grad: Any) -> None:
@@ -76,7 +83,6 @@ def _forward_columns(X: Any, start: int, theta: Any, z: Any) -> None:
     n = X.shape[1]
     stop = start + z.size
     together = n - n % 8
-    z[:] = theta[n]
     for j in range(0, together, 8):
         x0, x1, x2, x3 = X[start:stop, j], X[start:stop, j + 1], X[start:stop, j + 2], X[start:stop, j + 3]
         x4, x5, x6, x7 = X[start:stop, j + 4], X[start:stop, j + 5], X[start:stop, j + 6], X[start:stop, j + 7]
@@ -128,12 +134,11 @@ def _backward_columns(X: Any, start: int, dz: Any, grad: Any) -> None:
 
 def _forward_csr(X: Any, start: int, theta: Any, z: Any) -> None:
     values, indices, indptr = X.values, X.indices, X.indptr
-    b = theta[theta.size - 1]
     for i in range(z.size):
         z_i = 0.0
         for k in range(indptr[start + i], indptr[start + i + 1]):
             z_i += theta[np.uintp(indices[k])] * values[k]          # unsigned: Numba would ask whether it is below 0
-        z[i] = b + z_i
+        z[i] += z_i
 
 
 def _backward_csr(X: Any, start: int, dz: Any, grad: Any) -> None:
@@ -147,7 +152,22 @@ def _backward_csr(X: Any, start: int, dz: Any, grad: Any) -> None:
 # ---- every layout --------------------------------------------------------------------------------------------------
 
 forward = by_layout(_forward_rows, _forward_columns, _forward_csr)
-"""forward(X, start, theta, z): z = X w + b for the rows from `start` on."""
+"""forward(X, start, theta, z): z += X w for the rows from `start` on."""
 
 backward = by_layout(_backward_rows, _backward_columns, _backward_csr)
 """backward(X, start, dz, grad): grad[:n] += X^T dz for the rows from `start` on."""
+
+
+@helper
+def without_features(b: float, offset: Any, i: int) -> float:
+    """b + offset_i: a margin starts from both together, so that one that cancels the other takes no digits of x_i . w."""
+    return b + offset[i] if offset.size else b
+
+
+@helper
+def margins(X: Any, start: int, theta: Any, offset: Any, z: Any) -> None:
+    """z = (b + offset) + X w for the rows from `start` on."""
+    b = theta[theta.size - 1]
+    for i in range(z.size):
+        z[i] = without_features(b, offset, start + i)
+    forward(X, start, theta, z)

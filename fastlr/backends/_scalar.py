@@ -1,4 +1,4 @@
-"""exp, log1p, sigmoid and loss for one margin: branch-free, so that a loop over them vectorises.
+"""exp, log1p, sigmoid, loss, its slope and its curvature for one margin: branch-free, so that a loop over them vectorises.
 
 Argument reduction as in any C library; what is special is that nothing here branches, calls out or looks up a table.
 The polynomials are Chebyshev interpolants (mpmath.chebyfit), which reach a Taylor polynomial's error with fewer terms.
@@ -69,3 +69,16 @@ def cross_entropy(z: float, y: float, e: float) -> float:
 def sigmoid(z: float, e: float) -> float:
     """1 / (1 + e^-z) from e = e^-|z|."""
     return (1.0 if z >= 0.0 else e) / (1.0 + e)
+
+
+@contracted
+def slope(z: float, y: float, e: float) -> float:
+    """dz = a - y from e = e^-|z|: a for y = 0 and -sigmoid(-z) for y = 1, where a - 1 would cancel."""
+    side = 1.0 - 2.0 * y
+    return side * sigmoid(side * z, e)
+
+
+@contracted
+def curvature(e: float) -> float:
+    """a (1 - a) from e = e^-|z|."""
+    return e / ((1.0 + e) * (1.0 + e))

@@ -8,7 +8,8 @@ from fastlr.backends import _known_answers
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
 from fastlr.backends._jit import Entry, by_layout
-from fastlr.backends._scalar import cross_entropy, exp_nonpositive, sigmoid
+from fastlr.backends._products import without_features
+from fastlr.backends._scalar import cross_entropy, exp_nonpositive, slope
 
 
 def _add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, grad: Any) -> float:
@@ -17,13 +18,13 @@ def _add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, s
     J, db = 0.0, 0.0
     for i in range(start, stop):
         x = X[i]
-        z = b + (offset[i] if offset.size else 0.0)
+        z = without_features(b, offset, i)
         for j in range(n):
             z += w[j] * x[j]
         e = exp_nonpositive(-abs(z))
         s = sample_weight[i] if sample_weight.size else 1.0
         J += s * cross_entropy(z, y[i], e)
-        dz = s * (sigmoid(z, e) - y[i])
+        dz = s * slope(z, y[i], e)
         for j in range(n):
             dw[j] += x[j] * dz
         db += dz
@@ -38,13 +39,13 @@ def _add_sparse_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta:
     b = theta[n]
     J, db = 0.0, 0.0
     for i in range(start, stop):
-        z = b + (offset[i] if offset.size else 0.0)
+        z = without_features(b, offset, i)
         for k in range(indptr[i], indptr[i + 1]):
             z += theta[np.uintp(indices[k])] * values[k]
         e = exp_nonpositive(-abs(z))
         s = sample_weight[i] if sample_weight.size else 1.0
         J += s * cross_entropy(z, y[i], e)
-        dz = s * (sigmoid(z, e) - y[i])
+        dz = s * slope(z, y[i], e)
         for k in range(indptr[i], indptr[i + 1]):
             grad[np.uintp(indices[k])] += values[k] * dz
         db += dz

@@ -38,9 +38,7 @@ def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 def _margins(block: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
     z = block @ theta[:-1]
-    z += theta[-1]
-    if offset.size:
-        z += offset
+    z += theta[-1] + offset if offset.size else theta[-1]      # together: one may cancel the other, and takes no digits of X w
     return z
 
 
@@ -66,13 +64,13 @@ def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: boo
     return probabilities(z) if as_probabilities else z, is_finite
 
 
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^-z), finite and free of warnings for every z."""
-    return _sigmoid(z, np.exp(-np.abs(z)))
+def sigmoid(t: np.ndarray) -> np.ndarray:
+    """1 / (1 + e^-t), finite and free of warnings for every t."""
+    return _sigmoid(t, np.exp(-np.abs(t)))
 
 
-def _sigmoid(z: np.ndarray, e: np.ndarray) -> np.ndarray:
-    return np.where(z >= 0, 1.0, e) / (1.0 + e)
+def _sigmoid(t: np.ndarray, e: np.ndarray) -> np.ndarray:
+    return np.where(t >= 0, 1.0, e) / (1.0 + e)
 
 
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:
@@ -80,10 +78,11 @@ def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, g
     grad[:] = 0.0
     for rows in row_blocks(X):
         block = as_float64(X, rows)
-        z = _margins(block, offset[rows], theta)
-        e = np.exp(-np.abs(z))
-        loss = np.maximum(z, 0.0) - y[rows] * z + np.log1p(e)
-        dz = _sigmoid(z, e) - y[rows]
+        side = 1.0 - 2.0 * y[rows]
+        t = side * _margins(block, offset[rows], theta)
+        e = np.exp(-np.abs(t))
+        loss = np.maximum(t, 0.0) + np.log1p(e)
+        dz = side * _sigmoid(t, e)              # a - y, without the cancellation where a is next to y
         if sample_weight.size:
             loss *= sample_weight[rows]
             dz *= sample_weight[rows]

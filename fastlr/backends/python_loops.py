@@ -15,23 +15,38 @@ def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, g
     J, dw, db = 0.0, [0.0] * n, 0.0
     for i in range(m):
         x = _row(X, i)
+        s = float(sample_weight[i]) if sample_weight.size else 1.0
 
         z = b + (float(offset[i]) if offset.size else 0.0)
         for j in range(n):
             z += w[j] * x[j]
-        e = math.exp(-abs(z))                                   # in (0, 1]: never overflows
-        a = 1.0 / (1.0 + e) if z >= 0.0 else e / (1.0 + e)
-        loss = max(z, 0.0) - y[i].item() * z + math.log1p(e)    # -(y log a + (1-y) log(1-a)), without the cancellation
+        a = _sigmoid(z)
 
-        s = float(sample_weight[i]) if sample_weight.size else 1.0
-        J += s * loss
-        dz = s * (a - y[i].item())
+        # The lecture's loss is -log a for y = 1 and -log(1 - a) for y = 0, and its dz is a - y.  Where a is next to y, both would
+        # cancel: 1 - a is the sigmoid of -z, and the loss log(1 + e^t), with t = z for y = 0 and t = -z for y = 1.
+        if y[i] == 0:
+            J += s * _log1p_exp(z)
+            dz = s * a
+        else:
+            J += s * _log1p_exp(-z)
+            dz = s * -_sigmoid(-z)
         for j in range(n):
             dw[j] += x[j] * dz
         db += dz
     grad[:n] = dw
     grad[n] = db
     return J
+
+
+def _sigmoid(z: float) -> float:
+    """1 / (1 + e^-z), by an exponential that never overflows."""
+    e = math.exp(-abs(z))
+    return 1.0 / (1.0 + e) if z >= 0.0 else e / (1.0 + e)
+
+
+def _log1p_exp(t: float) -> float:
+    """log(1 + e^t)."""
+    return max(t, 0.0) + math.log1p(math.exp(-abs(t)))
 
 
 def _row(X: Any, i: int) -> list[float]:
