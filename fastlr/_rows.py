@@ -122,7 +122,7 @@ class Rows:
         """v -> H v, (n + 1,), for the Hessian H of features x; the diagonal (n + 1,) of that of features x - center."""
         curvature = self._curvature(theta)
         _, squares = Rows(self._backend, self._data._replace(sample_weight=curvature), self._n_threads).moments(center)
-        return functools.partial(self._optional("hessian_product"), curvature), np.append(squares, curvature.sum())
+        return self._optional("hessian_product")(curvature), np.append(squares, curvature.sum())
 
     def hessian_diagonal(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The second of `hessian_product`."""
@@ -130,7 +130,7 @@ class Rows:
 
     def hessian_times(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The first of `hessian_product`, of v."""
-        Hv: np.ndarray = self._optional("hessian_product")(self._curvature(theta), v)
+        Hv: np.ndarray = self._optional("hessian_product")(self._curvature(theta))(v)
         return Hv
 
     def _curvature(self, theta: np.ndarray) -> np.ndarray:

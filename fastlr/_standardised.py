@@ -37,12 +37,13 @@ class Standardised:
     def __init__(self, objective: Objective, center: np.ndarray, spread: np.ndarray) -> None:
         self.objective = objective
         self._center, self._spread = center, spread
-        self._scales, self._shifts, self._penalty = np.ones(spread.size + 1), np.zeros(spread.size + 1), np.zeros(spread.size + 1)
+        self._scales, self._shifts, self.penalty = np.ones(spread.size + 1), np.zeros(spread.size + 1), np.zeros(spread.size + 1)
+        """The last: (n + 1,) the diagonal of the penalty's Hessian."""
         self._scales[:-1] /= spread
         self._shifts[:-1] = center
         self._means_in_deviations = np.abs(self._shifts * self._scales)
-        self._penalty[:-1] = objective.rule.l2 / spread ** 2        # the diagonal of its Hessian
-        self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self._penalty
+        self.penalty[:-1] = objective.rule.l2 / spread ** 2
+        self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self.penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
         self._certificate: tuple[np.ndarray, np.ndarray] | None = None
         self.uncertainty = 0.0
@@ -100,7 +101,7 @@ class Standardised:
         H *= self._scales
         H *= self._scales[:, None]
         curvature = H.trace() / (self.unseen.size - self.unseen.sum())
-        H.flat[::H.shape[0] + 1] += self._penalty + curvature * self.unseen
+        H.flat[::H.shape[0] + 1] += self.penalty + curvature * self.unseen
         return H
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
@@ -111,10 +112,10 @@ class Standardised:
             Hv = times(self.theta_of(v))
             Hv -= self._shifts * Hv[-1]
             Hv *= self._scales
-            Hv += self._penalty * v
+            Hv += self.penalty * v
             return Hv
 
-        return product, diagonal * self._scales ** 2 + self._penalty
+        return product, diagonal * self._scales ** 2 + self.penalty
 
     def on_sample(self, objective: Objective) -> Self:
         """J on a sample of the rows, in the same coordinates."""
@@ -197,16 +198,16 @@ class Standardised:
         """
         rule = self.objective.rule
         ratio, shift = self._certificate or (np.ones(u.size - 1), np.zeros(u.size - 1))
-        space = Space(self._center, self._scales, self._penalty, self.diagonal, ratio, shift, rule.to_mean, rule.scale,
+        space = Space(self._center, self._scales, self.penalty, self.diagonal, ratio, shift, rule.to_mean, rule.scale,
                       rule.intercept)
         u, grad, p, record = u.copy(), grad.copy(), p.copy(), np.empty((updates, 3))
         made, is_sound, cost = self.objective.quasi_newton(u, cost, grad, p, space, goal, metric, record)
         return u, cost, grad, p, record[:made], is_sound
 
 
-def standardised(objective: Objective, theta: np.ndarray) -> tuple[Standardised, np.ndarray]:
-    """The objective in standardised coordinates, and where to start in them: at theta, or at the null model for zeros."""
-    if not theta.any():
+def standardised(objective: Objective, theta: np.ndarray | None) -> tuple[Standardised, np.ndarray]:
+    """The objective in standardised coordinates, and where to start in them: at theta, or for None at the null model."""
+    if theta is None:
         theta = objective.null_model()
         if not objective.has_quasi_newton:      # where a read takes less than a second function takes to compile
             objective.first_read(theta)

@@ -58,7 +58,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         The lecture's alpha, for gradient descent: then exactly `max_iter` updates are made unless `tol` is given too.
         With solver="gd" and no learning rate the step is 1/L, which never makes J larger.
     max_iter : int, optional
-        The most updates; 10000 by default.
+        The most updates; 10000 by default.  With 0 nothing moves: the model is at `init`, or at the default start.
     tol : float, optional
         Stop when |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, are at most this, where mu_j and sd_j are the
         mean and standard deviation of column j.  0 never stops early.  1e-8 by default; 0 with a `learning_rate`.
@@ -75,12 +75,15 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     offset : array_like, (m,), optional
         Added to every margin; predicting then needs one too.
     init : (w, b) or Model, optional
-        Where to start.  By default zeros for "gd", and for the others the best model with w = 0.
+        Where to start; zeros are a start like any other.  By default zeros for "gd", and for the others the best model with
+        w = 0, or, without a callback, the optimum of samples of the rows or in the space of few rows, found in `max_iter`
+        updates there.
     n_threads : int, optional
         At most so many threads.  By default as many as this process may keep busy (affinity, container quota) less those
         of its other trainings, and one in a child made by multiprocessing.  The result is the same to the last bit.
     callback : callable, optional
-        Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.
+        Called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.  All updates are made on
+        all rows and features then.
     progress : bool
         Whether to show a bar (tqdm's, in a terminal or a notebook; pip install fastlr[progress]) once training has taken a tenth
         of a second: how far the gradient's norm has come to `tol` in decades, or with `tol` = 0 the share of the updates.

@@ -76,7 +76,7 @@ def test_product_is_that_of_the_hessian(backend, order, weighted):
         kernel = backends.load(backend)
         for intercept in (True, False):
             objective = Objective(kernel, _check.data(X, y, s, None, o), 0.3, "sum", intercept, 1)
-            J, _ = standardised(objective, np.zeros(n + 1))
+            J, _ = standardised(objective, None)
             u = J.u_of(np.append(w, b if intercept else 0.0))
             H, (product, diagonal) = J.hessian(u), J.hessian_product(u)
             free = n + 1 if intercept else n

@@ -107,7 +107,7 @@ def test_line_search_up_the_hill_finds_nothing():
 @pytest.mark.parametrize("kind", ["diagonal", "hessian"])
 def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
     X, y, *_ = problem(50, 4)
-    J, u = standardised(objective(backend, X, y), np.zeros(5))
+    J, u = standardised(objective(backend, X, y), None)
     metric = Metric(J) if kind == "diagonal" else Metric.hessian(J, u)
     assert metric.is_diagonal == (kind == "diagonal")
     rng = np.random.default_rng(0)
@@ -120,7 +120,7 @@ def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
 
 
 def test_steps_that_bend_the_wrong_way_are_not_learnt():
-    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), np.zeros(5))
+    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), None)
     metric = Metric(J)
     before = metric.direction(np.ones(5))
     metric.learn(np.ones(5), -np.ones(5))
@@ -151,7 +151,7 @@ def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reducti
 
 def test_standardised_coordinates_and_back():
     X, y, w, b = problem(100, 3)
-    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), np.zeros(4))
+    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), None)
     theta = np.append(w, b)
     u = problem_u.u_of(theta)
     np.testing.assert_allclose(problem_u.theta_of(u), theta, rtol=1e-13)
@@ -175,8 +175,8 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     X = np.asarray(X @ (np.eye(6, dtype=X.dtype) + np.eye(6, k=1, dtype=X.dtype)), order=order)       # alike, for the diagonal
     s, o = weights(400) if options.get("weighted") else (None, None)
     options = {key: value for key, value in options.items() if key != "weighted"}
-    small, u = standardised(objective("fused", X, y, s, o, **options), np.zeros(7))
-    plain, _ = standardised(objective("numpy", X, y, s, o, **options), np.zeros(7))
+    small, u = standardised(objective("fused", X, y, s, o, **options), None)
+    plain, _ = standardised(objective("numpy", X, y, s, o, **options), None)
     assert small.has_quasi_newton and not plain.has_quasi_newton
     tol, is_due = 1e-5, solver == "newton"
     together = next(iterates(small, u, Metric(small, is_due=is_due), tol, steps_a_hessian, most=50))
@@ -219,7 +219,7 @@ def test_a_singular_hessian_gets_as_much_of_a_ridge_as_it_needs(backend, monkeyp
     monkeypatch.setattr(_quasi_newton, "RIDGE", 1e-30)
     x = np.where(np.arange(64) % 2, 1.0, -1.0)
     y = np.arange(64) // 2 % 2
-    J, u = standardised(objective(backend, np.column_stack([x, x]), y), np.zeros(3))        # whole numbers: exactly singular
+    J, u = standardised(objective(backend, np.column_stack([x, x]), y), None)        # whole numbers: exactly singular
     point = next(iterates(J, u, Metric(J, is_due=True), 1e-8, 3.0, most=1))
     assert point.metric is not None and not point.metric.is_diagonal
 
@@ -313,7 +313,7 @@ def test_the_hessian_of_a_sample_is_completed_where_columns_are_rare(backend):
     X[:, 1] = np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[:40])
     X[:, 2] = np.isin(np.arange(6000), sampled[:3]) | np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[-90:])
     X[:, 3] = 7.0
-    J, u = standardised(objective(backend, X, y, l2=1e-5), np.zeros(9))
+    J, u = standardised(objective(backend, X, y, l2=1e-5), None)
     rows, = J.objective.samples([500])
     sample = J.on_sample(rows)
     assert (J.unseen == 0.0).all()
@@ -395,7 +395,7 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
     monkeypatch.setattr(Metric, "hessian", classmethod(lambda cls, problem, u: at.append(len(costs)) or hessian(cls, problem, u)))
     X, y, *_ = problem(300, 20)
     X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
-    J, u = standardised(objective("numpy", X, y, l2=1e-6), np.zeros(21))
+    J, u = standardised(objective("numpy", X, y, l2=1e-6), None)
     if is_sample:
         J = J.on_sample(J.objective)
     costs = []
@@ -417,17 +417,17 @@ def test_steps_of_evidence(cost, kind, steps):
 
 def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, monkeypatch):
     X, y, *_ = problem(1797, 64)
-    (J, _), (by_numpy, _) = (standardised(objective(each, X, y), np.zeros(65)) for each in (backend, "numpy"))
+    (J, _), (by_numpy, _) = (standardised(objective(each, X, y), None) for each in (backend, "numpy"))
     in_one_call = J.steps_a_hessian()
     assert in_one_call == by_numpy.steps_a_hessian()
     monkeypatch.setattr("fastlr._objective._SMALL", 0)
-    by_python, _ = standardised(objective(backend, X, y), np.zeros(65))
+    by_python, _ = standardised(objective(backend, X, y), None)
     assert by_python.steps_a_hessian() == J.time_of_hessian() / J.time_of_step() < in_one_call
 
 
 def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
     X, y, *_ = problem(400, 6)
-    J, u = standardised(objective(backend, X, y), np.zeros(7))
+    J, u = standardised(objective(backend, X, y), None)
     metric = Metric.hessian(J, u)
     assert metric.arrays.state[KIND] == HESSIAN
     assert Metric.hessian(J.on_sample(J.objective), u).arrays.state[KIND] == SAMPLED
@@ -437,7 +437,7 @@ def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
 
 def test_a_call_goes_on_to_the_gap_that_is_asked_for():
     X, y, *_ = problem(400, 6)
-    J, u = standardised(objective("fused", X, y), np.zeros(7))
+    J, u = standardised(objective("fused", X, y), None)
     point = next(iterates(J, u, Metric(J), 1e-2, math.inf, enough=1e-12, most=50))
     assert point.gap <= 1e-12
     assert point.before[-2][1] < 1e-2

@@ -6,9 +6,9 @@ A backend is a module of this folder.  It has
         required: the sum over rows of s_i * loss_i at theta; grad is overwritten with the sum of s_i * dz_i * [x_i, 1]
     hessian(*prepared, theta, center) -> (n + 1, n + 1)
         optional: the sum of s_i a_i (1 - a_i) v_i v_i^T with v_i = [x_i - center, 1]; without it NumPy's of `_curvature`
-    hessian_product(*prepared, curvature, v) -> (n + 1,)
-        optional: the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as given; without it
-        NumPy's
+    hessian_product(*prepared, curvature) -> (v -> (n + 1,))
+        optional: a function of v, the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as
+        given; without it NumPy's
     moments(*prepared, pivot) -> (first, second)
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)

@@ -20,11 +20,12 @@ def expected_steps(options: Options) -> int:
     return options.most_updates
 
 
-def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Descend from theta until the gradient is at most `tol`, or for `max_iter` updates if `tol` is 0.
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Descend from theta, or from zeros, until the gradient is at most `tol`, or for `max_iter` updates if `tol` is 0.
 
     Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.
     """
+    theta = np.zeros(objective.n_parameters) if theta is None else theta
     max_iter = options.most_updates
     recorder = Recorder(options.start)
     rule = _rule(objective, theta, options)

@@ -16,8 +16,8 @@ def expected_steps(options: Options) -> int:
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Minimise J from theta."""
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Minimise J from theta, or from the null model."""
     problem, u = standardised(objective, theta)
     points = iterates(problem, u, Metric(problem), options.tol, steps_a_hessian=math.inf, **options.how_many)
     return run(problem, points, options)
