@@ -107,9 +107,15 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
-    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
-        """What `hessian` is without making it: v -> H v, (n + 1,), for features x as they are; its diagonal for x - center."""
-        times, diagonal = self._rows.hessian_product(theta, center)
+    def hessian_product(self, theta: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+        """The Hessian of the loss part of J without making it.
+
+        Returns
+        -------
+        v -> H v, (n + 1,), for features x as they are
+        center -> the diagonal of H, (n + 1,), for features x - center
+        """
+        times, diagonal = self._rows.hessian_product(theta)
 
         def product(v: np.ndarray) -> np.ndarray:
             Hv = times(v)
@@ -117,7 +123,7 @@ class Objective:
             Hv[-1] *= self.rule.intercept
             return Hv
 
-        return product, self.rule.scale * diagonal
+        return product, lambda center: self.rule.scale * diagonal(center)
 
     def quasi_newton(self, *arguments: Any) -> Any:
         """Many updates in one call of the backend, see `fastlr.backends`."""
