@@ -184,8 +184,7 @@ class Objective:
     def is_small(self) -> bool:
         """Whether many updates in one compiled call are faster than going step by step, by the shape alone."""
         m, n = self.shape
-        return (self.stored + _AN_EXAMPLE * m <= _SMALL
-                and max(self.pairs if self.is_sparse else m * n * n, n ** 3) <= _SMALL_HESSIAN)
+        return is_small(m, n, self.stored, self.pairs if self.is_sparse else m * n * n)
 
     @property
     def has_quasi_newton(self) -> bool:
@@ -299,6 +298,11 @@ class Objective:
         A b that is fixed counts as an offset, and moves nothing.
         """
         return self._rows.gains(*(np.append(each[:-1], each[-1] * self.rule.intercept) for each in directions))
+
+
+def is_small(m: int, n: int, stored: int, pairs: float) -> bool:
+    """`Objective.is_small`, for an X of shape (m, n) with so many numbers and so many products in a Hessian."""
+    return stored + _AN_EXAMPLE * m <= _SMALL and max(pairs, n ** 3) <= _SMALL_HESSIAN
 
 
 def _with_moderate_weights(rows: Rows | Parts) -> tuple[Rows | Parts, float]:

@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy as np
 from fastlr import _check, _check_options, _data, backends, solvers
 from fastlr._check import Data
 from fastlr._model import Model
-from fastlr._objective import Objective
+from fastlr._objective import Objective, is_small
 from fastlr._parts import InParts
 from fastlr._progress import Progress
 from fastlr._statistics import Training
 from fastlr._warnings import SeparationWarning
 from fastlr.backends import _startup
+from fastlr.backends._csr import Csr
 
 
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
@@ -162,7 +164,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     data = _data.data(X, y, sample_weight, class_weight, offset)
     theta = _check.start(init, data.X.shape[1])
 
-    backend = _backend(backend, data, module.expected_steps(options))
+    backend = _backend(backend, data, module, options)
     kernel = backends.load(backend)
     try:
         with backends.threads(kernel, n_threads, data.X.size) as count:
@@ -225,15 +227,20 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
     data = _data.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
-    kernel = backends.load(_backend(backend, data, 1))
+    kernel = backends.load(backends.choose(backend, data.X, 1, ("numba_fused",)))
     with backends.threads(kernel, n_threads, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
 
 
-def _backend(name: str, data: Data, steps: float) -> str:
+def _backend(name: str, data: Data, solver: ModuleType, options: solvers.Options) -> str:
     """The backend's name with "auto" resolved; beside data that don't lie in memory, no kernel takes long to start."""
-    return backends.choose(name, data.X, math.inf if isinstance(data.X, InParts) else steps)
+    X = data.X
+    if isinstance(X, InParts):
+        return backends.choose(name, X, math.inf, ())
+    m, n = X.shape
+    small = is_small(m, n, X.size, 0.5 * X.squares() if isinstance(X, Csr) else m * n * n)
+    return backends.choose(name, X, solver.expected_steps(options), solver.kernels(small))
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

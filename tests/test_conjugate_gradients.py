@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import fastlr
 from fastlr import _check, _data, _standardised, backends
@@ -138,6 +139,66 @@ def test_steps_converge_faster_than_linearly(no_room):
     rates = norms[1:] / norms[:-1]
     assert rates[-2] < 0.05
     assert rates[-2] < 0.3 * rates[0]
+
+
+def text(m=600, n=900, seed=0):
+    """Counts of words in texts: rare and frequent ones, in bursts, that go together by subject."""
+    rng = np.random.default_rng(seed)
+    topics = rng.gamma(0.3, 1.0, (6, n)) / np.arange(1, n + 1)
+    share = rng.dirichlet(np.full(6, 0.3), m)
+    counts = rng.poisson(share @ topics / topics.sum(axis=1).mean() * 40.0)
+    D = counts * np.ceil(rng.pareto(1.5, (m, n)))
+    y = share @ rng.standard_normal(6) + 0.3 * rng.logistic(size=m) > 0.0
+    return sp.csr_array(D), y.astype(float)
+
+
+@pytest.mark.parametrize("l2", [1.0 / 600, 0.01 / 600])
+def test_auto_takes_conjugate_gradients_where_steps_of_lbfgs_are_many(l2):
+    X, y = text()
+    auto, newton, lbfgs = (fastlr.train(X, y, l2=l2, solver=solver, backend="numpy", tol=1e-9)
+                           for solver in ("auto", "newton", "lbfgs"))
+    assert auto.converged and auto.solver == "newton"
+    assert auto.n_iter < 40 < 100 < lbfgs.n_iter
+    assert auto.cost == pytest.approx(newton.cost, rel=1e-12)
+
+
+def test_auto_stays_with_lbfgs_where_it_is_fast():
+    X, y = text()
+    model = fastlr.train(X, y, l2=3.0, backend="numpy", tol=1e-6)
+    assert model.converged and model.solver == "lbfgs"
+    easy, labels, *_ = sparse_problem(900, 300, density=0.3)
+    assert fastlr.train(easy, labels, l2=1.0, backend="numpy").solver == "lbfgs"
+
+
+@pytest.mark.parametrize(("solver", "l2", "tol"), [("auto", 0.1, 1e-12), ("newton", 0.1, 1e-12), ("lbfgs", 1.0, 1e-9)])
+def test_what_is_left_is_not_called_rounding_while_it_can_be_lowered(solver, l2, tol):
+    """Where steps are so small that J has stopped to tell."""
+    X, y = text()
+    model = fastlr.train(X, y, l2=l2 / 600, solver=solver, backend="numpy", tol=tol)
+    assert model.converged and model.grad_norm <= tol
+
+
+def test_each_step_is_solved_as_closely_as_the_last_foresaw(monkeypatch):
+    """With few products, and the diagonal again only where the Hessian has changed."""
+    X, y = text()
+    made = {"products": 0, "diagonals": 0}
+    hessian_product = Standardised.hessian_product
+
+    def counted(self, u):
+        product, diagonal = hessian_product(self, u)
+
+        def count(kind, result):
+            made[kind] += 1
+            return result
+
+        return lambda v: count("products", product(v)), lambda: count("diagonals", diagonal())
+
+    monkeypatch.setattr(Standardised, "hessian_product", counted)
+    monkeypatch.setattr(_standardised, "_MOST_SPARSE_SIDE", 0)
+    model = fastlr.train(X, y, l2=1.0 / 600, solver="newton", backend="numpy", tol=1e-8)
+    assert model.converged
+    assert made["products"] <= 160
+    assert 1 <= made["diagonals"] < model.n_iter <= 20
 
 
 def test_separated_classes(no_room):

@@ -14,6 +14,7 @@ from fastlr import backends
 from fastlr._one_thread import dot, inverse_factor
 from fastlr._rows import ordinals_of
 from fastlr._standardised import Standardised, standardised
+from fastlr.backends import numpy_vectorized
 from fastlr.backends._steps import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
 from fastlr.solvers import NAMES, _quasi_newton, auto
 from fastlr.solvers._line_search import line_search
@@ -488,6 +489,75 @@ def test_wide_data_starts_where_it_is_told_to(solver):
     np.testing.assert_allclose(again.w, optimum.w, atol=1e-6)
     assert again.n_iter > 0
     assert fastlr.train(X, y, l2=0.05, solver=solver, init=(np.zeros(80), 1.5), fit_intercept=False).b == 1.5
+
+
+KINDS = [(30, 80), (6_000, 4), (60_000, 8)]         # in the space of the rows; small; on samples
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_zeros_are_a_start_like_any_other(shape, solver):
+    X, y, *_ = problem(*shape)
+    y[:len(y) // 5] = 1.0                               # not half of them, so that the null model is not zeros
+    for w, b in ((np.zeros(shape[1]), 0.0), (np.full(shape[1], 1e-300), 0.0), (np.zeros(shape[1]), 0.7)):
+        states = []
+        with pytest.warns(fastlr.ConvergenceWarning):
+            model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", init=(w, b), max_iter=0, tol=1e-12,
+                                 callback=states.append)
+        np.testing.assert_allclose(model.w, w, rtol=1e-12)
+        assert model.b == b
+        assert model.n_iter == 0 and not states
+        first = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", init=(w, b), max_iter=1, tol=0.0)
+        assert first.costs == pytest.approx(fastlr.cost_and_gradient(X, y, w, b, l2=0.01)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_without_updates_the_model_is_the_start(shape, solver):
+    X, y, *_ = problem(*shape)
+    y[:len(y) // 5] = 1.0
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", max_iter=0, tol=1e-12)
+    assert not model.w.any() and model.n_iter == 0
+    assert model.b == pytest.approx(0.0 if solver == "gd" else math.log(y.mean() / (1.0 - y.mean())), rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_a_callback_sees_every_update(shape, solver):
+    X, y, *_ = problem(*shape)
+    start, states = math.log(y.mean() / (1.0 - y.mean())), []
+    options = {} if solver == "gd" else {"tol": 1e-10}
+    model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", callback=states.append, **options)
+    assert model.converged and [state.n_iter for state in states] == list(range(1, model.n_iter + 1))
+    assert [state.cost for state in states] == pytest.approx(list(model.costs), rel=1e-12)
+    assert states[0].cost == pytest.approx(fastlr.cost_and_gradient(X, y, np.zeros(shape[1]), 0.0 if solver == "gd" else start,
+                                                                    l2=0.01)[0], rel=1e-12)
+    stopped = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", callback=lambda state: True)
+    assert stopped.n_iter == 1 and stopped.stop_reason == "the callback asked to stop"
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_max_iter_counts_in_the_space_of_the_rows(solver):
+    X, y, *_ = problem(30, 80)
+    options = {"l2": 1e-3, "solver": solver, "backend": "numpy", "tol": 1e-10}
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(X, y, max_iter=1, **options)
+    assert model.cost > fastlr.train(X, y, **options).cost + 1e-6
+
+
+def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
+    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: asked.append(module.rpartition(".")[2]) or True)
+    expected = {(500, 4): {"_compiled_moments", "_compiled_quasi_newton"}, (20_000, 30): {"_compiled_first_read", "numba_fused"}}
+    for shape, kernels in expected.items():
+        X, y, *_ = problem(*shape)
+        for options in ({}, {"solver": "newton"}, {"solver": "lbfgs"}, {"learning_rate": 0.1}):
+            asked.clear()
+            monkeypatch.setattr(backends, "load", lambda name: numpy_vectorized)
+            assert fastlr.train(X, y, max_iter=1, tol=0.0, **options).backend == "fused"
+            assert set(asked) == ({"numba_fused"} if "learning_rate" in options else kernels)
 
 
 def test_backend_auto_turns_to_numba_once_a_process_keeps_training():

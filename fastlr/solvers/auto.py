@@ -13,7 +13,7 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result, newton
+from fastlr.solvers import Options, Result, _quasi_newton, newton
 from fastlr.solvers._conjugate_gradients import or_conjugate_gradients
 from fastlr.solvers._quasi_newton import Hessians, Metric, hessians_of, iterates
 from fastlr.solvers._run import run
@@ -25,6 +25,9 @@ _CHEAP = 0.05                   # of the rows: solving a larger sample costs as 
 _ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessian before the optimum, for which it is soon too old
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
+
+
+kernels = _quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:

@@ -20,6 +20,11 @@ def expected_steps(options: Options) -> int:
     return options.most_updates
 
 
+def kernels(is_small: bool) -> tuple[str, ...]:
+    """See `fastlr.solvers`."""
+    return ("numba_fused",)
+
+
 def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
     """Descend from theta, or from zeros, until the gradient is at most `tol`, or for `max_iter` updates if `tol` is 0.
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import standardised
-from fastlr.solvers import Options, Result
+from fastlr.solvers import Options, Result, _quasi_newton
 from fastlr.solvers._quasi_newton import Metric, iterates
 from fastlr.solvers._run import run
+
+kernels = _quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import standardised
-from fastlr.solvers import Options, Result
+from fastlr.solvers import Options, Result, _quasi_newton
 from fastlr.solvers._conjugate_gradients import truncated_newton
 from fastlr.solvers._quasi_newton import Metric, iterates
 from fastlr.solvers._run import run
@@ -16,6 +16,9 @@ from fastlr.solvers._run import run
 _WIDE = 0.5                     # rows a feature, at most,
 _MOST_ROWS = 1000               # and rows, since the products of all pairs are decomposed
 _CLOSER = 0.01                  # tol in the space of the rows
+
+
+kernels = _quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:
