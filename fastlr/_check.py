@@ -542,10 +542,10 @@ def refuse_class_without_weight(totals: np.ndarray, classes: np.ndarray) -> None
 
 # ---- parameters ------------------------------------------------------------------------------------------------------
 
-def start(init: Any, n: int) -> np.ndarray:
-    """theta (n + 1,) float64 to start from: zeros, (w, b), or a Model's."""
+def start(init: Any, n: int) -> np.ndarray | None:
+    """theta (n + 1,) float64 to start from, that of (w, b) or a Model; None leaves it to the solver."""
     if init is None:
-        return np.zeros(n + 1)
+        return None
     if hasattr(init, "w") and hasattr(init, "b"):
         init = (init.w, init.b)
     try:

@@ -142,9 +142,15 @@ class Objective:
             H[-1, -1] = 1.0
         return H
 
-    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
-        """What `hessian` is without making it: v -> H v, (n + 1,), for features x as they are; its diagonal for x - center."""
-        times, diagonal = self._rows.hessian_product(theta, center)
+    def hessian_product(self, theta: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+        """The Hessian of the loss part of J without making it.
+
+        Returns
+        -------
+        v -> H v, (n + 1,), for features x as they are
+        center -> the diagonal of H, (n + 1,), for features x - center
+        """
+        times, diagonal = self._rows.hessian_product(theta)
 
         def product(v: np.ndarray) -> np.ndarray:
             Hv = times(v)
@@ -152,7 +158,7 @@ class Objective:
             Hv[-1] *= self.rule.intercept
             return Hv
 
-        return product, self.rule.scale * diagonal
+        return product, lambda center: self.rule.scale * diagonal(center)
 
     def curvature(self, theta: np.ndarray) -> float:
         """The second derivative of J by b, of rows in memory."""
@@ -222,8 +228,7 @@ class Objective:
     def is_small(self) -> bool:
         """Whether many updates in one compiled call are faster than going step by step, by the shape alone."""
         m, n = self.shape
-        return (self.stored + _AN_EXAMPLE * m <= _SMALL
-                and max(self.pairs if self.is_sparse else m * n * n, n ** 3) <= _SMALL_HESSIAN)
+        return is_small(m, n, self.stored, self.pairs if self.is_sparse else m * n * n)
 
     @property
     def has_quasi_newton(self) -> bool:
@@ -353,6 +358,11 @@ class Objective:
     def cost_of_one_error(self) -> float:
         """A J below which no example is on the wrong side."""
         return self.rule.scale * math.log(2.0) * self._rows.count.lightest
+
+
+def is_small(m: int, n: int, stored: int, pairs: float) -> bool:
+    """`Objective.is_small`, for an X of shape (m, n) with so many numbers and so many products in a Hessian."""
+    return stored + _AN_EXAMPLE * m <= _SMALL and max(pairs, n ** 3) <= _SMALL_HESSIAN
 
 
 def _with_moderate_weights(rows: Rows | Parts) -> tuple[Rows | Parts, float]:

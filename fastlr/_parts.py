@@ -83,9 +83,9 @@ class Parts:
         H: np.ndarray = self.reduce(operator.add, "hessian", theta, center, floor)
         return H
 
-    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
+    def hessian_product(self, theta: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
         return (lambda v: self.reduce(operator.add, "hessian_times", theta, v),
-                self.reduce(operator.add, "hessian_diagonal", theta, center))
+                lambda center: self.reduce(operator.add, "hessian_diagonal", theta, center))
 
     def moments(self, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         first, second = self.reduce(_added, "moments", pivot)

@@ -109,20 +109,20 @@ class Rows:
         H: np.ndarray = self._optional("hessian")(theta, center, floor)
         return H
 
-    def hessian_product(self, theta: np.ndarray, center: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]:
-        """v -> H v, (n + 1,), for the Hessian H of features x; the diagonal (n + 1,) of that of features x - center."""
+    def hessian_product(self, theta: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+        """v -> H v, (n + 1,), for the Hessian H of features x; center -> the diagonal (n + 1,) of that of features x - center."""
         curvature = self._curvature(theta)
-        _, squares = Rows(self._backend, self._data._replace(sample_weight=curvature), self._n_threads).moments(center)
-        return functools.partial(self._optional("hessian_product"), curvature), np.append(squares, curvature.sum())
-
-    def hessian_diagonal(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-        """The second of `hessian_product`."""
-        return self.hessian_product(theta, center)[1]
+        weighed = Rows(self._backend, self._data._replace(sample_weight=curvature), self._n_threads)
+        return (self._optional("hessian_product")(curvature),
+                lambda center: np.append(weighed.moments(center)[1], curvature.sum()))
 
     def hessian_times(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The first of `hessian_product`, of v."""
-        Hv: np.ndarray = self._optional("hessian_product")(self._curvature(theta), v)
-        return Hv
+        return self.hessian_product(theta)[0](v)
+
+    def hessian_diagonal(self, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The second of `hessian_product`, for a center."""
+        return self.hessian_product(theta)[1](center)
 
     def _curvature(self, theta: np.ndarray) -> np.ndarray:
         data = self._data

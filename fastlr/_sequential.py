@@ -32,7 +32,7 @@ from fastlr._standardised import Standardised
 from fastlr._statistics import Training
 from fastlr._warnings import ConvergenceWarning
 from fastlr.backends import _startup
-from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
+from fastlr.solvers._quasi_newton import Iterate, Metric, iterates, kernels
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
 MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
@@ -179,7 +179,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
         X and weights are too large for float64.
     """
     began, compiled = time.perf_counter(), _startup.seconds()
-    backend = backends.choose(backend, data.X, _STEPS)
+    backend = backends.choose(backend, data.X, _STEPS, kernels(is_small=True))
     kernel = backends.load(backend)
     if memory is not None:
         fit_intercept = memory.fit_intercept

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ import numpy as np
 from fastlr import _check, _check_options, _data, backends, solvers
 from fastlr._check import Data
 from fastlr._model import Model
-from fastlr._objective import Objective
+from fastlr._objective import Objective, is_small
 from fastlr._parts import InParts
 from fastlr._progress import Progress
 from fastlr._statistics import Training
 from fastlr._warnings import SeparationWarning, warn
 from fastlr.backends import _startup
+from fastlr.backends._csr import Csr
 
 
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
@@ -57,7 +59,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         The lecture's alpha, for gradient descent: then exactly `max_iter` updates are made unless `tol` is given too.
         With solver="gd" and no learning rate the step is 1/L, which never makes J larger.
     max_iter : int, optional
-        The most updates; 10000 by default.
+        The most updates; 10000 by default.  With 0 nothing moves: the model is at `init`, or at the default start.
     tol : float, optional
         Stop when |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, are at most this, where mu_j and sd_j are the
         mean and standard deviation of column j.  0 never stops early.  1e-8 by default; 0 with a `learning_rate`.
@@ -75,13 +77,15 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     offset : array_like, (m,), optional
         Added to every margin; predicting then needs one too.
     init : (w, b) or Model, optional
-        Where to start.  By default zeros for "gd", and for the others the best model with w = 0.
+        Where to start; zeros are a start like any other.  By default zeros for "gd", and for the others the best model with
+        w = 0, or, without a callback, the optimum of samples of the rows or in the space of few rows, found in `max_iter`
+        updates there.
     n_threads : int, optional
         At most so many threads.  By default as many as this process may keep busy (affinity, container quota) less those
         of its other trainings, and one in a child made by multiprocessing.  The result is the same to the last bit.
     callback : callable, optional
         Called with a State (n_iter, cost, w, b, elapsed) after every update, under the NumPy error state that `train` was
-        called under; a true answer stops.
+        called under; a true answer stops.  All updates are made on all rows and features then.
     progress : bool
         Whether to show a bar (tqdm's, in a terminal or a notebook; pip install tqdm) once training has taken a tenth
         of a second: how far the gradient's norm has come to `tol` in decades, or with `tol` = 0 the share of the updates.
@@ -161,7 +165,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
         data = _data.data(X, y, sample_weight, class_weight, offset)
     theta = _check.start(init, data.X.shape[1])
 
-    backend = _backend(backend, data, module.expected_steps(options))
+    backend = _backend(backend, data, module, options)
     kernel = backends.load(backend)
     try:
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.X.size) as count:
@@ -224,15 +228,20 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
     data = _data.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
-    kernel = backends.load(_backend(backend, data, 1))
+    kernel = backends.load(backends.choose(backend, data.X, 1, ("numba_fused",)))
     with backends.threads(kernel, n_threads, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
 
 
-def _backend(name: str, data: Data, steps: float) -> str:
+def _backend(name: str, data: Data, solver: ModuleType, options: solvers.Options) -> str:
     """The backend's name with "auto" resolved; beside data that don't lie in memory, no kernel takes long to start."""
-    return backends.choose(name, data.X, math.inf if isinstance(data.X, InParts) else steps)
+    X = data.X
+    if isinstance(X, InParts):
+        return backends.choose(name, X, math.inf, ())
+    m, n = X.shape
+    small = is_small(m, n, X.size, 0.5 * X.squares() if isinstance(X, Csr) else m * n * n)
+    return backends.choose(name, X, solver.expected_steps(options), solver.kernels(small))
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

@@ -14,6 +14,7 @@ from fastlr import backends
 from fastlr._one_thread import dot, inverse_factor
 from fastlr._rows import ordinals_of
 from fastlr._standardised import Standardised, standardised
+from fastlr.backends import numpy_vectorized
 from fastlr.backends._steps import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
 from fastlr.solvers import NAMES, _quasi_newton, auto
 from fastlr.solvers._line_search import line_search
@@ -107,7 +108,7 @@ def test_line_search_up_the_hill_finds_nothing():
 @pytest.mark.parametrize("kind", ["diagonal", "hessian"])
 def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
     X, y, *_ = problem(50, 4)
-    J, u = standardised(objective(backend, X, y), np.zeros(5))
+    J, u = standardised(objective(backend, X, y), None)
     metric = Metric(J) if kind == "diagonal" else Metric.hessian(J, u)
     assert metric.is_diagonal == (kind == "diagonal")
     rng = np.random.default_rng(0)
@@ -120,7 +121,7 @@ def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
 
 
 def test_steps_that_bend_the_wrong_way_are_not_learnt():
-    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), np.zeros(5))
+    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), None)
     metric = Metric(J)
     before = metric.direction(np.ones(5))
     metric.learn(np.ones(5), -np.ones(5))
@@ -151,7 +152,7 @@ def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reducti
 
 def test_standardised_coordinates_and_back():
     X, y, w, b = problem(100, 3)
-    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), np.zeros(4))
+    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), None)
     theta = np.append(w, b)
     u = problem_u.u_of(theta)
     np.testing.assert_allclose(problem_u.theta_of(u), theta, rtol=1e-13)
@@ -175,8 +176,8 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     X = np.asarray(X @ (np.eye(6, dtype=X.dtype) + np.eye(6, k=1, dtype=X.dtype)), order=order)       # alike, for the diagonal
     s, o = weights(400) if options.get("weighted") else (None, None)
     options = {key: value for key, value in options.items() if key != "weighted"}
-    small, u = standardised(objective("fused", X, y, s, o, **options), np.zeros(7))
-    plain, _ = standardised(objective("numpy", X, y, s, o, **options), np.zeros(7))
+    small, u = standardised(objective("fused", X, y, s, o, **options), None)
+    plain, _ = standardised(objective("numpy", X, y, s, o, **options), None)
     assert small.has_quasi_newton and not plain.has_quasi_newton
     tol, is_due = 1e-5, solver == "newton"
     together = next(iterates(small, u, Metric(small, is_due=is_due), tol, steps_a_hessian, most=50))
@@ -219,7 +220,7 @@ def test_a_singular_hessian_gets_as_much_of_a_ridge_as_it_needs(backend, monkeyp
     monkeypatch.setattr(_quasi_newton, "RIDGE", 1e-30)
     x = np.where(np.arange(64) % 2, 1.0, -1.0)
     y = np.arange(64) // 2 % 2
-    J, u = standardised(objective(backend, np.column_stack([x, x]), y), np.zeros(3))        # whole numbers: exactly singular
+    J, u = standardised(objective(backend, np.column_stack([x, x]), y), None)        # whole numbers: exactly singular
     point = next(iterates(J, u, Metric(J, is_due=True), 1e-8, 3.0, most=1))
     assert point.metric is not None and not point.metric.is_diagonal
 
@@ -313,7 +314,7 @@ def test_the_hessian_of_a_sample_is_completed_where_columns_are_rare(backend):
     X[:, 1] = np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[:40])
     X[:, 2] = np.isin(np.arange(6000), sampled[:3]) | np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[-90:])
     X[:, 3] = 7.0
-    J, u = standardised(objective(backend, X, y, l2=1e-5), np.zeros(9))
+    J, u = standardised(objective(backend, X, y, l2=1e-5), None)
     rows, = J.objective.samples([500])
     sample = J.on_sample(rows)
     assert (J.unseen == 0.0).all()
@@ -395,7 +396,7 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
     monkeypatch.setattr(Metric, "hessian", classmethod(lambda cls, problem, u: at.append(len(costs)) or hessian(cls, problem, u)))
     X, y, *_ = problem(300, 20)
     X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
-    J, u = standardised(objective("numpy", X, y, l2=1e-6), np.zeros(21))
+    J, u = standardised(objective("numpy", X, y, l2=1e-6), None)
     if is_sample:
         J = J.on_sample(J.objective)
     costs = []
@@ -417,17 +418,17 @@ def test_steps_of_evidence(cost, kind, steps):
 
 def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, monkeypatch):
     X, y, *_ = problem(1797, 64)
-    (J, _), (by_numpy, _) = (standardised(objective(each, X, y), np.zeros(65)) for each in (backend, "numpy"))
+    (J, _), (by_numpy, _) = (standardised(objective(each, X, y), None) for each in (backend, "numpy"))
     in_one_call = J.steps_a_hessian()
     assert in_one_call == by_numpy.steps_a_hessian()
     monkeypatch.setattr("fastlr._objective._SMALL", 0)
-    by_python, _ = standardised(objective(backend, X, y), np.zeros(65))
+    by_python, _ = standardised(objective(backend, X, y), None)
     assert by_python.steps_a_hessian() == J.time_of_hessian() / J.time_of_step() < in_one_call
 
 
 def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
     X, y, *_ = problem(400, 6)
-    J, u = standardised(objective(backend, X, y), np.zeros(7))
+    J, u = standardised(objective(backend, X, y), None)
     metric = Metric.hessian(J, u)
     assert metric.arrays.state[KIND] == HESSIAN
     assert Metric.hessian(J.on_sample(J.objective), u).arrays.state[KIND] == SAMPLED
@@ -437,7 +438,7 @@ def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
 
 def test_a_call_goes_on_to_the_gap_that_is_asked_for():
     X, y, *_ = problem(400, 6)
-    J, u = standardised(objective("fused", X, y), np.zeros(7))
+    J, u = standardised(objective("fused", X, y), None)
     point = next(iterates(J, u, Metric(J), 1e-2, math.inf, enough=1e-12, most=50))
     assert point.gap <= 1e-12
     assert point.before[-2][1] < 1e-2
@@ -488,6 +489,75 @@ def test_wide_data_starts_where_it_is_told_to(solver):
     np.testing.assert_allclose(again.w, optimum.w, atol=1e-6)
     assert again.n_iter > 0
     assert fastlr.train(X, y, l2=0.05, solver=solver, init=(np.zeros(80), 1.5), fit_intercept=False).b == 1.5
+
+
+KINDS = [(30, 80), (6_000, 4), (60_000, 8)]         # in the space of the rows; small; on samples
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_zeros_are_a_start_like_any_other(shape, solver):
+    X, y, *_ = problem(*shape)
+    y[:len(y) // 5] = 1.0                               # not half of them, so that the null model is not zeros
+    for w, b in ((np.zeros(shape[1]), 0.0), (np.full(shape[1], 1e-300), 0.0), (np.zeros(shape[1]), 0.7)):
+        states = []
+        with pytest.warns(fastlr.ConvergenceWarning):
+            model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", init=(w, b), max_iter=0, tol=1e-12,
+                                 callback=states.append)
+        np.testing.assert_allclose(model.w, w, rtol=1e-12)
+        assert model.b == b
+        assert model.n_iter == 0 and not states
+        first = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", init=(w, b), max_iter=1, tol=0.0)
+        assert first.costs == pytest.approx(fastlr.cost_and_gradient(X, y, w, b, l2=0.01)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_without_updates_the_model_is_the_start(shape, solver):
+    X, y, *_ = problem(*shape)
+    y[:len(y) // 5] = 1.0
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", max_iter=0, tol=1e-12)
+    assert not model.w.any() and model.n_iter == 0
+    assert model.b == pytest.approx(0.0 if solver == "gd" else math.log(y.mean() / (1.0 - y.mean())), rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_a_callback_sees_every_update(shape, solver):
+    X, y, *_ = problem(*shape)
+    start, states = math.log(y.mean() / (1.0 - y.mean())), []
+    options = {} if solver == "gd" else {"tol": 1e-10}
+    model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", callback=states.append, **options)
+    assert model.converged and [state.n_iter for state in states] == list(range(1, model.n_iter + 1))
+    assert [state.cost for state in states] == pytest.approx(list(model.costs), rel=1e-12)
+    assert states[0].cost == pytest.approx(fastlr.cost_and_gradient(X, y, np.zeros(shape[1]), 0.0 if solver == "gd" else start,
+                                                                    l2=0.01)[0], rel=1e-12)
+    stopped = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", callback=lambda state: True)
+    assert stopped.n_iter == 1 and stopped.stop_reason == "the callback asked to stop"
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_max_iter_counts_in_the_space_of_the_rows(solver):
+    X, y, *_ = problem(30, 80)
+    options = {"l2": 1e-3, "solver": solver, "backend": "numpy", "tol": 1e-10}
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(X, y, max_iter=1, **options)
+    assert model.cost > fastlr.train(X, y, **options).cost + 1e-6
+
+
+def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
+    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: asked.append(module.rpartition(".")[2]) or True)
+    expected = {(500, 4): {"_compiled_moments", "_compiled_quasi_newton"}, (20_000, 30): {"_compiled_first_read", "numba_fused"}}
+    for shape, kernels in expected.items():
+        X, y, *_ = problem(*shape)
+        for options in ({}, {"solver": "newton"}, {"solver": "lbfgs"}, {"learning_rate": 0.1}):
+            asked.clear()
+            monkeypatch.setattr(backends, "load", lambda name: numpy_vectorized)
+            assert fastlr.train(X, y, max_iter=1, tol=0.0, **options).backend == "fused"
+            assert set(asked) == ({"numba_fused"} if "learning_rate" in options else kernels)
 
 
 def test_backend_auto_turns_to_numba_once_a_process_keeps_training():

@@ -7,9 +7,9 @@ A backend is a module of this folder.  It has
     hessian(*prepared, theta, center, floor) -> (n + 1, n + 1)
         optional: the sum of d_i v_i v_i^T with d_i = s_i a_i (1 - a_i) and v_i = [x_i - center, 1] over the rows whose d_i is at
         least floor; without it NumPy's of `_curvature`
-    hessian_product(*prepared, curvature, v) -> (n + 1,)
-        optional: the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as given; without it
-        NumPy's
+    hessian_product(*prepared, curvature) -> (v -> (n + 1,))
+        optional: a function of v, the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as
+        given; without it NumPy's
     moments(*prepared, pivot) -> (first, second)
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)
@@ -29,8 +29,11 @@ A backend is a module of this folder.  It has
         optional: many whole updates in one compiled call; without it `_descent.descend` calls cost_gradient in a loop
     threads(n_threads, size) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own
+
+    A module of compiled kernels, such as a backend, may also have
+
     is_compiled(X) -> bool
-        compiled backends: whether a call with this X starts at once
+        whether a call of its kernel with this X starts at once
 
     X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite; or a `_csr.Csr`
     y              (m,)     int8, 0 or 1
@@ -48,6 +51,7 @@ for an unknown name find it there.
 import functools
 import importlib.util
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -153,12 +157,21 @@ _PREDICTOR = "fastlr.backends._compiled_predictions"
 _lost = {"training": 0.0, "predicting": 0.0}        # seconds, in this process
 
 
-def choose(name: str, X: Any, steps: float) -> str:
+def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
     """The backend's name with "auto" resolved.
 
     "auto" is the fused kernel; or NumPy, where starting Numba would take longer than this training and the process has not
-    trained much yet, and where there is no Numba that works.  A kernel that this process has compiled already costs nothing
-    to start.
+    trained much yet, and where there is no Numba that works.  Kernels that this process has compiled already cost nothing to
+    start.
+
+    Parameters
+    ----------
+    name : str
+    X : array or Csr
+    steps : float
+        About as many steps as training takes.
+    kernels : sequence of str
+        Modules of this folder whose kernels it calls.
     """
     if not (isinstance(name, str) and name == "auto"):
         return name
@@ -166,7 +179,7 @@ def choose(name: str, X: Any, steps: float) -> str:
         return "numpy"
     a_step = _SCIPY_STEP + _SCIPY_ELEMENT * X.size if isinstance(X, Csr) else _NUMPY_STEP + _NUMPY_ELEMENT * X.size
     seconds = steps * a_step
-    if seconds < _NUMBA_START and _is_compiled("fastlr.backends.numba_fused", X):
+    if seconds < _NUMBA_START and all(_is_compiled(f"fastlr.backends.{each}", X) for each in kernels):
         return "fused"
     if not _numba_pays("training", seconds):
         return "numpy"

@@ -37,6 +37,7 @@ def _first_read(X: Any, flat: Any, y: Any, sample_weight: Any, offset: Any, thet
 
 
 _entry = SerialOrParallel(_first_read, _known_answers.first_read, writes=("sums", "moments"))
+is_compiled = _entry.is_compiled
 
 
 def cost_gradient_and_moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,

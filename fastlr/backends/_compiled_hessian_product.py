@@ -1,5 +1,6 @@
 """The product of the Hessian and a vector in one read of X, for every compiled backend: what conjugate gradients ask for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,12 @@ _entry = SerialOrParallel(_product, _known_answers.hessian_product, writes=("sum
 
 
 def hessian_product(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
-                    curvature: np.ndarray, v: np.ndarray) -> np.ndarray:
+                    curvature: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """See `fastlr.backends`."""
-    sums = np.zeros(v.size)
-    for piece in pieces(X):
-        _entry(n_threads, X, curvature, v, *piece, sums)
-    return sums
+    def product(v: np.ndarray) -> np.ndarray:
+        sums = np.zeros(v.size)
+        for piece in pieces(X):
+            _entry(n_threads, X, curvature, v, *piece, sums)
+        return sums
+
+    return product

@@ -125,6 +125,7 @@ def _moments(X: Any, flat: Any, sample_weight: Any, pivot: Any, first: int, last
 
 
 _entry = SerialOrParallel(_moments, _known_answers.moments, writes=("sums",))
+is_compiled = _entry.is_compiled
 
 
 def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,

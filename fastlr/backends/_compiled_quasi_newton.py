@@ -226,6 +226,11 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, cost: floa
 _entry = Entry(_descend, _known_answers.quasi_newton, writes=("u", "grad", "p", "metric", "record", "H"))
 
 
+def is_compiled(X: np.ndarray | Csr) -> bool:
+    """Whether a call with X, as float64 in C order, starts at once."""
+    return _entry.is_compiled(X._replace(values=np.empty(0)) if isinstance(X, Csr) else np.empty((0, 0)))
+
+
 def quasi_newton(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, u: np.ndarray,
                  cost: float, grad: np.ndarray, p: np.ndarray, space: Any, goal: Any, metric: Any,
                  record: np.ndarray) -> tuple[int, bool, float]:

@@ -1,6 +1,6 @@
 """What a backend may have of its own, for those that have not: NumPy and its BLAS, a block of rows at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -65,17 +65,29 @@ def curvature(X: Any, sample_weight: Any, offset: Any, theta: Any) -> np.ndarray
     return d
 
 
-def hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any, curvature: Any, v: Any) -> np.ndarray:
+def hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any, curvature: Any) -> Callable[[np.ndarray], np.ndarray]:
     """See `fastlr.backends`."""
-    Hv = np.zeros(v.size)
+    shares_memory = isinstance(X, Csr) and X.dtype == np.float64
+    kept = list(_both_ways(X)) if shares_memory else None   # SciPy takes as long to make a matrix as for a small product
+
+    def product(v: np.ndarray) -> np.ndarray:
+        Hv = np.zeros(v.size)
+        for rows, block, transposed in kept or _both_ways(X):
+            along = block @ v[:-1]
+            along += v[-1]
+            along *= curvature[rows]
+            Hv[:-1] += transposed @ along
+            Hv[-1] += along.sum()
+        return Hv
+
+    return product
+
+
+def _both_ways(X: Any) -> Iterator[tuple[slice, Any, Any]]:
+    """Rows of X as float64, and transposed, a block at a time."""
     for rows in row_blocks(X):
         block = as_float64(X, rows)
-        along = block @ v[:-1]
-        along += v[-1]
-        along *= curvature[rows]
-        Hv[:-1] += block.T @ along
-        Hv[-1] += along.sum()
-    return Hv
+        yield rows, block, block.T
 
 
 def direction(grad: np.ndarray, inverse: np.ndarray, factor: np.ndarray, steps: np.ndarray, changes: np.ndarray,
@@ -106,10 +118,11 @@ def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray,
     weight = sample_weight if sample_weight.size else np.ones(m)
     sums = np.zeros((3, n))
     for rows in (slice(*piece) for piece in pieces(X)):
-        part = X.rows(rows)
-        indices, values = part.stored()
-        s, shifted = part.each(weight[rows]), values - pivot[indices]
-        sums += [np.bincount(indices, each, n) for each in (s * shifted, s * shifted ** 2, s)]
+        transposed = as_float64(X, rows).T
+        shifted = transposed.data - pivot[transposed.indices]
+        for power, some in zip((shifted, shifted ** 2, np.ones_like(shifted)), sums, strict=True):
+            transposed.data = power
+            some += transposed @ weight[rows]
     return with_zeros(sums.ravel(), pivot, float(weight.sum()))
 
 

@@ -85,7 +85,7 @@ def hessian_product(compiled: Any, X: np.ndarray | Csr) -> bool:
     y, sample_weight, offset = _rows()
     v, sums = _theta(), np.zeros(_N + 1)
     compiled(X, sample_weight, v, 0, _M, sums)          # which will do for curvatures
-    return _agree((sums, _curvature.hessian_product(_known(X), y, sample_weight, offset, sample_weight, v)))
+    return _agree((sums, _curvature.hessian_product(_known(X), y, sample_weight, offset, sample_weight)(v)))
 
 
 def moments(compiled: Any, X: np.ndarray | Csr) -> bool:

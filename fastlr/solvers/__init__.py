@@ -4,8 +4,11 @@ A solver is a module with
 
     solve(objective, theta, options) -> Result
     expected_steps(options) -> int          roughly, for the choice of a backend
+    kernels(is_small) -> names              and the modules of compiled kernels that training calls in any case, where the data
+                                            are small in the sense of `Objective.is_small` or not
 
-It starts at theta (n + 1,), which it may overwrite, sees only the Objective, and no X.
+It starts at theta (n + 1,), which it may overwrite, or makes a start of its own where theta is None.  It sees only the
+Objective, and no X.
 """
 
 from collections.abc import Callable
@@ -37,6 +40,11 @@ class Options(NamedTuple):
     def most_updates(self) -> int:
         """`max_iter`, or its default."""
         return DEFAULT_MAX_ITER if self.max_iter is None else self.max_iter
+
+    @property
+    def may_start_elsewhere(self) -> bool:
+        """Whether work on other rows or features than those of X may make the start: nobody counts or watches its updates."""
+        return self.most_updates > 0 and self.callback is None
 
     @property
     def how_many(self) -> dict[str, Any]:

@@ -21,9 +21,15 @@ from fastlr.solvers._line_search import line_search
 RIDGE = 1e-11                   # of a Hessian's diagonal, added to it: collinear columns make it singular
 _RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
-_MOST_STALE = 10                # steps in a row, too small for J to tell, that have not halved the gradient
+_STALE = 10, 0.5                # steps in a row, too small for J to tell, that have not brought the gradient to such a share,
+_STALE_OF_DIAGONAL = 100, 0.9   # where M starts from a Hessian, and from a diagonal, with which the rate may be poor
 _UPDATES_A_CALL = 100           # of compiled code: Ctrl-C is answered between calls
 _NO_FACTOR = np.empty((0, 0))
+
+
+def kernels(is_small: bool) -> tuple[str, ...]:
+    """See `fastlr.solvers`."""
+    return ("_compiled_moments", "_compiled_quasi_newton") if is_small else ("_compiled_first_read", "numba_fused")
 
 
 class Metric:
@@ -237,10 +243,11 @@ def descent(problem: Standardised, u: np.ndarray,
         gap = -0.5 * slope
         yield Iterate(u, cost, grad, metric, p, gap, grad_norm, before)
         rounding = problem.rounding(u, cost)
-        if gap <= rounding and grad_norm > 0.5 * least:
+        most_stale, share = _STALE_OF_DIAGONAL if metric is not None and metric.is_diagonal else _STALE
+        if gap <= rounding and grad_norm > share * least:
             stale += 1
-            if stale == _MOST_STALE:        # what is left of the gradient is rounding
-                return
+            if stale == most_stale:
+                return                      # what is left of the gradient is rounding
         else:
             least, stale = grad_norm, 0
         step = line_search(problem, u, cost, slope, p, rounding)

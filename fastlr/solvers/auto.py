@@ -14,7 +14,8 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result, newton
+from fastlr.solvers import Options, Result, _quasi_newton, newton
+from fastlr.solvers._conjugate_gradients import or_conjugate_gradients
 from fastlr.solvers._quasi_newton import Hessians, Iterate, Metric, hessians_of, iterates
 from fastlr.solvers._run import run
 
@@ -27,29 +28,33 @@ _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all i
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
 
+kernels = _quasi_newton.kernels
+
+
 def expected_steps(options: Options) -> int:
     """See `fastlr.solvers`."""
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Minimise J from theta; where theta is nothing but zeros, from the optima of samples."""
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Minimise J from theta, or from the null model; or, where there are many rows, from the optima of samples."""
     if newton.is_wide(objective):
         return newton.solve(objective, theta, options)
     sizes, hessians = _sample_sizes(objective), None
-    if sizes and not theta.any() and sizes[0] <= _CHEAP * objective.rows_that_count:
-        problem, u, metric = _after_samples(objective, sizes, options.tol)
+    if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= _CHEAP * objective.rows_that_count:
+        problem, u, metric = _after_samples(objective, sizes, options)
     else:
         problem, u = standardised(objective, theta)
         metric = Metric(problem)
         hessians = _hessians_of_sample(problem, sizes[-1]) if sizes else None
-    points = iterates(problem, u, metric, options.tol, problem.steps_a_hessian(), sample=hessians, **options.how_many)
+    steps = problem.steps_a_hessian()
+    points = iterates(problem, u, metric, options.tol, steps, sample=hessians, **options.how_many)
 
     def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
-        return iterates(problem, u, Metric(problem, is_due=problem.has_room_for_hessian), tol, problem.steps_a_hessian(),
-                        **options.how_many)
+        points = iterates(problem, u, Metric(problem, is_due=problem.has_room_for_hessian), tol, steps, **options.how_many)
+        return or_conjugate_gradients(problem, points, tol, steps)
 
-    return run(problem, points, options, descend)
+    return run(problem, or_conjugate_gradients(problem, points, options.tol, steps), options, descend)
 
 
 def _sample_sizes(objective: Objective) -> list[int]:
@@ -68,7 +73,7 @@ def _hessians_of_sample(problem: Standardised, rows: int) -> Hessians:
                     lambda u: Metric.hessian(problem.on_sample(next(objective.samples([rows]))), u))
 
 
-def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[Standardised, np.ndarray, Metric]:
+def _after_samples(objective: Objective, sizes: list[int], options: Options) -> tuple[Standardised, np.ndarray, Metric]:
     """The objective in coordinates in which the columns of the first sample are standardised; the optimum of the last, and the
     metric there.
 
@@ -82,23 +87,24 @@ def _after_samples(objective: Objective, sizes: list[int], tol: float) -> tuple[
             sample.first_read(start)
             problem = Standardised(objective, *(objective if sample.has_constant_columns else sample).standardisation)
             u, metric = problem.u_of(start), Metric(problem)
-        u, metric = _optimum_of(sample, problem, u, metric, tol)
+        u, metric = _optimum_of(sample, problem, u, metric, options)
     assert problem is not None
     objective.first_read(problem.theta_of(u))
     return problem.certified(), u, metric
 
 
 def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, metric: Metric,
-                tol: float) -> tuple[np.ndarray, Metric]:
+                options: Options) -> tuple[np.ndarray, Metric]:
     """The optimum of a sample of the problem's rows, up to its sampling error, and the metric there.
 
     On the sample a Hessian has to save steps on the sample; at its end, steps on all rows, at the rate that the metric there has
     shown.
     """
-    sample = problem.on_sample(objective)
+    sample, tol = problem.on_sample(objective), options.tol
+    most = min(_STEPS_A_SAMPLE, options.most_updates)
     enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
-    points = iterates(sample, u, metric, max(tol, left), sample.steps_a_hessian(), enough, _STEPS_A_SAMPLE)
-    for _, point in zip(range(_STEPS_A_SAMPLE), points, strict=False):
+    points = iterates(sample, u, metric, max(tol, left), sample.steps_a_hessian(), enough, most)
+    for _, point in zip(range(most), points, strict=False):
         metric = point.metric or metric
         if point.gap <= enough:
             break

@@ -22,12 +22,19 @@ def expected_steps(options: Options) -> int:
     return options.most_updates
 
 
-def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Descend from theta until the gradient is at most `tol` and J is proved to be near its minimum, or for `max_iter` updates.
+def kernels(is_small: bool) -> tuple[str, ...]:
+    """See `fastlr.solvers`."""
+    return ("numba_fused",)
+
+
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Descend from theta, or from zeros, until the gradient is at most `tol` and J is proved to be near its minimum, or for
+    `max_iter` updates.
 
     Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.  With `tol` 0 nothing is looked
     at but J: exactly `max_iter` updates are made.
     """
+    theta = np.zeros(objective.n_parameters) if theta is None else theta
     max_iter = options.most_updates
     recorder = Recorder(options.start)
     rule = _rule(objective, theta, options)

@@ -7,9 +7,11 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result
+from fastlr.solvers import Options, Result, _quasi_newton
 from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 from fastlr.solvers._run import run
+
+kernels = _quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:
@@ -17,8 +19,8 @@ def expected_steps(options: Options) -> int:
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Minimise J from theta."""
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Minimise J from theta, or from the null model."""
     problem, u = standardised(objective, theta)
 
     def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result
+from fastlr.solvers import Options, Result, _quasi_newton
 from fastlr.solvers._conjugate_gradients import truncated_newton
 from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
 from fastlr.solvers._run import run
@@ -20,22 +20,20 @@ _MOST_ROWS = 1000               # and rows, since the products of all pairs are 
 _CLOSER = 0.01                  # tol in the space of the rows
 
 
+kernels = _quasi_newton.kernels
+
+
 def expected_steps(options: Options) -> int:
     """See `fastlr.solvers`."""
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray, options: Options) -> Result:
-    """Minimise J from theta; where theta is nothing but zeros and X is wide, from the optimum in the space of the rows."""
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Minimise J from theta, or from the null model; or, where X is wide, from the optimum in the space of the rows."""
     problem, u = standardised(objective, theta)
-    return minimise(problem, u, options, is_given=bool(theta.any()))
-
-
-def minimise(problem: Standardised, u: np.ndarray, options: Options, is_given: bool) -> Result:
-    """Minimise J from u, which the user has given or not."""
-    wide = is_wide(problem.objective)
-    if wide and not is_given:
-        in_row_space = problem.u_of(_optimum_in_row_space(problem.objective, options.tol))
+    wide = is_wide(objective)
+    if wide and theta is None and options.may_start_elsewhere:
+        in_row_space = problem.u_of(_optimum_in_row_space(objective, options))
         u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
 
     def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
@@ -52,11 +50,13 @@ def is_wide(objective: Objective) -> bool:
     return objective.has_row_space and m <= min(_WIDE * n, _MOST_ROWS)
 
 
-def _optimum_in_row_space(objective: Objective, tol: float) -> np.ndarray:
-    """The optimum (n + 1,) as Newton's method finds it with as many features as there are rows."""
+def _optimum_in_row_space(objective: Objective, options: Options) -> np.ndarray:
+    """The optimum (n + 1,) as Newton's method finds it, in `max_iter` updates, with as many features as there are rows."""
     reduced, to_theta = objective.in_row_space()
-    problem, u = standardised(reduced, np.zeros(reduced.n_parameters))
-    for point in iterates(problem, u, Metric(problem, is_due=True), _CLOSER * tol, problem.steps_a_hessian()):
-        if point.grad_norm <= _CLOSER * tol or point.cost <= problem.cost_of_one_error:
+    problem, u = standardised(reduced, None)
+    tol = _CLOSER * options.tol
+    points = iterates(problem, u, Metric(problem, is_due=True), tol, problem.steps_a_hessian())
+    for _, point in zip(range(options.most_updates + 1), points, strict=False):
+        if point.grad_norm <= tol or point.cost <= problem.cost_of_one_error:
             break
     return to_theta(problem.theta_of(point.u))
