@@ -212,7 +212,7 @@ class Oracle:
         of_rows = np.zeros(self._row_of.max() + 1, REAL)
         np.add.at(of_rows, self._row_of, curvature)
         seen = np.append(of_rows, self.penalty)
-        return np.sqrt(seen.max() / np.maximum(seen, 1e-250 * seen.max())).astype(float)
+        return np.sqrt(seen.max() / np.maximum(seen, REAL("1e-500") * seen.max())).astype(float)
 
     def _read_tableau(self):
         coordinates = quotients(self._tableau.coordinates, self._tableau.denominator)
@@ -245,51 +245,67 @@ class Oracle:
 
     @functools.cached_property
     def optimum(self):
-        """The best u, J there, and the square of Newton's decrement; by Newton's method, where large offsets are cooled down to."""
+        """The best u, J there, and the square of Newton's decrement.
+
+        By Newton's method, some steps at a time, in coordinates that are good where it has come to.  Large offsets are divided by
+        a temperature first, which falls.
+        """
         u = np.zeros(self.T.shape[1], REAL)
         temperature = REAL(max(1.0, float(np.abs(self.o).max()) / 10))
-        while temperature > 1:
-            u, _ = self._descend(u, temperature)
-            temperature = max(temperature / 4, REAL(1))
-        for _ in range(10):                 # in coordinates that are good where it has come to
+        for _ in range(100):
+            J = self.cost(u, temperature)
             u, decrement = self._descend(u, temperature)
-            t = self.sign * (self.T @ u + self.o)
-            before = list(self._tableau.basis)
-            self._tableau.balance(self._sizes(self.s * sigma(t) * sigma(-t)), 100.0)
-            if self._tableau.basis == before:
+            is_there = decrement <= (1e-28 * self.cost(u) if temperature == 1 else 1e-4 * temperature * self.s.sum())
+            if not is_there and not self.cost(u, temperature) < J * (1 - 1e-9):
+                break                                               # it will not be known
+            changed = self._balance(u, temperature)
+            if is_there and temperature == 1 and changed is None:
                 break
-            margins = np.append(self.P @ u, [])
-            z = np.zeros(len(self._rows), REAL)
-            z[self._row_of], z[len(z) - len(self.P):] = self.T @ u, margins
-            u = z[self._tableau.basis]
-            self._read_tableau()
+            u = u if changed is None else changed
+            if is_there:
+                temperature = max(temperature / 4, REAL(1))
         return u, self.cost(u), decrement
 
+    def _balance(self, u, temperature):
+        """Change to coordinates that suit the curvatures at u, and return what it is in these, if they are others."""
+        t = self.sign * (self.T @ u + self.o) / temperature
+        before = list(self._tableau.basis)
+        self._tableau.balance(self._sizes(self.s * sigma(t) * sigma(-t) / temperature), 1e3)
+        if self._tableau.basis == before:
+            return None
+        z = np.zeros(len(self._rows), REAL)
+        z[self._row_of], z[len(z) - len(self.P):] = self.T @ u, self.P @ u
+        self._read_tableau()
+        return z[self._tableau.basis]
+
     def _descend(self, u, temperature):
-        """The u with the smallest decrement that Newton's method sees from here, and the square of that."""
+        """Some steps of Newton's method from u, damped where need be, and the square of its decrement where they end."""
         J, best = self.cost(u, temperature), (np.inf, u)
-        for _ in range(100):
+        for _ in range(25):
             grad, H = self.derivatives(u, temperature)
-            damping, step = REAL(0), None
-            while step is None and damping < 1:
-                step = cholesky_solve(H + np.diag(damping * np.diagonal(H) + REAL(1e-4000)), grad)
-                damping = max(100 * damping, REAL(1e-18))
-            if step is None:
+            decrement = None
+            for damping in [0.0, *10.0 ** np.arange(-30, 3, 3)]:
+                step = cholesky_solve(H + damping * np.diag(np.diagonal(H) + self.s.sum() / temperature), grad)
+                if step is None:
+                    continue
+                if decrement is None:
+                    decrement = grad @ step
+                if decrement <= 1e-12 * J:                      # J is too coarse a measure
+                    break
+                while (not (trial := self.cost(u - step, temperature)) <= J - 0.1 * grad @ step
+                       and np.abs(step).max() > 1e-9 * np.abs(u).max()):
+                    step = step / 4
+                if trial < J:
+                    break
+            if decrement is None or decrement >= best[0] and decrement <= 1e-22 * J:
                 break
-            decrement = grad @ step
             if decrement < best[0]:
                 best = decrement, u
-            elif decrement <= 1e-24 * J:
+            if decrement <= 1e-32 * J:
                 break
-            if decrement <= (1e-32 if temperature == 1 else 1e-3) * J:
-                break
-            length = REAL(1)
-            while (length > 1e-12 and decrement > 1e-12 * J
-                   and not self.cost(u - length * step, temperature) <= J - 0.1 * length * decrement):
-                length /= 2
-            u = u - length * step
+            u = u - step
             J = self.cost(u, temperature)
-        return (best[1] if temperature == 1 else u), best[0]
+        return (u, best[0]) if best[0] > 1e-22 * J else (best[1], best[0])
 
     @property
     def is_known(self):
