@@ -11,7 +11,6 @@ import argparse
 import collections
 import math
 import sys
-import time
 import warnings
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -28,7 +27,7 @@ SOLVERS = ("auto", "newton", "lbfgs", "gd")
 TOLERANCES = (1e-3, 1e-5, 1e-8)
 FAULTS = {
     "raised": "an exception",
-    "other warning": "a warning that is neither of the two",
+    "other warning": "a warning of another category, or one beside converged=True",
     "missed": "separated, and no word of it",
     "unproved": "separated, and a ConvergenceWarning instead",
     "false": "called separated, and is not",
@@ -217,7 +216,7 @@ class Outcome:
     rounding: float = math.nan
     cost: float = math.nan
     cost_error: float = 0.0
-    seconds: float = 0.0
+    updates: int = 0
     text: str = ""
     faults: list = field(default_factory=list)
 
@@ -232,7 +231,6 @@ def outcome(number, made, oracle, **options):
     """Train on a problem, and compare with the oracle."""
     options = made.options | options
     seen = Outcome(number, options, separated=oracle.is_separated)
-    start = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -241,8 +239,8 @@ def outcome(number, made, oracle, **options):
             seen.faults.append("raised")
             seen.text = f"{type(error).__name__}: {error}"
             return seen
-    seen.seconds = time.perf_counter() - start
     said = {each.category for each in caught}
+    seen.updates = model.n_iter
     seen.converged, seen.gap, seen.gap_kind = model.converged, model.gap, getattr(model, "gap_kind", None)
     seen.text = f"{model!r}: {model.stop_reason}" + "".join(f"; {each.category.__name__}: {each.message}" for each in caught)
 
@@ -286,15 +284,19 @@ def trainings(kind, solvers=SOLVERS, tolerances=TOLERANCES, backend="numpy"):
 
 
 def run(kind, seed, numbers, options, progress=None):
-    """The outcomes of all trainings of these problems."""
+    """The outcomes of all trainings of these problems, or with `progress` of those that were done before Ctrl-C."""
     outcomes = []
-    for count, number in enumerate(numbers):
-        made = problem(kind, seed, number)
-        oracle = made.oracle()
-        outcomes += [outcome(number, made, oracle, **each) for each in options]
-        if progress and (count + 1) % progress == 0:
-            faulty = collections.Counter(fault for each in outcomes for fault in each.faults)
-            print(f"{count + 1} problems: {dict(faulty)}", file=sys.stderr, flush=True)
+    try:
+        for count, number in enumerate(numbers, 1):
+            made = problem(kind, seed, number)
+            oracle = made.oracle()
+            outcomes += [outcome(number, made, oracle, **each) for each in options]
+            if progress and count % progress == 0:
+                faulty = collections.Counter(fault for each in outcomes for fault in each.faults)
+                print(f"{count} problems: {dict(faulty)}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        if not progress:
+            raise
     return outcomes
 
 
@@ -310,7 +312,7 @@ def table(kind, outcomes):
     groups = collections.defaultdict(list)
     for each in outcomes:
         groups[group(each)].append(each)
-    head = ["solver", "", "trained", "separated", "unknown", "converged", "bound", "estimate", "ratios", "least", "median", "most",
+    head = ["solver", "", "trained", "separated", "unknown", "updates", "converged", "bound", "estimate", "ratios", "least", "median", "most",
             *FAULTS]
     lines = [head]
     for (solver, name), those in groups.items():
@@ -320,7 +322,7 @@ def table(kind, outcomes):
         lines.append([solver, name, len(those), sum(each.separated is True for each in those),
                       sum(each.separated is None or (each.separated is False and not each.is_known) and "raised" not in each.faults
                           for each in those),
-                      len(converged), sum(each.gap_kind == "bound" for each in converged),
+                      max(each.updates for each in those), len(converged), sum(each.gap_kind == "bound" for each in converged),
                       sum(each.gap is not None and each.gap_kind != "bound" for each in converged),
                       sum(each.ratio is not None for each in those),
                       *(f"{value:.3g}" for value in (min(ratios), np.median(ratios), max(ratios))),
@@ -369,7 +371,7 @@ def main():
             print(described(outcome(given.only, made, oracle, **each)))
         return 0
     numbers = range(given.start, given.start + given.problems)
-    outcomes = run(given.kind, given.seed, numbers, options, progress=200)
+    outcomes = run(given.kind, given.seed, numbers, options, progress=100)
     faulty = [each for each in outcomes if each.faults]
     print(table(given.kind, outcomes))
     print("", *map(described, faulty[:given.faults]), sep="\n")
