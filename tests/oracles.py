@@ -1,7 +1,7 @@
 """What small problems are known to have: whether the classes are separated, by integers, and J*, in long double.
 
-Everything rests on one exact object.  The rows (x_i, 1) of the data are integers, up to a unit of each column.  Some of them are a
-basis of all: row i is a sum of coordinates times the rows of the basis.  In these coordinates
+Everything rests on one exact object.  The rows (x_i, 1) of the data are integers, up to a unit of each column.  Some of them are
+a basis: every row is a sum of coordinates times the rows of the basis.  In these coordinates
 
 - the parameters are the margins u_k of the rows of the basis, so that collinear columns need no care and far ones cancel exactly;
 - a direction that moves one row of the basis only moves row i by one of its coordinates: whether some such direction separates
@@ -58,11 +58,11 @@ class Tableau:
     def __init__(self, rows, sizes, scales):
         self.coordinates, self.denominator, self.basis = rows.copy(), 1, []
         for k in range(rows.shape[1]):
-            left = np.abs(self.coordinates[:, k:] / self.denominator).astype(float) / sizes[:, None] / scales[k:]
-            i, j = np.unravel_index(left.argmax(), left.shape)
             if not self.coordinates[:, k:].any():
                 self.coordinates = self.coordinates[:, :k]      # the other columns are sums of these
                 break
+            left = np.abs(self.as_floats()[:, k:]) / sizes[:, None] / scales[k:]
+            i, j = np.unravel_index(left.argmax(), left.shape)
             if left[i, j] == 0.0:                               # it underflows
                 i, j = np.argwhere(self.coordinates[:, k:])[0]
             for array in (self.coordinates.T, scales):
@@ -89,6 +89,7 @@ class Tableau:
             self.exchange(i, k)
 
     def as_floats(self):
+        """The coordinates, rounded."""
         return (self.coordinates / self.denominator).astype(float)
 
     def signed(self, sides):
@@ -297,7 +298,7 @@ class Oracle:
                     step = step / 4
                 if trial < J:
                     break
-            if decrement is None or decrement >= best[0] and decrement <= 1e-22 * J:
+            if decrement is None or best[0] <= decrement <= 1e-22 * J:
                 break
             if decrement < best[0]:
                 best = decrement, u

@@ -10,8 +10,9 @@ from scipy.special import expit
 
 import fastlr
 from tests.certificates import described, outcome, problem, run, table, trainings
-from tests.oracles import REAL, Oracle, as_integers, quotients
+from tests.oracles import REAL, Oracle, as_integers, is_separated, quotients
 
+pytestmark = pytest.mark.skipif(np.finfo(REAL).eps > 1e-18, reason="long double is no longer than double here")
 not_yet = pytest.mark.xfail(reason="gap is an estimate, and separation is looked for by following w", strict=True)
 
 
@@ -30,17 +31,17 @@ def check(kind, seed, numbers, backend="numpy"):
     assert not faulty, "\n".join([f"kind {kind}, seed {seed}", table(kind, outcomes), *map(described, faulty[:20])])
     separated = sum(each.separated is True for each in outcomes)
     assert 0.1 * len(outcomes) < separated < 0.9 * len(outcomes)
-    assert sum(each.separated is None or each.separated is False and not each.is_known for each in outcomes) < 0.02 * len(outcomes)
+    assert sum(each.is_unknown for each in outcomes) < 0.02 * len(outcomes)
 
 
 @not_yet
 def test_gap_of_hard_problems():
-    check("gap", 0, range(40))
+    check("gap", 0, range(25))
 
 
 @not_yet
 def test_separation_far_from_0():
-    check("separation", 0, range(100))
+    check("separation", 0, range(80))
 
 
 @pytest.mark.long
@@ -77,7 +78,7 @@ def test_wrong_models_are_seen(monkeypatch):
 def test_separation_is_a_linear_programs_verdict():
     """On tables for which a linear program in float64 is good enough."""
     verdicts = []
-    for seed in range(200):
+    for seed in range(100):
         rng = np.random.default_rng(seed)
         m, n = rng.integers(4, 60), rng.integers(1, 7)
         X = rng.integers(-2, 3, (m, n)) if seed % 2 else rng.standard_normal((m, n))
@@ -87,7 +88,21 @@ def test_separation_is_a_linear_programs_verdict():
             best = linprog(-right.sum(axis=0), A_ub=-right, b_ub=np.zeros(m), bounds=(-1, 1), method="highs")
             verdicts.append(oracle(X, y).is_separated)
             assert verdicts[-1] == (best.fun < -1e-7)
-    assert 40 < sum(verdicts) < 160
+    assert 20 < sum(verdicts) < 80
+
+
+def test_tableau_is_exact():
+    """So that the signs of its integers are a proof, whichever way the exchanges went."""
+    for number in range(30):
+        known = problem("separation", 2, number).oracle()
+        tableau = known._tableau
+        signed = tableau.signed(known._sides)
+        verdict = is_separated(signed)
+        rows = known._rows[[row for row, _ in known._sides]] * np.array([[side] for _, side in known._sides], object)
+        for exact, given in ((tableau, known._rows), (signed, rows)):
+            assert (exact.coordinates @ given[exact.basis] == exact.denominator * given).all()
+        gains = signed.coordinates.sum(axis=0)
+        assert ((signed.coordinates >= 0).all(axis=0) & (gains > 0)).any() if verdict else (gains <= 0).all()
 
 
 @pytest.mark.parametrize("origin", [0.0, 45000.0, 2460000.5, 1.7e9, 2.0 ** 52])
