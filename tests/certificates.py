@@ -33,7 +33,7 @@ FAULTS = {
     "false": "called separated, and is not",
     "silent": "not converged, and no warning",
     "wrong": "converged, and J - J* is more than 10 gap",
-    "far": "converged, and J - J* is more than 1e-6 J*",
+    "far": "converged, and J - J* is more than tol J and more than 1e-6 J",
     "below": "a bound that is below J - J*",
     "cost": "off by more than 1e-6 of J at (w, b), and by more than float64 must be",
 }
@@ -267,7 +267,7 @@ def outcome(number, made, oracle, **options):
         beyond = seen.excess - seen.rounding
         if model.converged:
             check(beyond <= (10 * model.gap if model.gap is not None else math.inf), "wrong")
-            check(beyond <= 1e-6 * (seen.cost - seen.excess), "far")
+            check(beyond <= max(options["tol"], 1e-6) * seen.cost, "far")
         if seen.gap_kind == "bound":
             check(beyond <= (1 + 1e-6) * model.gap, "below")
     return seen

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import linprog
@@ -10,7 +11,7 @@ from scipy.special import expit
 
 import fastlr
 from tests.certificates import described, outcome, problem, run, table, trainings
-from tests.oracles import REAL, Oracle, as_integers, is_separated, quotients
+from tests.oracles import REAL, Oracle, as_integers, divergence, is_separated, quotients
 
 pytestmark = pytest.mark.skipif(np.finfo(REAL).eps > 1e-18, reason="long double is no longer than double here")
 not_yet = pytest.mark.xfail(reason="gap is an estimate, and separation is looked for by following w", strict=True)
@@ -152,6 +153,15 @@ def test_integers_and_quotients():
     assert [float(value * unit) for value in integers] == [0.1, 1e-150, -3.0, 0.0]
     exact = quotients(np.array([10 ** 400, -1, 0, 7], object), 3 * 10 ** 399)
     np.testing.assert_allclose(exact, [REAL(10) / 3, -REAL("1e-399") / 3, 0, 7 * REAL("1e-399") / 3], rtol=3e-19)
+
+
+@pytest.mark.parametrize("t", [-60.0, -3.0, 0.0, 0.7, 50.0])
+@pytest.mark.parametrize("step", [1e-9, -1e-3, 0.004, 0.006, -2.0, 90.0])
+def test_divergence(t, step):
+    with mpmath.workdps(60):
+        t, step = mpmath.mpf(t), mpmath.mpf(step)
+        exact = mpmath.log1p(mpmath.exp(t + step)) - mpmath.log1p(mpmath.exp(t)) - step / (1 + mpmath.exp(-t))
+    assert float(divergence(REAL(t), REAL(step))) == pytest.approx(float(exact), rel=1e-9)
 
 
 @pytest.mark.parametrize("origin, unit", [(0.0, 1.0), (45000.0, 1.0), (1.7e9, 0.5), (0.0, 1e-150), (0.0, 1e100)])
