@@ -83,7 +83,6 @@ class Model:
     stop_reason: str
     grad_norm: float
     gap: float | None
-    gap_kind: str | None
     solver: str
     backend: str
     n_threads: int
@@ -91,6 +90,7 @@ class Model:
     compile_time: float
     feature_names: tuple[str, ...] | None
     has_offset: bool
+    gap_kind: str | None = None
     _training: Training | None = field(default=None)
     _statistics: Statistics | None = field(default=None)
 

@@ -1,7 +1,8 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        2; a file of a higher one is refused, and one of version 1 has neither history nor statistics
+    "version"        3; a file of a higher one is refused; one of version 2 has no gap_kind, and one of version 1 neither history nor
+                     statistics
     "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str" or "bytes", with "length", NumPy's characters a label; bytes are written as Latin-1 text;
@@ -35,7 +36,7 @@ from fastlr._model import Model
 from fastlr._statistics import Statistics
 
 _FORMAT = "fastlr-model"
-_VERSION = 2
+_VERSION = 3
 _LARGEST_FILE = 2 ** 28             # bytes; twelve million numbers
 
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
@@ -164,7 +165,7 @@ def _model(document: Any) -> Model:
     if version > _VERSION:
         raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {_VERSION}): "
                          "upgrade fastlr")
-    fields = {name: read for name, read in _FIELDS.items() if version > 1 or name not in _SINCE_2}
+    fields = {name: read for name, read in _FIELDS.items() if version >= _SINCE.get(name, 1)}
     _check_names("", document, ["format", "version", *fields])
     values = {name: read(name, document[name]) for name, read in fields.items()}
     n_iter, n = values["n_iter"], values["w"].size
@@ -392,6 +393,12 @@ def _classes_to_json(classes: np.ndarray) -> dict[str, Any]:
     return {"dtype": classes.dtype.name, "values": values}
 
 
+def _gap_kind(name: str, value: Any) -> str | None:
+    if value not in ("bound", "estimate", None):
+        raise ValueError(f'{name} must be "bound", "estimate" or null, not {_short(value)}')
+    return value
+
+
 def _label_to_json(label: Any) -> Any:
     plain = _plain(label)
     return plain.decode("latin-1") if isinstance(plain, bytes) else plain
@@ -414,6 +421,7 @@ _FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "stop_reason": _text,
     "grad_norm": _any_number,
     "gap": _any_number_or_none,
+    "gap_kind": _gap_kind,
     "solver": _text,
     "backend": _text,
     "n_threads": partial(_integer, at_least=1),
@@ -423,7 +431,7 @@ _FIELDS: dict[str, Callable[[str, Any], Any]] = {
     "has_offset": _flag,
     "statistics": _statistics,
 }
-_SINCE_2 = ("history", "statistics")
+_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3}       # versions
 
 _STATISTICS: dict[str, Callable[[str, Any], Any]] = {
     "covariance": _square,

@@ -90,6 +90,8 @@ class Objective:
         for name in ("rate", "moments", "standardisation", "variances", "is_small"):     # if they have been computed
             other.__dict__.pop(name, None)
         other._rows, other.rule, other._known = rows, self.rule._replace(scale=scale), None
+        if rows.shape[1] != self.origin.shift.size:         # other features
+            other.origin = Origin(np.zeros(rows.shape[1]), -1, 1.0)
         return other
 
     def cost_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
