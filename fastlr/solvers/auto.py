@@ -4,8 +4,8 @@ On s rows the optimum is known up to their sampling error: J exceeds J* by about
 small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
 sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few rows for that is solved on all of them from
 the start, and so is one that is small, where steps on all rows cost less than samples.  Where the first sample is a large part
-of X, or the user knows where to start, a sample gives no more than its Hessian, once the steps turn out to need one.  Where a Hessian is too dear and steps without one
-are slow, conjugate gradients go on.
+of X, or the user knows where to start, a sample gives no more than its Hessian, once the steps turn out to need one.  Where
+Hessians are too dear and steps without one are slow, conjugate gradients go on.
 """
 
 import math
