@@ -4,7 +4,8 @@ On s rows the optimum is known up to their sampling error: J exceeds J* by about
 small part of a read of X.  From there on, a step on all rows with the Hessian of the sample shrinks the gradient by about
 sqrt(n / s).  Samples grow up to a fifth of X, or 64 MB; a problem with too few rows for that is solved on all of them from
 the start, and so is one that is small, where steps on all rows cost less than samples.  Where the first sample is a large part
-of X, or the user knows where to start, a sample gives no more than its Hessian, once the steps turn out to need one.
+of X, or the user knows where to start, a sample gives no more than its Hessian, once the steps turn out to need one.  Where
+Hessians are too dear and steps without one are slow, conjugate gradients go on.
 """
 
 import math
@@ -26,7 +27,6 @@ _CHEAP = 0.05                   # of the rows: solving a larger sample costs as 
 _ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessian before the optimum, for which it is soon too old
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
-
 
 kernels = _quasi_newton.kernels
 
