@@ -80,7 +80,7 @@ def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> 
     """
     objective = problem.objective
     l2 = objective.rule.l2
-    if l2 == 0.0:
+    if not problem.is_penalised:
         return NOTHING
     center, spread = objective.standardisation
     dw, db = np.abs(problem.gradient_by_w(grad, center)), abs(float(grad[-1]))

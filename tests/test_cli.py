@@ -337,7 +337,7 @@ def test_a_name_may_have_many_lines(folder):
     ('"a,y\n1,0\n', [], "the first line can't be split into names of columns: is a quotation mark not closed?"),
     (b"PK\x03\x04" + bytes(99), [], "this is no CSV file: it is an Excel file, or another archive; save the sheet as CSV"),
     (b"PAR1" + bytes(99), [], "this is no CSV file: it is Parquet; its name must end in .parquet"),
-    (gzip.compress(b"a,y\n1,1\n"), [], "this is no CSV file: it is compressed; its name must end in .gz"),
+    (gzip.compress(b"a,y\n1,1\n", mtime=0), [], "this is no CSV file: it is compressed; its name must end in .gz"),
     (PLAIN.encode("utf-16"), [], "the first line is not text in UTF-8: is this a CSV file? A file in another encoding can be "
      "converted, as by iconv -f UTF-16 -t UTF-8"),
     ("a,y\n1,é\n".encode("latin-1"), [], "column 'y', row 1: not text in UTF-8; a file in another encoding can be converted, as"),

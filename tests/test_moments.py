@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import scipy.sparse
+from scipy.special import expit
 
 import fastlr
 from fastlr import _check, backends
@@ -98,23 +100,21 @@ def test_what_the_first_read_knows_it_says_once(backend):
 
 
 @pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
-@pytest.mark.parametrize("shape", [(2, 1), (137, 4), (2500, 9), (300, 200)])
-def test_gains_by_their_definition(backend, dtype, order, shape):
-    """How far margins move to the right side, of the rows that count; the offset does not move."""
-    X, y, w, b = problem(*shape, dtype=dtype, order=order)
-    s, o = weights(shape[0])
-    s[0] = 1.0
-    for options in ({}, {"sample_weight": s, "offset": o}):
-        J = objective(backend, X, y, **options)
-        counts = options.get("sample_weight", np.ones(shape[0])) > 0.0
-        for fit_intercept in (True, False):
-            J.rule = J.rule._replace(intercept=float(fit_intercept))
-            ways = [np.append(w, b), -np.append(w, b), np.arange(shape[1] + 1.0)]
-            for way, found in zip(ways, J.gains(*ways), strict=True):
-                gain = ((2 * y - 1) * (X @ way[:-1] + fit_intercept * way[-1]))[counts]
-                loss = np.minimum(gain, 0.0)
-                np.testing.assert_allclose(found, (gain.min(), gain.max(), gain @ gain, loss @ loss), rtol=1e-12, atol=1e-12)
-    assert J.gains() == ()
+@pytest.mark.parametrize("sparse", [False, True])
+def test_hessian_leaves_out_rows_below_the_floor(backend, dtype, order, sparse):
+    """They are rows without weight: half of them here."""
+    X, y, w, b = problem(300, 5, dtype=dtype, order=order)
+    s, o = weights(300)
+    theta, center = np.append(w, b), np.full(5, 0.25)
+    A = scipy.sparse.csr_array(X) if sparse else X
+    J = objective(backend, A, y, s, o)
+    sigma = expit(X @ w + b + o)
+    curvature = s * sigma * (1.0 - sigma) / s.sum()
+    floor = np.median(curvature)
+    kept = objective(backend, A, y, np.where(curvature >= floor, s, 0.0), o)
+    expected = kept.hessian(theta, center) * (kept.examples / J.examples)
+    np.testing.assert_allclose(J.hessian(theta, center, floor * (1.0 - 1e-9)), expected, rtol=1e-9, atol=1e-15)
+    assert J.hessian(theta, center)[0, 0] > 1.2 * expected[0, 0]
 
 
 def test_hessian_is_the_derivative_of_the_gradient(backend):
@@ -146,7 +146,7 @@ def test_same_bits_for_any_number_of_threads(name, order):
             first_read = Objective(kernel, _check.data(X, y), 0.0, "mean", True, count)
             first_read.first_read(np.append(w, b))
             results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation, *first_read.moments,
-                            *first_read.cost_gradient(np.append(w, b)), *J.gains(np.append(w, b))])
+                            *first_read.cost_gradient(np.append(w, b))])
     for one, two in zip(*results, strict=True):
         assert np.all(one == two)
 

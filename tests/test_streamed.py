@@ -9,7 +9,7 @@ import pytest
 import fastlr
 from fastlr import _data, _objective, backends, solvers
 from fastlr._objective import Objective
-from fastlr._rows import Count, Gains
+from fastlr._rows import Count
 from fastlr.backends import _pieces
 from tests.problems import problem, weights
 
@@ -152,25 +152,15 @@ def test_values_that_change_before_samples_are_taken(tmp_path):
         list(objective.samples([300]))
 
 
-def test_counts_and_gains_of_parts_add_up():
+def test_counts_of_parts_add_up():
     _, y, *_ = problem(M, N)
-    s, z = weights(M)
+    s, _ = weights(M)
     rows = [slice(0, 1000), slice(1000, 1010), slice(1010, M)]
     s[1000:1005], s[3000] = 0.0, 9.0
     for weight in (s, np.empty(0)):
         parts = [Count.of(y[part], weight[part]) for part in rows]
         np.testing.assert_allclose(functools.reduce(Count.together, parts), Count.of(y, weight), rtol=1e-12)
         assert Count.of(y[:3], np.zeros(3)).together(Count.of(y, weight)).lightest == Count.of(y, weight).lightest
-    for sign in (1.0, -1.0):                    # the largest first, and last
-        z = sign * np.sort(z)
-        parts = [_gains(z[part]) for part in rows]
-        np.testing.assert_allclose(functools.reduce(Gains.together, parts), _gains(z), rtol=1e-12)
-
-
-def _gains(z):
-    """Of single examples."""
-    losses = np.minimum(z, 0.0)
-    return Gains(z.min(), z.max(), z @ z, losses @ losses)
 
 
 def test_a_file_that_shrinks_in_the_middle(tmp_path):

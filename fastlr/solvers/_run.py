@@ -18,6 +18,7 @@ Descend = Callable[[Standardised, np.ndarray, float], Iterator[Iterate]]
 """(problem, u, tol) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
 
 _MOST_ROUNDS = 12               # of going closer to the optimum because too little is proved where the gradient is small
+_SLOW = 200                     # updates after which it is asked whether there is an optimum at all, and coordinates are judged
 _SAME_DESCENT = 2               # rounds that only go on; the others start again from there
 
 
@@ -25,6 +26,7 @@ class Ending(enum.Enum):
     """Why a descent has ended."""
 
     AT_REST = "the gradient is at most tol={tol:g}"
+    SLOW = "the gradient falls slowly"
     EXHAUSTED = "no step lowers J any more: what is left of the gradient is rounding"
     MAX_ITER = "max_iter={max_iter} updates were made"
     CALLBACK = "the callback asked to stop"
@@ -53,23 +55,24 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
     target, is_asked = tol, False           # of the gradient by u; whether it has been asked if the classes are separated
     for round in range(_MOST_ROUNDS):
         before = recorder.n_iter
-        point, ending = _follow(problem, point, points, options, target, recorder)
+        point, ending = _follow(problem, point, points, options, target, math.inf if is_asked else _SLOW, recorder)
         if tol == 0.0:
             break
         verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter)
         if ending is Ending.WITHOUT_ERROR:
             verdict.is_separated_along(point.u)
-        if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED):
+        if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
             break
         finer = problem.where_curvature_fits(point.u)
         is_anew = round >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
-        if is_anew and not is_asked:
+        if (is_anew or ending is Ending.SLOW) and not is_asked:
             verdict.look_for_separation(point.p)
-            is_asked = not verdict.has_minimum
+            is_asked = True
         is_stuck = ending is Ending.EXHAUSTED and round > 0 and recorder.n_iter == before
         if verdict.way is not None or is_stuck:
             break
-        target = verdict.closer * problem.gradient_norm(point.grad)
+        if ending is not Ending.SLOW:
+            target = verdict.closer * problem.gradient_norm(point.grad)
         if is_anew:
             u = finer.from_other(problem, point.u)
             problem, points = finer, descend(finer, u, target)
@@ -82,8 +85,11 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
 
 
 def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
-            recorder: Recorder) -> tuple[Iterate, Ending]:
-    """The point where the gradient's norm is at most the target, and what tol bounds is so too; or where something else ends it."""
+            patience: float, recorder: Recorder) -> tuple[Iterate, Ending]:
+    """The point where the gradient's norm is at most the target, and what tol bounds is at most tol; or where something else ends it.
+
+    So does patience, updates in all, unless tol is 0.
+    """
     while True:
         bounded = problem.bounded_by_tol(point.grad)
         if options.progress is not None:
@@ -94,6 +100,8 @@ def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], op
             return point, Ending.AT_REST
         if recorder.n_iter == options.most_updates:
             return point, Ending.MAX_ITER
+        if recorder.n_iter >= patience and options.tol > 0.0:
+            return point, Ending.SLOW
         following = next(points, None)
         if following is None:
             return point, Ending.EXHAUSTED

@@ -1,0 +1,92 @@
+"""How margins move along directions: by the definition, and part by part."""
+
+import functools
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from fastlr import _check, _margin_changes
+from fastlr._margin_changes import MarginChanges, MovedRows
+from tests.problems import problem, weights
+
+M, N = 400, 5
+CENTER, SPREAD = np.arange(1.0, N + 1.0), np.array([0.5, 1.0, 2.0, 10.0, 0.3])
+PARTS = [slice(0, 150), slice(150, 151), slice(151, M)]
+
+
+def data(rows=slice(None), sparse=False):
+    X, y, *_ = problem(M, N)
+    s, _ = weights(M)
+    s[::7], s[150] = 0.0, 0.0               # one part has no row that counts
+    X = scipy.sparse.csr_array(X) if sparse else X
+    whole = _check.data(X, y, s)
+    A = X[rows] if not sparse else scipy.sparse.csr_array(X[rows])
+    return whole._replace(X=_check.real_matrix(A)[0], y=whole.y[rows], sample_weight=whole.sample_weight[rows])
+
+
+def signed():
+    """The signed rows by their definition."""
+    X, y, *_ = problem(M, N)
+    rows = np.column_stack([(X - CENTER) / SPREAD, np.ones(M)]) * np.where(y, 1.0, -1.0)[:, None]
+    return rows[data().sample_weight > 0.0]
+
+
+def by_largest(rows):
+    return rows / np.abs(rows).max(axis=1, keepdims=True)
+
+
+each_kind = pytest.mark.parametrize("sparse", [False, True])
+
+
+@each_kind
+def test_by_their_definition(sparse):
+    directions = np.random.default_rng(0).standard_normal((N + 1, 3))
+    rows, found = signed(), _margin_changes.margin_changes(data(sparse=sparse), CENTER, SPREAD, directions)
+    relative = rows @ directions / (np.abs(rows).sum(axis=1)[:, None] * np.abs(directions).max(axis=0))
+    np.testing.assert_allclose(found.least, relative.min(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.largest, relative.max(axis=0), rtol=1e-12)
+    basis = np.random.default_rng(1).standard_normal((N + 1, 4))
+    in_basis, q = by_largest(rows @ basis), np.array([1.0, -0.5, 0.25, 0.0])
+    arguments = (data(sparse=sparse), CENTER, SPREAD, basis)
+    np.testing.assert_allclose(_margin_changes.total(*arguments), in_basis.sum(axis=0), rtol=1e-12)
+    resting = in_basis[np.abs(in_basis @ q) <= 0.3]
+    assert 0 < len(resting) < len(rows)
+    np.testing.assert_allclose(_margin_changes.gram_at_rest(*arguments, q, 0.3), resting.T @ resting, rtol=1e-12)
+    wrong = _margin_changes.most_wrong(*arguments, q, 10)
+    np.testing.assert_allclose(np.sort(wrong.changes), np.sort(in_basis @ q)[:10], rtol=1e-12)
+    np.testing.assert_allclose(wrong.rows @ q, wrong.changes, rtol=1e-12)
+
+
+@each_kind
+def test_parts_add_up(sparse):
+    basis = np.random.default_rng(1).standard_normal((N + 1, 4))
+    q = np.array([1.0, -0.5, 0.25, 0.0])
+    for together, function, arguments in (
+            (MarginChanges.together, _margin_changes.margin_changes, (basis,)), (np.add, _margin_changes.total, (basis,)),
+            (np.add, _margin_changes.gram_at_rest, (basis, q, 0.3)), (MovedRows.together, _margin_changes.most_wrong, (basis, q, M))):
+        parts = [function(data(rows, sparse), CENTER, SPREAD, *arguments) for rows in PARTS]
+        whole = function(data(sparse=sparse), CENTER, SPREAD, *arguments)
+        for one, other in zip(functools.reduce(together, parts), whole, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_columns_far_from_0_lose_nothing():
+    """The difference of two neighbours of 1e15 is exact."""
+    X = 1e15 + np.array([[0.0], [1.0], [1.0], [2.0]])
+    found = _margin_changes.margin_changes(_check.data(X, [0, 0, 1, 1]), np.array([1e15 + 1.0]), np.ones(1), np.array([[1.0], [0.0]]))
+    assert (found.least, found.largest) == (0.0, 0.5)
+
+
+def test_typical_values_are_those_of_most_rows():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal(M), 45000.0 + rng.integers(0, 3, M), np.full(M, 7.0), np.arange(M) % 20 == 0])
+    y = np.arange(M) % 2
+    center, spread = _margin_changes.typical_values(_check.data(X, y))
+    np.testing.assert_allclose(spread, [X[:, 0].std(), np.sqrt(np.mean((X[:, 1] - 45001.0) ** 2)), 0.0, np.sqrt(0.05)], rtol=0.05)
+    np.testing.assert_allclose(center, [0.0, 45001.0, 7.0, 0.0], atol=0.1)
+    X[3, 0], X[4, 1], X[5, 3] = 1e10, -1e300, 9999999999.0
+    with np.errstate(over="ignore"):
+        again = _margin_changes.typical_values(_check.data(np.clip(X, -1e149, 1e149), y))
+    np.testing.assert_allclose(again[0], center, atol=0.1)
+    assert (again[1] >= spread).all() and (again[1] <= 3.0 * spread).all()      # one value counts for ten typical ones at most
