@@ -1,20 +1,19 @@
 """How far J is above its minimum: upper bounds that are proofs, from the gradient and the curvature at one point.
 
 Let g be the gradient of J at a point, and A any set of rows.  The loss is convex, so J is nowhere below the function that keeps
-the losses of A and replaces every other loss by its tangent at the point.  That function has the same value and gradient there,
-and a Hessian H_A that is cheaper to have.  Two facts bound how far it falls, and so how far J can fall:
+the losses of A and replaces every other loss by its tangent at the point.  That function has the same value and the same gradient
+there.  Its Hessian H_A can be cheaper to compute.  Two facts bound how far it falls, and so how far J can fall.
 
-    self-concordance    The logistic loss has |loss'''| <= loss''.  With nu^2 = g^T H_A^-1 g, R^2 >= v_i^T H_A^-1 v_i for every row
-                        v_i = [x_i, 1] of A, and x = R nu < 1,
+Self-concordance: the third derivative of the logistic loss is at most the second.  Let v_i = [x_i, 1] be the rows of A, and
 
-                            J - J* <= (x + (1 - x) ln(1 - x)) / R^2
+    nu^2 = g^T H_A^-1 g        R^2 >= v_i^T H_A^-1 v_i for every i        x = R nu
 
-                        and J has a minimum (after Bach, Self-concordant analysis for logistic regression, 2010).  Leverages
-                        are at most 1, so R^2 = 1 / d will do, where d is the least curvature of a row of A in J.
-    strong convexity    Without an intercept and with l2 > 0, J - J* <= sum_j (dJ/dw_j)^2 / (2 l2).
+If x < 1, J has a minimum, and J - J* <= (x + (1 - x) ln(1 - x)) / R^2 (after Bach, Self-concordant analysis for logistic
+regression, 2010).  Leverages are at most 1, so R^2 = 1 / d will do, where d is the least curvature of a row of A in J.  A is
+chosen to make R known beforehand: it holds the rows whose curvature is at least d.  A row far on one side has next to no
+curvature; kept, it would make R useless.
 
-A is chosen so that R is known beforehand: the rows whose curvature is at least d.  Rows that are far on one side have next to no
-curvature, and one of them would make R useless.
+Strong convexity: with l2 > 0 and without an intercept, J - J* <= sum_j (dJ/dw_j)^2 / (2 l2).
 """
 
 import math
@@ -68,7 +67,8 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
         return min(best, self_concordance(problem, problem.objective, u, grad, gap))
     if best.gap <= enough or rows >= m or problem.time_of_hessian(rows / m) > budget:
         return best._replace(is_dear=True)
-    return min(best, self_concordance(problem, next(problem.objective.samples([rows])), u, grad, gap))
+    sample = next(problem.objective.samples([rows]))
+    return min(best, self_concordance(problem, sample, u, grad, gap))._replace(is_dear=True)
 
 
 def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> Certificate:
@@ -115,10 +115,10 @@ def _fall(x: float) -> float:
 
 
 def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> float:
-    """The root of g^T H^-1 g, with what rounding of margins can make of g; infinity where H leaves a direction open that margins move
-    along.
+    """The root of g^T H^-1 g, and what rounding of the margins can add to it.
 
-    Directions in which no margin moves are left out: J is constant along them.
+    Directions in which no margin moves are left out: J is constant along them.  Where H has no curvature in a direction in which
+    margins do move, the norm is infinite.
     """
     if problem.objective.is_sparse and float(np.finfo(float).eps) * problem.most_means ** 2 > _EXACT:
         return math.inf                         # what H is centered from

@@ -9,7 +9,7 @@ _BLOCK_ELEMENTS = 1 << 16       # a megabyte of long doubles
 
 
 def loss_in_long_double(data: Data, theta: np.ndarray) -> np.longdouble:
-    """The sum of s_i loss_i at theta (n + 1,), where the margins are summed as long doubles: 64 bits on x86, if there are more at all."""
+    """The sum of s_i loss_i at theta (n + 1,), with margins of long doubles (on x86 they have 64 bits, elsewhere perhaps 53)."""
     w, b = theta[:-1].astype(np.longdouble), np.longdouble(theta[-1])
     total, size = np.longdouble(0.0), max(1, _BLOCK_ELEMENTS // theta.size)
     for start in range(0, data.y.size, size):

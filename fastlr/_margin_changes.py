@@ -22,7 +22,7 @@ _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 
 
 class MarginChanges(NamedTuple):
-    """How far margins move along each of k directions, relative to the sum of a row's magnitudes times the largest of the direction's."""
+    """How far margins move along each of k directions: r . v over the sum of |r_j| times the largest |v_j|."""
 
     least: np.ndarray           # (k,)
     largest: np.ndarray         # (k,)
@@ -93,10 +93,11 @@ def signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> np.ndarra
 
 
 def typical_values(data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """The center (n,) and spread (n,) that most of a few rows have, however far off some are; a spread of 0 for a constant column.
+    """The center (n,) and spread (n,) that most of a few rows have, however far off some are.
 
-    The center is the median.  The spread is the root mean square of the distances from it, none of which counts for more than ten
-    times the median of those that are not 0: a column that is 1 in few rows has the spread that it would have anyway.
+    A constant column has spread 0.  The center is the median.  The spread is the root mean square of the distances from it, none
+    of which counts for more than ten times the median of those that are not 0.  So a column that is 1 in few rows keeps its
+    spread.
     """
     signed = signed_rows(data, np.zeros(data.X.shape[1]), np.ones(data.X.shape[1]))
     X = signed[:, :-1] * signed[:, -1:]

@@ -1,8 +1,8 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        3; a file of a higher one is refused; one of version 2 has no gap_kind, and one of version 1 neither history nor
-                     statistics
+    "version"        3; a file of a higher one is refused; one of version 2 has no gap_kind, and one of version 1 has neither
+                     history nor statistics
     "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str" or "bytes", with "length", NumPy's characters a label; bytes are written as Latin-1 text;

@@ -149,7 +149,7 @@ class Standardised:
         return sample
 
     def certified(self) -> Self:
-        """The same in coordinates of a sample, with gradients measured as in those of all rows, whose moments are needed for it."""
+        """The same in coordinates of a sample, with gradients measured as in those of all rows (which need their moments)."""
         other = copy.copy(self)
         other._measure = other._bounded = self._to_standard()
         return other

@@ -27,9 +27,9 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     source : path, np.memmap, np.ndarray, pyarrow.dataset.Dataset, iterable or callable
         - The path of an .npy file, or a memory map of any file.  The file is read, never mapped.
         - The path of a Parquet, Feather or Arrow file, of a folder of such files, or a dataset of pyarrow's (``pip install
-          pyarrow``).  All columns are features but those that are y, sample_weight or offset, and the index of a pandas frame.
-          They are float64, unless float32 holds all of them, or all are uint8, int8 or int16.  Labels keep their type; decimals are
-          numbers if they are written as Python writes them (1, 0.5), else text (1.00).
+          pyarrow``).  All columns are features but those that are y, sample_weight or offset, and the index of a pandas
+          frame.  They are float64, unless float32 holds all of them, or all are uint8, int8 or int16.  Labels keep their type;
+          decimals are numbers if they are written as Python writes them (1, 0.5), else text (1.00).
         - An iterable of blocks (X, y), or of X where y is passed to `train`, or a function that returns one.  It gives the same
           blocks in every pass; blocks are frames or arrays, and are copied.
         - An array in memory.

@@ -184,8 +184,8 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     model = Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
                   cost=float(result.history.cost[-1]), costs=result.history.cost[:-1], history=result.history,
                   n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
-                  grad_norm=result.grad_norm, gap=result.gap, gap_kind=result.gap_kind, solver=result.solver, backend=backend, n_threads=count,
-                  elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                  grad_norm=result.grad_norm, gap=result.gap, gap_kind=result.gap_kind, solver=result.solver, backend=backend,
+                  n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
                   feature_names=data.feature_names, has_offset=objective.has_offset, _training=training)
     return model, result.warning
 

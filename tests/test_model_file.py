@@ -376,7 +376,8 @@ def good(tmp_path_factory):
     return [document_of(model, folder / "model") for model in models]
 
 
-GOOD = {"format": "fastlr-model", "version": 3, "gap_kind": "bound", "w": [0.5, -2.0], "b": 1.0, "classes": {"dtype": "int64", "values": [0, 1]},
+GOOD = {"format": "fastlr-model", "version": 3, "gap_kind": "bound", "w": [0.5, -2.0], "b": 1.0,
+        "classes": {"dtype": "int64", "values": [0, 1]},
         "cost": 0.5, "costs": [0.7], "n_iter": 1, "converged": False, "stop_reason": "enough", "grad_norm": 0.1, "gap": None,
         "solver": "gd", "backend": "numpy", "n_threads": 1, "elapsed": 0.1, "compile_time": 0.0, "feature_names": ["x", "y"],
         "has_offset": False, "history": {"grad_norm": ["nan", 0.1], "step": [1.0], "seconds": [0.0, 0.1]},

@@ -86,9 +86,9 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
 
 def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
             patience: float, recorder: Recorder) -> tuple[Iterate, Ending]:
-    """The point where the gradient's norm is at most the target, and what tol bounds is at most tol; or where something else ends it.
+    """The point where the gradient is small, by the target and by tol; or where something else ends the descent.
 
-    So does patience, updates in all, unless tol is 0.
+    Among that is the patience, a number of updates in all, unless tol is 0.
     """
     while True:
         bounded = problem.bounded_by_tol(point.grad)

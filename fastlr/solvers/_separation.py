@@ -48,8 +48,8 @@ def is_without_error(problem: Standardised, point: Iterate) -> bool:
 def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, p: np.ndarray) -> np.ndarray | None:
     """A direction of u, (n + 1,), that tells the classes apart, or None where there is none or none was found.
 
-    Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a linear
-    program (which needs SciPy).
+    Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a
+    linear program (which needs SciPy).
     """
     if problem.objective.shape[1] > _MOST_FEATURES or problem.objective.stored > _MOST_STORED:
         return next((way for way in (u, p) if _separates(problem, way)), None)
@@ -59,7 +59,8 @@ def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, 
     sample = next(objective.samples([size]))
     typical = _typical(near, sample)
     ways = [typical.from_other(problem, way) for way in (u, p, Metric.hessian(problem, u).direction(grad))]
-    return next((problem.from_other(typical, way) for way in _candidates(typical, sample, ways) if _separates(typical, way)), None)
+    found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
+    return next((problem.from_other(typical, way) for way in found), None)
 
 
 def _separates(problem: Standardised, way: np.ndarray) -> bool:
@@ -96,11 +97,11 @@ def _at_rest(problem: Standardised, basis: np.ndarray, q: np.ndarray, rest: floa
 
 
 def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.ndarray]:
-    """The direction within a box that moves margins furthest to their right side in all, and none to its wrong one; if there is one.
+    """The direction within a box that moves margins furthest to their right side in all, and none to its wrong one, if any.
 
-    Rows are brought in as they are needed, those of the sample first.  What units columns are in, how near to each other and how far
-    from 0 they are, and how large a single value is, makes no difference: columns are standardised by typical values, the basis is
-    one in which the sample has independent columns of one size, and every row is divided by its largest entry.
+    Rows are brought in as they are needed, those of the sample first.  The units of columns make no difference, nor how near to
+    each other or how far from 0 they are, nor how large a single value is: columns are standardised by typical values, the basis
+    makes the columns of the sample independent and of one size, and every row is divided by its largest entry.
     """
     from scipy.optimize import linprog
 
@@ -129,11 +130,12 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
 def _typical(problem: Standardised, sample: Objective) -> Standardised:
     """J in coordinates in which most rows of a sample are standardised."""
     center, spread = sample.over_rows(np.add, typical_values)
-    return Standardised(problem.objective, center * problem.objective.rule.intercept, np.where(spread > 0.0, spread, problem.spread))
+    return Standardised(problem.objective, center * problem.objective.rule.intercept,
+                        np.where(spread > 0.0, spread, problem.spread))
 
 
 def _basis(rows: np.ndarray, is_all: bool) -> np.ndarray:
-    """Directions (n + 1, k) along which all rows of a sample move by about 1; those that move none of them only if there are others."""
+    """Directions (n + 1, k) along which the rows of a sample move by about 1, and those along which only other rows can move."""
     _, singular, V = np.linalg.svd(rows, full_matrices=not is_all)
     is_known = np.zeros(len(V), bool)
     is_known[:singular.size] = singular > _SMALLEST_SINGULAR * singular[0]

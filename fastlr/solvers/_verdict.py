@@ -105,10 +105,10 @@ def convergence_warning(verdict: Verdict, n_iter: int, tol: float, reason: str) 
     """For a point that is not known to be the optimum; the reason says why it ends there, and what may help."""
     if verdict.grad_norm > tol:
         return ConvergenceWarning(
-            f"training did not converge: after {n_iter} updates the gradient is {verdict.grad_norm:.3g}, above tol={tol:g}, at J = "
-            f"{verdict.cost:.6g}, and {reason}")
+            f"training did not converge: after {n_iter} updates the gradient is {verdict.grad_norm:.3g}, above tol={tol:g}, at "
+            f"J = {verdict.cost:.6g}, and {reason}")
     how = "may be" if verdict.kind == "bound" else "is probably"
     return ConvergenceWarning(
-        f"training did not converge: after {n_iter} updates the gradient is at most tol={tol:g}, but J = {verdict.cost:.6g} {how} "
-        f"{verdict.gap:.3g} above its minimum, and {reason}; or look for a value of another order of magnitude than the rest of its "
-        "column, for columns that are nearly equal, and for columns far from 0")
+        f"training did not converge: after {n_iter} updates the gradient is at most tol={tol:g}, but J = {verdict.cost:.6g} "
+        f"{how} {verdict.gap:.3g} above its minimum, and {reason}; or look for a value of another order of magnitude than the "
+        "rest of its column, for columns that are nearly equal, and for columns far from 0")

@@ -31,8 +31,8 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
     """Descend from theta, or from zeros, until the gradient is at most `tol` and J is proved to be near its minimum, or for
     `max_iter` updates.
 
-    Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.  With `tol` 0 nothing is looked
-    at but J: exactly `max_iter` updates are made.
+    Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.  With `tol` 0 exactly
+    `max_iter` updates are made, and nothing is looked at but J.
     """
     theta = np.zeros(objective.n_parameters) if theta is None else theta
     max_iter = options.most_updates
@@ -104,10 +104,10 @@ def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol
     elif verdict.is_optimum:
         reason = f"the gradient is at most tol={tol:g}"
     elif not is_stopped:
-        warning = convergence_warning(verdict, recorder.n_iter, tol, f"{reason}.  Raise max_iter, bring the features to one scale, or "
-                                                                     "set a larger tol")
-    return Result(theta, recorder.history(verdict.cost, verdict.grad_norm), verdict.is_optimum, reason, verdict.grad_norm, verdict.gap,
-                  verdict.kind, "gd", warning)
+        warning = convergence_warning(verdict, recorder.n_iter, tol,
+                                      f"{reason}.  Raise max_iter, bring the features to one scale, or set a larger tol")
+    history = recorder.history(verdict.cost, verdict.grad_norm)
+    return Result(theta, history, verdict.is_optimum, reason, verdict.grad_norm, verdict.gap, verdict.kind, "gd", warning)
 
 
 def _diverged(objective: Objective, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:
