@@ -216,7 +216,8 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
     model = Model(w=theta[:-1].copy(), b=float(theta[-1]), classes=data.classes.copy(), cost=point.cost,
                   costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
                   grad_norm=point.grad_norm, gap=point.gap, gap_kind="estimate",
-                  solver="newton" if problem.is_full else "lbfgs", backend=backend, n_threads=count, elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
+                  solver="newton" if problem.is_full else "lbfgs", backend=backend, n_threads=count,
+                  elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
                   feature_names=data.feature_names, has_offset=False)
     return Learned(memory, model, warning)
 
