@@ -61,7 +61,7 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
     budget : float
         Nanoseconds that it may take, by the cost model of the problem.
     """
-    gap, best = max(gap, np.finfo(float).tiny), strong_convexity(problem, u, grad)
+    best = strong_convexity(problem, u, grad)
     m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
     if problem.time_of_hessian() <= budget:
         return min(best, self_concordance(problem, problem.objective, u, grad, gap))
@@ -99,6 +99,7 @@ def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> 
 def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:
     """The bound by the Hessian of some rows, a sample or all of them, at u."""
     largest = _LARGEST_SHARE * problem.curvature_of_a_row()
+    gap = max(gap, np.finfo(float).tiny)
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
         norm = _norm(problem, problem.hessian_of(rows, u, floor), u, grad)

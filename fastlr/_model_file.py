@@ -14,9 +14,9 @@
     "statistics"     null, or an object of what `Model.summary` has found
 
 and every other attribute of the Model under its name.  Python writes the shortest decimal that reads back as the same
-float, so numbers keep every bit; they are finite but for the two above, grad_norm in the history, and the covariance.  A
-field more or less is an error, as is anything that `train` would not have made: what `save` writes is read by the same
-rules first.
+float, so numbers keep every bit; they are finite but for the two above, grad_norm in the history, the covariance, and the
+log-likelihoods, which are "nan" where weights don't count examples.  A field more or less is an error, as is anything that
+`train` would not have made: what `save` writes is read by the same rules first.
 """
 
 import math
@@ -285,6 +285,8 @@ def _history(name: str, value: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 def _statistics_to_json(statistics: Statistics) -> dict[str, Any]:
     values = statistics._asdict()
+    for name in ("log_likelihood", "null_log_likelihood"):
+        values[name] = _number_to_json(values[name])
     values["covariance"] = [[_number_to_json(value) for value in row] for row in statistics.covariance.tolist()]
     values["notes"] = list(statistics.notes)
     return values
@@ -437,8 +439,8 @@ _STATISTICS: dict[str, Callable[[str, Any], Any]] = {
     "covariance": _square,
     "examples": _number,
     "parameters": _integer,
-    "log_likelihood": _number,
-    "null_log_likelihood": _number,
+    "log_likelihood": _any_number,
+    "null_log_likelihood": _any_number,
     "l2": _number,
     "fit_intercept": _flag,
     "notes": _texts,

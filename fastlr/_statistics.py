@@ -12,14 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr import _one_thread, backends, solvers
+from fastlr._certificate import self_concordance
 from fastlr._check import Data
 from fastlr._objective import Objective
 from fastlr._standardised import MOST_SIDE, Standardised
+from fastlr.solvers._separation import recession_direction
 
 _FAR = 0.1                      # standard errors from the optimum
 _SINGULAR = 1e-11               # an eigenvalue of the Hessian scaled to a diagonal of ones: a direction that J does not feel
 _TOUCHES = 1e-5                 # of a unit vector: a parameter that such a direction changes
 _CHANGED = 1e-6                 # of J, relative: no rounding is so large
+_SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
 _MOST_NAMES = 8                 # in a note
 _ROUNDING = 1e-9                # of a sum of weights, relative
 _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
@@ -33,7 +36,7 @@ class Training(NamedTuple):
     objective_options: dict[str, Any]
     n_threads: int | None
     has_class_weight: bool
-    is_separated: bool
+    has_minimum: bool | None    # whether J has been proved to have a minimum, or to have none; None if neither
 
 
 class Statistics(NamedTuple):
@@ -96,9 +99,13 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         if not abs(now - cost) <= _CHANGED * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
+        finer = problem.where_curvature_fits(u)
+        if finer is not problem:
+            problem, u = finer, finer.from_other(problem, u)
+            _, grad = problem.cost_gradient(u)
         why_not = _why_weights_count_nothing(training, objective)
         examples = objective.examples if why_not is None else float(objective.rows_that_count)
-        covariance, parameters, notes = _covariance(training, names, objective, problem, u, grad, examples)
+        covariance, parameters, notes = _covariance(training, names, problem, u, grad, examples)
         if why_not is None:
             penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
             log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
@@ -127,26 +134,31 @@ def _why_weights_count_nothing(training: Training, objective: Objective) -> str 
     return None
 
 
-def _covariance(training: Training, names: tuple[str, ...], objective: Objective, problem: Standardised, u: np.ndarray,
-                grad: np.ndarray, examples: float) -> tuple[np.ndarray, int, list[str]]:
+def _covariance(training: Training, names: tuple[str, ...], problem: Standardised, u: np.ndarray, grad: np.ndarray,
+                examples: float) -> tuple[np.ndarray, int, list[str]]:
     """The covariance of theta, how many parameters are determined, and what to say about both."""
     size = u.size
     free = size if training.objective_options["fit_intercept"] else size - 1
     unknown = np.full((size, size), np.nan)
-    if training.is_separated:
-        return unknown, free, ["The classes are separated: the likelihood has no maximum, and no standard errors exist."]
-    l2 = training.objective_options["l2"]
-    H = problem.hessian(u)[:free, :free] * (objective.rule.to_mean * examples)
+    if training.has_minimum is False:
+        return unknown, free, [_SEPARATED]
+    l2, to_examples = training.objective_options["l2"], problem.objective.rule.to_mean * examples
+    H = problem.hessian(u)[:free, :free] * to_examples
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     inverse, flat = _inverse(H / np.outer(scale, scale))
     inverse /= np.outer(scale, scale)
-    g = grad[:free] * (objective.rule.to_mean * examples)
+    g = grad[:free] * to_examples
     distance = math.sqrt(max(float(g @ inverse @ g), 0.0))
     parameters = free - flat.shape[1]
+    if not (training.has_minimum or problem.is_penalised):
+        gap = 0.5 * distance ** 2 / to_examples
+        is_proved = self_concordance(problem, problem.objective, u, grad, gap).has_minimum
+        if not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None:
+            return unknown, free, [_SEPARATED]
     if not distance <= _FAR:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
-    to_theta = _to_theta(*objective.standardisation)[:size, :free]
+    to_theta = np.array([problem.parameters(each) for each in np.eye(size)[:free]]).T
     touched = _touched(to_theta, flat / scale[:, None])
     covariance = to_theta @ inverse @ to_theta.T
     covariance[touched] = covariance[:, touched] = np.nan
@@ -174,13 +186,6 @@ def _inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     eigenvalues, V = np.linalg.eigh(R)
     curved = eigenvalues > _SINGULAR
     return (V[:, curved] / eigenvalues[curved]) @ V[:, curved].T, V[:, ~curved]
-
-
-def _to_theta(center: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """The matrix that turns standardised coordinates into theta."""
-    matrix = np.diag(np.append(1.0 / spread, 1.0))
-    matrix[-1, :-1] = -center / spread
-    return matrix
 
 
 def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:

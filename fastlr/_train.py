@@ -179,8 +179,9 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
             options.progress.close()
 
     compile_time = _startup.seconds() - compiled
-    training = Training(data, backend, objective_options, n_threads, class_weight is not None,
-                         isinstance(result.warning, SeparationWarning))
+    has_minimum = (False if isinstance(result.warning, SeparationWarning) else
+                   True if result.converged and result.gap_kind == "bound" else None)
+    training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum)
     model = Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
                   cost=float(result.history.cost[-1]), costs=result.history.cost[:-1], history=result.history,
                   n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
