@@ -30,7 +30,6 @@ _WIDTH = 500.0                  # times the gap: the least curvature of a row th
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
 _NULL = 1e-13                   # relative change of a margin, see `MarginChanges`: less is rounding
-_EXACT = 1e-5                   # relative error of a Hessian that will do
 _FEWEST_ROWS = 500              # of a sample, and
 _ROWS_A_FEATURE = 4
 
@@ -121,8 +120,8 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     Directions in which no margin moves are left out: J is constant along them.  Where H has no curvature in a direction in which
     margins do move, the norm is infinite.
     """
-    if problem.objective.is_sparse and float(np.finfo(float).eps) * problem.most_means ** 2 > _EXACT:
-        return math.inf                         # what H is centered from
+    if problem.objective.is_sparse and problem.is_far_from_zero:
+        return math.inf                         # H is centered by subtraction, and has lost its digits
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size

@@ -298,12 +298,17 @@ class Rows:
         It is a number of X's dtype, so that X less it is exact.  A sparse column that is not stored in every row has no center.
         """
         X, shift = self._data.X, np.zeros(center.size)
-        nearest = _FAR if isinstance(X, np.ndarray) else _FAR_OF_SPARSE
-        if X.size * X.dtype.itemsize > _MOST_BYTES_MOVED or X.dtype == np.uint8 or not (np.abs(center) > nearest * spread).any():
+        if X.size * X.dtype.itemsize > _MOST_BYTES_MOVED or X.dtype == np.uint8:
             return shift
-        is_far = np.abs(center) > nearest * spread
+        is_far = np.abs(center) > (_FAR if isinstance(X, np.ndarray) else _FAR_OF_SPARSE) * spread
         if isinstance(X, Csr):
-            is_far &= np.bincount(X.stored()[0], minlength=center.size) == X.shape[0]
+            is_far |= (center != 0.0) & (spread == np.maximum(np.abs(center), 1.0))     # what counts as constant
+            if is_far.any():
+                columns, values = X.stored()
+                is_far &= np.bincount(columns, minlength=center.size) == X.shape[0]
+                for j in np.flatnonzero(is_far):
+                    column = values[columns == j]
+                    is_far[j] = column.min() < column.max()
         shift[is_far] = center[is_far].astype(X.dtype)
         return shift
 

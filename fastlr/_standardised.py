@@ -290,9 +290,9 @@ class Standardised:
         return float(np.finfo(float).eps) * (self._cancelled(u) + float(np.abs(u).sum()))
 
     @property
-    def most_means(self) -> float:
-        """How many deviations from 0 the mean of a column is, at the most."""
-        return float(self._means_in_deviations.max())
+    def is_far_from_zero(self) -> bool:
+        """Whether columns are so far from 0 that `near_origin` has something to move."""
+        return self.objective.origin_for(self.center, self.spread) is not None
 
     def _cancelled(self, u: np.ndarray) -> float:
         """What the intercept takes back of w x, in sum over the columns."""

@@ -14,7 +14,7 @@ from tests.certificates import described, outcome, problem, run, table, training
 from tests.oracles import REAL, Oracle, as_integers, divergence, is_separated, quotients
 
 pytestmark = pytest.mark.skipif(np.finfo(REAL).eps > 1e-18, reason="long double is no longer than double here")
-not_yet = pytest.mark.xfail(reason="gap is an estimate, and separation is looked for by following w", strict=True)
+
 
 
 def oracle(X, y, l2=0.0, sample_weight=None, offset=None, reduction="mean", fit_intercept=True):
@@ -35,18 +35,15 @@ def check(kind, seed, numbers, backend="numpy"):
     assert sum(each.is_unknown for each in outcomes) < 0.02 * len(outcomes)
 
 
-@not_yet
 def test_gap_of_hard_problems():
     check("gap", 0, range(25))
 
 
-@not_yet
 def test_separation_far_from_0():
     check("separation", 0, range(80))
 
 
 @pytest.mark.long
-@not_yet
 @pytest.mark.parametrize("kind", ["gap", "separation"])
 @pytest.mark.parametrize("kernel", ["numpy", "fused"])
 def test_thousands(kind, kernel):

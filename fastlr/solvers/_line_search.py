@@ -10,6 +10,7 @@ from fastlr.backends._steps import ENOUGH, FLATTER, TRIALS_BY_CUBIC, minimum_of_
 
 _TRIALS = 40
 _TRIALS_BY_SLOPE = 8            # more say that the slope is rounding too
+_TRIALS_AHEAD = 12              # each twice as far ahead, compared with the one before, as that: 10^23 steps in all
 
 
 class Step(NamedTuple):
@@ -37,7 +38,7 @@ def line_search(problem: Standardised, u: np.ndarray, cost: float, slope: float,
     if not slope < 0.0:
         return None
     t = 1.0
-    by_slope = 0
+    by_slope = ahead = 0
     for k in range(_TRIALS):
         trial = u + t * p
         trial_cost, trial_grad = problem.cost_gradient(trial)
@@ -49,8 +50,12 @@ def line_search(problem: Standardised, u: np.ndarray, cost: float, slope: float,
             continue
         if abs(trial_slope) <= FLATTER * abs(slope):
             return Step(trial, trial_cost, trial_grad, t)
-        by_slope += 1
-        if by_slope == _TRIALS_BY_SLOPE:
+        if trial_slope > 0.0:
+            by_slope += 1
+            t *= min(max(slope / (slope - trial_slope), 0.05), 0.7)
+        else:
+            ahead += 1
+            t *= 2.0 ** ahead           # where one row alone has made the step short, the end may be far away
+        if by_slope == _TRIALS_BY_SLOPE or ahead == _TRIALS_AHEAD:
             return None
-        t *= min(max(slope / (slope - trial_slope), 0.05), 0.7) if trial_slope > 0.0 else 2.0
     return None

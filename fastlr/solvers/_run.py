@@ -68,7 +68,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
         if (is_anew or ending is Ending.SLOW) and not is_asked:
             verdict.look_for_separation(point.p)
             is_asked = True
-        is_stuck = ending is Ending.EXHAUSTED and round > 0 and recorder.n_iter == before
+        is_stuck = ending is Ending.EXHAUSTED and round > 0 and recorder.n_iter == before and finer is problem
         if verdict.way is not None or is_stuck:
             break
         if ending is not Ending.SLOW:

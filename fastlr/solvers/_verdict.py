@@ -73,7 +73,7 @@ class Verdict:
     def settle(self, theta: np.ndarray, objective: Objective) -> None:
         """Make cost and gap those of parameters theta in float64 of an objective, which are near the point."""
         exact = objective.exact_cost(theta, self.cost)
-        self.gap += max(exact - self.cost, 0.0)
+        self.gap = exact if self.way is not None else self.gap + max(exact - self.cost, 0.0)
         self.cost = exact
 
     def look_for_separation(self, p: np.ndarray) -> None:
