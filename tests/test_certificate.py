@@ -39,8 +39,8 @@ def assert_is_certified(model, known, tol=1e-8):
 
 # ---- bounds ---------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l2": 0.5}, {"fit_intercept": False}, {"l2": 0.02, "fit_intercept": False},
-                                     {"reduction": "sum", "l2": 2.0}])
+@pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l2": 0.5}, {"fit_intercept": False},
+                                     {"l2": 0.02, "fit_intercept": False}, {"reduction": "sum", "l2": 2.0}])
 def test_bounds_are_above_the_truth_and_near_it(options, backend):
     X, y = sample(160, 4)
     X = X * ([1.0, 1e3, 1e-3, 2.0] if "l2" not in options else 1.0) + [0.0, 3.0, 0.0, 1.0]
@@ -217,8 +217,8 @@ def test_callbacks_see_parameters_of_x_as_it_was_given():
 SEPARATED = np.array([-2.0, -1.0, 1.0, 2.0] * 5)[:, None]
 
 
-@pytest.mark.parametrize("options", [{"learning_rate": 50.0, "tol": 1e-6}, {"solver": "gd", "tol": 1e-3}, {"tol": 1e-2}, {"tol": 1e-8},
-                                     {"l2": 1e-300}, {"l2": 1e-16}], ids=str)
+@pytest.mark.parametrize("options", [{"learning_rate": 50.0, "tol": 1e-6}, {"solver": "gd", "tol": 1e-3}, {"tol": 1e-2},
+                                     {"tol": 1e-8}, {"l2": 1e-300}, {"l2": 1e-16}], ids=str)
 def test_every_solver_and_tol_tells_separated_classes(options, backend):
     with pytest.warns(SeparationWarning):
         model = fastlr.train(SEPARATED, SEPARATED[:, 0] > 0, backend=backend, **options)
