@@ -101,7 +101,9 @@ def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad
     gap = max(gap, np.finfo(float).tiny)
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
-        norm = _norm(problem, problem.hessian_of(rows, u, floor), u, grad)
+        H = problem.hessian_of(rows, u, floor)
+        H.flat[::len(H) + 1] += problem.penalty
+        norm = _norm(problem, H, u, grad)
         if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
             break
         gap = norm ** 2                         # more than was expected: rows of little curvature have to go
@@ -125,6 +127,9 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
+    constant = np.flatnonzero(problem.objective.constant_columns)           # what is left of them is rounding
+    R[constant] = R[:, constant] = g[constant] = 0.0
+    R[constant, constant] = 1.0
     if not np.isfinite(R).all():
         return math.inf
     squared, trace = math.inf, math.inf         # of g by R^-1, and of R^-1

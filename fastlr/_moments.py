@@ -8,7 +8,8 @@ from fastlr import _one_thread
 from fastlr.backends._csr import Csr
 
 _BLOCK_BYTES = 1 << 20
-_SMALLEST_SPREAD = 1e-140
+_CONSTANT = 16.0 * 2.0 ** -52        # of its center, a column's spread that may be rounding
+_SMALLEST_SPREAD = 1e-153        # a w for less would be too large to square
 MOST_SIDE = 1024               # up to here the Gram matrix of rows or columns is cheap against the steps it saves
 
 
@@ -37,7 +38,7 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     Returns
     -------
     center, spread : (n,) float64
-        A constant column has spread max(|center|, 1).  One that varies by less than 1e-140 counts as constant: a w that
+        A constant column has spread max(|center|, 1).  One that varies by less than 1e-153 counts as constant: a w that
         made a difference there would be too large to square.
 
     Notes
@@ -49,9 +50,9 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
     return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)
 
 
-def has_constant_columns(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float, fit_intercept: bool) -> bool:
-    """Whether a column counts as constant in `standardisation`."""
-    return bool(_spread(pivot, first, second, total, fit_intercept)[2].any())
+def constant_columns(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float, fit_intercept: bool) -> np.ndarray:
+    """Which columns count as constant in `standardisation`, (n,)."""
+    return _spread(pivot, first, second, total, fit_intercept)[2]
 
 
 def variances(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float, fit_intercept: bool) -> np.ndarray:
@@ -65,7 +66,12 @@ def _spread(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: flo
     shift, square = first / total, second / total
     center = pivot + shift if fit_intercept else np.zeros(pivot.size)
     spread = np.sqrt(np.maximum(square - shift ** 2 if fit_intercept else square, 0.0))
-    return center, spread, spread <= np.maximum(1e-12 * np.abs(center), _SMALLEST_SPREAD)
+    return center, spread, is_constant(center, spread)
+
+
+def is_constant(center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Whether columns of such center and spread vary by no more than rounding, (n,)."""
+    return spread <= np.maximum(_CONSTANT * np.abs(center), _SMALLEST_SPREAD)
 
 
 def gram_of_rows(X: np.ndarray | Csr) -> np.ndarray:

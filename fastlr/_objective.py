@@ -248,9 +248,9 @@ class Objective:
         return "moments" in self.__dict__
 
     @property
-    def has_constant_columns(self) -> bool:
-        """Whether some column does not vary."""
-        return _moments.has_constant_columns(*self.moments, self._rows.count.total, bool(self.rule.intercept))
+    def constant_columns(self) -> np.ndarray:
+        """Which columns do not vary by more than rounding, (n,)."""
+        return _moments.constant_columns(*self.moments, self._rows.count.total, bool(self.rule.intercept))
 
     # ---- the data ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from fastlr import _moments
 from fastlr._objective import Objective
 from fastlr._one_thread import dot
 from fastlr.backends import _steps
@@ -160,20 +161,20 @@ class Standardised:
         return self.spread / spread, (self.center - center) / spread
 
     def by_curvature(self, H: np.ndarray) -> Self:
-        """J in coordinates that the curvature of the rows standardises, where H is the Hessian by u.
+        """J in coordinates that the curvature of the rows standardises, where H is the Hessian by u without the penalty.
 
         The mean and deviation of a column are weighted by curvature, so that a row with none left, such as one with a value that
         is far too large, has no say in them.
         """
-        loss = np.maximum(H.diagonal() - self.penalty, 0.0)
         if self.objective.rule.intercept:
-            whole, first = loss[-1], H[-1, :-1] / loss[-1]
+            whole, first = H[-1, -1], H[-1, :-1] / H[-1, -1]
         else:
             whole, first = self.diagonal[-1], np.zeros(self.spread.size)
-        square = loss[:-1] / whole
-        deviation = np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
-        other = type(self)(self.objective, self.center + first * self.spread,
-                           self.spread * np.where(deviation > 0.0, deviation, 1.0))
+        square = H.diagonal()[:-1] / whole
+        center = self.center + first * self.spread
+        spread = self.spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
+        is_kept = _moments.is_constant(center, spread)
+        other = type(self)(self.objective, np.where(is_kept, self.center, center), np.where(is_kept, self.spread, spread))
         other.diagonal = whole + other.penalty
         other._bounded = other._to_standard()
         return other
@@ -210,7 +211,7 @@ class Standardised:
         return by_w
 
     def hessian_of(self, rows: Objective, u: np.ndarray, floor: float) -> np.ndarray:
-        """What some of the rows and the penalty have in the second derivatives of J at u, (n + 1, n + 1).
+        """What some of the rows have in the second derivatives of J at u, (n + 1, n + 1), without the penalty.
 
         Rows whose curvature in J is below the floor are left out.
         """
@@ -218,7 +219,6 @@ class Standardised:
         H = rows.hessian(self.theta_of(u), self.center, floor / share)
         H *= share * self._scales
         H *= self._scales[:, None]
-        H.flat[::H.shape[0] + 1] += self.penalty
         return H
 
     def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:

@@ -89,7 +89,7 @@ def _evaluate(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, space: An
 
 
 @helper
-def _factor(X: Any, sample_weight: Any, offset: Any, u: Any, space: Any, theta: Any, goal: Any, H: Any, L: Any,
+def _factor(X: Any, sample_weight: Any, offset: Any, u: Any, space: Any, theta: Any, ridge: float, H: Any, L: Any,
             P: Any) -> bool:
     """P becomes the inverse factor of the Hessian by u, with as much of a ridge as makes it definite; False if that fails."""
     m, n = shape_of(X)
@@ -101,14 +101,11 @@ def _factor(X: Any, sample_weight: Any, offset: Any, u: Any, space: Any, theta: 
         for j in range(n):
             H[n, j] = 0.0
         H[n, n] = 1.0 / space.scale
-    ridge = goal.ridge
     while ridge < 1.0:
         for i in range(n + 1):
             for j in range(i + 1):
                 L[i, j] = space.scale * space.scales[i] * space.scales[j] * H[i, j]
-            L[i, i] += space.penalty[i]
-            size = L[i, i] if L[i, i] > 0.0 else space.diagonal[i]
-            L[i, i] += goal.uncertainty * space.diagonal[i] + ridge * size
+            L[i, i] += space.penalty[i] + ridge * space.diagonal[i]
         if _inverse_factor(L, P):
             return True
         ridge *= 100.0
@@ -185,7 +182,7 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, u: Any, cost: floa
                 if not _steps_left(grad_norm, rate, goal.tol) > with_hessian:
                     metric.state[AIMED] = 1
                     break
-            is_definite = _factor(X, sample_weight, offset, u, space, theta, goal, H, L, metric.factor)
+            is_definite = _factor(X, sample_weight, offset, u, space, theta, goal.ridge, H, L, metric.factor)
             metric.state[KIND] = HESSIAN if is_definite else DIAGONAL
             metric.state[PAIRS] = metric.state[ARRIVALS] = 0
         slope = _dot(grad, p)

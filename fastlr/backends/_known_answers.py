@@ -129,8 +129,7 @@ def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
     prepared, size = _rows(), _N + 1
     space = Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), penalty=np.append(np.full(_N, 0.1), 0.0),
                   diagonal=np.ones(size), ratio=np.ones(_N), shift=np.zeros(_N), to_mean=1.0, scale=1.0 / _M, intercept=1.0)
-    goal = Goal(tol=0.0, gap=0.0, cost=-1.0, steps_a_hessian=math.inf, evidence=math.inf, rate_with_hessian=0.5, ridge=0.0,
-                uncertainty=0.0)
+    goal = Goal(tol=0.0, gap=0.0, cost=-1.0, steps_a_hessian=math.inf, evidence=math.inf, rate_with_hessian=0.5, ridge=0.0)
     metric = MetricArrays(np.array([DUE, 0, 0, 0]), np.empty((size, size)), np.empty((3, size)), np.empty((3, size)), np.empty(3),
                           np.empty(GAPS), np.array([math.inf]))
 

@@ -46,8 +46,7 @@ class Goal(NamedTuple):
     steps_a_hessian: float  # what a Hessian costs
     evidence: float         # the same, for `steps_of_evidence`; 0 where steps cost nothing
     rate_with_hessian: float    # by what factor a step with it is expected to shrink the gradient
-    ridge: float            # of a Hessian's diagonal, added to it
-    uncertainty: float      # of the diagonal in `Space`, added to a Hessian before
+    ridge: float            # of the diagonal, added to a Hessian
 
 
 class MetricArrays(NamedTuple):

@@ -18,7 +18,7 @@ from fastlr.backends import _steps
 from fastlr.backends._steps import AIMED, ARRIVALS, DIAGONAL, DUE, GAPS, HESSIAN, KIND, MEMORY, PAIRS, SAMPLED, Goal, MetricArrays
 from fastlr.solvers._line_search import line_search
 
-RIDGE = 1e-11                   # of a Hessian's diagonal, added to it: collinear columns make it singular
+RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
 _RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
 _STALE = 10, 0.5                # steps in a row, too small for J to tell, that have not brought the gradient to such a share,
@@ -57,10 +57,7 @@ class Metric:
     @classmethod
     def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
         """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what goes together rarely."""
-        H = problem.hessian(u)
-        diagonal = np.where(H.diagonal() > 0.0, H.diagonal(), problem.diagonal)
-        H.flat[::len(H) + 1] += problem.uncertainty * problem.diagonal
-        return cls(problem, ridged_inverse_factor(H, diagonal, RIDGE))
+        return cls(problem, ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty))
 
     @property
     def is_due(self) -> bool:
@@ -181,7 +178,7 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
     of_all = hessians_of(problem, steps_a_hessian)
     if most and problem.has_quasi_newton:
         goal = Goal(tol, enough, problem.cost_of_one_error, steps_a_hessian, of_all.evidence, of_all.rate,
-                    RIDGE, problem.uncertainty)
+                    RIDGE + problem.uncertainty)
         for point in _in_calls(problem, u, metric, goal, most, updates_a_call):
             yield point
             u, metric = point.u, point.metric or metric

@@ -85,7 +85,7 @@ def _after_samples(objective: Objective, sizes: list[int], options: Options) -> 
     for sample in objective.samples(sizes):
         if problem is None:
             sample.first_read(start)
-            problem = Standardised(objective, *(objective if sample.has_constant_columns else sample).standardisation)
+            problem = Standardised(objective, *(objective if sample.constant_columns.any() else sample).standardisation)
             u, metric = problem.u_of(start), Metric(problem)
         u, metric = _optimum_of(sample, problem, u, metric, options)
     assert problem is not None
