@@ -88,12 +88,13 @@ class _AfterEarlier(Standardised):
         super().__init__(objective, memory.center, spread)
         self._total = memory.total
         self._before = memory.theta / self._scales
-        self.penalty = penalty = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
+        self.prior = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
+        """(n + 1,) the diagonal of the penalty in the quadratic; that of `Standardised.penalty` is 0 here."""
         self.is_full = memory.curvature.ndim == 2
         if self.is_full:
-            self._earlier = self._scales[:, np.newaxis] * memory.curvature * self._scales + np.diag(penalty)
+            self._earlier = self._scales[:, np.newaxis] * memory.curvature * self._scales + np.diag(self.prior)
         else:
-            self._earlier = self._scales ** 2 * memory.curvature + penalty
+            self._earlier = self._scales ** 2 * memory.curvature + self.prior
         of_earlier = self._earlier.diagonal() if self.is_full else self._earlier
         self.diagonal = of_earlier + 0.25 / objective.rule.to_mean
 
@@ -139,7 +140,7 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept).with_moments(Rows(kernel, some, 1))
     problem = _AfterEarlier(objective, memory)
     u = problem.u_of(theta)
-    pull = (problem.penalty - np.append(l2 / memory.spread() ** 2, 0.0)) * u
+    pull = (problem.prior - np.append(l2 / memory.spread() ** 2, 0.0)) * u
     u = u - np.linalg.solve(problem.hessian(u), pull)
     return memory._replace(rows=whole.shape[0], theta=problem.remembered(u),
                            curvature=objective.hessian(problem.theta_of(u), memory.center))

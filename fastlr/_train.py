@@ -229,7 +229,8 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
     data = _data.data_as_given(X, y, sample_weight, offset)
     theta = _check.parameters(w, b, data.X.shape[1])
-    kernel = backends.load(backends.choose(backend, data.X, 1, ("numba_fused",)))
+    steps, kernels = (math.inf, ()) if isinstance(data.X, InParts) else (1, ("numba_fused",))
+    kernel = backends.load(backends.choose(backend, data.X, steps, kernels))
     with backends.threads(kernel, n_threads, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])

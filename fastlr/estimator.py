@@ -294,7 +294,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _take(self, model: fastlr.Model) -> None:
         """The attributes that a model says; it is kept without its training data."""
         names = getattr(self, "feature_names_in_", None)
-        self.model_ = dataclasses.replace(model, feature_names=None if names is None else tuple(names), _training=None)
+        self.model_ = dataclasses.replace(model, feature_names=model.feature_names if names is None else tuple(names),
+                                          _training=None)
         self.classes_ = model.classes.copy()
         self.coef_ = model.w[np.newaxis].copy()
         self.intercept_ = np.array([model.b])

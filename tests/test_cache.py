@@ -347,7 +347,7 @@ def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
 
 # Each kind of known answer, and which arguments are results.
 KNOWN = [(_known_answers.descent, numba_loop._entry, (6, 7, 10)),
-         (_known_answers.hessian, _compiled_hessian._entry._serial, (9,)),
+         (_known_answers.hessian, _compiled_hessian._entry._serial, (10,)),
          (_known_answers.moments, _compiled_moments._entry._serial, (6,)),
          (_known_answers.first_read, _compiled_first_read._entry._serial, (9, 10)),
          (_known_answers.hessian_product, _compiled_hessian_product._entry._serial, (5,)),

@@ -212,11 +212,11 @@ def test_the_bits_depend_on_no_scheduler():
 
 
 def test_summary_until_it_is_pickled():
-    model = fastlr.train(da.from_array(X, chunks=(800, N)), Y, backend="numpy", sample_weight=WEIGHT)
+    model = fastlr.train(da.from_array(X, chunks=(800, N)), Y, backend="numpy", sample_weight=4.0 * WEIGHT)
     with pytest.raises(ValueError, match="without the training data"):
         pickle.loads(pickle.dumps(model)).summary()
     found = model.summary()
-    right = fastlr.train(X, Y, backend="numpy", sample_weight=WEIGHT).summary()
+    right = fastlr.train(X, Y, backend="numpy", sample_weight=4.0 * WEIGHT).summary()
     np.testing.assert_allclose(found.covariance, right.covariance, rtol=1e-8, atol=1e-12)
     np.testing.assert_allclose(found.null_log_likelihood, right.null_log_likelihood, rtol=1e-10)
     assert pickle.loads(pickle.dumps(model)).summary().aic == found.aic

@@ -95,7 +95,7 @@ def test_hessian_in_pieces(monkeypatch):
     X, y, w, b = problem(2500, 6)
     data = _check.data_as_given(X, y, None, None)
     kernel = backends.load("fused")
-    arguments = (1, *data[:4], np.append(w, b), np.zeros(6))
+    arguments = (1, *data[:4], np.append(w, b), np.zeros(6), 0.0)
     whole = kernel.hessian(*arguments)
     monkeypatch.setattr(_compiled_hessian, "_PRODUCTS", 700 * 8 ** 2)
     np.testing.assert_allclose(kernel.hessian(*arguments), whole, rtol=1e-12)

@@ -205,6 +205,7 @@ def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
 
 
 _entry = SerialOrParallel(_hessian, _known_answers.hessian, writes=("partial", "H"))
+is_compiled = _entry.is_compiled
 
 
 def products(X: Any) -> int:

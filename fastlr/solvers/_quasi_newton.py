@@ -29,7 +29,9 @@ _NO_FACTOR = np.empty((0, 0))
 
 def kernels(is_small: bool) -> tuple[str, ...]:
     """See `fastlr.solvers`."""
-    return ("_compiled_moments", "_compiled_quasi_newton") if is_small else ("_compiled_first_read", "numba_fused")
+    if is_small:
+        return "_compiled_moments", "_compiled_quasi_newton", "_compiled_hessian"
+    return "_compiled_first_read", "numba_fused"
 
 
 class Metric:

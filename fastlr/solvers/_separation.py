@@ -58,7 +58,8 @@ def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, 
     size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.n_parameters), objective.rows_that_count)
     sample = next(objective.samples([size]))
     typical = _typical(near, sample)
-    ways = [typical.from_other(problem, way) for way in (u, p, Metric.hessian(problem, u).direction(grad))]
+    newton = [Metric.hessian(problem, u).direction(grad)] if problem.has_room_for_hessian else []
+    ways = [typical.from_other(problem, way) for way in (u, p, *newton)]
     found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
     return next((problem.from_other(typical, way) for way in found), None)
 
