@@ -19,6 +19,7 @@ from fastlr._check import Data
 from fastlr.backends._csr import Csr
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
+_MOST_DENSE = 1000              # columns of sparse X whose rows are made dense, a block at a time
 
 
 class MarginChanges(NamedTuple):
@@ -54,8 +55,9 @@ def margin_changes(data: Data, center: np.ndarray, spread: np.ndarray, direction
     """How far margins move along directions (n + 1, k)."""
     k = directions.shape[1]
     found = MarginChanges(np.full(k, np.inf), np.full(k, -np.inf))
-    for signed in _signed_rows(data, center, spread):
-        changes = _relative_changes(signed, directions)
+    is_wide = isinstance(data.X, Csr) and data.X.n_columns > _MOST_DENSE
+    for changes in (_changes_of_stored(data, center, spread, directions) if is_wide else
+                    (_relative_changes(signed, directions) for signed in _signed_rows(data, center, spread))):
         found = found.together(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
     return found
 
@@ -127,6 +129,18 @@ def _signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> Iterator
 def _in_basis(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> Iterator[np.ndarray]:
     """The signed rows in a basis (n + 1, k), each divided by its largest entry there, a block at a time."""
     return (by_largest(signed @ basis) for signed in _signed_rows(data, center, spread))
+
+
+def _changes_of_stored(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> Iterator[np.ndarray]:
+    """Relative changes from what is stored alone, for sparse X of many columns, hardly any of which is far from 0."""
+    assert isinstance(data.X, Csr)
+    w = directions[:-1] / spread[:, None]
+    b = directions[-1] - center @ w
+    A = data.X.scipy()
+    sizes = np.outer(abs(A).sum(axis=1) + 1.0, np.maximum(np.abs(w).max(axis=0), np.abs(b)))
+    changes = np.divide(A @ w + b, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+    changes[data.y == 0] *= -1.0
+    yield changes[data.sample_weight > 0.0] if data.sample_weight.size else changes
 
 
 def _relative_changes(signed: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -92,3 +92,17 @@ def test_typical_values_are_those_of_most_rows():
         again = _margin_changes.typical_values(_check.data(np.clip(X, -1e149, 1e149), y))
     np.testing.assert_allclose(again[0], center, atol=0.1)
     assert (again[1] >= spread).all() and (again[1] <= 3.0 * spread).all()      # one value counts for ten typical ones at most
+
+
+def test_sparse_rows_of_many_columns_stay_sparse(monkeypatch):
+    """Changes are relative to what is stored then, and have the same signs."""
+    directions = np.random.default_rng(0).standard_normal((N + 1, 3))
+    monkeypatch.setattr(_margin_changes, "_MOST_DENSE", 0)
+    found = _margin_changes.margin_changes(data(sparse=True), CENTER, SPREAD, directions)
+    X, y, *_ = problem(M, N)
+    w = directions[:-1] / SPREAD[:, None]
+    b = directions[-1] - CENTER @ w
+    sizes = (np.abs(X).sum(axis=1)[:, None] + 1.0) * np.maximum(np.abs(w).max(axis=0), np.abs(b))
+    changes = np.where(y == 1, 1.0, -1.0)[:, None] * (X @ w + b) / sizes
+    changes = changes[data().sample_weight > 0.0]
+    np.testing.assert_allclose([found.least, found.largest], [changes.min(axis=0), changes.max(axis=0)], rtol=1e-12)

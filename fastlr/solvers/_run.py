@@ -78,7 +78,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
             problem, points = finer, descend(finer, u, target)
             point = next(points)
     if verdict is not None:
-        if not (verdict.is_optimum or is_asked):
+        if not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
             verdict.look_for_separation(point.p)
         verdict.settle(problem.parameters(point.u), given)
     return _result(problem, point, recorder, options, ending, verdict)

@@ -33,7 +33,8 @@ _RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry b
 _NULL = 1e-10                   # an eigenvalue of the Gram matrix of rows at rest, relative to the largest, that stands for 0
 _MOST_FEATURES = 1000           # for a linear program, and for directions that have to be made exact
 _MOST_STORED = 50_000_000       # numbers in X, likewise
-_ROUNDS = 50                    # linear programs, each with the rows that the one before has moved to the wrong side
+_ROUNDS = 50                    # linear programs, each with the rows that the one before has moved to the wrong side,
+_MOST_READ = 300_000_000        # and the most numbers that are read for all of them
 _FEASIBLE = 1e-10               # by how much a linear program may move a row to the wrong side
 _ROWS_A_FEATURE = 4             # of the first linear program, and
 _FEWEST_ROWS = 500
@@ -114,7 +115,7 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
         return
     rows = by_largest(rows @ basis)
     aim = problem.over_rows(np.add, total, basis) / m
-    for _ in range(_ROUNDS):
+    for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.stored))):
         found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs",
                         options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE})
         if found.x is None:
