@@ -90,13 +90,13 @@ def test_same_bits_for_any_number_of_threads(compiled, n_threads):
         assert (grad == grad_threads).all()
 
 
-def test_gradients_of_chunks_are_smaller_than_x():
+def test_a_chunk_has_four_values_a_column():
     from fastlr.backends import _blocks
 
-    for shape, density in (((5_000, 10), 0.5), ((5_000, 2_000), 0.01), ((50, 5_000), 0.001)):
+    for shape, density, of_all, of_half in (((5_000, 10), 0.5, 64, 64), ((5_000, 2_000), 0.01, 8, 4), ((50, 5_000), 0.001, 1, 1)):
         X = _check.matrix(sp.random_array(shape, density=density, format="csr", rng=np.random.default_rng(0)))[0]
-        chunks = _blocks._most_of_csr(X)
-        assert chunks == 1 or chunks * shape[1] <= X.size / 2
+        assert _blocks._most_of_csr(X, shape[0]) == of_all
+        assert _blocks._most_of_csr(X, shape[0] // 2) == of_half
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -15,7 +15,7 @@ from fastlr.backends._blocks import rows_of
 from fastlr.backends._csr import Csr
 from fastlr.backends._jit import block, by_layout, shape_of
 from fastlr.backends._pieces import pieces, shorter_pieces
-from fastlr.backends._products import margins
+from fastlr.backends._products import margins, values_of_row
 from fastlr.backends._scalar import curvature, exp_nonpositive
 from fastlr.backends._threads import SerialOrParallel
 
@@ -149,10 +149,10 @@ def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
         root = space[:last - first]
         _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
         for i in range(root.size):
-            d, begin = root[i] * root[i], indptr[first + i]
-            for k in range(begin, indptr[first + i + 1]):
+            d, begin = root[i] * root[i], np.uintp(indptr[first + i])
+            for k in values_of_row(indptr, first + i):
                 row, dx = H[np.uintp(indices[k])], d * values[k]
-                for l in range(begin, k + 1):               # columns are in order: the lower triangle
+                for l in range(begin, k + np.uintp(1)):           # columns are in order: the lower triangle
                     row[np.uintp(indices[l])] += dx * values[l]
                 H[n, np.uintp(indices[k])] += dx
             H[n, n] += d

@@ -10,7 +10,7 @@ from fastlr.backends._blocks import chunks_of, rows_of
 from fastlr.backends._csr import Csr, numbers_of, with_zeros
 from fastlr.backends._jit import block, by_layout
 from fastlr.backends._pieces import pieces
-from fastlr.backends._products import APART
+from fastlr.backends._products import APART, values_of_row
 from fastlr.backends._threads import SerialOrParallel
 
 _ROWS = 512                     # a block; a chunk has a whole number of them
@@ -97,7 +97,7 @@ def _moment_csr(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: An
     sum_1, sum_2, held = sums[:n], sums[n:2 * n], sums[2 * n:]
     for i in range(start, stop):
         s = weight[i - start] if weight.size else 1.0
-        for k in range(X.indptr[i], X.indptr[i + 1]):
+        for k in values_of_row(X.indptr, i):
             j = np.uintp(X.indices[k])
             d = X.values[k] - pivot[j]
             sum_1[j] += s * d

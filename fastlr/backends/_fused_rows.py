@@ -18,7 +18,8 @@ def _cached_columns(X: Any) -> int:
 
 
 def _cached_csr(X: Any) -> int:
-    return max(8, (1 << 14) * (X.indptr.size - 1) // max(1, X.values.size) // 8 * 8)       # of 12 bytes a value
+    values = max(1 << 14, X.n_columns)      # of 12 bytes
+    return max(8, values * (X.indptr.size - 1) // max(1, X.values.size) // 8 * 8)
 
 
 _cached = by_layout(_cached_rows, _cached_columns, _cached_csr)
@@ -28,8 +29,9 @@ _cached = by_layout(_cached_rows, _cached_columns, _cached_csr)
 def block_rows(X: Any, m: int) -> int:
     """Rows a block of m rows of X: few enough to stay in cache, a multiple of 8.
 
-    In C order, and where X is sparse, a block is a stream of 256 kB, which the L2 cache keeps.  In Fortran order it is n
-    streams: 4 kB each while all of them fit into 1 MB of cache, but no less than 2 kB, since short streams are slow to read
+    In C order, and where X is sparse, a block is a stream of 256 kB, which the L2 cache keeps.  Where X is sparse and has
+    many columns, a block has as many values as columns: w and dw take turns in the cache, once a block.  In Fortran order it
+    is n streams: 4 kB each while all of them fit into 1 MB of cache, but no less than 2 kB, since short streams are slow to read
     (measured for a plain sum of float32: 0.1 ns an element for whole columns, 0.25 for pieces of 256 bytes; see
     docs/speed.md).
     """

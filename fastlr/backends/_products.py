@@ -132,12 +132,22 @@ def _backward_columns(X: Any, start: int, dz: Any, grad: Any) -> None:
 
 # ---- sparse: only what is stored -----------------------------------------------------------------------------------
 
+@helper
+def values_of_row(indptr: Any, i: int) -> range:
+    """Where the values of row i of a `Csr` lie.
+
+    The range is of unsigned numbers.  Numba asks of a signed index whether it is below 0, each time; that takes as long as
+    the rest of a product.
+    """
+    return range(np.uintp(indptr[i]), np.uintp(indptr[i + 1]))
+
+
 def _forward_csr(X: Any, start: int, theta: Any, z: Any) -> None:
     values, indices, indptr = X.values, X.indices, X.indptr
     for i in range(z.size):
         z_i = 0.0
-        for k in range(indptr[start + i], indptr[start + i + 1]):
-            z_i += theta[np.uintp(indices[k])] * values[k]          # unsigned: Numba would ask whether it is below 0
+        for k in values_of_row(indptr, start + i):
+            z_i += theta[np.uintp(indices[k])] * values[k]
         z[i] += z_i
 
 
@@ -145,7 +155,7 @@ def _backward_csr(X: Any, start: int, dz: Any, grad: Any) -> None:
     values, indices, indptr = X.values, X.indices, X.indptr
     for i in range(dz.size):
         dz_i = dz[i]
-        for k in range(indptr[start + i], indptr[start + i + 1]):
+        for k in values_of_row(indptr, start + i):
             grad[np.uintp(indices[k])] += dz_i * values[k]
 
 

@@ -8,7 +8,7 @@ from fastlr.backends import _known_answers
 from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
 from fastlr.backends._descent import GOING
 from fastlr.backends._jit import Entry, by_layout
-from fastlr.backends._products import without_features
+from fastlr.backends._products import values_of_row, without_features
 from fastlr.backends._scalar import cross_entropy, exp_nonpositive, slope
 
 
@@ -40,13 +40,13 @@ def _add_sparse_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta:
     J, db = 0.0, 0.0
     for i in range(start, stop):
         z = without_features(b, offset, i)
-        for k in range(indptr[i], indptr[i + 1]):
+        for k in values_of_row(indptr, i):
             z += theta[np.uintp(indices[k])] * values[k]
         e = exp_nonpositive(-abs(z))
         s = sample_weight[i] if sample_weight.size else 1.0
         J += s * cross_entropy(z, y[i], e)
         dz = s * slope(z, y[i], e)
-        for k in range(indptr[i], indptr[i + 1]):
+        for k in values_of_row(indptr, i):
             grad[np.uintp(indices[k])] += values[k] * dz
         db += dz
     grad[n] += db
