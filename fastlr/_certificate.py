@@ -60,10 +60,11 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
     budget : float
         Nanoseconds that it may take, by the cost model of the problem.
     """
+    if problem.time_of_hessian() <= budget:
+        found = self_concordance(problem, problem.objective, u, grad, gap)
+        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
     best = strong_convexity(problem, u, grad)
     m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
-    if problem.time_of_hessian() <= budget:
-        return min(best, self_concordance(problem, problem.objective, u, grad, gap))
     if best.gap <= enough or rows >= m or problem.time_of_hessian(rows / m) > budget:
         return best._replace(is_dear=True)
     sample = next(problem.objective.samples([rows]))

@@ -48,7 +48,8 @@ def least_cost(l2=0.0, columns=(0, 1, 2), fit_intercept=True):
 # ---- columns in other units: the same J ------------------------------------------------------------------------------
 
 UNITS = {
-    "1e-150": [1, 1e-150, 1], "1e-139": [1, 1e-139, 1], "all 1e-139": [1e-139] * 3, "2e148": [1, 2e148, 1], "all 2e148": [2e148] * 3,
+    "1e-150": [1, 1e-150, 1], "1e-139": [1, 1e-139, 1], "all 1e-139": [1e-139] * 3, "2e148": [1, 2e148, 1],
+    "all 2e148": [2e148] * 3,
     "1e-139 and 2e148": [1e-139, 1, 2e148], "float32 5e37": np.float32([1, 5e37, 1]),
 }
 
@@ -76,7 +77,8 @@ def test_units_with_a_penalty(name, solver, kernel):
 # ---- columns that say nothing ----------------------------------------------------------------------------------------
 
 NOTHING = {"zero": 0.0, "0.1": 0.1, "1e10": 1e10, "1e149": 1e149, "1e-300": 1e-300, "subnormal": 5e-324 * np.arange(M),
-           "1e-150": 1e-150 * Z[:, 0], "1e-156": 1e-156 * Z[:, 1], "rounding": 1e10 + 1e-6 * (np.arange(M) % 2), "a duplicate": Z[:, 0],
+           "1e-150": 1e-150 * Z[:, 0], "1e-156": 1e-156 * Z[:, 1], "rounding": 1e10 + 1e-6 * (np.arange(M) % 2),
+           "a duplicate": Z[:, 0],
            "a huge duplicate": 1e140 * Z[:, 0]}
 
 
