@@ -66,7 +66,7 @@ def test_wrong_models_are_seen(monkeypatch):
             train(made.X - made.X.mean(axis=0), made.y), converged=True, **changes))
         return set(outcome(0, made, known, tol=1e-8, solver="auto", backend="numpy").faults)
 
-    assert faults(gap=1e-16) == {"cost", "wrong", "far"}        # a b that belongs to other columns
+    assert faults(gap=1e-16) == {"cost", "wrong", "far", "below"}        # a b that belongs to other columns
     monkeypatch.setattr(fastlr, "train", lambda *given, **options: dataclasses.replace(train(*given, **options), converged=False))
     assert "silent" in outcome(0, made, known, tol=1e-3, solver="auto", backend="numpy").faults
 

@@ -550,7 +550,8 @@ def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
     asked = []
     monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
     monkeypatch.setattr(backends, "_is_compiled", lambda module, X: asked.append(module.rpartition(".")[2]) or True)
-    expected = {(500, 4): {"_compiled_moments", "_compiled_quasi_newton"}, (20_000, 30): {"_compiled_first_read", "numba_fused"}}
+    expected = {(500, 4): {"_compiled_moments", "_compiled_quasi_newton", "_compiled_hessian"},
+                (20_000, 30): {"_compiled_first_read", "numba_fused"}}
     for shape, kernels in expected.items():
         X, y, *_ = problem(*shape)
         for options in ({}, {"solver": "newton"}, {"solver": "lbfgs"}, {"learning_rate": 0.1}):

@@ -18,7 +18,7 @@ Descend = Callable[[Standardised, np.ndarray, float], Iterator[Iterate]]
 """(problem, u, tol) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
 
 _MOST_ROUNDS = 12               # of going closer to the optimum because too little is proved where the gradient is small
-_SLOW = 200                     # updates after which it is asked whether there is an optimum at all, and coordinates are judged
+_SLOW = 200                     # updates, then twice as many each time, after which coordinates are judged anew
 _SAME_DESCENT = 2               # rounds that only go on; the others start again from there
 
 
@@ -52,10 +52,11 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
     recorder.add(point.before)
 
     verdict: Verdict | None = None          # about the point, if tol asks for one
-    target, is_asked = tol, False           # of the gradient by u; whether it has been asked if the classes are separated
-    for round in range(_MOST_ROUNDS):
+    target, patience = tol, _SLOW           # the gradient by u and the updates at which to stop and look
+    rounds, is_asked = 0, False             # whether it has been asked if the classes are separated
+    while rounds < _MOST_ROUNDS:
         before = recorder.n_iter
-        point, ending = _follow(problem, point, points, options, target, math.inf if is_asked else _SLOW, recorder)
+        point, ending = _follow(problem, point, points, options, target, patience, recorder)
         if tol == 0.0:
             break
         verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter)
@@ -64,15 +65,17 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
         if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
             break
         finer = problem.where_curvature_fits(point.u)
-        is_anew = round >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
+        is_anew = rounds >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
         if (is_anew or ending is Ending.SLOW) and not is_asked:
             verdict.look_for_separation(point.p)
             is_asked = True
-        is_stuck = ending is Ending.EXHAUSTED and round > 0 and recorder.n_iter == before and finer is problem
+        is_stuck = ending is Ending.EXHAUSTED and rounds > 0 and recorder.n_iter == before and finer is problem
         if verdict.way is not None or is_stuck:
             break
-        if ending is not Ending.SLOW:
-            target = verdict.closer * problem.gradient_norm(point.grad)
+        if ending is Ending.SLOW:
+            patience *= 2
+        else:
+            target, rounds = verdict.closer * problem.gradient_norm(point.grad), rounds + 1
         if is_anew:
             u = finer.from_other(problem, point.u)
             problem, points = finer, descend(finer, u, target)
@@ -85,7 +88,7 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
 
 
 def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
-            patience: float, recorder: Recorder) -> tuple[Iterate, Ending]:
+            patience: int, recorder: Recorder) -> tuple[Iterate, Ending]:
     """The point where the gradient is small, by the target and by tol; or where something else ends the descent.
 
     Among that is the patience, a number of updates in all, unless tol is 0.
