@@ -27,6 +27,7 @@ SOLVERS = ("auto", "newton", "lbfgs", "gd")
 TOLERANCES = (1e-3, 1e-5, 1e-8)
 FAULTS = {
     "raised": "an exception",
+    "not finite": "w, b or cost is NaN or infinite",
     "other warning": "a warning of another category, or one beside converged=True",
     "missed": "separated, and no word of it",
     "unproved": "separated, and a ConvergenceWarning instead",
@@ -258,6 +259,9 @@ def outcome(number, made, oracle, **options):
     elif separated is not None:
         check(not calls_it_separated, "false")
 
+    check(np.isfinite([*model.w, model.b, model.cost]).all(), "not finite")
+    if "not finite" in seen.faults:
+        return seen
     seen.rounding, cost_rounding = oracle.rounding(model.w, model.b)
     seen.cost = float(oracle.cost(oracle.u_of(model.w, model.b)))
     seen.cost_error = abs(model.cost - seen.cost)
