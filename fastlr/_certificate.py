@@ -128,9 +128,10 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
-    constant = np.flatnonzero(problem.objective.constant_columns)           # what is left of them is rounding
-    R[constant] = R[:, constant] = g[constant] = 0.0
-    R[constant, constant] = 1.0
+    if not problem.is_penalised:
+        constant = np.flatnonzero(problem.objective.constant_columns)       # what is left of them is rounding
+        R[constant] = R[:, constant] = g[constant] = 0.0
+        R[constant, constant] = 1.0
     if not np.isfinite(R).all():
         return math.inf
     squared, trace = math.inf, math.inf         # of g by R^-1, and of R^-1
@@ -146,9 +147,11 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
             return math.inf
         along = V[:, ~is_flat].T @ g
         squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())
-    # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.
-    rounding = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.objective.rule.to_mean)
-    return math.sqrt(squared) + rounding * math.sqrt(g.size * trace)
+    # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
+    # the penalty cancels against that of the loss.
+    of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.objective.rule.to_mean) * math.sqrt(g.size)
+    of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(problem.penalty * u / size))
+    return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
 
 
 def is_null(problem: Standardised, directions: np.ndarray) -> bool:

@@ -71,7 +71,7 @@ def _spread(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: flo
 
 def is_constant(center: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Whether columns of such center and spread vary by no more than rounding, (n,)."""
-    return spread <= np.maximum(_CONSTANT * np.abs(center), _SMALLEST_SPREAD)
+    return ~(spread > np.maximum(_CONSTANT * np.abs(center), _SMALLEST_SPREAD))
 
 
 def gram_of_rows(X: np.ndarray | Csr) -> np.ndarray:

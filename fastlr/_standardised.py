@@ -170,10 +170,10 @@ class Standardised:
             whole, first = H[-1, -1], H[-1, :-1] / H[-1, -1]
         else:
             whole, first = self.diagonal[-1], np.zeros(self.spread.size)
-        square = H.diagonal()[:-1] / whole
+        square = np.maximum(H.diagonal()[:-1] / whole, 0.0)         # of sparse X it may have been rounded below 0
         center = self.center + first * self.spread
         spread = self.spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
-        is_kept = _moments.is_constant(center, spread)
+        is_kept = _moments.is_constant(center, spread) | ~np.isfinite(center)
         other = type(self)(self.objective, np.where(is_kept, self.center, center), np.where(is_kept, self.spread, spread))
         other.diagonal = whole + other.penalty
         other._bounded = other._to_standard()

@@ -237,6 +237,9 @@ def outcome(number, made, oracle, **options):
         try:
             model = fastlr.train(made.given, made.y, **options)
         except Exception as error:
+            if "too small a share" in str(error):       # of the weights, for one of the classes: refused in so many words
+                seen.is_unknown = True
+                return seen
             seen.faults.append("raised")
             seen.text = f"{type(error).__name__}: {error}"
             return seen
