@@ -143,7 +143,7 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     if not trace <= 1.0 / _LEAST_EIGENVALUE:
         eigenvalues, V = np.linalg.eigh(R)
         is_flat = eigenvalues <= _LEAST_EIGENVALUE
-        if not is_null(problem, V[:, is_flat] / size[:, None]):
+        if is_flat.any() and not is_null(problem, V[:, is_flat] / size[:, None]):
             return math.inf
         along = V[:, ~is_flat].T @ g
         squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())

@@ -24,9 +24,10 @@ from fastlr.backends._steps import Goal, MetricArrays, Space
 MOST_SIDE = 10_000              # features, beyond which a Hessian is out of proportion,
 _MOST_SPARSE_SIDE = 3000        # and to a sparse X
 _CANCELLED = 1e-14              # of a mean square, the least that a variance can be told from 0
-_IN_NAME_ONLY = 1e-13           # of the curvature of the loss, a penalty's that makes no difference in float64
+_IN_NAME_ONLY = 1e-100          # of the curvature of the loss, a penalty's whose minimum is hundreds of steps away
 _MOST_JUDGED = 1000              # features, and
 _ROWS_JUDGED = 2000             # rows, for whose curvature coordinates are made anew
+_FLAT = 1e-6                     # of the curvature that a problem was made for, where it is made anew for what there is
 _MISFIT = 30.0                  # deviations by curvature in a unit, or from a center, that make coordinates poor
 
 
@@ -192,8 +193,9 @@ class Standardised:
         if not H[-1, -1] > 0.0:
             return near
         other = near.by_curvature(H)
-        is_fit = (other.spread / near.spread).min() >= 1.0 / _MISFIT and (
-            np.abs(other.center - near.center) <= _MISFIT * other.spread).all()
+        is_fit = ((other.spread / near.spread).min() >= 1.0 / _MISFIT and
+                  (np.abs(other.center - near.center) <= _MISFIT * other.spread).all() and
+                  H[-1, -1] >= _FLAT * near.diagonal[-1])
         return near if is_fit else other.near_origin()
 
     def near_origin(self) -> Self:

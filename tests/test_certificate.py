@@ -219,7 +219,7 @@ SEPARATED = np.array([-2.0, -1.0, 1.0, 2.0] * 5)[:, None]
 
 
 @pytest.mark.parametrize("options", [{"learning_rate": 50.0, "tol": 1e-6}, {"solver": "gd", "tol": 1e-3}, {"tol": 1e-2},
-                                     {"tol": 1e-8}, {"l2": 1e-300}, {"l2": 1e-16}], ids=str)
+                                     {"tol": 1e-8}, {"l2": 1e-300}], ids=str)
 def test_every_solver_and_tol_tells_separated_classes(options, backend):
     with pytest.warns(SeparationWarning):
         model = fastlr.train(SEPARATED, SEPARATED[:, 0] > 0, backend=backend, **options)
@@ -228,7 +228,7 @@ def test_every_solver_and_tol_tells_separated_classes(options, backend):
 
 def test_a_penalty_that_float64_can_feel_has_an_optimum():
     y = (SEPARATED[:, 0] > 0).astype(int)
-    for l2 in (1e-12, 1e-6, 1.0):
+    for l2 in (1e-20, 1e-16, 1e-12, 1e-6, 1.0):
         assert_is_certified(fastlr.train(SEPARATED, y, l2=l2, backend="numpy"), oracle(SEPARATED, y, l2=l2))
 
 
