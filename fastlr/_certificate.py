@@ -22,14 +22,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr import _one_thread
-from fastlr._margin_changes import MarginChanges, margin_changes
+from fastlr._margin_changes import largest_changes
 from fastlr._objective import Objective
 from fastlr._standardised import Standardised
 
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
-_NULL = 1e-13                   # relative change of a margin, see `MarginChanges`: less is rounding
+_NULL = 1e-12                   # relative change of a margin, see `largest_changes`: less is rounding
 _FEWEST_ROWS = 500              # of a sample, and
 _ROWS_A_FEATURE = 4
 
@@ -129,9 +129,9 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
     if not problem.is_penalised:
-        constant = np.flatnonzero(problem.objective.constant_columns)       # what is left of them is rounding
+        constant = np.flatnonzero(problem.varies_by_rounding(H))
         R[constant] = R[:, constant] = g[constant] = 0.0
-        R[constant, constant] = 1.0
+        R[constant, constant], size[constant] = 1.0, np.inf
     if not np.isfinite(R).all():
         return math.inf
     squared, trace = math.inf, math.inf         # of g by R^-1, and of R^-1
@@ -143,7 +143,7 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     if not trace <= 1.0 / _LEAST_EIGENVALUE:
         eigenvalues, V = np.linalg.eigh(R)
         is_flat = eigenvalues <= _LEAST_EIGENVALUE
-        if is_flat.any() and not is_null(problem, V[:, is_flat] / size[:, None]):
+        if is_flat.any() and not _is_null(problem, V[:, is_flat] / size[:, None]):
             return math.inf
         along = V[:, ~is_flat].T @ g
         squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())
@@ -154,7 +154,6 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
 
 
-def is_null(problem: Standardised, directions: np.ndarray) -> bool:
+def _is_null(problem: Standardised, directions: np.ndarray) -> bool:
     """Whether no margin moves along directions (n + 1, k) of u."""
-    changes: MarginChanges = problem.over_rows(MarginChanges.together, margin_changes, directions)
-    return bool(max(-changes.least.min(), changes.largest.max()) <= _NULL)
+    return bool(problem.over_rows(np.maximum, largest_changes, directions).max() <= _NULL)

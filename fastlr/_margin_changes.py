@@ -62,6 +62,18 @@ def margin_changes(data: Data, center: np.ndarray, spread: np.ndarray, direction
     return found
 
 
+def largest_changes(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """How far any margin moves along directions (n + 1, k), relative to the products that are added up for it: (k,).
+
+    A thousandth of the largest component of a direction is added to these, for rows that have next to none.
+    """
+    found, least = np.zeros(directions.shape[1]), 1e-3 * np.abs(directions).max(axis=0)
+    for signed in _signed_rows(data, center, spread):
+        changes = np.abs(signed @ directions) / (np.abs(signed) @ np.abs(directions) + least)
+        found = np.maximum(found, changes.max(axis=0, initial=0.0))
+    return found
+
+
 def total(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The sum of the signed rows in a basis (n + 1, k), each divided by its largest entry there: (k,)."""
     found = np.zeros(basis.shape[1])

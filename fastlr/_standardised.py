@@ -207,6 +207,11 @@ class Standardised:
         other.diagonal, other._bounded = self.diagonal, other._to_standard()
         return other
 
+    def varies_by_rounding(self, H: np.ndarray) -> np.ndarray:
+        """Which columns, (n,), vary by no more than rounding among the rows that have curvature, by their Hessian H by u."""
+        whole = H[-1, -1] if self.objective.rule.intercept else self.diagonal[-1]
+        return _moments.is_constant(self.center, self.spread * np.sqrt(np.maximum(H.diagonal()[:-1], 0.0) / whole))
+
     def gradient_by_w(self, grad: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The gradient (n,) by w for features x - center, where that by u is grad."""
         by_w: np.ndarray = grad[:-1] * self.spread + (self.center - center) * grad[-1]
