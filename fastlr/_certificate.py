@@ -129,7 +129,7 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
     if not problem.is_penalised:
-        constant = np.flatnonzero(problem.varies_by_rounding(H))
+        constant = np.flatnonzero(problem.objective.constant_columns & problem.varies_by_rounding(H))
         R[constant] = R[:, constant] = g[constant] = 0.0
         R[constant, constant], size[constant] = 1.0, np.inf
     if not np.isfinite(R).all():
