@@ -40,6 +40,7 @@ class Certificate(NamedTuple):
     gap: float                  # J - J* is at most this; infinity where nothing is proved
     has_minimum: bool           # whether J has been proved to have a minimum
     is_dear: bool = False       # whether only a Hessian that is out of proportion could prove more
+    estimate: float = math.inf  # twice half of g^T H_A^-1 g, where it has been computed: J - J* is less if J is nearly quadratic
 
 
 NOTHING = Certificate(math.inf, False)
@@ -62,7 +63,7 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
     """
     if problem.time_of_hessian() <= budget:
         found = self_concordance(problem, problem.objective, u, grad, gap)
-        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
+        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad)._replace(estimate=found.estimate))
     best = strong_convexity(problem, u, grad)
     m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
     if best.gap <= enough or rows >= m or problem.time_of_hessian(rows / m) > budget:
@@ -109,7 +110,7 @@ def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad
             break
         gap = norm ** 2                         # more than was expected: rows of little curvature have to go
     x = norm / math.sqrt(floor) if floor > 0.0 else math.inf
-    return Certificate(floor * _fall(x), True) if x < 1.0 else NOTHING
+    return Certificate(floor * _fall(x), True, estimate=norm ** 2) if x < 1.0 else NOTHING._replace(estimate=norm ** 2)
 
 
 def _fall(x: float) -> float:
