@@ -316,11 +316,11 @@ class Objective:
 
     def origin_for(self, center: np.ndarray, spread: np.ndarray) -> Origin | None:
         """Where to count columns from that are far from 0; None where there is nothing to gain, or no room for a copy of X."""
-        if self.origin.shift.any() or not isinstance(self._rows, Rows) or self.rule.l2 > 0.0 > self.rule.intercept - 1.0:
+        if self.origin.shift.any() or not isinstance(self._rows, Rows):
             return None
         place, unit = -1, 1.0
         if not self.rule.intercept:
-            constant = self._rows.constant_column()
+            constant = None if self.rule.l2 > 0.0 else self._rows.constant_column()     # a penalty on it would change J
             if constant is None:
                 return None
             place, unit = constant
