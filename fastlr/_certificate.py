@@ -29,6 +29,7 @@ from fastlr._standardised import Standardised
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
+_NEARLY_QUADRATIC = 1.5         # x, up to which J falls by about half of nu^2
 _NULL = 1e-12                   # relative change of a margin, see `largest_changes`: less is rounding
 _FEWEST_ROWS = 500              # of a sample, and
 _ROWS_A_FEATURE = 4
@@ -104,13 +105,15 @@ def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
         H = problem.hessian_of(rows, u, floor)
-        H.flat[::len(H) + 1] += problem.penalty
+        if problem.is_penalised:
+            H.flat[::len(H) + 1] += problem.penalty
         norm = _norm(problem, H, u, grad)
         if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
             break
         gap = norm ** 2                         # more than was expected: rows of little curvature have to go
     x = norm / math.sqrt(floor) if floor > 0.0 else math.inf
-    return Certificate(floor * _fall(x), True, estimate=norm ** 2) if x < 1.0 else NOTHING._replace(estimate=norm ** 2)
+    estimate = norm ** 2 if x < _NEARLY_QUADRATIC else math.inf
+    return Certificate(floor * _fall(x), True, estimate=estimate) if x < 1.0 else NOTHING._replace(estimate=estimate)
 
 
 def _fall(x: float) -> float:

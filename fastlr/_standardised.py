@@ -235,7 +235,7 @@ class Standardised:
     @property
     def is_penalised(self) -> bool:
         """Whether l2 gives J a minimum that float64 can find: a penalty of 1e-300 is there in name only."""
-        return bool(self.penalty.max() > _IN_NAME_ONLY * self.diagonal[-1])
+        return bool(self.penalty[:-1].min() > _IN_NAME_ONLY * self.diagonal[-1])
 
     @property
     def cost_of_one_error(self) -> float:
