@@ -41,7 +41,7 @@ class Certificate(NamedTuple):
     gap: float                  # J - J* is at most this; infinity where nothing is proved
     has_minimum: bool           # whether J has been proved to have a minimum
     is_dear: bool = False       # whether only a Hessian that is out of proportion could prove more
-    estimate: float = math.inf  # twice half of g^T H_A^-1 g, where it has been computed: J - J* is less if J is nearly quadratic
+    estimate: float = math.inf  # nu^2, twice what J falls by where it is quadratic; infinity where it is not nearly so
 
 
 NOTHING = Certificate(math.inf, False)
