@@ -309,6 +309,24 @@ def test_without_a_place(cache, tmp_path, monkeypatch):
     assert _cache.describe() == {"compile cache": "none: no private directory can be written"}
 
 
+def test_described_while_another_process_works_in_it(cache, monkeypatch):
+    run()
+    described = _cache.describe()
+    assert described["compiled kernels"].startswith("1 in ")
+    scandir = os.scandir
+
+    def of_what_is_left(directory="."):
+        if os.path.basename(directory) in ("temporary-1", "replaced"):
+            raise FileNotFoundError(directory)
+        return scandir(directory)
+
+    (cache / "temporary-1").mkdir()                                 # each is listed, and gone when it is looked into
+    (cache / "replaced").mkdir()
+    (next(cache.rglob("*.nbc")).parent / "gone.nbc").symlink_to(cache / "nowhere")
+    monkeypatch.setattr(os, "scandir", of_what_is_left)
+    assert _cache.describe() == described
+
+
 def test_without_a_home(cache, tmp_path, monkeypatch):
     for name in ("FASTLR_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)

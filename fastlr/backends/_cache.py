@@ -258,5 +258,15 @@ def describe() -> dict[str, str]:
     root = cache_directory()
     if root is None:
         return {"compile cache": "none: no private directory can be written"}
-    sizes = [file.stat().st_size for file in root.glob("*/*/*.nbc") if file.is_file()]
+    sizes = list(_sizes(root))
     return {"compile cache": str(root), "compiled kernels": f"{len(sizes)} in {sum(sizes) / 1e6:.1f} MB"}
+
+
+def _sizes(root: Path) -> Iterator[int]:
+    """Bytes of each compiled kernel; what another process removes meanwhile doesn't count."""
+    for directory, subdirectories, files in os.walk(root):      # passes over a directory that is gone
+        subdirectories[:] = [name for name in subdirectories if not name.startswith(_TEMPORARY)]
+        for name in files:
+            if name.endswith(".nbc"):
+                with contextlib.suppress(FileNotFoundError):
+                    yield os.stat(os.path.join(directory, name)).st_size
