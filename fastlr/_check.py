@@ -191,7 +191,7 @@ def is_dask(value: Any) -> bool:
 
 def is_stream(value: Any) -> bool:
     """Whether `fastlr.stream` has made it."""
-    return type(value).__module__ == "fastlr._stream"
+    return getattr(type(value), "is_fastlr_stream", False) is True
 
 
 def _as_array(name: str, value: Any) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numba.core import caching
 
+from fastlr import backends
 from fastlr.backends import (
     _cache,
     _compiled_direction,
@@ -351,11 +352,12 @@ def test_the_stamp_knows_versions_processor_and_settings(monkeypatch):
 
 
 def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
+    """In every folder of the backends: a kernel that is moved into another one, and edited there, is another kernel."""
+    monkeypatch.setattr(backends, "__path__", [str(tmp_path)])
     digests = set()
-    for folder in ("one", "two"):
+    for folder in ("one", "two/three"):
         file = tmp_path / folder / "file.py"
-        file.parent.mkdir()
-        monkeypatch.setattr(_cache, "__file__", str(file))
+        file.parent.mkdir(parents=True)
         for content, mtime in (("a", 1), ("b", 1), ("b", 2)):
             file.write_text(content)
             os.utime(file, (mtime, mtime))

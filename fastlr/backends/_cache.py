@@ -234,9 +234,9 @@ def _private(directory: Path) -> Path:
 
 
 def _sources() -> str:
-    """A digest of this folder's files; their paths and times too, which Numba may look at."""
+    """A digest of all files of `fastlr.backends`; their paths and times too, which Numba may look at."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(sys.modules["fastlr.backends"].__path__[0]).rglob("*.py")):
         digest.update(f"{source} {source.stat().st_mtime_ns}\n".encode() + source.read_bytes())
     return digest.hexdigest()
 
