@@ -98,7 +98,10 @@ class Reads:
         self.fit = fit_of_fastlr(name, *self.data)
 
     def track_reads(self, name):
-        from fastlr._objective import Objective
+        try:
+            from fastlr.problem.objective import Objective
+        except ImportError:             # older commits
+            from fastlr._objective import Objective
 
         rows = 0
         methods = {"cost_gradient": Objective.cost_gradient, "hessian": Objective.hessian}

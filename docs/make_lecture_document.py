@@ -16,12 +16,13 @@ import numpy as np
 import fastlr
 from benchmarks import seconds_a_read
 from fastlr import backends
-from fastlr.backends import _fused_rows, _threads, numba_loop, numba_parallel, numpy_vectorized, python_loops
+from fastlr.backends import numba_loop, numba_parallel, numpy_vectorized, python_loops
+from fastlr.backends.compiled import fused_rows, threads
 from fastlr.graph import Value, check_gradient, log, log_loss, sigmoid
 
 DOCS = Path(__file__).parent
 M, N, FEW = 200_000, 100, 2_000             # the problem of all timings; plain Python is timed on its first rows
-THREADS = min(2, _threads.processors())
+THREADS = min(2, threads.processors())
 PIECES = []
 
 
@@ -224,7 +225,7 @@ def the_steps():
         What is left is the exponential, which stands between one row and the next, and w and dw, which are loaded again for
         every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in
         one loop over the block that computes eight at a time, then the way back, several rows at once:""")
-    code(_fused_rows.sums_of_rows.py_func, _fused_rows._losses.py_func)
+    code(fused_rows.sums_of_rows.py_func, fused_rows._losses.py_func)
     say(row("fused"), f"""
         From the two loops to here it is {faster("fused")} as fast. The five on one page:""")
     table(["", "ms a step", "reads of X", "times as fast as the loops", "J"],

@@ -12,21 +12,21 @@
 import importlib
 from typing import Any
 
-from fastlr import _distribution
 from fastlr._environment import show_versions, warmup
-from fastlr._model import Model
-from fastlr._model_file import load
-from fastlr._stream import stream
 from fastlr._train import cost_and_gradient, train
-from fastlr._warnings import ConvergenceWarning, SeparationWarning
 from fastlr.backends import available_backends
+from fastlr.data.stream.blocks import stream
+from fastlr.machine import distribution
+from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
+from fastlr.model.file import load
+from fastlr.model.model import Model
 
 __version__ = "0.1.0"
 
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
            "show_versions", "stream", "train", "warmup"]
 
-_distribution.warn_of_another()
+distribution.warn_of_another()
 
 
 def __dir__() -> list[str]:
@@ -38,9 +38,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module("fastlr.graph")
     if name == "LogisticRegression":            # which is not in __all__: `import *` would import scikit-learn
         try:
-            from fastlr.estimator import LogisticRegression
+            from fastlr.sklearn.estimator import LogisticRegression
         except ImportError as error:
             raise ImportError("fastlr.LogisticRegression needs scikit-learn 1.6 or later, which can't be imported "
-                              f"({error}); " + _distribution.how_to_install("'scikit-learn>=1.6'")) from error
+                              f"({error}); " + distribution.how_to_install("'scikit-learn>=1.6'")) from error
         return LogisticRegression
     raise AttributeError(f"module 'fastlr' has no attribute {name!r}")

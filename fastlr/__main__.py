@@ -2,6 +2,6 @@
 
 import sys
 
-from fastlr._cli import main
+from fastlr.cli.main import main
 
 sys.exit(main())

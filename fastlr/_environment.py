@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check, _check_options, backends
+from fastlr import backends
 from fastlr._train import fit
-from fastlr.backends import _forks
+from fastlr.data import arguments, arrays
+from fastlr.machine import forks
 
 _ROWS = 4096
 _SPARSE = ("sparse float64", "sparse float32")
@@ -38,7 +39,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
     is_compiled = hasattr(backends.load(name), "is_compiled")
-    kinds = tuple(_check_options.one_of("dtypes", _name(dtype), (*_check.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
+    kinds = tuple(arguments.one_of("dtypes", _name(dtype), (*arrays.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
     y = np.arange(_ROWS) % 2
     for kind in kinds:
         for X in _examples_of(kind):
@@ -46,8 +47,8 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                 model, _ = fit(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
                 fit(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
             if is_compiled:
-                A, _ = _check.matrix(X)
-                offset = _check.vector_of_offsets(None, _ROWS)
+                A, _ = arrays.matrix(X)
+                offset = arrays.vector_of_offsets(None, _ROWS)
                 backends.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 
@@ -60,7 +61,7 @@ def _examples_of(kind: str) -> Iterator[Any]:
     """A problem for one call and one for many threads, in each memory order; sparse X also too wide for a Hessian."""
     rng = np.random.default_rng(0)
     if kind in _SPARSE:
-        scipy_sparse = _forks.imported("scipy.sparse")
+        scipy_sparse = forks.imported("scipy.sparse")
         for n in (4, 128, 3200):
             stored = min(n, 128)            # in a row
             apart = n // stored
@@ -101,11 +102,11 @@ def versions() -> dict[str, str]:
     for name, reason in backends.available_backends().items():
         lines[f"backend {name}"] = reason or "ready"
     try:
-        from fastlr.backends import _cache, _threads
+        from fastlr.backends.compiled import cache, threads
     except ImportError as error:
         lines["numba, imported"] = f"{type(error).__name__}: {error}"
     else:
-        lines |= _threads.describe() | _cache.describe()
+        lines |= threads.describe() | cache.describe()
     return lines
 
 

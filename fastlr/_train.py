@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import _check, _check_options, _data, backends, solvers
-from fastlr._check import Data
-from fastlr._model import Model
-from fastlr._objective import Objective, is_small
-from fastlr._parts import InParts
-from fastlr._progress import Progress
-from fastlr._statistics import Training
-from fastlr._warnings import SeparationWarning, warn
-from fastlr.backends import _startup
-from fastlr.backends._csr import Csr
+from fastlr import backends, solvers
+from fastlr.backends.csr import Csr
+from fastlr.data import arguments, arrays, door
+from fastlr.data.arrays import Data
+from fastlr.data.parts import InParts
+from fastlr.inference.statistics import Training
+from fastlr.machine import stopwatch
+from fastlr.machine.warnings import SeparationWarning, warn
+from fastlr.model.model import Model
+from fastlr.problem.objective import Objective, is_small
+from fastlr.solvers.progress import Progress
 
 
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
@@ -156,14 +157,14 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
         n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
         progress: bool = False) -> tuple[Model, Warning | None]:
     """`train`, with the warning handed over: the estimator issues it under scikit-learn's category too."""
-    start, compiled = time.perf_counter(), _startup.seconds()
+    start, compiled = time.perf_counter(), stopwatch.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
-    n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
+    n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # what is not finite, gate and solver find; what underflows, may
-        data = _data.data(X, y, sample_weight, class_weight, offset)
-    theta = _check.start(init, data.X.shape[1])
+        data = door.data(X, y, sample_weight, class_weight, offset)
+    theta = arrays.start(init, data.X.shape[1])
 
     backend = _backend(backend, data, module, options)
     kernel = backends.load(backend)
@@ -178,7 +179,7 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
         if options.progress is not None:
             options.progress.close()
 
-    compile_time = _startup.seconds() - compiled
+    compile_time = stopwatch.seconds() - compiled
     has_minimum = (False if isinstance(result.warning, SeparationWarning) else
                    True if result.converged and result.gap_kind == "bound" else None)
     training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum)
@@ -226,9 +227,9 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     (0.1590053771, array([ 0.25071532, -0.06604096]), -0.125004045)
     """
     objective_options = _objective_options(l2, reduction, True)
-    n_threads = _check_options.optional(_check_options.integer, "n_threads", n_threads, at_least=1)
-    data = _data.data_as_given(X, y, sample_weight, offset)
-    theta = _check.parameters(w, b, data.X.shape[1])
+    n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
+    data = door.data_as_given(X, y, sample_weight, offset)
+    theta = arrays.parameters(w, b, data.X.shape[1])
     steps, kernels = (math.inf, ()) if isinstance(data.X, InParts) else (1, ("numba_fused",))
     kernel = backends.load(backends.choose(backend, data.X, steps, kernels))
     with backends.threads(kernel, n_threads, data.X.size) as count:
@@ -248,7 +249,7 @@ def _backend(name: str, data: Data, solver: ModuleType, options: solvers.Options
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,
              callback: Callable[[solvers.State], Any] | None, progress: bool, start: float) -> solvers.Options:
-    learning_rate = _check_options.optional(_check_options.number, "learning_rate", learning_rate, above=0.0)
+    learning_rate = arguments.optional(arguments.number, "learning_rate", learning_rate, above=0.0)
     if learning_rate is not None and not (isinstance(solver, str) and solver in ("auto", "gd")):
         raise ValueError(f"a learning_rate belongs to solver='gd', not to solver={solver!r}; leave one of them out")
     if callback is not None:
@@ -256,13 +257,13 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
             raise TypeError(f"callback must be callable, not {callback!r}")
         callback = np.errstate(**np.geterr())(callback)         # the caller's own, whatever holds where it is called
     default_tol = 1e-8 if learning_rate is None else 0.0
-    options = solvers.Options(learning_rate, _check_options.optional(_check_options.integer, "max_iter", max_iter, at_least=0),
-                              default_tol if tol is None else _check_options.number("tol", tol, at_least=0.0), callback, start)
-    shown = Progress(options.tol, options.most_updates) if _check_options.flag("progress", progress) else None
+    options = solvers.Options(learning_rate, arguments.optional(arguments.integer, "max_iter", max_iter, at_least=0),
+                              default_tol if tol is None else arguments.number("tol", tol, at_least=0.0), callback, start)
+    shown = Progress(options.tol, options.most_updates) if arguments.flag("progress", progress) else None
     return options._replace(progress=shown)
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[str, Any]:
-    return {"l2": _check_options.number("l2", l2, at_least=0.0),
-            "reduction": _check_options.one_of("reduction", reduction, ("mean", "sum")),
-            "fit_intercept": _check_options.flag("fit_intercept", fit_intercept)}
+    return {"l2": arguments.number("l2", l2, at_least=0.0),
+            "reduction": arguments.one_of("reduction", reduction, ("mean", "sum")),
+            "fit_intercept": arguments.flag("fit_intercept", fit_intercept)}

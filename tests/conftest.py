@@ -51,5 +51,5 @@ def shared_data():
 @pytest.fixture
 def samples_of_few_rows(monkeypatch):
     """Let "auto" start from a sample of 6000 x 8 already: what it does that with by itself is too much for the slow backends."""
-    monkeypatch.setattr("fastlr._objective._SMALL", 50_000)
+    monkeypatch.setattr("fastlr.problem.objective._SMALL", 50_000)
     monkeypatch.setattr("fastlr.solvers.auto._CHEAP", 0.2)

@@ -138,7 +138,7 @@ def test_model_says_what_ran(backend):
 
 
 def _processors():
-    from fastlr.backends._threads import processors
+    from fastlr.backends.compiled.threads import processors
 
     return processors()
 
@@ -170,7 +170,7 @@ for shape in ((100, 3), (50_000, 10)):
                 model = fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused")
                 assert model.compile_time == 0.0
         if shape[0] > 1000:
-            compiled = backends._is_compiled("fastlr.backends._compiled_predictions", X)
+            compiled = backends._is_compiled("fastlr.backends.compiled.predictions", X)
             assert compiled and backends.predictor(X) is backends.compiled_predictor()
             for offset in (None, rng.random(shape[0])):
                 model.predict_proba(X, offset), model.predict(X, offset)
@@ -186,7 +186,8 @@ for dispatcher in (*entry._serial._compiled.values(), *entry._parallel._compiled
 def test_warmup_for_sparse_x():
     code = """
 import numpy as np, scipy.sparse as sp, fastlr
-from fastlr import backends, _check
+from fastlr import backends
+from fastlr.data import arrays
 assert fastlr.warmup("fused", ("sparse float64",)) > 0.0
 rng = np.random.default_rng(0)
 for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.01)):
@@ -194,7 +195,7 @@ for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.
     for solver in ("auto", "newton", "lbfgs"):
         assert fastlr.train(X, y, solver=solver, l2=0.1, max_iter=2, tol=0.0, backend="fused").compile_time == 0.0
     assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused").compile_time == 0.0
-    assert backends._is_compiled("fastlr.backends._compiled_predictions", _check.matrix(X)[0])
+    assert backends._is_compiled("fastlr.backends.compiled.predictions", arrays.matrix(X)[0])
 """
     result = run(code)
     assert result.returncode == 0, result.stderr
@@ -214,7 +215,7 @@ def test_show_versions(capsys):
 
 def test_the_courses_layout_is_not_copied():
     """The course's (n, m) array goes in as X.T, which is Fortran order."""
-    from fastlr import _check
+    from fastlr.data import arrays
 
     X = np.ones((5, 100))
-    assert np.shares_memory(_check.matrix(X.T)[0], X)
+    assert np.shares_memory(arrays.matrix(X.T)[0], X)

@@ -6,7 +6,7 @@ A backend is a module of this folder.  It has
         required: the sum over rows of s_i * loss_i at theta; grad is overwritten with the sum of s_i * dz_i * [x_i, 1]
     hessian(*prepared, theta, center, floor) -> (n + 1, n + 1)
         optional: the sum of d_i v_i v_i^T with d_i = s_i a_i (1 - a_i) and v_i = [x_i - center, 1] over the rows whose d_i is at
-        least floor; without it NumPy's of `_curvature`
+        least floor; without it NumPy's of `numpy_passes`
     hessian_product(*prepared, curvature) -> (v -> (n + 1,))
         optional: a function of v, the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i = s_i a_i (1 - a_i), (m,), as
         given; without it NumPy's
@@ -22,11 +22,11 @@ A backend is a module of this folder.  It has
         optional: at most `len(record)` updates of u in place along p = -M grad until the goal, in one compiled call for small
         problems, in the coordinates `_steps.Space`, with the `_steps.MetricArrays` of M; record[i] is J and the gradient's norm
         before update i, and its step.  cost and grad are those at u, or cost is NaN; cost, grad and p become those at the end.
-        Not sound: J is not finite, or can't be lowered by this.  X is float64, in C order or a `_csr.Csr`
+        Not sound: J is not finite, or can't be lowered by this.  X is float64, in C order or a `csr.Csr`
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)
-        optional: many whole updates in one compiled call; without it `_descent.descend` calls cost_gradient in a loop
+        optional: many whole updates in one compiled call; without it `descent.descend` calls cost_gradient in a loop
     threads(n_threads, size) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own
 
@@ -35,7 +35,7 @@ A backend is a module of this folder.  It has
     is_compiled(X) -> bool
         whether a call of its kernel with this X starts at once
 
-    X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite; or a `_csr.Csr`
+    X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite; or a `csr.Csr`
     y              (m,)     int8, 0 or 1
     sample_weight  (m,)     float64, or (0,) for "every row counts once"
     offset         (m,)     float64, or (0,) for "none"
@@ -56,10 +56,11 @@ from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastlr._distribution import how_to_install
-from fastlr._warnings import warn
-from fastlr.backends import _forks, _startup, numpy_vectorized
-from fastlr.backends._csr import Csr
+from fastlr.backends import numpy_vectorized
+from fastlr.backends.csr import Csr
+from fastlr.machine import forks, stopwatch
+from fastlr.machine.distribution import how_to_install
+from fastlr.machine.warnings import warn
 
 
 class _Row(NamedTuple):
@@ -129,8 +130,8 @@ def load(name: str) -> ModuleType:
     if reason is None:
         module = f"fastlr.backends.{row.module}"
         try:
-            with nullcontext() if module in sys.modules else _startup.counted():
-                return _forks.imported(module)
+            with nullcontext() if module in sys.modules else stopwatch.counted():
+                return forks.imported(module)
         except Exception as error:              # a version that is too new can raise anything
             if row.needs is None:
                 raise
@@ -152,7 +153,7 @@ _FEW_ROWS = 100
 # A process that has lost so much time in NumPy will go on like that.
 _PATIENCE = 0.1
 
-_PREDICTOR = "fastlr.backends._compiled_predictions"
+_PREDICTOR = "fastlr.backends.compiled.predictions"
 
 _lost = {"training": 0.0, "predicting": 0.0}        # seconds, in this process
 
@@ -207,7 +208,7 @@ def predictor(X: Any) -> ModuleType:
 
 def compiled_predictor() -> ModuleType:
     """See `predictor`; Numba is there."""
-    return _forks.imported(_PREDICTOR)
+    return forks.imported(_PREDICTOR)
 
 
 def _is_compiled(module: str, X: Any) -> bool:

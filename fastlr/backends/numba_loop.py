@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends import _known_answers
-from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
-from fastlr.backends._descent import GOING
-from fastlr.backends._jit import Entry, by_layout
-from fastlr.backends._products import values_of_row, without_features
-from fastlr.backends._scalar import cross_entropy, exp_nonpositive, slope
+from fastlr.backends.compiled import self_test
+from fastlr.backends.compiled.descent import apply, cost_gradient_and_descend
+from fastlr.backends.compiled.jit import Entry, by_layout
+from fastlr.backends.compiled.products import values_of_row, without_features
+from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, slope
+from fastlr.backends.descent import GOING
 
 
 def _add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, grad: Any) -> float:
@@ -68,6 +68,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
     return len(record), GOING
 
 
-_entry = Entry(_run, _known_answers.descent, writes=("theta", "previous", "grad", "record"))
+_entry = Entry(_run, self_test.descent, writes=("theta", "previous", "grad", "record"))
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from fastlr.backends import _known_answers
-from fastlr.backends._blocks import chunks_of, combine, rows_of
-from fastlr.backends._compiled_descent import apply, cost_gradient_and_descend
-from fastlr.backends._compiled_hessian import hessian
-from fastlr.backends._compiled_hessian_product import hessian_product
-from fastlr.backends._compiled_moments import moments
-from fastlr.backends._descent import GOING
-from fastlr.backends._jit import shape_of
-from fastlr.backends._threads import SerialOrParallel, prepare
-from fastlr.backends._threads import limited as threads
+from fastlr.backends.compiled import self_test
+from fastlr.backends.compiled.chunks import chunks_of, combine, rows_of
+from fastlr.backends.compiled.descent import apply, cost_gradient_and_descend
+from fastlr.backends.compiled.hessian import hessian
+from fastlr.backends.compiled.hessian_product import hessian_product
+from fastlr.backends.compiled.jit import shape_of
+from fastlr.backends.compiled.moments import moments
+from fastlr.backends.compiled.threads import SerialOrParallel, prepare
+from fastlr.backends.compiled.threads import limited as threads
+from fastlr.backends.descent import GOING
 from fastlr.backends.numba_loop import add_examples
 
 __all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "is_compiled", "moments", "prepare", "threads"]
@@ -39,6 +39,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
     return len(record), GOING
 
 
-_entry = SerialOrParallel(_run, _known_answers.descent, writes=("theta", "previous", "grad", "record"))
+_entry = SerialOrParallel(_run, self_test.descent, writes=("theta", "previous", "grad", "record"))
 cost_gradient, descend = cost_gradient_and_descend(_entry)
 is_compiled = _entry.is_compiled

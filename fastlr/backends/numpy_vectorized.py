@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends._csr import Csr, as_float64
-from fastlr.backends._pieces import pieces
+from fastlr.backends.csr import Csr, as_float64
+from fastlr.backends.ranges import pieces
 
 _BLOCK_ROWS = 1 << 13           # of margins, which stay in the L1 cache
 _BLOCK_BYTES = 1 << 20          # a block of float64 rows that stays in the L2 cache between the two products

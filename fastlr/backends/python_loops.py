@@ -6,7 +6,7 @@ Every other backend is tested against this one.
 import math
 from typing import Any
 
-from fastlr.backends._csr import Csr
+from fastlr.backends.csr import Csr
 
 
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:

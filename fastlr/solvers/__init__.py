@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr._history import History
-from fastlr._progress import Progress
-from fastlr.backends._forks import imported
+from fastlr.machine.forks import imported
+from fastlr.solvers.history import History
+from fastlr.solvers.progress import Progress
 
 NAMES = ("auto", "gd", "newton", "lbfgs")
 
@@ -48,7 +48,7 @@ class Options(NamedTuple):
 
     @property
     def how_many(self) -> dict[str, Any]:
-        """Of `_quasi_newton.iterates`: the most updates, and one an iterate where a callback sees them."""
+        """Of `quasi_newton.iterates`: the most updates, and one an iterate where a callback sees them."""
         return {"most": self.most_updates} | ({} if self.callback is None else {"updates_a_call": 1})
 
 

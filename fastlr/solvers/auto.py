@@ -13,12 +13,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastlr._objective import Objective
-from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result, _quasi_newton, newton
-from fastlr.solvers._conjugate_gradients import or_conjugate_gradients
-from fastlr.solvers._quasi_newton import Hessians, Iterate, Metric, hessians_of, iterates
-from fastlr.solvers._run import run
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised, standardised
+from fastlr.solvers import Options, Result, newton, quasi_newton
+from fastlr.solvers.conjugate_gradients import or_conjugate_gradients
+from fastlr.solvers.quasi_newton import Hessians, Iterate, Metric, hessians_of, iterates
+from fastlr.solvers.run import run
 
 _ROWS_A_FEATURE = 10            # of the first sample
 _FEWEST_ROWS = 500
@@ -28,7 +28,7 @@ _ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessia
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
-kernels = _quasi_newton.kernels
+kernels = quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:

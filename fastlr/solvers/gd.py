@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 
-from fastlr._history import Recorder
-from fastlr._objective import Objective
-from fastlr._standardised import Standardised
-from fastlr._warnings import ConvergenceWarning
-from fastlr.backends._descent import CONVERGED, DIVERGED, GOING, Rule
+from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, Rule
+from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised
 from fastlr.solvers import Options, Result, State
-from fastlr.solvers._verdict import SEPARATED, Verdict, convergence_warning, separation_warning
+from fastlr.solvers.history import Recorder
+from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
 _SECONDS_A_CALL = 0.05          # of steps in one compiled call: Ctrl-C is answered between calls
 _CEILING = 1e6                  # a cost so many times that of the start is the work of a learning rate that is far too large

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastlr._objective import Objective
-from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result, _quasi_newton
-from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
-from fastlr.solvers._run import run
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised, standardised
+from fastlr.solvers import Options, Result, quasi_newton
+from fastlr.solvers.quasi_newton import Iterate, Metric, iterates
+from fastlr.solvers.run import run
 
-kernels = _quasi_newton.kernels
+kernels = quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:

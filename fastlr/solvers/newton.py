@@ -8,19 +8,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastlr._objective import Objective
-from fastlr._standardised import Standardised, standardised
-from fastlr.solvers import Options, Result, _quasi_newton
-from fastlr.solvers._conjugate_gradients import truncated_newton
-from fastlr.solvers._quasi_newton import Iterate, Metric, iterates
-from fastlr.solvers._run import run
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised, standardised
+from fastlr.solvers import Options, Result, quasi_newton
+from fastlr.solvers.conjugate_gradients import truncated_newton
+from fastlr.solvers.quasi_newton import Iterate, Metric, iterates
+from fastlr.solvers.run import run
 
 _WIDE = 0.5                     # rows a feature, at most,
 _MOST_ROWS = 1000               # and rows, since the products of all pairs are decomposed
 _CLOSER = 0.01                  # tol in the space of the rows
 
 
-kernels = _quasi_newton.kernels
+kernels = quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:

@@ -1,0 +1,87 @@
+"""What every compiled backend shares: the rule of `descent` in loops, and the two functions that Python calls.
+
+A compiled backend is one function
+
+    run(*prepared, first, last, theta, previous, grad, rule, record) -> (updates, status)
+
+that makes whole updates from the rows first..last; `cost_gradient` is a run that stops before its first.  One function,
+so that only one is compiled for each kind of X.  Each backend writes its loop over the steps out, since Numba can't cache
+a function that is handed another.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends import descent
+from fastlr.backends.compiled.jit import helper
+from fastlr.backends.descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS
+from fastlr.backends.ranges import pieces
+
+
+@helper
+def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple[int, float, float]:
+    """`descent.apply`, compiled."""
+    n = theta.size - 1
+    squares = 0.0
+    for j in range(n):
+        squares += theta[j] * theta[j]
+        grad[j] = rule.scale * grad[j] + rule.l2 * theta[j]
+    grad[n] *= rule.scale * rule.intercept
+    cost = rule.scale * loss + 0.5 * rule.l2 * squares
+
+    if rule.alpha == 0.0:
+        return EVALUATED, cost, math.nan
+    if not (math.isfinite(cost) and cost <= rule.ceiling):
+        for j in range(n + 1):          # theta[:] = previous would compile a second long, for its error message
+            theta[j] = previous[j]
+        return DIVERGED, cost, math.nan
+    grad_norm = _gradient_norm(grad, rule) if rule.tol > 0.0 else math.nan
+    if grad_norm <= rule.tol:
+        return CONVERGED, cost, grad_norm
+    for j in range(n + 1):
+        previous[j] = theta[j]
+        theta[j] -= rule.alpha * grad[j]
+    return GOING, cost, grad_norm
+
+
+@helper
+def _gradient_norm(grad: Any, rule: Any) -> float:
+    db = grad[grad.size - 1]
+    largest = abs(db)
+    for j in range(grad.size - 1):
+        largest = max(largest, abs(grad[j] - rule.center[j] * db) / rule.spread[j])
+    return rule.to_mean * largest
+
+
+def _X_of(prepared: list[Any]) -> Any:
+    return prepared[-4]                 # X, y, sample_weight, offset, perhaps with the number of threads before
+
+
+def cost_gradient_and_descend(run: Callable[..., Any]) -> tuple[Callable[..., float], Callable[..., tuple[int, int]]]:
+    """The two functions of a backend (see `fastlr.backends`) made from its compiled one."""
+
+    def cost_gradient(*arguments: Any) -> float:
+        *prepared, theta, grad = arguments
+        first, *others = pieces(_X_of(prepared))
+        evaluated = np.empty((1, 2))
+        run(*prepared, *first, theta, theta, grad, SUMS, evaluated)
+        loss = float(evaluated[0, 0])
+        for piece in others:
+            sums = np.empty_like(grad)
+            run(*prepared, *piece, theta, theta, sums, SUMS, evaluated)
+            grad += sums
+            loss += float(evaluated[0, 0])
+        return loss
+
+    def descend(*arguments: Any) -> tuple[int, int]:
+        *prepared, theta, previous, rule, record = arguments
+        whole, *others = pieces(_X_of(prepared))
+        if others:
+            return descent.descend(cost_gradient, tuple(prepared), theta, previous, rule, record)
+        updates, status = run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, record)
+        return updates, status
+
+    return cost_gradient, descend

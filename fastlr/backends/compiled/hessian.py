@@ -1,0 +1,239 @@
+"""The Hessian of the loss for every compiled backend, in the threads of its kernels.
+
+A block of rows is packed into a panel, centered, weighed and transposed, a feature a row.  Every entry of the Hessian is
+then the dot product of two rows of the panel; twelve go together, so that each number that is loaded is used three or four
+times.  (NumPy's BLAS is no faster at that, and its threads and the kernels' would wait for each other.)
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from fastlr.backends.compiled import self_test
+from fastlr.backends.compiled.chunks import rows_of
+from fastlr.backends.compiled.jit import block, by_layout, shape_of
+from fastlr.backends.compiled.products import margins, values_of_row
+from fastlr.backends.compiled.scalar import curvature, exp_nonpositive
+from fastlr.backends.compiled.threads import SerialOrParallel
+from fastlr.backends.csr import Csr
+from fastlr.backends.ranges import pieces, shorter_pieces
+
+_ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets
+# Sums of a tile of products: 4 x 3, since with what is loaded for them they fill the 16 vector registers of AVX2.  (4 x 4 would
+# be spilled: less than half as fast.)
+_TILE = 4
+_BESIDE = 3
+_BESIDE_IN_CACHE = 96           # rows of a panel that stay in L2 while all others pass: a multiple of both
+_PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
+_PRODUCTS = 1 << 33             # in a call, half of them computed: a tenth of a second on two cores
+
+
+def _pack_rows(X: Any, start: int, center: Any, root: Any, panel: Any) -> None:
+    together = root.size - root.size % 8
+    for k in range(0, together, 8):         # whole cache lines of the panel at a time
+        i = start + k
+        x0, x1, x2, x3, x4, x5, x6, x7 = X[i], X[i + 1], X[i + 2], X[i + 3], X[i + 4], X[i + 5], X[i + 6], X[i + 7]
+        r0, r1, r2, r3 = root[k], root[k + 1], root[k + 2], root[k + 3]
+        r4, r5, r6, r7 = root[k + 4], root[k + 5], root[k + 6], root[k + 7]
+        for j in range(center.size):
+            row, mu = panel[j, k:k + 8], center[j]
+            row[0] = r0 * (x0[j] - mu)
+            row[1] = r1 * (x1[j] - mu)
+            row[2] = r2 * (x2[j] - mu)
+            row[3] = r3 * (x3[j] - mu)
+            row[4] = r4 * (x4[j] - mu)
+            row[5] = r5 * (x5[j] - mu)
+            row[6] = r6 * (x6[j] - mu)
+            row[7] = r7 * (x7[j] - mu)
+    for k in range(together, root.size):
+        x, r = X[start + k], root[k]
+        for j in range(center.size):
+            panel[j, k] = r * (x[j] - center[j])
+
+
+def _pack_columns(X: Any, start: int, center: Any, root: Any, panel: Any) -> None:
+    stop = start + root.size
+    for j in range(center.size):
+        x, row, mu = X[start:stop, j], panel[j], center[j]
+        for k in range(root.size):
+            row[k] = root[k] * (x[k] - mu)
+
+
+_pack = by_layout(_pack_rows, _pack_columns, _pack_rows)
+
+
+@block
+def _roots(z: Any, sample_weight: Any, floor: float) -> None:
+    """Turn z into sqrt(s a (1 - a)) in place, or into 0 where s a (1 - a) is below the floor."""
+    for i in range(z.size):
+        z[i] = curvature(exp_nonpositive(-abs(z[i])))
+    if sample_weight.size:
+        for i in range(z.size):
+            z[i] *= sample_weight[i]
+    for i in range(z.size):
+        z[i] = np.sqrt(z[i]) if z[i] >= floor else 0.0
+
+
+@block
+def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, floor: float, first: int, root: Any) -> None:
+    """sqrt(s a (1 - a)) of the rows from `first` on, 0 below the floor."""
+    margins(X, first, theta, offset, root)
+    _roots(root, sample_weight[first:first + root.size], floor)
+
+
+@block
+def _add_products(panel: Any, H: Any) -> None:
+    """H += panel panel^T, its lower triangle in tiles of 4 x 3; the last may reach two rows into what `side_of` adds."""
+    for left in range(0, panel.shape[0] - 2, _BESIDE_IN_CACHE):
+        for i in range(left, panel.shape[0] - 2, 4):
+            a0, a1, a2, a3 = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
+            for j in range(left, min(left + _BESIDE_IN_CACHE, i + 4), 3):
+                b0, b1, b2 = panel[j], panel[j + 1], panel[j + 2]
+                s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = s30 = s31 = s32 = 0.0
+                for k in range(_ROWS):
+                    s00 += a0[k] * b0[k]
+                    s01 += a0[k] * b1[k]
+                    s02 += a0[k] * b2[k]
+                    s10 += a1[k] * b0[k]
+                    s11 += a1[k] * b1[k]
+                    s12 += a1[k] * b2[k]
+                    s20 += a2[k] * b0[k]
+                    s21 += a2[k] * b1[k]
+                    s22 += a2[k] * b2[k]
+                    s30 += a3[k] * b0[k]
+                    s31 += a3[k] * b1[k]
+                    s32 += a3[k] * b2[k]
+                h0, h1, h2, h3 = H[i, j:j + 3], H[i + 1, j:j + 3], H[i + 2, j:j + 3], H[i + 3, j:j + 3]
+                h0[0] += s00
+                h0[1] += s01
+                h0[2] += s02
+                h1[0] += s10
+                h1[1] += s11
+                h1[2] += s12
+                h2[0] += s20
+                h2[1] += s21
+                h2[2] += s22
+                h3[0] += s30
+                h3[1] += s31
+                h3[2] += s32
+
+
+def side_of(n: int) -> int:
+    """Rows and columns of a Hessian with room for whole tiles."""
+    return (n + _TILE) // _TILE * _TILE + _BESIDE - 1
+
+
+def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
+               H: Any) -> None:
+    n = X.shape[1]
+    panel, space = np.zeros((H.shape[0], _ROWS)), np.empty(_ROWS)
+    for first in range(start, stop, _ROWS):
+        last = min(first + _ROWS, stop)
+        root = space[:last - first]
+        _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
+        if root.size < _ROWS:
+            panel[:] = 0.0
+        _pack(X, first, center, root, panel)
+        for k in range(root.size):
+            panel[n, k] = root[k]
+        _add_products(panel, H)
+
+
+def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
+             H: Any) -> None:
+    values, indices, indptr, n = X.values, X.indices, X.indptr, X.n_columns
+    space = np.empty(_ROWS)
+    for first in range(start, stop, _ROWS):
+        last = min(first + _ROWS, stop)
+        root = space[:last - first]
+        _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
+        for i in range(root.size):
+            d, begin = root[i] * root[i], np.uintp(indptr[first + i])
+            for k in values_of_row(indptr, first + i):
+                row, dx = H[np.uintp(indices[k])], d * values[k]
+                for l in range(begin, k + np.uintp(1)):           # columns are in order: the lower triangle
+                    row[np.uintp(indices[l])] += dx * values[l]
+                H[n, np.uintp(indices[k])] += dx
+            H[n, n] += d
+
+
+add_hessian_of_rows = by_layout(_add_dense, _add_dense, _add_csr)
+"""add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, H): the sum over those of the rows start..stop
+whose curvature is not below the floor is added to the lower triangle of H (side, side); to be centered by `center_hessian` once
+all of them are."""
+
+
+def _is_centered(X: Any, center: Any, H: Any) -> None:
+    """Nothing to do: a panel is centered when it is packed."""
+
+
+def _center_csr(X: Any, center: Any, H: Any) -> None:
+    """The lower triangle, for [x - center, 1] in place of [x, 1]: x alone leaves most of a row at 0."""
+    n = X.n_columns
+    total = H[n, n]
+    for i in range(n):
+        c, sum_i = center[i], H[n, i]
+        for j in range(i + 1):
+            H[i, j] -= sum_i * center[j] + c * (H[n, j] - total * center[j])
+    for j in range(n):
+        H[n, j] -= total * center[j]
+
+
+center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
+"""center_hessian(X, center, H): what is left to do for features x - center once all rows are added to H."""
+
+
+def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, first: int, last: int, is_last: bool,
+             partial: Any, H: Any) -> None:
+    _, n = shape_of(X)
+    chunks = partial.shape[0]
+    for chunk in prange(chunks):
+        start, stop = rows_of(chunk, chunks, first, last, _ROWS)
+        add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, partial[chunk])
+    if is_last:
+        for i in range(n + 1):
+            for j in range(i + 1):
+                total = 0.0
+                for chunk in range(chunks):
+                    total += partial[chunk, i, j]
+                H[i, j] = total
+        center_hessian(X, center, H)
+        for i in range(n + 1):
+            for j in range(i):
+                H[j, i] = H[i, j]
+
+
+_entry = SerialOrParallel(_hessian, self_test.hessian, writes=("partial", "H"))
+is_compiled = _entry.is_compiled
+
+
+def products(X: Any) -> int:
+    """Multiplications in the Hessian of a row, on average, half of which are computed."""
+    if isinstance(X, Csr):
+        return int(X.squares()) // X.shape[0] + 1
+    return side_of(X.shape[1]) ** 2
+
+
+def hessian(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
+            center: np.ndarray, floor: float) -> np.ndarray:
+    """See `fastlr.backends`."""
+    first, *others = pieces(X)
+    H = _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, floor, *first)
+    for piece in others:
+        H += _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, floor, *piece)
+    return H
+
+
+def _hessian_of_piece(n_threads: int, X: np.ndarray | Csr, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
+                      center: np.ndarray, floor: float, first: int, last: int) -> np.ndarray:
+    side = side_of(X.shape[1])
+    a_row = products(X)
+    ranges = shorter_pieces(first, last, _PRODUCTS // a_row)
+    most_rows = ranges[0][1] - first
+    most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
+    chunks = min((most_rows + _ROWS - 1) // _ROWS, most, 32)
+    partial, H = np.zeros((chunks, side, side)), np.empty((theta.size, theta.size))
+    for start, stop in ranges:
+        _entry(n_threads, X, sample_weight, offset, theta, center, floor, start, stop, stop == last, partial, H)
+    return H

@@ -1,0 +1,212 @@
+"""What the subcommands of fastlr do, each with its parsed options; they return the exit code."""
+
+import argparse
+import dataclasses
+import importlib.util
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import fastlr
+from fastlr import _environment
+from fastlr.data import arrays, tables
+from fastlr.machine import files
+
+NOT_CONVERGED = 3
+
+
+def train(options: argparse.Namespace) -> int:
+    """Read a table, train, save, print the summary."""
+    if options.output is not None:
+        _refuse_what_is_read(options.output, options.data)
+        files.refuse_unwritable(options.output)
+    with tables.reading(options.data, _dialect(options)) as table:
+        features = _features(table, options)
+        extra = [name for name in (options.weight, options.offset) if name is not None]
+        target = tables.Labels(options.target, table.is_text)
+
+        def blocks() -> Iterator[np.ndarray]:
+            row = 1
+            for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
+                block = tables.numbers(batch, [*features, *extra], row, arrays.LARGEST)
+                if options.weight is not None:
+                    _refuse_negative(options.weight, block[len(features)], row)
+                target.add(batch, row)
+                yield block
+                row += batch.num_rows
+
+        columns = tables.side_by_side(blocks())
+        X, extra_columns = columns[:len(features)].T, dict(zip(extra, columns[len(features):], strict=True))
+        labels, y = _two_labels(target, options)
+        sample_weight = extra_columns.get(options.weight)
+        if sample_weight is not None:
+            with tables.naming(f"column {options.weight!r}"):
+                arrays.refuse_no_weight(bool(sample_weight.any()))
+                arrays.refuse_class_without_weight(arrays.totals(sample_weight, y), labels)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", fastlr.ConvergenceWarning)
+        model = fastlr.train(
+            tables.Named(X, features), y, backend=options.backend, solver=options.solver, learning_rate=options.learning_rate,
+            max_iter=options.max_iter, tol=options.tol, l2=options.l2, fit_intercept=options.intercept,
+            sample_weight=sample_weight, class_weight=options.class_weight, offset=extra_columns.get(options.offset),
+            n_threads=options.threads, progress=_shows_progress())
+        model = dataclasses.replace(model, classes=labels)
+        summary = model.summary()               # before saving, which keeps it
+    for name in table.row_numbers if options.features is None else ():
+        if name not in (options.target, *extra, *options.drop):
+            what = f"{name!r}, the index of a pandas frame" if name else "a column without a name, as of row numbers"
+            print(f"fastlr: note: {what}, is left out; --drop {name!r} says so without this note", file=sys.stderr)
+    for warning in caught:
+        print(f"fastlr: warning: {warning.message}", file=sys.stderr)
+    if options.output is not None:
+        model.save(options.output)
+    _print(summary, options.json)
+    return NOT_CONVERGED if any(issubclass(warning.category, fastlr.ConvergenceWarning) for warning in caught) else 0
+
+
+def _refuse_what_is_read(output: str, *inputs: str) -> None:
+    for path in inputs:
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise ValueError(f"{path}: the output would replace what is read; name another file")
+
+
+def _dialect(options: argparse.Namespace) -> tables.Dialect:
+    return tables.Dialect(options.delimiter, options.decimal, options.na)
+
+
+def _features(table: tables.Table, options: argparse.Namespace) -> list[str]:
+    used = {"target": options.target, "weight": options.weight, "offset": options.offset}
+    used = {what: name for what, name in used.items() if name is not None}
+    for what, name in used.items():
+        tables.require(table.names, f"{what} column", name)
+    if len({*used.values()}) < len(used):
+        raise ValueError(f"{' and '.join(used)} must be different columns")
+    if options.features is None:
+        tables.require([*{*table.names}], "column", *options.drop)
+        no_features = [*used.values(), *options.drop]
+        features = [name for name in table.names if name not in (*no_features, *table.row_numbers)]
+    else:
+        features = options.features
+        for what, name in used.items():
+            if name in features:
+                raise ValueError(f"the column {name!r} is the {what} and can't be a feature too")
+    if not features:
+        raise ValueError("no column is left to be a feature")
+    tables.require(table.names, "column", *features)
+    return features
+
+
+def _refuse_negative(name: str, weights: np.ndarray, first_row: int) -> None:
+    if (weights < 0.0).any():
+        i = int(np.argmax(weights < 0.0))
+        raise ValueError(f"column {name!r}, row {first_row + i}: a weight must be at least 0, not {float(weights[i])!r}")
+
+
+def _two_labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """The labels that stand for y = 0 and y = 1, and y (m,)."""
+    labels, y = target.in_order()
+    texts = [_text(label) for label in labels]
+    listed = ", ".join(map(repr, texts[:3])) + (", ..." if len(texts) > 3 else "")
+    if len(labels) == 1:
+        raise ValueError(f"column {options.target!r} holds one label only, {listed}; the target has two")
+    if len(labels) > 2:
+        raise ValueError(f"column {options.target!r} holds {len(labels)} labels ({listed}), and the target has two; for one "
+                         "label against the rest, make a column of 0 and 1")
+    if options.event not in (None, *texts):
+        raise ValueError(f"column {options.target!r} holds no label {options.event!r}, which --event names; there are {listed}")
+    if options.event == texts[0]:
+        labels, y = labels[::-1], 1 - y
+    return tables.array_of(labels), y
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Write label and probabilities of every row of a table, a batch at a time."""
+    model = fastlr.load(options.model)
+    if model.has_offset and options.offset is None:
+        raise ValueError(f"{options.model}: this model was trained with an offset; name the column with --offset")
+    if options.output != "-":
+        _refuse_what_is_read(options.output, options.model, options.data)
+    texts = [_text(label) for label in model.classes.tolist()]
+    kind, is_csv = model.classes.dtype.kind, tables.format_of(options.output) is None
+    labels = texts if kind == "O" or (is_csv and kind not in "iu") else model.classes
+    extra = [] if options.offset is None else [options.offset]
+    is_plain = not options.keep and not any(mark in text for text in texts for mark in ',"\r\n')
+    with tables.writing(options.output, is_plain) as write, tables.reading(options.data, _dialect(options)) as table:
+        import pyarrow as pa
+
+        tables.require(table.names, "offset column", *extra)
+        tables.require(table.names, "column", *options.keep)
+        features = _features_of(model, table, extra)
+        row = 1
+        for batch in _counted(table.batches([*features, *extra], [], options.keep), options.data):
+            columns = tables.numbers(batch, [*features, *extra], row)
+            X, offset = columns[:len(features)].T, columns[len(features)] if extra else None
+            is_second = model.predict(X, offset) == model.classes[1]
+            values = [batch.column(name) for name in options.keep] + [pa.array(labels).take(pa.array(is_second.astype(np.int8)))]
+            values += [pa.array(probability) for probability in model.predict_proba(X, offset).T]
+            write(pa.record_batch(values, [*options.keep, "predicted", *(f"probability_{text}" for text in texts)]))
+            row += batch.num_rows
+        if row == 1:
+            raise ValueError(tables.NO_ROW)
+    return 0
+
+
+def _text(label: Any) -> str:
+    return label.decode(errors="backslashreplace") if isinstance(label, bytes) else str(label)
+
+
+def _features_of(model: fastlr.Model, table: tables.Table, extra: list[str]) -> list[str]:
+    if model.feature_names is not None:
+        tables.require(table.names, "column", *model.feature_names)
+        return list(model.feature_names)
+    others = [name for name in table.names if name not in (*extra, *table.row_numbers)]
+    if len(others) != model.w.size:
+        raise ValueError(f"the model has no names of columns, so that there must be its {model.w.size} features and no other "
+                         f"column; there are {len(others)}")
+    tables.require(table.names, "column", *others)
+    return others
+
+
+def summary(options: argparse.Namespace) -> int:
+    """Print the summary that was saved with a model."""
+    try:
+        _print(fastlr.load(options.model).summary(), options.json)
+    except ValueError as error:
+        raise ValueError(str(error) if options.model in str(error) else f"{options.model}: {error}") from error
+    return 0
+
+
+def info(options: argparse.Namespace) -> int:
+    """Print versions, backends and the state of the compile cache."""
+    if options.json:
+        print(json.dumps(_environment.versions(), indent=2))
+    else:
+        fastlr.show_versions()
+    return 0
+
+
+def _print(summary: Any, as_json: bool) -> None:
+    print(json.dumps(summary.to_dict(), indent=2) if as_json else summary)
+
+
+def _shows_progress() -> bool:
+    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+
+
+def _counted(batches: Iterator[Any], path: str) -> Iterator[Any]:
+    """The same batches, and the rows so far on a terminal."""
+    if not _shows_progress():
+        yield from batches
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=f"reading {path}", unit=" rows", unit_scale=True, delay=0.5, leave=False) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(batch.num_rows)

@@ -1,0 +1,225 @@
+"""The fastlr command: its options, and how it ends."""
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import fastlr
+from fastlr import backends, solvers
+from fastlr.cli import commands as subcommands
+from fastlr.cli import demo as demonstration
+from fastlr.data import arguments as checked_arguments
+
+_LONGEST_LINE = 1000            # of an error
+
+_EXIT_CODES = f"""\
+exit codes:
+  0    all went well
+  1    something is wrong with the data or a file; one line on standard error says what
+       (a traceback too, by python -X dev -m fastlr)
+  2    wrong options
+  {subcommands.NOT_CONVERGED}    trained and written, but not converged, or the classes can be told apart without error
+  130  interrupted
+  141  whoever read the output has closed it
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args(arguments or ["demo"])
+    if options.run is subcommands.train and options.learning_rate is not None and options.solver not in ("auto", "gd"):
+        parser.error(f"--learning-rate belongs to --solver gd, not to {options.solver}")
+    try:
+        if sys.stdout is None:
+            raise ValueError("standard output is closed")
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("fastlr: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        _give_up_output()
+        return 141
+    except Exception as error:                  # what a file can make NumPy and pyarrow raise has no list
+        if sys.flags.dev_mode:
+            raise
+        _give_up_output()
+        print(f"fastlr: {_one_line(error)}", file=sys.stderr)
+        return 1
+
+
+def _give_up_output() -> None:
+    """Python would try once more at exit to write what can't be written, and complain."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error)[:4 * _LONGEST_LINE]
+    if isinstance(error, OSError) and error.strerror is not None:
+        text = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    text = "".join(mark if mark.isprintable() else " " for mark in text)        # a file that is no text may be quoted in it
+    return " ".join(text.split())[:_LONGEST_LINE] or type(error).__name__
+
+
+# ---- options --------------------------------------------------------------------------------------------------------
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fastlr", description="Logistic regression that trains as fast as the machine can read the data.",
+        epilog="Without a subcommand, the demo runs.\n\n" + _EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"fastlr {fastlr.__version__}")
+    commands = parser.add_subparsers(title="subcommands", metavar="COMMAND", required=True)
+
+    def command(run: Callable[[argparse.Namespace], int], name: str, help: str, description: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=description, epilog=_EXIT_CODES, allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        made.set_defaults(run=run)
+        return made
+
+    _add_train(command(subcommands.train, "train", "train on a table and save the model", """\
+Train on a table, print the summary, and save the model.
+
+The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet or Feather
+(.feather, .arrow, .ipc), or "-" for CSV on standard input.  Features must be
+numbers, with none missing; the target has two values, numbers or text, and its
+labels come back as they stand in the file.  The second label is y = 1, whose
+probability is modelled: of two numbers the larger, of two texts the later in
+the alphabet, or what --event says.  Rows in messages count from 1, below the
+header.  Row numbers are left out, with a note: the index of a pandas frame in
+Parquet or Feather, and columns of CSV without a name."""))
+    _add_predict(command(subcommands.predict, "predict", "predict labels and probabilities for a table", """\
+Write the predicted label and the probability of each class for every row.
+
+Columns are found by name, in any order; columns that the model doesn't know are
+left alone.  A model trained on an array has no names: then all columns are its
+features, in their order."""))
+    summary = command(subcommands.summary, "summary", "print what is known of a model",
+                      "Print the coefficients with their standard errors, as they were when the model was trained.")
+    summary.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
+    info = command(subcommands.info, "info", "print versions, backends, threads and the compile cache",
+                   "Print what a bug report needs: versions, backends, threads and the compile cache.")
+    for made in (summary, info):
+        made.add_argument("--json", action="store_true", help="print JSON")
+    demo = command(lambda options: demonstration.run(options.rows, options.features, options.threads), "demo",
+                   "train on made-up data with every backend and compare them", """\
+Make data from a known model, take the same gradient descent steps with every
+backend, and print what a step costs, how fast X is read, and whether the
+results agree.""")
+    demo.add_argument("--rows", type=_integer(1), default=100_000, metavar="M", help="examples to train on (default %(default)s)")
+    demo.add_argument("--features", type=_integer(1), default=50, metavar="N", help="features (default %(default)s)")
+    _add_threads(demo)
+    return parser
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument("data", metavar="DATA", help='table to train on; "-" for standard input')
+    train.add_argument("-o", "--output", type=_file, metavar="MODEL", help="file for the model; without it, only the summary is "
+                       "printed")
+    train.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+    columns = train.add_argument_group("columns")
+    columns.add_argument("--target", required=True, metavar="COLUMN", help="what to predict")
+    columns.add_argument("--event", metavar="LABEL", help="which of the two labels is y = 1 (default: the larger number, or the "
+                         "later text)")
+    which = columns.add_mutually_exclusive_group()
+    which.add_argument("--features", type=_names, metavar="A,B,...", help="columns to predict from (default: all others)")
+    which.add_argument("--drop", type=_names_or_none, default=[], metavar="A,B,...", help="columns to leave out, such as ids "
+                       "('': those without a name)")
+    columns.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
+    columns.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    _add_dialect(train)
+
+    model = train.add_argument_group("model")
+    model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
+                       "(l2/2) ||w||^2 beside the mean loss (default 0)")
+    model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
+    model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
+
+    training = train.add_argument_group("training")
+    training.add_argument("--solver", choices=solvers.NAMES, default="auto", help="default auto")
+    training.add_argument("--backend", choices=["auto", *backends.available_backends()], default="auto", help="default auto")
+    training.add_argument("--tol", type=_number(at_least=0.0), metavar="T", help="stop when the gradient in standardised "
+                          "coordinates is at most this (default 1e-8)")
+    training.add_argument("--max-iter", type=_integer(0), metavar="K", help="at most so many updates (default 10000)")
+    training.add_argument("--learning-rate", type=_number(above=0.0), metavar="ALPHA", help="gradient descent with this step and "
+                          "exactly --max-iter updates, unless --tol is given too")
+    _add_threads(training)
+
+
+def _add_predict(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
+    predict.add_argument("data", metavar="DATA", help='table to predict; "-" for standard input')
+    predict.add_argument("-o", "--output", default="-", metavar="FILE", help="table to write, of the type that its name says; "
+                         'an older one is replaced when all is written ("-", the default: standard output)')
+    predict.add_argument("--keep", type=_names, default=[], metavar="A,B,...", help="columns to copy in front, such as ids")
+    predict.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    _add_dialect(predict)
+
+
+def _add_dialect(parser: argparse.ArgumentParser) -> None:
+    csv_files = parser.add_argument_group("CSV")
+    csv_files.add_argument("--delimiter", type=_delimiter, default=",", metavar="C",
+                           help='between columns (default ","; "tab" for a tab)')
+    csv_files.add_argument("--decimal", choices=[".", ","], default=".", metavar="C",
+                           help='the decimal point of numbers, "." (default) or ","; what is written has points')
+    csv_files.add_argument("--na", action="append", metavar="TEXT", help="what stands for a missing value; may be repeated "
+                           "(default: nothing, NA, N/A, NaN, null, NULL and the like).  A text in quotes is not missing")
+
+
+def _add_threads(parser: Any) -> None:
+    parser.add_argument("--threads", type=_integer(1), metavar="K", help="at most so many threads (default: all there are)")
+
+
+def _number(**bounds: float) -> Callable[[str], float]:
+    return lambda text: _checked(checked_arguments.number, float, text, **bounds)
+
+
+def _integer(at_least: int) -> Callable[[str], int]:
+    return lambda text: _checked(checked_arguments.integer, int, text, at_least=at_least)
+
+
+def _checked(check: Callable[..., Any], kind: Callable[[str], Any], text: str, **bounds: float) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    try:
+        return check("it", value, **bounds)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _names_or_none(text: str) -> list[str]:
+    return _names(text) if text else [""]
+
+
+def _names(text: str) -> list[str]:
+    """Names of columns, in quotes where they hold a comma."""
+    names = next(csv.reader([text]), [])
+    if len(set(names)) < len(names) or not names:
+        raise argparse.ArgumentTypeError("name each column once, with commas between them")
+    return names
+
+
+def _delimiter(text: str) -> str:
+    text = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(text) != 1 or not text.isascii():
+        raise argparse.ArgumentTypeError(f"{text!r} is not one ASCII character, or tab")
+    return text
+
+
+def _file(text: str) -> str:
+    if text == "-":
+        raise argparse.ArgumentTypeError("a model needs a file of its own; the summary goes to standard output")
+    return text

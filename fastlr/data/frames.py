@@ -1,0 +1,144 @@
+"""Data frames and tables: the names and types of their columns, and the index of their rows.
+
+pandas, polars and pyarrow are told apart by what their objects can do, so none of them is imported here for another's data.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from fastlr.machine.forks import imported
+
+DATES_HINT = "; turn dates and times into numbers first (such as days since a date)"
+
+
+def with_array(X: Any) -> Any:
+    """X itself if NumPy can read it, else the pyarrow Table of what has columns only.
+
+    Raises
+    ------
+    ImportError
+        A table of another package, where there is no pyarrow to read it.
+    TypeError
+        A lazy frame, whose rows are not there yet.
+    ValueError
+        A table that pyarrow can't read.
+    """
+    refuse_lazy("X", X)
+    has = functools.partial(hasattr, type(X))           # a column of pandas' may have any name, and is an attribute too
+    is_batch = has("__arrow_c_array__") and has("column_names")             # which scikit-learn finds no names in
+    protocol = next(filter(has, ("__arrow_c_stream__", "__dataframe__")), None)
+    if not is_batch and (protocol is None or has("__array__")):
+        return X
+    kind = f"{type(X).__module__.partition('.')[0]}'s {type(X).__name__}"
+    try:
+        read = imported("pyarrow.interchange").from_dataframe if protocol == "__dataframe__" else imported("pyarrow").table
+    except ImportError as error:
+        raise ImportError(f"X is {kind}, which fastlr reads through pyarrow (pip install pyarrow), or pass an array") from error
+    try:
+        return read(X)
+    except Exception as error:                  # whatever somebody's table raises
+        raise ValueError(f"X is {kind}, which can't be read as a table: {error}") from error
+
+
+def refuse_lazy(name: str, value: Any) -> None:
+    """Raise TypeError for a lazy frame of polars or narwhals."""
+    if type(value).__name__ == "LazyFrame" and hasattr(value, "collect"):
+        raise TypeError(f"{name} is a LazyFrame, whose rows are not there yet; pass {name}.collect()")
+
+
+def column_names(X: Any) -> tuple[str, ...] | None:
+    """The columns' names, or None for what has none.
+
+    Raises
+    ------
+    TypeError
+        A column of categories, dates or times, of which NumPy would make numbers without a word.
+    ValueError
+        Two columns of one name.
+    """
+    is_arrow = hasattr(type(X), "column_names")         # whose `columns` are what they hold
+    columns = X.column_names if is_arrow else getattr(X, "columns", None) if hasattr(X, "__array__") else None
+    if columns is None:
+        return None
+    names = tuple(map(str, _listed(columns)))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"X has {names.count(twice)} columns called {twice!r}; rename all but one")
+    dtypes = _dtypes(X)
+    for dtype in dict.fromkeys(dtypes):                 # few, however many columns there are
+        if not isinstance(dtype, np.dtype):
+            _refuse_dtype(dtype, names[dtypes.index(dtype)])
+    return names
+
+
+def _listed(values: Any) -> list[Any]:
+    """The items; pandas is much quicker at all of them than at each."""
+    return values.tolist() if hasattr(values, "tolist") else list(values)
+
+
+def _dtypes(X: Any) -> list[Any]:
+    """The types of the columns of pandas, of pyarrow, and of polars and what is like it; none of other frames."""
+    schema = X.schema if hasattr(type(X), "schema") else None
+    if schema is None:
+        return _listed(getattr(X, "dtypes", ()))
+    return list(schema.types if hasattr(schema, "types") else schema.values())
+
+
+_CATEGORIES = ("CategoricalDtype", "Categorical", "Enum")              # of pandas, and of polars
+
+
+def _refuse_dtype(dtype: Any, column: str) -> None:
+    """Raise TypeError for categories, dates and times.
+
+    A date of pandas is an object to NumPy, and refused by its value; a dictionary of pyarrow's is a way to store numbers, as in
+    files.
+    """
+    dtype = getattr(dtype, "pyarrow_dtype", dtype)      # of pandas with pyarrow's arrays
+    dtype = getattr(dtype, "value_type", dtype)         # of a dictionary
+    if getattr(dtype, "__name__", type(dtype).__name__) in _CATEGORIES:
+        raise TypeError(f"X must hold real numbers, not categories (column {column!r}); make one-hot columns of them, or numbers "
+                        "where they have an order")
+    is_pyarrows = type(dtype).__module__ == "pyarrow.lib"
+    if imported("pyarrow.types").is_temporal(dtype) if is_pyarrows else hasattr(dtype, "is_temporal") and dtype.is_temporal():
+        raise TypeError(f"X must hold real numbers, not {dtype} (column {column!r}){DATES_HINT}")
+
+
+def refuse_other_columns(X: Any, found: tuple[str, ...], trained: tuple[str, ...]) -> None:
+    """Raise ValueError unless X has the columns that a model was trained on, in their order."""
+    if found == trained:
+        return
+    missing = [name for name in trained if name not in found]
+    unknown = [name for name in found if name not in trained]
+    if missing or unknown:
+        raise ValueError(f"X has other columns than the model was trained on: missing {missing}, unknown {unknown}")
+    in_order = f"X.select({list(trained)})" if hasattr(type(X), "column_names") else f"X[{list(trained)}]"
+    raise ValueError(f"X has the model's columns in another order; pass {in_order}")
+
+
+def refuse_other_order(**given: Any) -> None:
+    """Raise ValueError where two of some arguments have the same pandas index in different orders.
+
+    Rows are paired by position, which is not what such data mean.  Indices that differ in what they hold say nothing.
+    """
+    indexed = [(name, value.index) for name, value in given.items() if _has_index(value)]
+    for name, index in indexed[1:]:
+        first, reference = indexed[0]
+        m = len(reference)
+        if len(index) != m or index.equals(reference):
+            continue
+        codes = reference.append(index).factorize()[0] + 1                              # 0 is a missing one
+        here, there = codes[:m], codes[m:]
+        differs = here != there
+        if differs.any() and np.array_equal(np.sort(here), np.sort(there)):
+            i = int(np.argmax(differs))
+            raise ValueError(f"{name} has the index of {first} in another order: row {i} is {reference[i]!s} in {first}, "
+                             f"and {index[i]!s} in {name}.  Pass {name}.loc[{first}.index] to pair rows by index, or "
+                             f"{name}.to_numpy() to pair them as they stand")
+
+
+def _has_index(value: Any) -> bool:
+    """Whether it is a DataFrame or Series of pandas' kind; a list has an `index` too."""
+    index = getattr(value, "index", None)
+    return hasattr(index, "equals") and hasattr(index, "factorize")

@@ -1,0 +1,166 @@
+"""How the margins of the examples move along directions of the parameters.
+
+Every function here is a sum over rows, or picks some of them, and takes
+
+    data              Data            rows in memory, or one part of them
+    center, spread    (n,) float64    the features are (x - center) / spread: differences are taken before any product, so that
+                                      a column far from 0 loses nothing
+
+An example that counts (its weight is not 0) is the signed row r_i = side_i [(x_i - center) / spread, 1] with side_i = 1 where
+y_i = 1 and -1 elsewhere.  Along a direction v (n + 1,) its margin moves by r_i . v to its right side.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from fastlr.backends.csr import Csr
+from fastlr.data.arrays import Data
+
+_BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
+_MOST_DENSE = 1000              # columns of sparse X whose rows are made dense, a block at a time
+
+
+class MarginChanges(NamedTuple):
+    """How far margins move along each of k directions: r . v over the sum of |r_j| times the largest |v_j|."""
+
+    least: np.ndarray           # (k,)
+    largest: np.ndarray         # (k,)
+
+    def together(self, other: Self) -> Self:
+        """Those of these rows and others."""
+        return type(self)(np.minimum(self.least, other.least), np.maximum(self.largest, other.largest))
+
+
+class MovedRows(NamedTuple):
+    """Some signed rows in a basis, each divided by its largest entry, and how far their margins move along a direction."""
+
+    rows: np.ndarray            # (r, k)
+    changes: np.ndarray         # (r,)
+
+    def together(self, other: Self) -> Self:
+        """These rows and others."""
+        return type(self)(np.concatenate([self.rows, other.rows]), np.concatenate([self.changes, other.changes]))
+
+    def least(self, most: int) -> Self:
+        """At most so many rows, those with the least changes."""
+        if self.changes.size <= most:
+            return self
+        chosen = np.argpartition(self.changes, most)[:most]
+        return type(self)(self.rows[chosen], self.changes[chosen])
+
+
+def margin_changes(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> MarginChanges:
+    """How far margins move along directions (n + 1, k)."""
+    k = directions.shape[1]
+    found = MarginChanges(np.full(k, np.inf), np.full(k, -np.inf))
+    is_wide = isinstance(data.X, Csr) and data.X.n_columns > _MOST_DENSE
+    for changes in (_changes_of_stored(data, center, spread, directions) if is_wide else
+                    (_relative_changes(signed, directions) for signed in _signed_rows(data, center, spread))):
+        found = found.together(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
+    return found
+
+
+def largest_changes(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """How far any margin moves along directions (n + 1, k), relative to the products that are added up for it: (k,).
+
+    A thousandth of the largest component of a direction is added to these, for rows that have next to none.
+    """
+    found, least = np.zeros(directions.shape[1]), 1e-3 * np.abs(directions).max(axis=0)
+    for signed in _signed_rows(data, center, spread):
+        changes = np.abs(signed @ directions) / (np.abs(signed) @ np.abs(directions) + least)
+        found = np.maximum(found, changes.max(axis=0, initial=0.0))
+    return found
+
+
+def total(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The sum of the signed rows in a basis (n + 1, k), each divided by its largest entry there: (k,)."""
+    found = np.zeros(basis.shape[1])
+    for rows in _in_basis(data, center, spread, basis):
+        found += rows.sum(axis=0)
+    return found
+
+
+def gram_at_rest(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
+    """The sum of r r^T, (k, k), over those of these rows r that a direction q (k,) moves by at most rest."""
+    found = np.zeros((q.size, q.size))
+    for rows in _in_basis(data, center, spread, basis):
+        resting = rows[np.abs(rows @ q) <= rest]
+        found += resting.T @ resting
+    return found
+
+
+def most_wrong(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray, most: int) -> MovedRows:
+    """At most so many of these rows, those that a direction q (k,) moves furthest to their wrong side."""
+    found = MovedRows(np.empty((0, q.size)), np.empty(0))
+    for rows in _in_basis(data, center, spread, basis):
+        changes = rows @ q
+        wrong = changes < 0.0
+        found = found.together(MovedRows(rows[wrong], changes[wrong])).least(most)
+    return found
+
+
+def signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """All signed rows of a few, (r, n + 1)."""
+    return np.concatenate(list(_signed_rows(data, center, spread)))
+
+
+def typical_values(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """The center (n,) and spread (n,) that most of a few rows have, however far off some are.
+
+    A constant column has spread 0.  The center is the median.  The spread is the root mean square of the distances from it, none
+    of which counts for more than ten times the median of those that are not 0.  So a column that is 1 in few rows keeps its
+    spread.
+    """
+    signed = signed_rows(data, np.zeros(data.X.shape[1]), np.ones(data.X.shape[1]))
+    X = signed[:, :-1] * signed[:, -1:]
+    center = np.median(X, axis=0)
+    distances = np.abs(X - center)
+    spread = np.zeros_like(center)
+    for j in np.flatnonzero(distances.any(axis=0)):
+        column = distances[:, j]
+        spread[j] = np.sqrt(np.mean(np.minimum(column, 10.0 * np.median(column[column > 0.0])) ** 2))
+    return center, spread
+
+
+def _signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
+    """The signed rows, a block at a time."""
+    X, (m, n) = data.X, data.X.shape
+    size = max(1, _BLOCK_ELEMENTS // (n + 1))
+    for start in range(0, m, size):
+        rows = slice(start, min(start + size, m))
+        block = X.rows(rows).scipy().toarray() if isinstance(X, Csr) else X[rows]
+        signed = np.ones((block.shape[0], n + 1))
+        np.subtract(block, center, out=signed[:, :n])
+        signed[:, :n] /= spread
+        signed[data.y[rows] == 0] *= -1.0
+        yield signed[data.sample_weight[rows] > 0.0] if data.sample_weight.size else signed
+
+
+def _in_basis(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> Iterator[np.ndarray]:
+    """The signed rows in a basis (n + 1, k), each divided by its largest entry there, a block at a time."""
+    return (by_largest(signed @ basis) for signed in _signed_rows(data, center, spread))
+
+
+def _changes_of_stored(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> Iterator[np.ndarray]:
+    """Relative changes from what is stored alone, for sparse X of many columns, hardly any of which is far from 0."""
+    assert isinstance(data.X, Csr)
+    w = directions[:-1] / spread[:, None]
+    b = directions[-1] - center @ w
+    A = data.X.scipy()
+    sizes = np.outer(abs(A).sum(axis=1) + 1.0, np.maximum(np.abs(w).max(axis=0), np.abs(b)))
+    changes = np.divide(A @ w + b, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+    changes[data.y == 0] *= -1.0
+    yield changes[data.sample_weight > 0.0] if data.sample_weight.size else changes
+
+
+def _relative_changes(signed: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    sizes = np.abs(signed).sum(axis=1)[:, None] * np.abs(directions).max(axis=0)
+    return np.divide(signed @ directions, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+
+
+def by_largest(signed: np.ndarray) -> np.ndarray:
+    """Rows (r, k), each divided by its largest entry."""
+    largest = np.abs(signed).max(axis=1, initial=0.0, keepdims=True)
+    return np.divide(signed, largest, out=np.zeros_like(signed), where=largest > 0.0)

@@ -1,0 +1,308 @@
+"""stream and Stream: X that is larger than memory, a block of rows at a time."""
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import numpy as np
+
+from fastlr.data import arguments, arrays
+from fastlr.data.stream import buffers
+from fastlr.data.stream.buffers import AllOrNone, Kept
+from fastlr.data.stream.read_ahead import ReadAhead, Stopped
+from fastlr.data.stream.source import Form, Order, Source, order_of, where
+from fastlr.machine import memory as machine_memory
+
+
+def stream(source: Any, *, memory: int | None = None) -> "Stream":
+    """X for `train` and `cost_and_gradient` that is read a block of rows at a time, because it is larger than memory.
+
+    Training passes over the blocks several times.  While one is computed on, the next is read.  What fits into `memory` is
+    kept there, and read once.  The first pass checks every number.
+
+    The model is that of the array in memory, up to rounding; by "parallel" and "fused" to the last bit, if the blocks are those
+    of 256 MB into which an array is cut as well.  They are if `memory` holds two of them and the samples; otherwise blocks are
+    shorter.
+
+    Parameters
+    ----------
+    source : path, np.memmap, np.ndarray, pyarrow.dataset.Dataset, iterable or callable
+        - The path of an .npy file, or a memory map of any file.  The file is read, never mapped.
+        - The path of a Parquet, Feather or Arrow file, of a folder of such files, or a dataset of pyarrow's (``pip install
+          pyarrow``).  All columns are features but those that are y, sample_weight or offset, and the index of a pandas
+          frame.  They are float64, unless float32 holds all of them, or all are uint8, int8 or int16.  Labels keep their type;
+          decimals are numbers if they are written as Python writes them (1, 0.5), else text (1.00).
+        - An iterable of blocks (X, y), or of X where y is passed to `train`, or a function that returns one.  It gives the same
+          blocks in every pass; blocks are frames or arrays, and are copied.
+        - An array in memory.
+    memory : int, optional
+        Bytes that X may take: blocks that are computed on and read, blocks kept, and samples of rows that solvers take (a quarter
+        of it, at most 64 MiB).  On top come y, weights and offset, up to 17 bytes a row while they are checked, a megabyte for
+        numbers of a file that are converted, and what somebody's iterable needs, or pyarrow (some 3 MB for each column of
+        Parquet, whatever its row groups; a record batch of Feather or Arrow).  By default half of what the system and the
+        control groups leave to this process.
+
+    Returns
+    -------
+    Stream
+        To pass as X.  Then y is an array (m,), the name of a column of a table, or None for blocks (X, y); so are
+        sample_weight and offset, which blocks don't bring.
+
+    Raises
+    ------
+    TypeError
+        A source of a kind that can't be read, or can be read once only.
+    ValueError
+        A damaged file, or too little memory for two blocks of 512 rows (which is found when training starts).
+    OSError
+        The file can't be read.
+    ImportError
+        There is no pyarrow.
+
+    Notes
+    -----
+    A file must not be written to while it is trained on.  If it vanishes, ends early, or holds NaN, that is an error that names
+    the block and the row, also in the middle of training.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np, fastlr
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((1000, 3))
+    >>> y = X @ [1.0, -2.0, 0.5] + rng.logistic(size=1000) > 0
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "X.npy")
+    ...     np.save(path, X)
+    ...     model = fastlr.train(fastlr.stream(path, memory=1_000_000), y)
+    >>> model.converged, model.w.round(3)
+    (True, array([ 0.866, -2.058,  0.593]))
+
+    Blocks that somebody's code gives, each with its y:
+
+    >>> def blocks():
+    ...     for first in range(0, 1000, 250):
+    ...         yield X[first:first + 250], y[first:first + 250]
+    >>> fastlr.train(fastlr.stream(blocks), None).w.round(3)
+    array([ 0.866, -2.058,  0.593])
+    """
+    if memory is None:
+        available = machine_memory.available()
+        if available is None:
+            raise ValueError("memory is missing, and this system does not say how much there is; pass a number of bytes")
+        memory = available // 2
+    from fastlr.data.stream.open import source_of       # with all that files and tables need, which takes long to import
+
+    return Stream(source_of(source), arguments.integer("memory", memory, at_least=1))
+
+
+class Stream:
+    """X in blocks of rows that are read; made by `fastlr.stream`.
+
+    `scan` is the first pass.  What else there is, is known after it.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes for X in all.
+    sample_bytes : int
+        Those of it that samples of rows may take.
+    ranges : list of slice
+        The rows of every block.
+    """
+
+    is_fastlr_stream = True             # what the gate asks about, which does not import this module
+
+    def __init__(self, source: Source, memory: int) -> None:
+        self._source = source
+        self.memory = memory
+        self.sample_bytes = buffers.sample_bytes(memory)
+        self.ranges: list[slice] = []
+        self._form: Form | None = None
+        self._is_scanned = False
+        self._kept: Kept | AllOrNone
+        self._buffers = [np.empty(0, np.uint8) for _ in range(buffers.IN_FLIGHT)]
+        self._pass: ReadAhead | None = None
+        self._beginning = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"Stream({self._source.title!r}, memory={self.memory})"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n)."""
+        return self._known().shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the blocks."""
+        return self._known().dtype
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Of the columns, in tables and frames."""
+        return self._source.names
+
+    @property
+    def size(self) -> int:
+        """Numbers in X."""
+        m, n = self.shape
+        return m * n
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all numbers."""
+        return self.size * self.itemsize
+
+    def _known(self) -> Form:
+        if self._form is None:
+            raise RuntimeError(f"{self!r} has not been read yet; pass it to fastlr.train")
+        return self._form
+
+    # ---- passes -----------------------------------------------------------------------------------------------------
+
+    def scan(self, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, Any, Any]:
+        """The first pass: check every number of X, and find y, sample_weight and offset.
+
+        Parameters
+        ----------
+        y, sample_weight, offset : array_like, str or None
+            As given to `train`: a name is that of a column.
+
+        Returns
+        -------
+        y, sample_weight, offset : array_like or None
+            As they were given, and as arrays (m,) where X has brought them; not checked.
+
+        Raises
+        ------
+        TypeError, ValueError, NotImplementedError
+            X that can't be trained on; what is asked for is not there; too little memory.
+        OSError
+            X can't be read.
+        """
+        given = {"y": y, "sample_weight": sample_weight, "offset": offset}
+        columns = {argument: value for argument, value in given.items() if isinstance(value, str)}
+        with self._beginning:
+            self._end_pass()
+        self._is_scanned = False
+        self._form, self.ranges = self._source.form(columns, brings_y=y is None), []
+        if self._form is None:
+            self._kept = AllOrNone(self.memory)
+            self._learn()
+        else:
+            self.ranges = buffers.ranges(self, self.memory)
+            self._kept = Kept(self, self.memory, self._source.seeks)
+            for first, block in self.blocks():
+                self.refuse_not_finite(first, block)
+        self._is_scanned = True
+        y, sample_weight, offset = (given | dict(self._source.gathered())).values()
+        return y, sample_weight, offset
+
+    def blocks(self) -> Generator[tuple[int, np.ndarray]]:
+        """One pass over X.  A pass that begins ends the one before it.
+
+        Yields
+        ------
+        first : int
+            The block's first row.
+        block : (rows, n) ndarray
+            Read-only, in C or Fortran order.  It is valid until the next one is asked for: then its memory may be used again.
+
+        Raises
+        ------
+        ValueError, OSError
+            X can't be read, or is another than it was.
+        RuntimeError
+            Another pass has begun.
+        """
+        self._known()
+        missing = [(number, rows) for number, rows in enumerate(self.ranges) if number not in self._kept.blocks]
+        reader = self._begin(missing)
+        try:
+            for number, rows in enumerate(self.ranges):
+                if reader.is_stopped:           # where blocks are kept, nothing else would say so
+                    raise self._error_of_another_pass()
+                block = self._kept.blocks.get(number)
+                if block is None:
+                    block = self._next(reader, number)
+                    assert block is not None                # a source gives every block, or raises
+                yield rows.start, block
+                reader.give_back()
+            if missing:
+                self._next(reader, len(self.ranges))        # raises if there is more
+        finally:
+            reader.stop()
+
+    def _learn(self) -> None:
+        """The first pass over blocks of which only reading tells how many there are."""
+        reader = self._begin([])
+        m = 0
+        try:
+            while (block := self._next(reader, len(self.ranges))) is not None:
+                rows = slice(m, m + len(block))
+                m = rows.stop
+                self.ranges.append(rows)
+                self._form = Form((m, block.shape[1]), block.dtype, order_of(block))
+                self.refuse_not_finite(rows.start, block)
+                reader.give_back()
+        finally:
+            reader.stop()
+
+    def _next(self, reader: ReadAhead, number: int) -> np.ndarray | None:
+        """The block of this number, read; None behind the last."""
+        try:
+            block = reader.next()
+        except Stopped:
+            raise self._error_of_another_pass() from None
+        if block is not None:
+            block.flags.writeable = False
+            self._kept.add(number, block)
+        return block
+
+    def _begin(self, missing: list[tuple[int, slice]]) -> ReadAhead:
+        """A pass that reads these blocks, or all if it is not known what there is; the one before it has ended."""
+        def read(buffer: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
+            def room(number: int, shape: tuple[int, int], dtype: np.dtype, order: Order) -> np.ndarray:
+                size = shape[0] * shape[1] * dtype.itemsize
+                memory = np.empty(size, np.uint8) if self._kept.takes(number, size) else buffer(size)
+                return memory.view(dtype).reshape(shape, order=order)
+
+            return self._source.read(missing, room) if missing or not self.ranges else iter(())
+
+        with self._beginning:
+            self._end_pass()
+            self._pass = ReadAhead(read, self._buffers)
+            self._pass.start()
+            return self._pass
+
+    def _end_pass(self) -> None:
+        if self._pass is not None:
+            self._pass.stop()
+            self._pass.join()
+
+    # ---- messages ---------------------------------------------------------------------------------------------------
+
+    def refuse_not_finite(self, first: int, block: np.ndarray) -> None:
+        """Raise ValueError, with the place, if a block holds what `train` can't square.
+
+        Parameters
+        ----------
+        first : int
+            The block's first row.
+        block : (rows, n) ndarray
+        """
+        try:
+            arrays.refuse_not_finite(block, self.names, first)
+        except ValueError as error:
+            number = [rows.start for rows in self.ranges].index(first)
+            since = " has changed since training began" if self._is_scanned else ""
+            raise ValueError(f"{where(self._source.title, number, self.ranges[number])}{since}: {error}") from None
+
+    def _error_of_another_pass(self) -> RuntimeError:
+        return RuntimeError(f"another pass over {self!r} has begun; give each its own stream")

@@ -1,0 +1,115 @@
+"""How a stream's memory is divided: the rows of a block, and which blocks are kept.
+
+Two blocks are in flight, one computed on and one read.  Blocks are kept in what memory is left.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends.csr import bytes_a_row
+from fastlr.backends.ranges import FEWEST, pieces, shorter_pieces
+
+IN_FLIGHT = 2
+_MOST_BYTES_OF_SAMPLES = 1 << 26
+_SHARE_OF_A_BLOCK = 8           # where blocks are shorter than pieces: three quarters are left to keep others
+
+
+def sample_bytes(memory: int) -> int:
+    """Of the memory for X, what samples of rows may take."""
+    return min(memory // 4, _MOST_BYTES_OF_SAMPLES)
+
+
+def ranges(X: Any, memory: int) -> list[slice]:
+    """The rows of every block: those of the pieces of an array, where two of them find room.
+
+    Parameters
+    ----------
+    X : Stream
+        Of which the blocks depend on shape and dtype alone.
+    memory : int
+        For X in all.
+
+    Raises
+    ------
+    ValueError
+        There is too little memory for the shortest blocks.
+    """
+    room, row, m = memory - sample_bytes(memory), bytes_a_row(X), X.shape[0]
+    least = min(m, IN_FLIGHT * FEWEST) * row
+    if least > room:
+        enough = min(4 * (least - 1) // 3 + 1, least + _MOST_BYTES_OF_SAMPLES)
+        raise ValueError(f"memory is {memory} bytes, too little for two blocks of {FEWEST} rows of {row} bytes each, and for "
+                         f"samples; pass at least {enough}")
+    found = pieces(X)
+    if X.nbytes > room and IN_FLIGHT * found[0][1] * row > room:
+        found = shorter_pieces(0, m, room // (_SHARE_OF_A_BLOCK * row))
+    return [slice(*rows) for rows in found]
+
+
+class Kept:
+    """The blocks that are kept of an X whose ranges are known: as many as find room.
+
+    Parameters
+    ----------
+    X : Stream
+    memory : int
+        For X in all.
+    is_spread : bool
+        Whether they lie evenly among the others, so that reading goes on while they are computed on.
+    """
+
+    def __init__(self, X: Any, memory: int, is_spread: bool) -> None:
+        self.blocks: dict[int, np.ndarray] = {}
+        room, count = memory - sample_bytes(memory), len(X.ranges)
+        kept = count if X.nbytes <= room else max(0, room // (X.ranges[0].stop * bytes_a_row(X)) - IN_FLIGHT)
+        numbers = range(1, count + 1)
+        self._numbers = {i for i in numbers if i * kept // count > (i - 1) * kept // count} if is_spread else {*numbers[:kept]}
+
+    def takes(self, number: int, size: int) -> bool:
+        """Whether this block, of so many bytes, is kept."""
+        return number + 1 in self._numbers
+
+    def add(self, number: int, block: np.ndarray) -> None:
+        """Keep a block, or don't."""
+        if self.takes(number, block.nbytes):
+            self.blocks[number] = block
+
+
+class AllOrNone:
+    """The blocks that are kept where only reading all tells how many there are: all if two more would find room, or none.
+
+    Parameters
+    ----------
+    memory : int
+        For X in all.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self.blocks: dict[int, np.ndarray] = {}
+        self._memory = memory
+        self._sizes: dict[int, int] = {}
+
+    def takes(self, number: int, size: int) -> bool:
+        """Whether this block is kept if there are no others.
+
+        Raises
+        ------
+        ValueError
+            There is a block of which two don't find room.
+        """
+        room = self._memory - sample_bytes(self._memory)
+        self._sizes[number] = size
+        largest = max(self._sizes, key=self._sizes.__getitem__)
+        in_flight = IN_FLIGHT * self._sizes[largest]
+        if in_flight > room:
+            raise ValueError(f"block {largest} takes {self._sizes[largest]} bytes, and memory={self._memory} has room for two of "
+                             f"{room // IN_FLIGHT}; give shorter blocks, or more memory")
+        return sum(self._sizes.values()) + in_flight <= room
+
+    def add(self, number: int, block: np.ndarray) -> None:
+        """Keep a block, or none any more."""
+        if self.takes(number, block.nbytes):
+            self.blocks[number] = block
+        else:
+            self.blocks.clear()

@@ -1,0 +1,182 @@
+"""X in a file of numbers, .npy or behind np.memmap: read, never mapped, because a mapped file that shrinks kills the process."""
+
+import mmap
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from fastlr.data import arrays
+from fastlr.data.stream.source import Form, Order, Room, refuse_other_columns, system_error, where
+
+_BYTES_A_READ = 1 << 24
+_BYTES_TO_CONVERT = 1 << 20     # which stay in cache
+
+
+class Layout(NamedTuple):
+    """Where X lies in its file."""
+
+    offset: int
+    shape: tuple[int, int]
+    dtype: np.dtype
+    order: Order
+    stride: int                                 # bytes from a row to the next ("C"), or from a column to the next ("F")
+
+
+class FileSource:
+    """Numbers in one file, in C or Fortran order.
+
+    Parameters
+    ----------
+    path : str
+    layout : Layout
+    has_header : bool
+        Whether it is an .npy file, whose header must go on saying what it says now.
+    """
+
+    names: tuple[str, ...] | None = None
+    seeks = True
+
+    def __init__(self, path: str, layout: Layout, has_header: bool) -> None:
+        self.title, self._path, self._layout, self._has_header = path, os.path.abspath(path), layout, has_header
+        arrays.refuse_shape(layout.shape)
+        self._dtype = arrays.kernel_dtype(layout.dtype)
+        rows, columns = layout.shape
+        lines, length = (rows, columns) if layout.order == "C" else (columns, rows)
+        self._end = layout.offset + (lines - 1) * layout.stride + length * layout.dtype.itemsize
+        size = os.stat(path).st_size
+        if size < self._end:
+            raise ValueError(f"{path}: {rows} rows of {columns} columns of {layout.dtype} need {self._end} bytes, and the file "
+                             f"has {size}; it is cut short")
+
+    @classmethod
+    def of_npy(cls, path: str) -> "FileSource":
+        """An .npy file.
+
+        Raises
+        ------
+        ValueError
+            A damaged file, or one of other than two dimensions.
+        OSError
+            A file that can't be read.
+        """
+        with open(path, "rb") as file:
+            return cls(path, _header(path, file), has_header=True)
+
+    @classmethod
+    def of_memmap(cls, X: np.memmap) -> "FileSource":
+        """The file behind a memory map, or behind a part of one."""
+        if X.filename is None:
+            raise ValueError("source is a memory map of a file without a name; pass np.asarray(X), or write it to an .npy file")
+        if X.mode == "c":
+            raise ValueError("source is a memory map with mode='c', which may differ from its file; open it with mode='r'")
+        arrays.refuse_shape(X.shape)
+        rows, columns = X.shape
+        size = X.dtype.itemsize
+        order: Order
+        if X.flags.c_contiguous:
+            order, stride = "C", columns * size
+        elif X.flags.f_contiguous:
+            order, stride = "F", rows * size
+        elif X.strides[0] == size and X.strides[1] >= rows * size:         # some rows of an array in Fortran order
+            order, stride = "F", X.strides[1]
+        else:
+            raise ValueError("source is a memory map of some of an array's columns, or of rows with steps between them; pass "
+                             "the whole array or rows a:b of it, or write it to an .npy file of its own")
+        return cls(os.fspath(X.filename), Layout(_offset_in_file(X), (rows, columns), X.dtype, order, stride), has_header=False)
+
+    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
+        """See `Source`, as for all that follows."""
+        refuse_other_columns(self.title, columns, brings_y)
+        return Form(self._layout.shape, self._dtype, self._layout.order)
+
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+        number, rows = ranges[0]
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                if hasattr(os, "posix_fadvise"):            # doubles what the system reads ahead, and the pace of a disk
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+                self._refuse_another(file, where(self.title, number, rows))
+                for number, rows in ranges:
+                    block = room(number, (rows.stop - rows.start, self._layout.shape[1]), self._dtype, self._layout.order)
+                    self._fill(block, file.fileno(), number, rows)
+                    yield block
+        except OSError as error:
+            raise system_error(error, self.title, number, rows) from error
+
+    def gathered(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+    def _refuse_another(self, file: Any, place: str) -> None:
+        """Raise where the header is another one than it was."""
+        if self._has_header:
+            layout = _header(self.title, file)
+            if layout != self._layout:
+                raise ValueError(f"{place}: the file has changed since training began: it holds {layout.shape} {layout.dtype} in "
+                                 f"{layout.order} order, and held {self._layout.shape} {self._layout.dtype} in "
+                                 f"{self._layout.order} order")
+
+    def _fill(self, block: np.ndarray, file: int, number: int, rows: slice) -> None:
+        offset, _, dtype, order, stride = self._layout
+        if order == "C":
+            lines = [(offset + rows.start * stride, block.reshape(-1))]
+        else:
+            lines = [(offset + j * stride + rows.start * dtype.itemsize, column) for j, column in enumerate(block.T)]
+        for start, line in lines:
+            read = _read_line(file, start, line, dtype)
+            if read < line.size:
+                columns = 1 if order == "F" else block.shape[1]
+                raise ValueError(f"{where(self.title, number, rows)}: the file ends at row {rows.start + read // columns}; it "
+                                 "has become shorter since training began")
+
+
+def _header(path: str, file: BinaryIO) -> Layout:
+    """What an .npy file says of its array, of two dimensions."""
+    npy = np.lib.format
+    try:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0       # 3 differs in its text alone
+        shape, is_fortran, dtype = read(file)
+    except ValueError as error:
+        raise ValueError(f"{path} is no .npy file, or is damaged: {error}") from error
+    arrays.refuse_shape(shape)
+    rows, columns = shape
+    order: Order = "F" if is_fortran else "C"
+    return Layout(file.tell(), (rows, columns), dtype, order, (rows if is_fortran else columns) * dtype.itemsize)
+
+
+def _offset_in_file(X: np.memmap) -> int:
+    """Where the first element lies: `X.offset` is where the map began that X may be a part of."""
+    mapped: Any = X
+    while not isinstance(mapped, mmap.mmap):
+        mapped = mapped.base
+    begin = X.offset - X.offset % mmap.ALLOCATIONGRANULARITY
+    return begin + X.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+
+
+def _read_line(file: int, start: int, values: np.ndarray, dtype: np.dtype) -> int:
+    """Fill contiguous values from a place in the file, where they have a dtype; how many there were."""
+    if dtype == values.dtype:
+        return _read(file, start, values) // dtype.itemsize
+    scratch = np.empty(max(1, _BYTES_TO_CONVERT // dtype.itemsize), dtype)
+    for first in range(0, values.size, scratch.size):
+        part = values[first:first + scratch.size]
+        read = _read(file, start + first * dtype.itemsize, scratch[:part.size]) // dtype.itemsize
+        with np.errstate(over="ignore"):        # what overflows is found, and named, as infinite
+            part[:read] = scratch[:read]
+        if read < part.size:
+            return first + read
+    return values.size
+
+
+def _read(file: int, start: int, values: np.ndarray) -> int:
+    """Fill contiguous values with bytes from a place in the file; how many bytes there were."""
+    memory = memoryview(values.view(np.uint8).data)
+    done = 0
+    while done < len(memory):
+        read = os.preadv(file, [memory[done:done + _BYTES_A_READ]], start + done)
+        if not read:
+            break
+        done += read
+    return done

@@ -1,0 +1,114 @@
+"""X in blocks that somebody's code gives, each with its y or without."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends.csr import Csr
+from fastlr.data import arrays, frames
+from fastlr.data.stream.source import Room, order_of, where
+
+
+class GivenSource:
+    """An iterable of blocks, or a function that returns one, which gives the same blocks in every pass.
+
+    A block is copied, so that the memory it lies in may be used for the next.
+
+    Parameters
+    ----------
+    blocks : iterable or callable
+        Of X (rows, n), or of (X, y).
+    """
+
+    title, seeks = "source", False
+
+    def __init__(self, blocks: Any) -> None:
+        if isinstance(blocks, Iterator):
+            raise TypeError(f"source is a {type(blocks).__name__}, which gives its blocks once, and training takes several "
+                            "passes; pass the function that makes it, or a list")
+        if not isinstance(blocks, Iterable) and not callable(blocks):
+            raise TypeError("source must be the path of a file (.npy, .parquet, .feather, .arrow) or of a folder of such tables, "
+                            "a memory map, an array, a pyarrow.dataset.Dataset, an iterable of (X, y) blocks or a function that "
+                            f"returns one, not {type(blocks).__name__}")
+        self._blocks = blocks
+        self._brings_y = False
+        self._y: list[np.ndarray] = []
+        self.names: tuple[str, ...] | None = None
+        self._first: tuple[int, np.dtype, tuple[str, ...] | None]
+
+    def form(self, columns: Mapping[str, str], brings_y: bool) -> None:
+        """See `Source`, as for all that follows."""
+        for argument, name in columns.items():
+            raise ValueError(f"{argument} is {name!r}, the name of a column, which only tables have; pass an array (m,)"
+                             + ("" if argument != "y" else ", or None for blocks (X, y)"))
+        self._brings_y = brings_y
+        self._y = []
+
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+        blocks = iter(self._blocks if isinstance(self._blocks, Iterable) else self._blocks())
+        start = 0
+        for number in itertools.count():
+            try:
+                given = next(blocks)
+            except StopIteration:
+                break
+            except BaseException as error:
+                error.add_note(f"raised by the source of a stream, at block {number} (from row {start} on)")
+                raise
+            if ranges and number == len(ranges):
+                raise ValueError(f"source gives more than {number} blocks, as many as it gave at first; {_SAME}")
+            X = self._checked(given, number, start, bool(ranges))
+            rows = slice(start, start + len(X))
+            if ranges and rows != ranges[number][1]:
+                raise ValueError(f"{where(self.title, *ranges[number])} has {len(X)} rows now; {_SAME}")
+            block = room(number, X.shape, X.dtype, order_of(X))
+            block[...] = X
+            yield block
+            start = rows.stop
+        if not ranges and not start:
+            raise ValueError("source gives no block")
+        if ranges and number < len(ranges):
+            raise ValueError(f"source gives {number} blocks, and gave {len(ranges)} at first; {_SAME}")
+
+    def gathered(self) -> Mapping[str, np.ndarray]:
+        if not self._brings_y:
+            return {}
+        y, self._y = self._y, []
+        return {"y": np.concatenate(y)}
+
+    def _checked(self, given: Any, number: int, start: int, is_known: bool) -> np.ndarray:
+        """X of a block, which is like that of the first; y is gathered in the first pass."""
+        place = f"source, block {number} (from row {start} on)"
+        is_pair = isinstance(given, tuple) and len(given) == 2
+        if is_pair != self._brings_y:
+            raise TypeError(f"{place}: the block brings its own y; pass no other" if is_pair else
+                            f"{place}: a block must be (X, y) where y is not passed, and is a {type(given).__name__}")
+        X, y = given if is_pair else (given, None)
+        try:
+            frames.refuse_other_order(X=X, y=y)
+            A, names = arrays.real_matrix(X)
+            if isinstance(A, Csr):
+                raise NotImplementedError("X is sparse, which blocks of a stream can't be yet; pass X.toarray()")
+            if self._brings_y and not is_known:
+                self._y.append(self._of_one_kind(np.array(arrays.one_dimensional("y", y, len(A)))))
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise type(error)(f"{place}: {error}") from error
+        found = A.shape[1], A.dtype, names
+        if number == 0 and not is_known:
+            self._first = found
+            self.names = names
+        for what, here, first in zip(("number of columns", "dtype", "names of columns"), found, self._first, strict=True):
+            if here != first:
+                raise ValueError(f"{place}: X has another {what} than the first block: {here}, not {first}")
+        return A
+
+    def _of_one_kind(self, y: np.ndarray) -> np.ndarray:
+        """y, unless NumPy would turn its labels into others to put them beside those of the first block."""
+        if self._y and (y.dtype.kind in "SU") != (self._y[0].dtype.kind in "SU"):
+            raise ValueError(f"y holds {y.dtype} here, and {self._y[0].dtype} in the first block; make them all of one kind")
+        return y
+
+
+_SAME = "every pass must give the same blocks"

@@ -1,0 +1,104 @@
+"""What a stream reads from: the joint between `Stream` and each kind of source."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from fastlr.data import arrays
+
+Order = Literal["C", "F"]
+
+
+class Form(NamedTuple):
+    """Of X as its blocks have it."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype                             # one of the kernels'
+    order: Order
+
+
+Room = Callable[[int, tuple[int, int], np.dtype, Order], np.ndarray]
+"""Memory for block i, of a shape, dtype and order; waits until there is some."""
+
+
+class Source(Protocol):
+    """Where blocks of rows come from.
+
+    Errors of a source name it, the block and the row, as `where` does.
+    """
+
+    title: str
+    names: tuple[str, ...] | None               # of the features; known with the first block
+    # Whether a pass that leaves out blocks saves as much reading wherever they lie.
+    seeks: bool
+
+    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form | None:
+        """Of X; None if only a pass will tell.
+
+        Parameters
+        ----------
+        columns : mapping
+            From "y", "sample_weight" and "offset" to the names of columns that are these, and no features.
+        brings_y : bool
+            Whether y comes with X, in no column.
+        """
+
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+        """The blocks of these numbers and rows, in memory that `room` gives; all blocks if the form is None."""
+
+    def gathered(self) -> Mapping[str, np.ndarray]:
+        """What the first pass found besides X, under "y", "sample_weight" and "offset"."""
+
+
+def where(title: str, number: int, rows: slice) -> str:
+    """How messages speak of a block."""
+    return f"{title}, block {number} (rows {rows.start} to {rows.stop - 1})"
+
+
+def system_error(error: OSError, path: str, number: int, rows: slice) -> OSError:
+    """The same error, which names the block."""
+    what = os.strerror(error.errno or 0)
+    return OSError(error.errno, f"{what}, at block {number} (rows {rows.start} to {rows.stop - 1})", path)
+
+
+class ArraySource:
+    """An array in memory."""
+
+    title, seeks = "X", True
+    names: tuple[str, ...] | None = None
+
+    def __init__(self, X: np.ndarray) -> None:
+        arrays.refuse_shape(X.shape)
+        self._X = X
+        self._dtype = arrays.kernel_dtype(X.dtype)
+
+    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
+        """See `Source`, as for all that follows."""
+        refuse_other_columns("an array", columns, brings_y)
+        return Form(self._X.shape, self._dtype, order_of(self._X))
+
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+        for number, rows in ranges:
+            given = self._X[rows]
+            block = room(number, given.shape, self._dtype, order_of(self._X))
+            with np.errstate(over="ignore"):
+                block[...] = given
+            yield block
+
+    def gathered(self) -> Mapping[str, np.ndarray]:
+        return {}
+
+
+def order_of(X: np.ndarray) -> Order:
+    """The order of memory in which a copy is closest to X."""
+    return "F" if X.flags.f_contiguous and not X.flags.c_contiguous else "C"
+
+
+def refuse_other_columns(what: str, columns: Mapping[str, str], brings_y: bool) -> None:
+    """Raise where more is asked of something than X: columns by their names, or y."""
+    if brings_y:
+        raise ValueError(f"y is missing, and {what} holds X alone; pass an array (m,)")
+    for argument, name in columns.items():
+        raise ValueError(f"{argument} is {name!r}, the name of a column, and {what} has no names; pass an array (m,)")

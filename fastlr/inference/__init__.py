@@ -1,0 +1,1 @@
+"""What the model says of the population: covariances, standard errors, the summary."""

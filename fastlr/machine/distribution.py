@@ -1,0 +1,31 @@
+"""What pip knows this project by, and what messages say about installing."""
+
+import os
+import sys
+import warnings
+
+NAME = "fastlr-numba"
+"""The distribution; on PyPI "fastlr" is a different project, whose module has the same name."""
+
+
+def how_to_install(package: str) -> str:
+    """The end of a message about a package that is missing."""
+    return f"install it with: pip install {package}"
+
+
+def warn_of_another() -> None:
+    """Warn of a distribution "fastlr" that is installed too: whichever came last has overwritten files of the other.
+
+    It is the different project, or this one from before it had its own name.
+    """
+    here = os.path.dirname(os.path.dirname(__file__))
+    for folder in sys.path:
+        if not os.path.isdir(os.path.join(folder, "fastlr")) or not os.access(folder or ".", os.R_OK):
+            continue
+        for name in os.listdir(folder or "."):
+            if name.startswith("fastlr-") and name.endswith(".dist-info"):
+                warnings.warn(f"two distributions have the module fastlr: {NAME}, imported from {here}, and "
+                              f"fastlr, a different project or an old version of this one, in {os.path.join(folder, name)}; "
+                              f"as they overwrite each other's files, run: pip uninstall fastlr; then install {NAME} again, in "
+                              "a clone of it: pip install --force-reinstall --no-deps .", RuntimeWarning, stacklevel=3)
+                return

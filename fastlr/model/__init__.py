@@ -1,0 +1,1 @@
+"""What training returns, and its file."""

@@ -1,0 +1,372 @@
+"""The trained model, and what people do with one."""
+
+import copy
+import functools
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from fastlr import backends
+from fastlr.data import arrays, frames
+from fastlr.inference.statistics import Statistics, Training, names_of, statistics
+from fastlr.inference.summary import Summary, summary
+from fastlr.solvers.history import History
+
+
+def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
+    """A method that makes a Dask array of a Dask collection, when that is computed, where it lies."""
+    @functools.wraps(method)
+    def with_dask(self: "Model", X: Any, offset: Any = None) -> Any:
+        if not arrays.is_dask(X):
+            return method(self, X, offset)
+        from fastlr.data import dask
+
+        return dask.predicted(getattr(self, method.__name__), X, offset)
+    return with_dask
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Model:
+    """Logistic regression with its parameters found.
+
+    Attributes
+    ----------
+    w : (n,) float64
+    b : float
+    classes : (2,)
+        The labels that stand for y = 0 and y = 1.
+    cost : float
+        J at (w, b), on the scale that was trained on: reduction, weights and l2 included.
+    costs : (n_iter,) float64
+        costs[i] is J before update i.
+    history : History
+        cost, grad_norm and seconds after each number of updates, and each step.
+    n_iter : int
+        Updates on all rows; 0 where the start, perhaps found on samples, was good enough.
+    converged : bool
+        Whether `grad_norm` is at most the `tol` of `train`; False where none was asked for (tol = 0).
+    stop_reason : str
+        One readable sentence.
+    grad_norm : float
+        The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates.
+        NaN where tol was 0.
+    gap : float or None
+        J - J*: an upper bound on it, or an estimate.  None where tol was 0 and the solver knows nothing of it.
+    gap_kind : {"bound", "estimate"} or None
+        "bound" where J - J* has been proved to be at most `gap`, up to rounding.  "estimate" where a proof would have taken too
+        long: then it is half of g^T M g with the gradient g and the solver's inverse Hessian M.
+    solver, backend : str
+        What really ran, "auto" resolved; "newton" if a Hessian took part.
+    n_threads : int
+        The most threads that the kernel used; 1 for backends without threads of their own.
+    elapsed : float
+        Seconds in `train`, without `compile_time`.
+    compile_time : float
+        Seconds of importing Numba, compiling, and loading compiled code.
+    feature_names : tuple of str, or None
+        The columns, if X was a data frame.
+    has_offset : bool
+        Whether it was trained with an offset; then it predicts only with one.
+    """
+
+    w: np.ndarray
+    b: float
+    classes: np.ndarray
+    cost: float
+    costs: np.ndarray
+    history: History
+    n_iter: int
+    converged: bool
+    stop_reason: str
+    grad_norm: float
+    gap: float | None
+    solver: str
+    backend: str
+    n_threads: int
+    elapsed: float
+    compile_time: float
+    feature_names: tuple[str, ...] | None
+    has_offset: bool
+    gap_kind: str | None = None
+    _training: Training | None = field(default=None)
+    _statistics: Statistics | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        for array in (self.w, self.classes, self.costs, *self.history):
+            array.flags.writeable = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_training": None}          # for pickle: copies keep the training data, as below
+
+    def __copy__(self) -> "Model":
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
+        own = {field.name: copy.deepcopy(getattr(self, field.name), memo) for field in fields(self) if field.name != "_training"}
+        return replace(self, **own)                         # the training data are shared: nobody writes to them
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()                                # NumPy doesn't pickle that an array is read-only
+
+    def __repr__(self) -> str:
+        return (f"<fastlr.Model: {self.w.size} features, J = {self.cost:.6g} after {self.n_iter} updates, "
+                f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
+                f"solver {self.solver!r}, backend {self.backend!r}>")
+
+    @_part_by_part
+    def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
+        """z = X w + b (+ offset), the log-odds of the second class.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (m, n)
+            A data frame must have the columns of the training frame, in their order.  A Dask array or DataFrame gives a Dask
+            array, nothing of which is computed yet.
+        offset : array_like, (m,), optional
+            Required if the model was trained with one.
+
+        Returns
+        -------
+        (m,) float64
+
+        Raises
+        ------
+        ValueError
+            Another number of features, other columns, values that are not finite, a margin that float64 can't hold, a missing
+            offset.
+        """
+        return self._predicted(X, offset, as_probabilities=False)
+
+    @_part_by_part
+    def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
+        """Probability of each class, (m, 2) float64, columns in the order of `classes`.
+
+        Parameters and errors are those of `decision_function`.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"], learning_rate=0.1, max_iter=100)
+        >>> model.predict_proba([[2.5]]).round(4)
+        array([[0.3241, 0.6759]])
+        """
+        return self._predicted(X, offset, as_probabilities=True)
+
+    @np.errstate(all="ignore")
+    def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
+        frames.refuse_other_order(X=X, offset=offset)
+        A, names = arrays.matrix_to_predict(X, self.feature_names, self.w.size)
+        if self.has_offset and offset is None:
+            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
+        offset = arrays.vector_of_offsets(offset, A.shape[0])
+        theta = np.append(self.w, self.b)
+        predictor = backends.predictor(A)
+        predicted, is_finite = predictor.predict(A, offset, theta, as_probabilities)
+        if not is_finite:
+            arrays.refuse_not_finite(A, names, largest=math.inf)
+            z = predictor.predict(A, offset, theta, as_probabilities=False)[0] if as_probabilities else predicted
+            _refuse_infinite_margins(z, self.w)
+        return predicted
+
+    @_part_by_part
+    def predict(self, X: Any, offset: Any = None) -> np.ndarray:
+        """The more probable class of each row, as the original label, (m,).
+
+        Parameters and errors are those of `decision_function`.  A margin of exactly 0 is the first class.
+        """
+        return self.classes[(self.decision_function(X, offset) > 0.0).astype(np.intp)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
+
+        Parameters
+        ----------
+        X, offset
+            As for `decision_function`.
+        y : array_like, (m,)
+            Original labels; one that the model does not know counts as predicted wrongly.
+        sample_weight : array_like, (m,), optional
+        """
+        if arrays.is_dask(X):
+            raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
+                            "same as a Dask array")
+        frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
+        predicted = self.predict(X, offset)
+        right = predicted == arrays.labels_as_given(y, predicted.size)
+        weights = arrays.vector_of_weights(sample_weight, right.size)
+        return float(np.average(right, weights=weights if weights.size else None))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every attribute under its name; arrays as lists of Python numbers, the history as a dict of them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("_")}
+        values["history"] = self.history._asdict()
+        return {name: _plain(value) for name, value in values.items()}
+
+    def plot_costs(self, ax: Any = None) -> Any:
+        """Draw J against the number of updates; needs matplotlib (pip install matplotlib).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots()[1]
+        ax.plot(np.arange(self.n_iter + 1), self.history.cost)
+        ax.set_xlabel("updates")
+        ax.set_ylabel("cost J")
+        return ax
+
+    def summary(self) -> Summary:
+        """Estimates with standard errors, tests and intervals; likelihood, deviance, AIC, BIC; how it was trained.
+
+        The first call reads X three times (moments, gradient, Hessian), and what it finds is kept, also by `save` and pickle.
+        The Model that `fastlr.train` returns, and every copy of it, keeps the training data alive for that.  A pickle, a file,
+        and the `model_` of an estimator don't.
+
+        Returns
+        -------
+        Summary
+            To print, to show in a notebook, or to take numbers from.
+
+        Raises
+        ------
+        ValueError
+            The model doesn't have its training data: it comes from a file or a pickle made before any summary, or from an
+            estimator.  X, y, weights or offset have been changed.  There are more than 10000 features, whose covariance would be
+            out of proportion.
+
+        Notes
+        -----
+        Standard errors are those of maximum likelihood: the roots of the diagonal of the inverse observed information.  With `l2`
+        they are those of the posterior under the normal prior that it stands for, and there is no test.  There are none, and a
+        note says why, for separated classes, for collinear columns, and far from the optimum (after few steps of gradient
+        descent).
+
+        `sample_weight` counts examples: a row of weight 3 is three examples.  Weights can't be counts where they add up to less
+        than the number of rows that have one, as normalised weights do.  Then, and with `class_weight`, the weighted likelihood
+        is not that of any data: there are no standard errors, no likelihoods, and nothing that is made of them (deviance, AIC,
+        BIC, pseudo R2).
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> hours = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]]
+        >>> passed = ["no", "no", "no", "yes", "no", "yes", "yes", "yes"]
+        >>> summary = fastlr.train(hours, passed).summary()
+        >>> summary.names, summary.estimate.round(3), summary.standard_error.round(3)
+        (('(intercept)', 'x0'), array([-5.77 ,  2.565]), array([4.036, 1.721]))
+        """
+        found, names = self._statistics, names_of(self.feature_names, self.w.size)
+        if found is None:
+            if self._training is None:
+                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), from an "
+                                 "estimator's fit, or from partial_fit, without the training data; train with "
+                                 "fastlr.train(X, y), and call summary() before saving")
+            found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
+            self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
+        state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
+        other, label = _plain(self.classes)
+        head = {"probability of": f"{label!r}, against {other!r}",
+                "examples": f"{found.examples:.12g}",
+                "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)"}
+        return summary(self.w, self.b, names, head, found)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to a file, which `fastlr.load` reads; JSON, with every bit of every number.
+
+        An older file of that name is replaced once the new one is complete: if saving fails, it is as it was.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+
+        Raises
+        ------
+        OSError
+            The file can't be written.
+        TypeError
+            Labels of a type of their own, such as an Enum.
+        ValueError
+            Labels or names that JSON in UTF-8 can't hold: infinity, half a surrogate pair; a file of more than 256 MiB; a path
+            to something else than a regular file.
+
+        Examples
+        --------
+        >>> import fastlr, os, tempfile
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "model.json"))
+        ...     fastlr.load(os.path.join(folder, "model.json")).b == model.b
+        True
+        """
+        from fastlr.model import file
+
+        file.save(self, path)
+
+    def to_sklearn(self) -> Any:
+        """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install scikit-learn).
+
+        It has `coef_`, `intercept_`, `classes_`, `n_iter_`, `n_features_in_`, and `feature_names_in_` if X was a data frame.
+        Nothing else is carried over: its parameters, `C` among them, are scikit-learn's defaults, and training it again
+        would not give this model.
+
+        Returns
+        -------
+        sklearn.linear_model.LogisticRegression
+
+        Raises
+        ------
+        ValueError
+            A model with an offset, which scikit-learn's class doesn't know.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
+        >>> model.to_sklearn().predict([[2.5]])
+        array(['yes'], dtype='<U3')
+        """
+        if self.has_offset:
+            raise ValueError("the model was trained with an offset, which scikit-learn's LogisticRegression doesn't know")
+        from sklearn.linear_model import LogisticRegression
+
+        estimator = LogisticRegression()
+        estimator.coef_ = self.w[np.newaxis].copy()
+        estimator.intercept_ = np.array([self.b])
+        estimator.classes_ = self.classes.copy()
+        estimator.n_iter_ = np.array([self.n_iter], np.int32)
+        estimator.n_features_in_ = self.w.size
+        if self.feature_names is not None:
+            estimator.feature_names_in_ = np.array(self.feature_names, object)
+        return estimator
+
+
+def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
+    """Raise ValueError, with the row, where finite X and w have a margin that float64 can't hold."""
+    bad = ~np.isfinite(z)
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"X and w together are too large for float64: {np.count_nonzero(bad)} margin(s) X w + b overflow, and "
+                         f"the first is {float(z[i])!r} at row {i}; w is up to {float(np.abs(w).max()):.3g} in magnitude.  "
+                         "Scale the features, and train on them so")
+
+
+def _plain(value: Any) -> Any:
+    """Python's own values, also where an array is one of objects, which may be NumPy scalars."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return [item.item() if isinstance(item, np.generic) else item for item in value.tolist()]
+    return value

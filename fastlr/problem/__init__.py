@@ -1,0 +1,1 @@
+"""What is minimised: J as a function of the parameters, its coordinates, and how far it is above its minimum."""

@@ -1,0 +1,163 @@
+"""How far J is above its minimum: upper bounds that are proofs, from the gradient and the curvature at one point.
+
+Let g be the gradient of J at a point, and A any set of rows.  The loss is convex, so J is nowhere below the function that keeps
+the losses of A and replaces every other loss by its tangent at the point.  That function has the same value and the same gradient
+there.  Its Hessian H_A can be cheaper to compute.  Two facts bound how far it falls, and so how far J can fall.
+
+Self-concordance: the third derivative of the logistic loss is at most the second.  Let v_i = [x_i, 1] be the rows of A, and
+
+    nu^2 = g^T H_A^-1 g        R^2 >= v_i^T H_A^-1 v_i for every i        x = R nu
+
+If x < 1, J has a minimum, and J - J* <= (x + (1 - x) ln(1 - x)) / R^2 (after Bach, Self-concordant analysis for logistic
+regression, 2010).  Leverages are at most 1, so R^2 = 1 / d will do, where d is the least curvature of a row of A in J.  A is
+chosen to make R known beforehand: it holds the rows whose curvature is at least d.  A row far on one side has next to no
+curvature; kept, it would make R useless.
+
+Strong convexity: with l2 > 0 and without an intercept, J - J* <= sum_j (dJ/dw_j)^2 / (2 l2).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr.data.margin_changes import largest_changes
+from fastlr.machine import blas
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised
+
+_WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
+_LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
+_LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
+_NEARLY_QUADRATIC = 1.5         # x, up to which J falls by about half of nu^2
+_NULL = 1e-12                   # relative change of a margin, see `largest_changes`: less is rounding
+_FEWEST_ROWS = 500              # of a sample, and
+_ROWS_A_FEATURE = 4
+
+
+class Certificate(NamedTuple):
+    """What is proved about a point."""
+
+    gap: float                  # J - J* is at most this; infinity where nothing is proved
+    has_minimum: bool           # whether J has been proved to have a minimum
+    is_dear: bool = False       # whether only a Hessian that is out of proportion could prove more
+    estimate: float = math.inf  # nu^2, twice what J falls by where it is quadratic; infinity where it is not nearly so
+
+
+NOTHING = Certificate(math.inf, False)
+
+
+def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: float, enough: float, budget: float) -> Certificate:
+    """The best bound on J - J* at u that can be had at this price.
+
+    Parameters
+    ----------
+    problem : Standardised
+    u, grad : (n + 1,)
+        The point, and the gradient of J by u there.
+    gap : float
+        What J - J* is expected to be.
+    enough : float
+        A bound that is small enough: a better one is not worth a Hessian of many features.
+    budget : float
+        Nanoseconds that it may take, by the cost model of the problem.
+    """
+    if problem.time_of_hessian() <= budget:
+        found = self_concordance(problem, problem.objective, u, grad, gap)
+        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad)._replace(estimate=found.estimate))
+    best = strong_convexity(problem, u, grad)
+    m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
+    if best.gap <= enough or rows >= m or problem.time_of_hessian(rows / m) > budget:
+        return best._replace(is_dear=True)
+    sample = next(problem.objective.samples([rows]))
+    return min(best, self_concordance(problem, sample, u, grad, gap))._replace(is_dear=True)
+
+
+def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> Certificate:
+    """The bound by l2 > 0.
+
+    Let h bound the distance from b to the best b for this w, and delta what J falls on that way: both are known from db and the
+    curvature of a few rows.  On that way dJ/dw_j changes by at most h rms_j / 4, where rms_j is the root mean square of column j.
+    From there on J falls by at most sum_j (|dJ/dw_j| + h rms_j / 4)^2 / (2 l2).
+    """
+    objective = problem.objective
+    l2 = objective.rule.l2
+    if not problem.is_penalised:
+        return NOTHING
+    center, spread = objective.standardisation
+    dw, db = np.abs(problem.gradient_by_w(grad, center)), abs(float(grad[-1]))
+    delta = 0.0
+    if db > 0.0:
+        rows = next(objective.samples([min(_FEWEST_ROWS, objective.rows_that_count)]))
+        curvature = problem.share_of(rows) * rows.curvature(problem.theta_of(u))
+        x = db / curvature if curvature > 0.0 else math.inf
+        if not x < 1.0:
+            return NOTHING
+        delta = curvature * _fall(x)
+        dw -= math.log1p(-x) * spread / (4.0 * objective.rule.to_mean)
+    return Certificate(delta + 0.5 * float(dw @ (dw / l2)), True)
+
+
+def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:
+    """The bound by the Hessian of some rows, a sample or all of them, at u."""
+    largest = _LARGEST_SHARE * problem.curvature_of_a_row()
+    gap = max(gap, np.finfo(float).tiny)
+    for _ in range(2):
+        floor = min(_WIDTH * gap, largest)
+        H = problem.hessian_of(rows, u, floor)
+        if problem.is_penalised:
+            H.flat[::len(H) + 1] += problem.penalty
+        norm = _norm(problem, H, u, grad)
+        if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
+            break
+        gap = norm ** 2                         # more than was expected: rows of little curvature have to go
+    x = norm / math.sqrt(floor) if floor > 0.0 else math.inf
+    estimate = norm ** 2 if x < _NEARLY_QUADRATIC else math.inf
+    return Certificate(floor * _fall(x), True, estimate=estimate) if x < 1.0 else NOTHING._replace(estimate=estimate)
+
+
+def _fall(x: float) -> float:
+    """x + (1 - x) ln(1 - x) for 0 <= x < 1."""
+    return x + (1.0 - x) * math.log1p(-x) if x > 1e-3 else x * x * (0.5 + x / 6.0 + x * x / 12.0)     # the first would cancel
+
+
+def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> float:
+    """The root of g^T H^-1 g, and what rounding of the margins can add to it.
+
+    Directions in which no margin moves are left out: J is constant along them.  Where H has no curvature in a direction in which
+    margins do move, the norm is infinite.
+    """
+    if problem.objective.is_sparse and problem.is_far_from_zero:
+        return math.inf                         # H is centered by subtraction, and has lost its digits
+    size = np.sqrt(H.diagonal())
+    size[size == 0.0] = 1.0
+    R, g = H / np.outer(size, size), grad / size
+    if not problem.is_penalised:
+        constant = np.flatnonzero(problem.objective.constant_columns & problem.varies_by_rounding(H))
+        R[constant] = R[:, constant] = g[constant] = 0.0
+        R[constant, constant], size[constant] = 1.0, np.inf
+    if not np.isfinite(R).all():
+        return math.inf
+    squared, trace = math.inf, math.inf         # of g by R^-1, and of R^-1
+    try:
+        P = blas.inverse_factor(R)
+        squared, trace = float(np.square(P @ g).sum()), float(np.vecdot(P, P).sum())
+    except np.linalg.LinAlgError:
+        pass
+    if not trace <= 1.0 / _LEAST_EIGENVALUE:
+        eigenvalues, V = np.linalg.eigh(R)
+        is_flat = eigenvalues <= _LEAST_EIGENVALUE
+        if is_flat.any() and not _is_null(problem, V[:, is_flat] / size[:, None]):
+            return math.inf
+        along = V[:, ~is_flat].T @ g
+        squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())
+    # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
+    # the penalty cancels against that of the loss.
+    of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.objective.rule.to_mean) * math.sqrt(g.size)
+    of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(problem.penalty * u / size))
+    return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
+
+
+def _is_null(problem: Standardised, directions: np.ndarray) -> bool:
+    """Whether no margin moves along directions (n + 1, k) of u."""
+    return bool(problem.over_rows(np.maximum, largest_changes, directions).max() <= _NULL)

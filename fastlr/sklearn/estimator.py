@@ -1,0 +1,481 @@
+"""fastlr.train as a scikit-learn classifier."""
+
+import contextlib
+import dataclasses
+import math
+import re
+import sys
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn import exceptions
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+import fastlr
+from fastlr._train import fit
+from fastlr.backends.csr import Csr
+from fastlr.data import arguments, arrays, frames
+from fastlr.data.tables import Named
+from fastlr.machine.processors import processors
+from fastlr.machine.warnings import warn
+from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
+
+_SMALLEST_C = 1e-300            # 1/C is finite
+
+
+class ConvergenceWarning(fastlr.ConvergenceWarning, exceptions.ConvergenceWarning):
+    """Both packages' warning, so that a filter for either finds it."""
+
+
+class SeparationWarning(fastlr.SeparationWarning, ConvergenceWarning):
+    """Likewise, where the classes can be told apart without error."""
+
+
+class LogisticRegression(ClassifierMixin, BaseEstimator):
+    """Logistic regression of two classes, trained by `fastlr.train`, as a scikit-learn classifier.
+
+    Minimises scikit-learn's objective, C sum_i s_i loss_i + ||w||^2 / 2, with the sample and class weights in s_i; the
+    intercept is free.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse of the strength of the penalty; np.inf for none.
+    l1_ratio : float, default=0.0
+        0 is the l2 penalty, the only one there is.
+    tol : float, default=1e-9
+        What it means is said at `fastlr.train`: a bound on the gradient in standardised coordinates, on the scale of the mean
+        loss.  0 makes exactly `max_iter` updates.
+    fit_intercept : bool, default=True
+        Whether there is an intercept.
+    class_weight : dict or "balanced", default=None
+        Multiplies `sample_weight`: a dict from label to weight, or "balanced" for the same total in both classes.
+    random_state : default=None
+        Without effect, as nothing is random.
+    solver : {"auto", "newton", "lbfgs", "gd"}, default="auto"
+        As for `fastlr.train`.
+    max_iter : int, default=100
+        The most updates.
+    verbose : int, default=0
+        Other than 0 shows the progress, as `progress=True` of `fastlr.train`.
+    warm_start : bool, default=False
+        Whether `fit` starts from `coef_` and `intercept_` if there are any.
+    n_jobs : int, default=None
+        The most threads; -1 is all processors, -2 all but one.  By default `fastlr.train` chooses.  The result is the same to
+        the last bit.
+    backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}, default="auto"
+        The kernel, as for `fastlr.train`.
+
+    Attributes
+    ----------
+    coef_ : (1, n_features) float64
+        These two are what predicts: writing to them changes predictions, and not `model_`.
+    intercept_ : (1,) float64
+        0 without an intercept.
+    classes_ : (2,)
+        The labels, sorted.
+    n_iter_ : (1,) int32
+        Updates on all rows.
+    model_ : fastlr.Model
+        All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...  After `partial_fit`
+        its parameters are those of all batches, and all else is about the last one.  An estimator doesn't keep X and y, so that
+        `model_.summary()` is refused; the Model of `fastlr.train` has one.
+    n_samples_seen_ : int
+        Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
+    n_features_in_ : int
+    feature_names_in_ : (n_features_in_,) of str
+        If X was a data frame or a table.
+
+    Notes
+    -----
+    The differences from scikit-learn's class:
+
+    - `tol` doesn't depend on the units of the columns.  Its default, a tenth of `fastlr.train`'s, leads to the optimum to some
+      eight digits, so that integer weights and repeated rows predict the same to the 1e-7 that scikit-learn's checks ask for.
+    - Two classes only; for more wrap it in `sklearn.multiclass.OneVsRestClassifier`.
+    - No l1 penalty, so no `sparsify` either.
+    - `penalty` (deprecated there), and `dual` and `intercept_scaling` (of liblinear), don't exist.
+    - `n_jobs` means something.
+    - Attributes and predictions are float64 for any X.
+    - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is 1 - p, no logarithm that of 0.
+    - What can't be trained on is refused as by `fastlr.train`, with its place: NaN, infinity, masked values, dates, categories,
+      columns of one name, y or weights with the index of X in another order; a `class_weight` for a label that y lacks.
+    - `n_iter_` is 0 where a warm start, or the start from a sample of the rows, is the optimum already.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> classifier = fastlr.LogisticRegression(C=10.0).fit(X, y)
+    >>> round(float(classifier.score(X, y)), 2), classifier.model_.converged
+    (0.97, True)
+    >>> round(float(cross_val_score(classifier, X, y).mean()), 2)
+    0.95
+    """
+
+    def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
+                 class_weight: Any = None, random_state: Any = None, solver: str = "auto", max_iter: int = 100,
+                 verbose: int = 0, warm_start: bool = False, n_jobs: int | None = None, backend: str = "auto") -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.solver = solver
+        self.max_iter = max_iter
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.backend = backend
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+        y : array_like, (n_samples,)
+            Two labels of any kind.
+        sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters or data that can't be trained on.
+
+        Warns
+        -----
+        ConvergenceWarning, SeparationWarning
+            As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
+        """
+        options = self._train_options()
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
+            model, warning = fit(_named(A, names), y, sample_weight=sample_weight, **options)
+        _warn_of_a_column(y)
+        assert model._training is not None
+        self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
+        self.n_samples_seen_ = A.shape[0]
+        self._take(model)
+        if warning is not None:
+            warn(_as_scikit_learns(warning))
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more batch of rows, and forget the rows.
+
+        What earlier batches have told about w and b is kept as a quadratic: the Hessian of their losses, each at the w and b
+        where its batch led.  A batch minimises its own losses plus that quadratic.  There is no learning rate to set, and the
+        units of columns don't matter.  On rows in random order, w and b stay close to what `fit` finds for all rows so far.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+            One row is enough; larger batches take less time a row.
+        y : array_like, (n_samples,)
+            Rows of one class alone are fine.
+        classes : array_like, (2,), optional
+            The two labels.  Needed on the first call, unless y holds both.
+        sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Parameters or data that can't be trained on; a label that is none of the classes; other columns than before;
+            class_weight="balanced", which would have to know all rows; an estimator that `fit` has trained on more
+            than 64 features.
+
+        Warns
+        -----
+        ConvergenceWarning
+            `max_iter` updates were too few for this batch.
+
+        Notes
+        -----
+        - After `fit` it goes on from there.  `fit` keeps none of its rows, but the quadratic that they would have left as the
+          first batch, with the Hessian of 2048 of them; that is for up to 64 features.  With more, call `partial_fit` for the
+          first rows too.  `fit` always starts anew.
+        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic
+          has it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
+        - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
+          of at least 0.01/2 w_j^2, on the intercept too, so that J has a minimum from the first row on.
+        - Rows count as often as they come.  A second pass leaves the penalty half of its weight.
+        - Rows should come in random order: where all of one class come first, the quadratic is a bad likeness of their losses.
+        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  Beyond, only the Hessian's diagonal is kept, and columns
+          that are correlated take longer to learn.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> from sklearn.datasets import load_breast_cancer
+        >>> X, y = load_breast_cancer(return_X_y=True)
+        >>> classifier = fastlr.LogisticRegression()
+        >>> for start in range(0, 500, 50):
+        ...     classifier = classifier.partial_fit(X[start:start + 50], y[start:start + 50], classes=[0, 1])
+        >>> classifier.n_samples_seen_, round(float(classifier.score(X[500:], y[500:])), 2)
+        (500, 0.97)
+        """
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
+                             "label to weight")
+        options = {name: value for name, value in self._train_options().items()
+                   if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
+        arguments.flag("fit_intercept", self.fit_intercept)
+        goes_on = hasattr(self, "classes_")
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=not goes_on, y=y, sample_weight=sample_weight)
+            arrays.refuse_not_finite(A, names)
+            found = arrays.label_array(y, A.shape[0])
+            arrays.refuse_missing(found)
+            labels = self.classes_ if goes_on and classes is None else _two_labels(classes, found)
+            if goes_on and not np.array_equal(labels, self.classes_):
+                raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
+            batch = self._batch(A, names, found, labels, sample_weight)
+        _warn_of_a_column(y)
+        memory = getattr(self, "_memory_", None)
+        if memory is None and goes_on:
+            raise ValueError(f"partial_fit goes on from a fit of at most {MOST_FEATURES_OF_FIT} features, not of {X.shape[1]}: "
+                             "the Hessian that it needs is not kept then; call partial_fit in the place of fit, for the first "
+                             "rows too")
+        memory, model, warning = learn(memory, batch, **options)
+        self._memory_ = memory
+        self.n_samples_seen_ = memory.rows
+        self._take(model)
+        if warning is not None:
+            warn(_as_scikit_learns(warning))
+        return self
+
+    def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
+        """X through fastlr's gate, with the names of its columns; then scikit-learn's rules about names and numbers of columns.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+        reset : bool
+            Whether the columns are those to come, and not to be compared with those of the training.
+        **vectors
+            What has a value for each row, by argument.
+        """
+        _refuse_dask(X=X, **vectors)
+        frames.refuse_other_order(X=X, **vectors)
+        X = frames.with_array(X)
+        found = arrays.real_matrix(X)
+        validate_data(self, X, vectors.get("y", "no_validation"), reset=reset, skip_check_array=True)
+        return found
+
+    def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, labels: np.ndarray,
+               sample_weight: Any) -> arrays.Data:
+        """The rows as `learn` takes them."""
+        codes = _codes(y, labels)
+        weights = arrays.vector_of_weights(sample_weight, X.shape[0])
+        if self.class_weight is not None:
+            of_class = arrays.weights_of_classes(self.class_weight, arrays.totals(weights, codes), labels)
+            weights = arrays.times_class_weight(weights, of_class, codes)
+        given = weights if weights.size else None
+        return arrays.with_rows_as_given(X, names, codes, given, None)._replace(classes=labels)
+
+    def _take(self, model: fastlr.Model) -> None:
+        """The attributes that a model says; it is kept without its training data."""
+        names = getattr(self, "feature_names_in_", None)
+        self.model_ = dataclasses.replace(model, feature_names=model.feature_names if names is None else tuple(names),
+                                          _training=None)
+        self.classes_ = model.classes.copy()
+        self.coef_ = model.w[np.newaxis].copy()
+        self.intercept_ = np.array([model.b])
+        self.n_iter_ = np.array([model.n_iter], np.int32)
+
+    def _train_options(self) -> dict[str, Any]:
+        """The parameters as `fastlr.train` names them, checked where it can't know our name for them."""
+        if self.l1_ratio != 0:
+            raise ValueError(f"l1_ratio must be 0, the l2 penalty, which is the only one that fastlr has; not {self.l1_ratio!r}")
+        start = None
+        if arguments.flag("warm_start", self.warm_start) and hasattr(self, "coef_"):
+            start = (self.coef_, self.intercept_[0] if self.fit_intercept else 0.0)
+        return {"reduction": "sum", "l2": _l2(self.C), "tol": arguments.number("tol", self.tol, at_least=0.0),
+                "fit_intercept": self.fit_intercept, "class_weight": self.class_weight, "solver": self.solver,
+                "max_iter": arguments.integer("max_iter", self.max_iter, at_least=0), "progress": bool(self.verbose),
+                "init": start, "n_threads": _n_threads(self.n_jobs), "backend": self.backend}
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The log-odds of the second class, z = X w + b.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+
+        Returns
+        -------
+        (n_samples,) float64
+        """
+        X = self._to_predict(X)
+        return self._as_it_stands().decision_function(X)
+
+    def _to_predict(self, X: Any) -> Any:
+        """X checked, as a Model takes it."""
+        check_is_fitted(self)
+        with _in_scikit_learns_words(None):
+            return _named(*self._checked(X, reset=False))
+
+    def _as_it_stands(self) -> fastlr.Model:
+        """`model_` with the parameters that the attributes hold; scikit-learn's rules of names have been kept to."""
+        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The more probable class of each row, (n_samples,)."""
+        z = self.decision_function(X)
+        return self.classes_[(z > 0.0).astype(np.intp)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
+
+        Parameters
+        ----------
+        X : array_like or SciPy sparse matrix, (n_samples, n_features)
+        y : array_like, (n_samples,)
+            The labels; one that is none of `classes_` counts as predicted wrongly, and a missing one is refused.
+        sample_weight : array_like, (n_samples,), optional
+            How often each row counts; at least 0.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        with _in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
+            arrays.refuse_missing(arrays.label_array(y, A.shape[0]))
+        return self._as_it_stands().score(_named(A, names), y, sample_weight)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
+        X = self._to_predict(X)
+        return self._as_it_stands().predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
+        z = self.decision_function(X)
+        return -np.logaddexp(0.0, np.column_stack([z, -z]))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _refuse_dask(**given: Any) -> None:
+    """scikit-learn's checks would bring it into memory, whole and without a word."""
+    for name, value in given.items():
+        if arrays.is_dask(value):
+            raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
+                            f"Dask collections where they lie, or pass {name}.compute()")
+
+
+# How refusals of fastlr's begin, and the type and the words that scikit-learn's checks and tests of estimators ask for there.
+_PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
+    (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
+    (r"X holds \{", TypeError, "The argument must be a string or a real number"),
+    (r"X is empty: it has shape (\(.*, 0\))", ValueError, r"There are 0 feature(s) (shape=\1) while a minimum of 1 is required."),
+    (r"y has \d+ values, and X has", ValueError, "Found input variables with inconsistent numbers of samples"),
+)
+
+
+@contextlib.contextmanager
+def _in_scikit_learns_words(y: Any) -> Iterator[None]:
+    """Refusals in fastlr's words, with those words and of that type which scikit-learn's checks of estimators ask for."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        for ours, kind, theirs in _PRESCRIBED:
+            found = re.match(ours, text)
+            if found:
+                raise kind(f"{text}.  {found.expand(theirs)}") from error
+        if re.match(r"y has \d+ classes", text):
+            raise ValueError(_only_binary(text, y)) from error
+        raise
+
+
+def _only_binary(text: str, labels: Any) -> str:
+    kind = type_of_target(np.asarray(labels).ravel())
+    return (f"{text}.  Only binary classification is supported. The type of the target is {kind}.  Or wrap the estimator in "
+            "sklearn.multiclass.OneVsRestClassifier")
+
+
+def _warn_of_a_column(y: Any) -> None:
+    if getattr(y, "ndim", 1) == 2:
+        warn(exceptions.DataConversionWarning("A column-vector y was passed when a 1d array was expected; pass y.ravel()"))
+
+
+def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
+    """X that has been through the gate, as `fastlr.train` and a Model take it."""
+    return A if names is None or isinstance(A, Csr) else Named(A, names)
+
+
+def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
+    """The classes in order: those that are given, or else those of the first batch."""
+    if classes is None:
+        labels = arrays.classes_among(y)
+        if labels.size == 1:
+            raise ValueError(f"y holds one label only, {labels.tolist()[0]!r}, and there must be two; pass classes= on the first "
+                             "call of partial_fit")
+        return labels
+    labels = np.unique(np.asarray(classes))
+    if labels.size == 1:
+        raise ValueError(f"classes holds one label only, {labels.tolist()[0]!r}, and there must be two")
+    if labels.size != 2:
+        raise ValueError(_only_binary(f"classes holds {labels.size} labels, and there must be two", labels))
+    return labels
+
+
+def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """0 for the first label, 1 for the second, (m,) int8."""
+    is_second = y == labels[1:]
+    unknown = ~(is_second | (y == labels[:1]))
+    if unknown.any():
+        i = int(np.argmax(unknown))
+        raise ValueError(f"y holds {y[i:i + 1].tolist()[0]!r} at row {i}, which is none of the classes {labels.tolist()}")
+    return is_second.astype(np.int8)
+
+
+def _l2(C: Any) -> float:
+    """`fastlr.train`'s l2 beside a sum of losses."""
+    if isinstance(C, Real) and C == math.inf:
+        return 0.0
+    C = arguments.number("C", C, above=0.0)
+    if C < _SMALLEST_C:
+        raise ValueError(f"C must be at least {_SMALLEST_C:g}, not {C!r}")
+    return 1.0 / C
+
+
+def _n_threads(n_jobs: Any) -> int | None:
+    """joblib's way of counting: -1 is all processors, -2 all but one."""
+    if n_jobs is None:
+        return None
+    n_jobs = arguments.integer("n_jobs", n_jobs, at_least=-sys.maxsize)
+    if n_jobs == 0:
+        raise ValueError("n_jobs must be None, a number of threads, or negative (-1 is all processors), not 0")
+    return n_jobs if n_jobs > 0 else max(1, processors() + 1 + n_jobs)
+
+
+def _as_scikit_learns(warning: Warning) -> Warning:
+    if isinstance(warning, fastlr.SeparationWarning):
+        return SeparationWarning(f"{warning}.  Here l2 is 1/C: set a finite C")
+    return ConvergenceWarning(str(warning))

@@ -1,0 +1,225 @@
+"""Training a batch at a time: what earlier batches have told is remembered as a quadratic.
+
+From theta_0 = 0 and H_0 = 0, each batch makes one step of
+
+    theta_t = argmin  sum_i s_i loss_i(theta) + 1/2 (theta - theta_(t-1))^T (H_(t-1) + penalty) (theta - theta_(t-1))
+    H_t     = H_(t-1) + sum_i s_i a_i (1 - a_i) v_i v_i^T            at theta_t, with v_i = [x_i, 1]
+
+where the sums go over the rows of the batch alone.  It is Laplace's approximation of the posterior, batch after batch, and
+has no learning rate.  The first batch gives its optimum; on rows in random order theta_t stays close to the optimum of all rows
+so far, against its standard errors.  Rows that come again count again.
+
+The penalty is l2 on every w_j, and at least WEAKEST in units of the deviation of column j in all rows so far, on the intercept
+too: a few rows, or rows of one class, have no optimum without.  With more than MOST_FEATURES features only the diagonal of H is
+kept.  The rule is the same then, and learns more slowly where columns are correlated.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from fastlr import backends
+from fastlr.data import moments
+from fastlr.data.arrays import Data
+from fastlr.data.rows import Rows, ordinals_of
+from fastlr.inference.statistics import Training
+from fastlr.machine import stopwatch
+from fastlr.machine.blas import dot
+from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.model.model import Model
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised
+from fastlr.solvers.history import Recorder
+from fastlr.solvers.quasi_newton import Iterate, Metric, iterates, kernels
+
+WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
+MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
+MOST_FEATURES_OF_FIT = 64       # of which `fit` leaves a memory: 34 kB, a fraction of a millisecond
+_ROWS_OF_FIT = 2048             # that the Hessian of that memory is made from
+_STEPS = 10                     # on a batch, roughly, for the choice of a backend
+
+
+class Memory(NamedTuple):
+    """All that is kept of the batches so far; no array of it is ever written to."""
+
+    l2: float
+    fit_intercept: bool
+    rows: int
+    total: float                # the sum of their weights
+    center: np.ndarray          # (n,) the mean of the first batch; zeros without intercept
+    first: np.ndarray           # (n,) the sum of s_i (x_i - center), and
+    second: np.ndarray          # (n,) that of s_i (x_i - center)^2
+    theta: np.ndarray           # (n + 1,) w, and the margin at the center
+    curvature: np.ndarray       # H for v_i = [x_i - center, 1]: (n + 1, n + 1), or its diagonal (n + 1,)
+
+    @classmethod
+    def of_nothing(cls, center: np.ndarray, l2: float, fit_intercept: bool) -> Self:
+        """Before the first batch."""
+        n = center.size
+        shape = (n + 1, n + 1) if n <= MOST_FEATURES else (n + 1,)
+        return cls(l2, fit_intercept, 0, 0.0, center, np.zeros(n), np.zeros(n), np.zeros(n + 1), np.zeros(shape))
+
+    def with_moments(self, rows: Rows) -> Self:
+        """With those of a batch; what it tells of theta comes later."""
+        first, second = rows.moments(self.center)
+        return self._replace(rows=self.rows + rows.shape[0], total=self.total + rows.count.total, first=self.first + first,
+                             second=self.second + second)
+
+    def spread(self) -> np.ndarray:
+        """(n,) the deviation of every column."""
+        return moments.standardisation(self.center, self.first, self.second, self.total, self.fit_intercept)[1]
+
+
+class _AfterEarlier(Standardised):
+    """The loss of a batch and the quadratic for all that came before it.
+
+    Parameters
+    ----------
+    objective : Objective
+        The sum of the batch's losses.
+    memory : Memory
+        With the moments of the batch, and without what it tells of theta.
+    """
+
+    def __init__(self, objective: Objective, memory: Memory) -> None:
+        spread = memory.spread()
+        super().__init__(objective, memory.center, spread)
+        self._total = memory.total
+        self._before = memory.theta / self._scales
+        self.prior = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
+        """(n + 1,) the diagonal of the penalty in the quadratic; that of `Standardised.penalty` is 0 here."""
+        self.is_full = memory.curvature.ndim == 2
+        if self.is_full:
+            self._earlier = self._scales[:, np.newaxis] * memory.curvature * self._scales + np.diag(self.prior)
+        else:
+            self._earlier = self._scales ** 2 * memory.curvature + self.prior
+        of_earlier = self._earlier.diagonal() if self.is_full else self._earlier
+        self.diagonal = of_earlier + 0.25 / objective.rule.to_mean
+
+    def remembered(self, u: np.ndarray) -> np.ndarray:
+        """Theta as `Memory` has it."""
+        return u * self._scales
+
+    def cost_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        cost, grad = super().cost_gradient(u)
+        way = u - self._before
+        pull = np.vecdot(self._earlier, way) if self.is_full else self._earlier * way       # vecdot starts no BLAS threads
+        return cost + 0.5 * dot(way, pull), grad + pull
+
+    def hessian(self, u: np.ndarray) -> np.ndarray:
+        return super().hessian(u) + self._earlier
+
+    def gradient_norm(self, grad: np.ndarray) -> float:
+        """On the mean scale of all rows so far, for which the quadratic stands."""
+        return float(np.abs(grad).max()) / self._total
+
+    def iterates(self, tol: float) -> Iterator[Iterate]:
+        """On the way to the optimum from where the batches before have led."""
+        return iterates(self, self._before, Metric(self, is_due=self.is_full), tol,
+                        self.steps_a_hessian() if self.is_full else math.inf)
+
+
+@np.errstate(all="ignore")
+def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
+    """What the rows of a training would have left as the first batch; None where there are too many features to keep it.
+
+    Many rows have their Hessian estimated from some, spread evenly over them.  The penalty of a first batch, where it is stronger
+    than that of the training, moves theta (n + 1,), where the training has led, by one Newton step.
+    """
+    if training.data.X.shape[1] > MOST_FEATURES_OF_FIT:
+        return None
+    kernel = backends.load("numpy")
+    l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]
+    whole = Rows(kernel, training.data, 1)
+    some = whole.take(ordinals_of(min(_ROWS_OF_FIT, whole.count.rows), whole.count.rows))
+    weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
+    some = some._replace(sample_weight=weight * (whole.count.total / weight.sum()))
+    objective = Objective(kernel, some, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=1)
+    memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept).with_moments(Rows(kernel, some, 1))
+    problem = _AfterEarlier(objective, memory)
+    u = problem.u_of(theta)
+    pull = (problem.prior - np.append(l2 / memory.spread() ** 2, 0.0)) * u
+    u = u - np.linalg.solve(problem.hessian(u), pull)
+    return memory._replace(rows=whole.shape[0], theta=problem.remembered(u),
+                           curvature=objective.hessian(problem.theta_of(u), memory.center))
+
+
+class Learned(NamedTuple):
+    """What `learn` returns."""
+
+    memory: Memory
+    model: Model                # of all batches; what else it says, cost and history and all, is about this batch's step
+    warning: Warning | None
+
+
+@np.errstate(all="ignore")                  # what is not finite is found at the end
+def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
+          n_threads: int | None) -> Learned:
+    """Learn from one more batch.
+
+    Parameters
+    ----------
+    memory : Memory or None
+        What the batches before have left; None for the first.
+    data : Data
+        The batch, in which a class may be missing; without an offset.
+    l2, fit_intercept
+        For the first batch; afterwards they are in the memory.
+    tol : float
+        How far to go: a bound on the gradient in standardised coordinates, on the mean scale of all rows so far.
+    max_iter : int
+        The most updates.
+    backend, n_threads
+        As for `train`.
+
+    Raises
+    ------
+    ValueError
+        X and weights are too large for float64.
+    """
+    began, compiled = time.perf_counter(), stopwatch.seconds()
+    backend = backends.choose(backend, data.X, _STEPS, kernels(is_small=True))
+    kernel = backends.load(backend)
+    if memory is not None:
+        fit_intercept = memory.fit_intercept
+    with backends.threads(kernel, n_threads, data.X.size) as count:
+        objective = Objective(kernel, data, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=count)
+        if memory is None:
+            memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept)
+        rows = Rows(kernel, data, count)
+        memory = memory.with_moments(rows)
+        problem = _AfterEarlier(objective, memory)
+        recorder = Recorder(began)
+        for point in problem.iterates(tol):
+            recorder.add(point.before)
+            if point.grad_norm <= tol or recorder.n_iter == max_iter:
+                break
+        theta = problem.theta_of(point.u)
+        told = (objective.hessian(theta, memory.center) if problem.is_full else
+                rows.hessian_diagonal(theta, memory.center))
+    memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + told)
+    if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
+        raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
+
+    converged, warning = point.grad_norm <= tol, None
+    if converged:
+        reason = f"the gradient is at most tol={tol:g}"
+    elif recorder.n_iter < max_iter:
+        reason = "no step lowers J any more: what is left of the gradient is rounding"
+    else:
+        reason = f"max_iter={max_iter} updates were made"
+        if tol > 0.0:
+            warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
+                                         f"tol={tol:g}.  Raise max_iter or set a larger tol")
+    history, compile_time = recorder.history(point.cost, point.grad_norm), stopwatch.seconds() - compiled
+    model = Model(w=theta[:-1].copy(), b=float(theta[-1]), classes=data.classes.copy(), cost=point.cost,
+                  costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
+                  grad_norm=point.grad_norm, gap=point.gap, gap_kind="estimate",
+                  solver="newton" if problem.is_full else "lbfgs", backend=backend, n_threads=count,
+                  elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
+                  feature_names=data.feature_names, has_offset=False)
+    return Learned(memory, model, warning)
+

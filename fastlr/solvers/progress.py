@@ -1,0 +1,77 @@
+"""progress=True: a tqdm bar, in a terminal or a notebook, that costs a look at the clock an update."""
+
+import functools
+import importlib.util
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from fastlr.machine.distribution import how_to_install
+
+_INTERVAL = 0.1                 # seconds between two pictures, and before the first: short trainings need none
+_FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+
+
+@functools.cache                # looking takes a fifth of a small training
+def _is_installed() -> bool:
+    return importlib.util.find_spec("tqdm") is not None
+
+
+class Progress:
+    """How far training has come: in decades of the gradient's norm on its way to tol, or in updates if tol is 0.
+
+    Parameters
+    ----------
+    tol : float
+    max_iter : int
+
+    Raises
+    ------
+    ImportError
+        tqdm is not installed.
+    """
+
+    def __init__(self, tol: float, max_iter: int) -> None:
+        if not _is_installed():
+            raise ImportError("progress=True needs the package tqdm; " + how_to_install("tqdm"))
+        self._tol, self._max_iter = tol, max_iter
+        self._bar: Any = None
+        self._due = time.perf_counter() + _INTERVAL
+        self._first = math.nan
+        self._last = (0, math.nan, math.nan)
+        self._users_errors = np.geterr()        # training ignores NumPy's errors, and whoever shows a bar need not
+
+    def show(self, n_iter: int, cost: float, grad_norm: float) -> None:
+        """Draw the bar anew, if it is time: J and the gradient's norm (NaN if tol is 0) after so many updates."""
+        if math.isnan(self._first):
+            self._first = grad_norm
+        self._last = n_iter, cost, grad_norm
+        if time.perf_counter() >= self._due:
+            self._draw()
+            self._due = time.perf_counter() + _INTERVAL
+
+    def close(self) -> None:
+        """Leave the last picture standing."""
+        if self._bar is not None:
+            self._draw()
+            self._bar.close()
+
+    def _draw(self) -> None:
+        n_iter, cost, grad_norm = self._last
+        gradient = "" if math.isnan(grad_norm) else f", gradient {grad_norm:.1e}"
+        with np.errstate(**self._users_errors):
+            if self._bar is None:
+                from tqdm.auto import tqdm
+
+                self._bar = tqdm(total=1.0, desc="training", bar_format=_FORMAT)
+            self._bar.n = self._share(n_iter, grad_norm)
+            self._bar.set_postfix_str(f"{n_iter} updates, J = {cost:.6g}{gradient}")
+
+    def _share(self, n_iter: int, grad_norm: float) -> float:
+        """Of the way, between 0 and 1."""
+        if not 0.0 < self._tol < self._first < math.inf:
+            return n_iter / max(self._max_iter, 1)
+        decades = math.log(self._first / max(grad_norm, self._tol)) / math.log(self._first / self._tol)
+        return min(max(decades, 0.0), 1.0)

@@ -1,0 +1,136 @@
+"""From a sequence of iterates to a Result: when to stop, what is proved there, and what to say about it."""
+
+import enum
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.problem.standardised import Standardised
+from fastlr.solvers import Options, Result, State
+from fastlr.solvers.history import Recorder
+from fastlr.solvers.quasi_newton import Iterate
+from fastlr.solvers.separation import is_without_error
+from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
+
+Descend = Callable[[Standardised, np.ndarray, float], Iterator[Iterate]]
+"""(problem, u, tol) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
+
+_MOST_ROUNDS = 12               # of going closer to the optimum because too little is proved where the gradient is small
+_SLOW = 200                     # updates, then twice as many each time, after which coordinates are judged anew
+_SAME_DESCENT = 2               # rounds that only go on; the others start again from there
+
+
+class Ending(enum.Enum):
+    """Why a descent has ended."""
+
+    AT_REST = "the gradient is at most tol={tol:g}"
+    SLOW = "the gradient falls slowly"
+    EXHAUSTED = "no step lowers J any more: what is left of the gradient is rounding"
+    MAX_ITER = "max_iter={max_iter} updates were made"
+    CALLBACK = "the callback asked to stop"
+    WITHOUT_ERROR = "every example is on its right side"
+
+
+def run(problem: Standardised, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
+    """Follow the iterates until the gradient is at most `tol` and J is proved to be near its minimum, or something else ends it.
+
+    Parameters
+    ----------
+    problem : Standardised
+    points : iterator of Iterate
+        The start, then one after each update, or after several; it ends where J can't be lowered any more.
+    options : Options
+    descend : callable
+        What goes on from a point whose gradient is small while J may not be.
+    """
+    tol, recorder, given = options.tol, Recorder(options.start), problem.objective
+    point = next(points)
+    if not math.isfinite(point.cost):
+        raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
+    recorder.add(point.before)
+
+    verdict: Verdict | None = None          # about the point, if tol asks for one
+    target, patience = tol, _SLOW           # the gradient by u and the updates at which to stop and look
+    rounds, is_asked = 0, False             # whether it has been asked if the classes are separated
+    while rounds < _MOST_ROUNDS:
+        before = recorder.n_iter
+        point, ending = _follow(problem, point, points, options, target, patience, recorder)
+        if tol == 0.0:
+            break
+        verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter)
+        if ending is Ending.WITHOUT_ERROR:
+            verdict.is_separated_along(point.u)
+        if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
+            break
+        finer = problem.where_curvature_fits(point.u)
+        is_anew = rounds >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
+        if (is_anew or ending is Ending.SLOW) and not is_asked:
+            verdict.look_for_separation(point.p)
+            is_asked = True
+        is_stuck = ending is Ending.EXHAUSTED and rounds > 0 and recorder.n_iter == before and finer is problem
+        if verdict.way is not None or is_stuck:
+            break
+        if ending is Ending.SLOW:
+            patience *= 2
+        else:
+            target, rounds = verdict.closer * problem.gradient_norm(point.grad), rounds + 1
+        if is_anew:
+            u = finer.from_other(problem, point.u)
+            problem, points = finer, descend(finer, u, target)
+            point = next(points)
+    if verdict is not None:
+        if not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
+            verdict.look_for_separation(point.p)
+        verdict.settle(problem.parameters(point.u), given)
+    return _result(problem, point, recorder, options, ending, verdict)
+
+
+def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
+            patience: int, recorder: Recorder) -> tuple[Iterate, Ending]:
+    """The point where the gradient is small, by the target and by tol; or where something else ends the descent.
+
+    Among that is the patience, a number of updates in all, unless tol is 0.
+    """
+    while True:
+        bounded = problem.bounded_by_tol(point.grad)
+        if options.progress is not None:
+            options.progress.show(recorder.n_iter, point.cost, bounded)
+        if is_without_error(problem, point):
+            return point, Ending.WITHOUT_ERROR
+        if bounded <= options.tol and problem.gradient_norm(point.grad) <= target:
+            return point, Ending.AT_REST
+        if recorder.n_iter == options.most_updates:
+            return point, Ending.MAX_ITER
+        if recorder.n_iter >= patience and options.tol > 0.0:
+            return point, Ending.SLOW
+        following = next(points, None)
+        if following is None:
+            return point, Ending.EXHAUSTED
+        point = following
+        recorder.add(point.before)
+        if options.callback is not None and len(point.before) and options.callback(_state(problem, point, recorder)):
+            return point, Ending.CALLBACK
+
+
+def _result(problem: Standardised, point: Iterate, recorder: Recorder, options: Options, ending: Ending,
+            verdict: Verdict | None) -> Result:
+    reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
+    method = "lbfgs" if point.metric is not None and point.metric.is_diagonal else "newton"
+    grad_norm = problem.bounded_by_tol(point.grad)
+    theta, history = problem.parameters(point.u), recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
+    if verdict is None:
+        return Result(theta, history, False, reason, math.nan, point.gap, "estimate", method, None)
+    warning: ConvergenceWarning | None = None
+    if verdict.way is not None:
+        reason, warning = SEPARATED, separation_warning(verdict, recorder.n_iter)
+    elif not verdict.is_optimum and ending is not Ending.CALLBACK:
+        advice = "raise max_iter or set a larger tol" if ending is Ending.MAX_ITER else "set a larger tol"
+        warning = convergence_warning(verdict, recorder.n_iter, options.tol, f"{reason}.  To go on, {advice}")
+    return Result(theta, history, verdict.is_optimum, reason, grad_norm, verdict.gap, verdict.kind, method, warning)
+
+
+def _state(problem: Standardised, point: Iterate, recorder: Recorder) -> State:
+    theta = problem.parameters(point.u)
+    return State(recorder.n_iter, float(point.before[-1][0]), theta[:-1], float(theta[-1]), recorder.elapsed())

@@ -1,0 +1,146 @@
+"""Whether J has a minimum at all: without l2 it has none where some direction of the features tells the classes apart.
+
+Along such a recession direction no margin moves to the wrong side, and some move to the right one for ever.  Whether there is one
+depends on X and y alone, and not on where a solver has stopped: a direction is believed once every margin has been looked at, and
+that there is none is believed of a linear program (Konis, Linear programming algorithms for detecting separated data in binary
+logistic regression models, 2007).
+"""
+
+import importlib.util
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastlr.data.margin_changes import (
+    MarginChanges,
+    MovedRows,
+    by_largest,
+    gram_at_rest,
+    margin_changes,
+    most_wrong,
+    signed_rows,
+    total,
+    typical_values,
+)
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised
+from fastlr.solvers.quasi_newton import Iterate, Metric
+
+_WRONG = 1e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
+_RIGHT = 1e-10                  # likewise, the least that some margin has to move,
+_RIGHT_TO_WRONG = 1e-5          # and how much of the largest change may be rounding
+_RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry being 1, that may stand for 0 in a rough direction
+_NULL = 1e-10                   # an eigenvalue of the Gram matrix of rows at rest, relative to the largest, that stands for 0
+_MOST_FEATURES = 1000           # for a linear program, and for directions that have to be made exact
+_MOST_STORED = 50_000_000       # numbers in X, likewise
+_ROUNDS = 50                    # linear programs, each with the rows that the one before has moved to the wrong side,
+_MOST_READ = 300_000_000        # and the most numbers that are read for all of them
+_FEASIBLE = 1e-10               # by how much a linear program may move a row to the wrong side
+_ROWS_A_FEATURE = 4             # of the first linear program, and
+_FEWEST_ROWS = 500
+_SMALLEST_SINGULAR = 1e-12      # of these rows, relative to the largest: below, nothing is known of a direction
+
+
+def is_without_error(problem: Standardised, point: Iterate) -> bool:
+    """Whether every example that counts is on its right side, by the features and b alone."""
+    return point.cost <= problem.cost_of_one_error and _separates(problem, point.u)
+
+
+def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, p: np.ndarray) -> np.ndarray | None:
+    """A direction of u, (n + 1,), that tells the classes apart, or None where there is none or none was found.
+
+    Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a
+    linear program (which needs SciPy).
+    """
+    if problem.objective.shape[1] > _MOST_FEATURES or problem.objective.stored > _MOST_STORED:
+        return next((way for way in (u, p) if _separates(problem, way)), None)
+    near = problem.near_origin()
+    objective = near.objective
+    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.n_parameters), objective.rows_that_count)
+    sample = next(objective.samples([size]))
+    typical = _typical(near, sample)
+    newton = [Metric.hessian(problem, u).direction(grad)] if problem.has_room_for_hessian else []
+    ways = [typical.from_other(problem, way) for way in (u, p, *newton)]
+    found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
+    return next((problem.from_other(typical, way) for way in found), None)
+
+
+def _separates(problem: Standardised, way: np.ndarray) -> bool:
+    """Whether a direction of u moves no margin to its wrong side and some to its right one: the proof of separation."""
+    changes: MarginChanges = problem.over_rows(MarginChanges.together, margin_changes, _free(problem, way)[:, None])
+    least, largest = changes.least[0], changes.largest[0]
+    return bool(largest >= _RIGHT and least >= -min(_WRONG * way.size, _RIGHT_TO_WRONG * largest))
+
+
+def _candidates(problem: Standardised, sample: Objective, ways: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Given directions, the same made exact, and that of a linear program."""
+    yield from ways
+    every = np.diag(_free(problem, np.ones(ways[0].size)))
+    for way in ways[:0:-1]:
+        size = np.abs(way).max()
+        for rest in _RESTS if 0.0 < size < np.inf else ():
+            yield _at_rest(problem, every, way / size, rest)
+    if importlib.util.find_spec("scipy") is not None:
+        yield from _by_linear_program(problem, sample)
+
+
+def _free(problem: Standardised, way: np.ndarray) -> np.ndarray:
+    """A direction without its intercept where b is fixed, and counts as an offset."""
+    return way if problem.objective.rule.intercept else np.append(way[:-1], 0.0)
+
+
+def _at_rest(problem: Standardised, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
+    """The part of a direction q (k,) in a basis (n + 1, k) that leaves the margins alone which it hardly moves, as one of u."""
+    eigenvalues, V = np.linalg.eigh(problem.over_rows(np.add, gram_at_rest, basis, q, rest))
+    moving = V[:, eigenvalues > _NULL * max(float(eigenvalues[-1]), np.finfo(float).tiny)]
+    for _ in range(2):                          # the second time for what rounding has left
+        q = q - moving @ (moving.T @ q)
+    return basis @ q
+
+
+def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.ndarray]:
+    """The direction within a box that moves margins furthest to their right side in all, and none to its wrong one, if any.
+
+    Rows are brought in as they are needed, those of the sample first.  The units of columns make no difference, nor how near to
+    each other or how far from 0 they are, nor how large a single value is: columns are standardised by typical values, the basis
+    makes the columns of the sample independent and of one size, and every row is divided by its largest entry.
+    """
+    from scipy.optimize import linprog
+
+    m, size = problem.objective.rows_that_count, sample.shape[0]
+    rows = sample.over_rows(np.append, signed_rows, problem.center, problem.spread)
+    rows[:, -1] *= problem.objective.rule.intercept
+    basis = _basis(by_largest(rows), is_all=size == m)
+    if basis.shape[1] == 0:
+        return
+    rows = by_largest(rows @ basis)
+    aim = problem.over_rows(np.add, total, basis) / m
+    for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.stored))):
+        found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs",
+                        options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE})
+        if found.x is None:
+            return
+        wrong: MovedRows = problem.over_rows(MovedRows.together, most_wrong, basis, found.x, size)
+        is_wrong = wrong.changes < -10.0 * _FEASIBLE
+        if not is_wrong.any():
+            for rest in _RESTS[::-1]:
+                yield _at_rest(problem, basis, found.x, rest)
+            return
+        rows = np.concatenate([rows, wrong.rows[is_wrong]])
+
+
+def _typical(problem: Standardised, sample: Objective) -> Standardised:
+    """J in coordinates in which most rows of a sample are standardised."""
+    center, spread = sample.over_rows(np.add, typical_values)
+    return Standardised(problem.objective, center * problem.objective.rule.intercept,
+                        np.where(spread > 0.0, spread, problem.spread))
+
+
+def _basis(rows: np.ndarray, is_all: bool) -> np.ndarray:
+    """Directions (n + 1, k) along which the rows of a sample move by about 1, and those along which only other rows can move."""
+    _, singular, V = np.linalg.svd(rows, full_matrices=not is_all)
+    is_known = np.zeros(len(V), bool)
+    is_known[:singular.size] = singular > _SMALLEST_SINGULAR * singular[0]
+    scale = np.ones(len(V))
+    scale[is_known] = np.sqrt(len(rows)) / singular[is_known[:singular.size]]
+    return (V * scale[:, None])[is_known | (not is_all)].T

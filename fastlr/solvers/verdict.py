@@ -1,0 +1,119 @@
+"""What is known about the point where a descent has ended, and what the user is told if that is not enough."""
+
+import math
+
+import numpy as np
+
+from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
+from fastlr.problem.certificate import certificate
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised
+from fastlr.solvers.separation import recession_direction
+
+_BUDGET = 0.1                   # of the training, the most that a certificate may take, if that is more than
+_LEAST_BUDGET = 5e6             # so many nanoseconds
+_MORE_STEPS = 5                 # than were made on all rows: samples and checks take about as long
+_CLOSER = 0.1                   # of the gradient's norm, what it is to be where the gap is too large,
+_CLOSEST = 1e-3                 # and the least of it, where the gap says how far it is to go
+
+SEPARATED = "the classes are separated: J has no minimum"
+
+
+class Verdict:
+    """What is known about a point.
+
+    Parameters
+    ----------
+    problem : Standardised
+    u, grad : (n + 1,)
+        The point, and the gradient by u there.
+    cost : float
+        J there.
+    gap : float
+        What J - J* is expected to be.
+    tol : float
+    steps : int
+        Steps on all rows so far, of whose time a certificate may take a share.
+
+    Attributes
+    ----------
+    gap : float
+        J - J*, as far as it is known.
+    kind : str
+        "bound" where J - J* has been proved to be at most the gap, else "estimate".
+    has_minimum : bool
+        Whether J is known to have a minimum.
+    grad_norm : float
+        What tol bounds.
+    is_optimum : bool
+        Whether both are small enough.
+    way : (n + 1,) or None
+        A direction of u that tells the classes apart, if `look_for_separation` has found one: then J has no minimum.
+    cost : float
+        J.
+    closer : float
+        What of the gradient's norm is to be left for the gap to be small enough, as far as it is known.
+    """
+
+    def __init__(self, problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
+                 steps: int) -> None:
+        enough = max(tol * cost, problem.rounding(u, cost))
+        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.time_of_step())
+        proof = certificate(problem, u, grad, gap, enough, budget)
+        self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
+        self.way: np.ndarray | None = None
+        self.has_minimum = proof.has_minimum or problem.is_penalised
+        self.gap, self.kind = (gap, "estimate") if proof.gap == math.inf else (proof.gap, "bound")
+        is_estimated = problem.is_penalised and self.gap > enough >= proof.estimate     # there is a minimum, and it is near
+        if is_estimated:
+            self.gap, self.kind = proof.estimate, "estimate"
+        is_trivial = not self.gap < cost
+        if is_trivial:
+            self.gap, self.kind = cost, "bound"             # J is never below 0
+        self.grad_norm = problem.bounded_by_tol(grad)
+        is_known = not is_trivial and (self.kind == "bound" or proof.is_dear or is_estimated)
+        self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
+        self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(enough / self.gap))) if 0.0 < self.gap < math.inf else _CLOSER
+
+    def settle(self, theta: np.ndarray, objective: Objective) -> None:
+        """Make cost and gap those of parameters theta in float64 of an objective, which are near the point."""
+        exact = objective.exact_cost(theta, self.cost)
+        self.gap = exact if self.way is not None else self.gap + max(exact - self.cost, 0.0)
+        self.cost = exact
+
+    def look_for_separation(self, p: np.ndarray) -> None:
+        """Look for a direction that tells the classes apart, p among others, where J is not known to have a minimum."""
+        way = None if self.has_minimum else recession_direction(self._problem, self._u, self._grad, p)
+        if way is not None:
+            self.is_separated_along(way)
+
+    def is_separated_along(self, way: np.ndarray) -> None:
+        """Note that a direction tells the classes apart: J falls along it, at most to 0."""
+        self.way, self.gap, self.kind, self.is_optimum = way, self.cost, "bound", False
+
+    def column_that_counts_most(self) -> str:
+        """In that direction."""
+        assert self.way is not None
+        return self._problem.objective.column(int(np.argmax(np.abs(self.way[:-1]))))
+
+
+def separation_warning(verdict: Verdict, n_iter: int) -> SeparationWarning:
+    """For classes that some direction tells apart."""
+    return SeparationWarning(
+        "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
+        f"minimum; w after {n_iter} updates is returned (J = {verdict.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop the "
+        f"features that give the classes away; in units of its deviation {verdict.column_that_counts_most()} counts most in that "
+        "direction")
+
+
+def convergence_warning(verdict: Verdict, n_iter: int, tol: float, reason: str) -> ConvergenceWarning:
+    """For a point that is not known to be the optimum; the reason says why it ends there, and what may help."""
+    if verdict.grad_norm > tol:
+        return ConvergenceWarning(
+            f"training did not converge: after {n_iter} updates the gradient is {verdict.grad_norm:.3g}, above tol={tol:g}, at "
+            f"J = {verdict.cost:.6g}, and {reason}")
+    how = "may be" if verdict.kind == "bound" else "is probably"
+    return ConvergenceWarning(
+        f"training did not converge: after {n_iter} updates the gradient is at most tol={tol:g}, but J = {verdict.cost:.6g} "
+        f"{how} {verdict.gap:.3g} above its minimum, and {reason}; or look for a value of another order of magnitude than the "
+        "rest of its column, for columns that are nearly equal, and for columns far from 0")

@@ -1,0 +1,83 @@
+"""Fast against slow: every backend against the plain Python loops, through the public functions."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastlr
+from fastlr import backends
+from tests.problems import problem, weights
+
+OTHERS = [name for name in backends.available_backends() if name != "python"]
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"l2": 0.5}, {"reduction": "sum", "learning_rate": 1e-3}, {"reduction": "sum", "l2": 3.0, "learning_rate": 1e-3},
+    {"fit_intercept": False}, {"fit_intercept": False, "init": (np.arange(7.0) / 10, 0.7)}, {"class_weight": "balanced"},
+    {"class_weight": {0: 2.0}}, {"init": (np.arange(7.0) / 10, 0.7)}, {"tol": 1e-3, "max_iter": 5000}, {"n_threads": 1}])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_train(backend, options, weighted):
+    X, y, *_ = problem()
+    given = {"learning_rate": 0.3, "max_iter": 20, **options}
+    if weighted:
+        given["sample_weight"], given["offset"] = weights(len(y))
+    model, plain = (fastlr.train(X, y, backend=name, **given) for name in (backend, "python"))
+    np.testing.assert_allclose(model.w, plain.w, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(model.costs, plain.costs, rtol=1e-12)
+    assert model.b == pytest.approx(plain.b, rel=1e-11, abs=1e-13)
+    assert model.cost == pytest.approx(plain.cost, rel=1e-12)
+    assert (model.n_iter, model.converged, model.stop_reason) == (plain.n_iter, plain.converged, plain.stop_reason)
+    assert model.grad_norm == pytest.approx(plain.grad_norm, rel=1e-7, nan_ok=True)
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(shape=st.tuples(st.integers(1, 70), st.integers(1, 20)), dtype=st.sampled_from([np.float64, np.float32]),
+       order=st.sampled_from("CF"), seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([1e-3, 1.0, 1e3]),
+       weighted=st.booleans(), shifted=st.booleans(), l2=st.sampled_from([0.0, 0.1]), reduction=st.sampled_from(["mean", "sum"]))
+def test_cost_and_gradient_of_random_problems(shape, dtype, order, seed, scale, weighted, shifted, l2, reduction):
+    X, y, w, b = problem(*shape, dtype=dtype, order=order, seed=seed, scale=scale)
+    s, o = weights(shape[0], seed)
+    options = {"l2": l2, "reduction": reduction, "sample_weight": s if weighted else None, "offset": o if shifted else None}
+    J, dw, db = fastlr.cost_and_gradient(X, y, w, b, backend="python", **options)
+    size = np.abs(X).sum() if reduction == "sum" else np.abs(X).max()
+    for backend in OTHERS:
+        J_fast, dw_fast, db_fast = fastlr.cost_and_gradient(X, y, w, b, backend=backend, **options)
+        assert J_fast == pytest.approx(J, rel=1e-12)
+        np.testing.assert_allclose(dw_fast, dw, rtol=1e-10, atol=1e-13 * size)
+        assert db_fast == pytest.approx(db, rel=1e-10, abs=1e-13 * shape[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_float32_sums_over_many_rows(compiled, order):
+    """A million float32 rows lose nothing: sums that grow with m are float64."""
+    rng = np.random.default_rng(0)
+    X = np.asarray(rng.random((1_000_000, 3)), np.float32, order=order)
+    y = (rng.random(1_000_000) < 0.5).astype(float)
+    J, dw, _ = fastlr.cost_and_gradient(X, y, [1.0, -1.0, 0.5], 0.1, backend=compiled)
+    J_double, dw_double, _ = fastlr.cost_and_gradient(X.astype(float), y, [1.0, -1.0, 0.5], 0.1, backend="numpy")
+    assert J == pytest.approx(J_double, rel=1e-13)
+    np.testing.assert_allclose(dw, dw_double, rtol=1e-11)
+
+
+@pytest.mark.slow
+def test_images_as_they_are(shared_data):
+    """MNIST, odd against even: uint8 pixels give the costs of float64 ones."""
+    with np.load(shared_data / "dense" / "mnist_63k.npz") as file:
+        X, y = np.ascontiguousarray(file["X"], dtype=np.uint8), file["y"] % 2
+    assert X.max() == 255
+    for order in "CF":
+        pixels = np.asarray(X[:20_000], order=order)
+        models = [fastlr.train(A, y[:20_000], backend="fused", learning_rate=1e-5, max_iter=10)
+                  for A in (pixels, pixels.astype(float))]
+        np.testing.assert_allclose(models[0].costs, models[1].costs, rtol=1e-9)
+
+
+def test_one_hot_columns_are_not_copied():
+    from fastlr.data import arrays
+
+    for dtype in (bool, np.uint8, np.int8, np.int16):
+        for order in "CF":
+            X = np.asarray(np.random.default_rng(0).random((50, 4)) < 0.5, dtype=dtype, order=order)
+            assert np.shares_memory(arrays.matrix(X)[0], X)

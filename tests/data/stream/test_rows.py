@@ -1,0 +1,189 @@
+"""Training on a stream: the same sums, block by block, and so the same model."""
+
+import functools
+import os
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr import backends, solvers
+from fastlr.backends import ranges
+from fastlr.data import door
+from fastlr.data.rows import Count
+from fastlr.problem import objective as objectives
+from fastlr.problem.objective import Objective
+from tests.problems import problem, weights
+
+pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
+M, N = 5_000, 4
+ROW = 8 * N
+
+
+@pytest.fixture
+def short_pieces(monkeypatch):
+    """Pieces of 1024 rows, five of them, in memory as in a stream, and no problem so small that all of it is compiled."""
+    monkeypatch.setattr(ranges, "_BYTES", 1024 * ROW)
+    monkeypatch.setattr(objectives, "_SMALL", 0)
+
+
+def saved(folder, X):
+    path = os.path.join(folder, "X.npy")
+    np.save(path, X)
+    return path
+
+
+def same_model(a, b):
+    for name in ("w", "b", "cost", "costs", "n_iter", "converged", "grad_norm", "gap", "solver", "stop_reason"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("solver", solvers.NAMES)
+@pytest.mark.parametrize("name", ["parallel", "fused"])
+def test_the_same_bits_as_in_memory(name, solver, order, short_pieces, tmp_path):
+    X, y, *_ = problem(M, N, order=order)
+    s, o = weights(M)
+    for given in ({}, {"sample_weight": s, "offset": o, "l2": 1e-3, "tol": 1e-6}):
+        given = {"solver": solver, "backend": name, "learning_rate": 1.0 if solver == "gd" else None, "tol": 1e-8} | given
+        in_memory = fastlr.train(X, y, **given)
+        stream = fastlr.stream(saved(tmp_path, X), memory=6 * 1024 * ROW)
+        same_model(fastlr.train(stream, y, **given), in_memory)
+        assert len(stream.ranges) == 5
+        assert in_memory.converged
+
+
+@pytest.mark.parametrize("memory", [3, 5, 40])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "uint8"])
+def test_every_backend_in_blocks(backend, dtype, memory, tmp_path):
+    m = 1_700 if backend == "python" else M
+    X, y, *_ = problem(m, N, dtype=dtype)
+    s, o = weights(m)
+    path = saved(tmp_path, X)
+    for given in ({"l2": 0.01}, {"sample_weight": s * 1e12, "reduction": "sum", "l2": 1e9, "fit_intercept": False},
+                  {"offset": o, "class_weight": "balanced"}, {"learning_rate": 0.1, "max_iter": 3, "init": (np.ones(N), -1.0)}):
+        given = {"backend": backend, "tol": None if "learning_rate" in given else 1e-12} | given
+        model = fastlr.train(fastlr.stream(path, memory=memory * 512 * X.itemsize * N), y, **given)
+        in_memory = fastlr.train(X, y, **given)
+        np.testing.assert_allclose(np.append(model.w, model.b), np.append(in_memory.w, in_memory.b), rtol=1e-7, atol=1e-9)
+        assert model.cost == pytest.approx(in_memory.cost, rel=1e-12)
+        assert model.converged == in_memory.converged
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_gradient_descent_without_a_learning_rate_never_rises(fit_intercept, tmp_path):
+    """Its step is 1/L; offsets make the curvature at any one point smaller than L."""
+    X, y, *_ = problem(M, N, scale=3.0)
+    given = {"solver": "gd", "offset": np.full(M, 6.0), "max_iter": 30, "tol": 0.0, "fit_intercept": fit_intercept}
+    model = fastlr.train(fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW), y, **given)
+    in_memory = fastlr.train(X, y, **given)
+    assert (np.diff([*model.costs, model.cost]) < 0.0).all()
+    np.testing.assert_allclose(model.w, in_memory.w, rtol=1e-9)
+
+
+def test_what_else_is_asked_of_a_stream(tmp_path):
+    """The summary, one gradient, a callback, and names."""
+    pd = pytest.importorskip("pandas")
+    X, y, w, b = problem(M, N)
+    stream = fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW)
+    J, dw, db = fastlr.cost_and_gradient(stream, y, w, b)
+    expected = fastlr.cost_and_gradient(X, y, w, b)
+    assert (J, db) == pytest.approx((expected[0], expected[2]), rel=1e-12)
+    np.testing.assert_allclose(dw, expected[1], rtol=1e-12)
+
+    seen = []
+    model = fastlr.train(stream, y, callback=lambda state: seen.append(state.cost) or len(seen) == 2)
+    assert len(seen) == model.n_iter == 2
+
+    model, in_memory = fastlr.train(stream, y, tol=1e-10), fastlr.train(X, y, tol=1e-10)
+    ours, theirs = model.summary().to_dict(), in_memory.summary().to_dict()
+    assert ours.pop("training", 0) == theirs.pop("training", 0)
+    np.testing.assert_allclose(model.summary().standard_error, in_memory.summary().standard_error, rtol=1e-9)
+    assert model.summary().log_likelihood == pytest.approx(in_memory.summary().log_likelihood, rel=1e-12)
+
+    frames = [pd.DataFrame(X[i:i + 1000], columns=list("abcd")) for i in range(0, M, 1000)]
+    named = fastlr.train(fastlr.stream(list(zip(frames, np.split(y, 5), strict=True)), memory=5 * 1000 * ROW), None, tol=1e-10)
+    assert named.feature_names == ("a", "b", "c", "d")
+    np.testing.assert_allclose(named.w, in_memory.w, rtol=1e-7)
+
+
+def test_predictions_are_not_made_of_streams(tmp_path):
+    X, y, *_ = problem(M, N)
+    stream = fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW)
+    model = fastlr.train(stream, y, max_iter=2, tol=0.0)
+    for predict in (model.predict, model.predict_proba, model.decision_function):
+        with pytest.raises(TypeError, match=r"X is a Stream, .* predict from a memory map"):
+            predict(stream)
+    np.testing.assert_allclose(model.predict_proba(np.load(tmp_path / "X.npy", mmap_mode="r")), model.predict_proba(X))
+
+
+def test_separated_classes_in_blocks(tmp_path):
+    X, _, w, b = problem(M, N)
+    with pytest.warns(fastlr.SeparationWarning):
+        model = fastlr.train(fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW), X @ w + b > 0.0)
+    assert not model.converged
+    with pytest.warns(fastlr.SeparationWarning):            # by the last column alone, that is seldom there
+        X[:, 3], y = np.arange(M) % 1000 == 0, (np.arange(M) % 7 == 0) | (np.arange(M) % 1000 == 0)
+        fastlr.train(fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW), y)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda X: X.__setitem__((4_321, 2), np.nan), r"block 8 \(rows 4096 to 4607\) has changed.*nan at row 4321, column 2"),
+    (lambda X: X.__setitem__((1, 0), np.inf), r"block 0 \(rows 0 to 511\) has changed.*inf at row 1, column 0"),
+])
+@pytest.mark.parametrize("solver", solvers.NAMES)
+def test_values_that_change_in_the_middle(solver, change, message, tmp_path):
+    X, y, *_ = problem(M, N)
+    path = saved(tmp_path, X)
+
+    def spoil(state):
+        change(np.load(path, mmap_mode="r+"))
+
+    with pytest.raises(ValueError, match=message):
+        fastlr.train(fastlr.stream(path, memory=4 * 512 * ROW), y, solver=solver, callback=spoil)
+
+
+def test_values_that_change_before_samples_are_taken(tmp_path):
+    X, y, *_ = problem(M, N)
+    path = saved(tmp_path, X)
+    data = door.data(fastlr.stream(path, memory=4 * 512 * ROW), y, None, None, None)
+    objective = Objective(backends.load("numpy"), data, 0.0, "mean", True, 1)
+    assert [J.shape for J in objective.samples([300, 700])] == [(300, N), (700, N)]
+    np.load(path, mmap_mode="r+")[4_321, 2] = np.nan
+    with pytest.raises(ValueError, match=r"block 8 .* has changed.*nan at row 4321"):
+        list(objective.samples([300]))
+
+
+def test_counts_of_parts_add_up():
+    _, y, *_ = problem(M, N)
+    s, _ = weights(M)
+    rows = [slice(0, 1000), slice(1000, 1010), slice(1010, M)]
+    s[1000:1005], s[3000] = 0.0, 9.0
+    for weight in (s, np.empty(0)):
+        parts = [Count.of(y[part], weight[part]) for part in rows]
+        np.testing.assert_allclose(functools.reduce(Count.together, parts), Count.of(y, weight), rtol=1e-12)
+        assert Count.of(y[:3], np.zeros(3)).together(Count.of(y, weight)).lightest == Count.of(y, weight).lightest
+
+
+def test_a_file_that_shrinks_in_the_middle(tmp_path):
+    X, y, *_ = problem(M, N)
+    path = saved(tmp_path, X)
+    with pytest.raises(ValueError, match=r"X.npy, block 8 \(rows 4096 to 4607\): .*row 4300"):
+        fastlr.train(fastlr.stream(path, memory=4 * 512 * ROW), y,
+                     callback=lambda state: os.truncate(path, 128 + 4_300 * ROW))
+
+
+def test_memory_maps(tmp_path, monkeypatch):
+    """One that leaves room is used in place; one that doesn't becomes a stream, and so does a path."""
+    from fastlr.machine import memory as machine_memory
+
+    X, y, *_ = problem(M, N)
+    path = saved(tmp_path, X)
+    expected = fastlr.train(X, y, tol=1e-12)
+    same_model(fastlr.train(np.load(path, mmap_mode="r"), y, tol=1e-12), expected)
+    monkeypatch.setattr(machine_memory, "available", lambda: X.nbytes)
+    same_model(fastlr.train(np.load(path, mmap_mode="c"), y, tol=1e-12), expected)          # may differ from its file
+    for given in (np.load(path, mmap_mode="r"), path, tmp_path / "X.npy"):
+        model = fastlr.train(given, y, tol=1e-12)
+        assert len(model._training.data.X.stream.ranges) > 1
+        np.testing.assert_allclose(model.w, expected.w, rtol=1e-8)

@@ -1,0 +1,188 @@
+"""Means, deviations and Hessians: every backend against the formulas in plain NumPy."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import scipy.sparse
+from scipy.special import expit
+
+import fastlr
+from fastlr import backends
+from fastlr.data import arrays
+from fastlr.problem.objective import Objective
+from tests.problems import problem, weights
+
+
+def objective(backend, X, y, sample_weight=None, offset=None, **options):
+    kernel = backends.load(backend)
+    options = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
+    with backends.threads(kernel, None, X.size) as count:
+        return Objective(kernel, arrays.data(X, y, sample_weight, None, offset), **options, n_threads=count)
+
+
+def test_standardisation_of_difficult_columns(backend):
+    m = 2_000 if backend == "python" else 100_000
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.full(m, 0.1), 1e8 + rng.standard_normal(m), np.zeros(m), np.arange(m) == m - 1, np.full(m, -3e4),
+                         1e9 * (np.arange(m) == 0) + rng.standard_normal(m)])
+    for order in "CF":
+        X = np.asarray(X, order=order)
+        center, spread = objective(backend, X, np.arange(m) % 2).standardisation
+        np.testing.assert_allclose(center[:5], [0.1, X[:, 1].mean(), 0.0, 1 / m, -3e4], rtol=1e-12)
+        assert abs(center[5] - X[:, 5].mean()) <= 1e-12 * spread[5]
+        np.testing.assert_allclose(spread, [1.0, X[:, 1].std(), 1.0, X[:, 3].std(), 3e4, X[:, 5].std()], rtol=1e-7)
+        center, spread = objective(backend, X, np.arange(m) % 2, fit_intercept=False).standardisation
+        assert not center.any()
+        np.testing.assert_allclose(spread, np.sqrt(np.mean(X ** 2, axis=0)) + [0, 0, 1, 0, 0, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C"), ("uint8", "F")])
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (137, 4), (700, 9), (3000, 37)])
+def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
+    X, y, w, b = problem(*shape, dtype=dtype, order=order)
+    theta = np.append(w, b)
+    cases = [(np.empty(0), np.empty(0)), weights(shape[0])] if shape[0] > 1 else [(np.empty(0), np.empty(0))]
+    for s, o in cases:
+        rows = [X, y.astype(np.int8), s, o]
+        for array in rows:
+            array.flags.writeable = False
+        kernel = backends.load(backend)
+        with backends.threads(kernel, None, shape[0] * shape[1]) as count:
+            J = Objective(kernel, arrays.Data(*rows, np.array([0, 1]), None), 0.0, "sum", True, count)
+            each = s if s.size else np.ones(shape[0])
+            x = X.astype(float)
+            center, spread = J.standardisation
+            np.testing.assert_allclose(center, np.average(x, axis=0, weights=each), atol=1e-13)
+            deviation = np.sqrt(np.average((x - center) ** 2, axis=0, weights=each))
+            np.testing.assert_allclose(spread, np.where(deviation < 1e-12, np.maximum(abs(center), 1.0), deviation), rtol=1e-12)
+
+            H = J.hessian(theta, center)
+            z = x @ w + b + (o if o.size else 0.0)
+            a = 1.0 / (1.0 + np.exp(-z))
+            v = np.column_stack([x - center, np.ones(shape[0])])
+            np.testing.assert_allclose(H, (v * (each * a * (1.0 - a))[:, None]).T @ v, rtol=1e-12, atol=1e-12 * abs(H).max())
+            assert (H == H.T).all()
+
+
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
+@pytest.mark.parametrize("shape", [(2, 1), (2, 3), (137, 4), (2500, 9), (3000, 37), (300, 200), (12, 1600)])
+def test_the_first_read_gives_gradient_and_moments(backend, dtype, order, shape):
+    X, y, w, b = problem(*shape, dtype=dtype, order=order)
+    theta = np.append(w, b)
+    for s, o in [(None, None), weights(shape[0])] if shape[0] > 2 else [(None, None)]:
+        together, apart = (objective(backend, X, y, s, o, l2=0.1) for _ in range(2))
+        together.first_read(theta)
+        for found, expected in zip(together.standardisation, apart.standardisation, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
+        there, elsewhere = together.cost_gradient(theta), together.cost_gradient(2.0 * theta)
+        for (J, grad), at in ((there, theta), (elsewhere, 2.0 * theta)):
+            expected_J, expected_grad = apart.cost_gradient(at)
+            assert J == expected_J
+            assert (grad == expected_grad).all()
+
+
+def test_what_the_first_read_knows_it_says_once(backend):
+    X, y, w, b = problem(40, 3)
+    J, theta = objective(backend, X, y), np.append(w, b)
+    J.first_read(theta)
+    moments = J.moments
+    cost, grad = J.cost_gradient(theta)
+    grad[:] = np.nan                            # it is the caller's now
+    assert np.isfinite(J.cost_gradient(theta)[1]).all()
+    J.first_read(2.0 * theta)                   # there is nothing to do
+    assert J.moments is moments
+    assert J.cost_gradient(theta)[0] == cost
+    J = objective(backend, X, y)
+    J.first_read(theta)
+    sample, = J.samples([10])                   # of which it says nothing
+    assert sample.cost_gradient(theta)[0] != cost
+
+
+@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_hessian_leaves_out_rows_below_the_floor(backend, dtype, order, sparse):
+    """They are rows without weight: half of them here."""
+    X, y, w, b = problem(300, 5, dtype=dtype, order=order)
+    s, o = weights(300)
+    theta, center = np.append(w, b), np.full(5, 0.25)
+    A = scipy.sparse.csr_array(X) if sparse else X
+    J = objective(backend, A, y, s, o)
+    sigma = expit(X @ w + b + o)
+    curvature = s * sigma * (1.0 - sigma) / s.sum()
+    floor = np.median(curvature)
+    kept = objective(backend, A, y, np.where(curvature >= floor, s, 0.0), o)
+    expected = kept.hessian(theta, center) * (kept.examples / J.examples)
+    np.testing.assert_allclose(J.hessian(theta, center, floor * (1.0 - 1e-9)), expected, rtol=1e-9, atol=1e-15)
+    assert J.hessian(theta, center)[0, 0] > 1.2 * expected[0, 0]
+
+
+def test_hessian_is_the_derivative_of_the_gradient(backend):
+    X, y, w, b = problem(300, 5)
+    s, o = weights(300)
+    for options in ({}, {"l2": 0.3}, {"reduction": "sum"}, {"fit_intercept": False}):
+        J = objective(backend, X, y, s, o, **options)
+        H = J.hessian(np.append(w, b), np.zeros(5))
+        H.flat[:30:7] += options.get("l2", 0.0)
+        if "fit_intercept" in options:
+            assert H[5, 5] == 1.0
+            H[5, 5] = 0.0
+        for direction in np.random.default_rng(3).standard_normal((3, 6)):
+            direction[5] *= options.get("fit_intercept", True)
+            step = 1e-5 * direction
+            difference = (J.cost_gradient(np.append(w, b) + step)[1] - J.cost_gradient(np.append(w, b) - step)[1]) / 2e-5
+            np.testing.assert_allclose(H @ direction, difference, rtol=1e-6, atol=1e-8 * abs(difference).max())
+
+
+@pytest.mark.parametrize("name", ["parallel", "fused"])
+@pytest.mark.parametrize("order", "CF")
+def test_same_bits_for_any_number_of_threads(name, order):
+    X, y, w, b = problem(5000, 21, order=order)
+    kernel = backends.load(name)
+    results = []
+    for n_threads in (1, 2):
+        with backends.threads(kernel, n_threads, X.size) as count:
+            J = Objective(kernel, arrays.data(X, y), 0.0, "mean", True, count)
+            first_read = Objective(kernel, arrays.data(X, y), 0.0, "mean", True, count)
+            first_read.first_read(np.append(w, b))
+            results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation, *first_read.moments,
+                            *first_read.cost_gradient(np.append(w, b))])
+    for one, two in zip(*results, strict=True):
+        assert np.all(one == two)
+
+
+def test_trainings_do_not_wait_for_the_moments_of_another():
+    """As they do with functools.cached_property of Python 3.11; the child of a fork would wait for ever."""
+    X, y, *_ = problem(50, 3)
+    first, second = (objective("numpy", X, y) for _ in range(2))
+    computing, go_on = threading.Event(), threading.Event()
+
+    def slow_moments(pivot):
+        computing.set()
+        assert go_on.wait(60)
+        return pivot, pivot + 1.0
+
+    first._rows.moments = slow_moments
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(lambda: first.standardisation)
+        assert computing.wait(60)
+        try:
+            pool.submit(lambda: second.standardisation).result(timeout=10)
+        finally:
+            go_on.set()
+        waiting.result()
+    assert second.standardisation is second.standardisation
+
+
+@pytest.mark.parametrize("spoil", ["a row without weight", "a constant column"])
+def test_values_that_hide_from_the_moments_are_refused(backend, spoil):
+    """Those that are finite, and too large to square."""
+    X, y, *_ = problem(60, 3)
+    s = np.ones(60)
+    if spoil == "a row without weight":
+        X[7, 1], s[7] = 1e152, 0.0
+    else:
+        X[:, 1] = 1e152
+    with pytest.raises(ValueError, match=r"beyond 1e\+150 in magnitude.*column 1"):
+        fastlr.train(X, y, sample_weight=s, backend=backend)

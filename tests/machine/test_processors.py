@@ -1,0 +1,57 @@
+"""Affinity and the quota of control groups, in made-up trees of both versions."""
+
+import os
+
+import pytest
+
+from fastlr.machine import processors
+
+V2, V1 = "0::/a/b\n", "5:memory:/other\n4:cpu,cpuacct:/a/b\n1:name=systemd:/\n0::/\n"
+
+
+@pytest.mark.parametrize(("membership", "files", "expected"), [
+    (V2, {"a/b/cpu.max": "300000 100000\n"}, 3),
+    (V2, {"a/b/cpu.max": "150000 100000\n"}, 1),
+    (V2, {"a/b/cpu.max": "1000 100000\n"}, 1),
+    (V2, {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "200000 100000\n"}, 2),
+    (V2, {"a/b/cpu.max": "400000 100000\n", "a/cpu.max": "200000 50000\n", "cpu.max": "300000 100000\n"}, 3),
+    (V2, {"cpu.max": "200000 100000\n"}, 2),                                # a container's own group at the root
+    ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),
+    ("0::/../beside\n", {"cpu.max": "200000 100000\n", "beside/cpu.max": "100000 100000\n"}, 2),
+    (V2, {"a/b/cpu.max": "max 100000\n"}, None),
+    (V2, {"c/cpu.max": "100000 100000\n"}, None),                           # somebody else's
+    (V1, {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "200000\n", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000\n"}, 2),
+    (V1, {"cpu/a/cpu.cfs_quota_us": "250000\n", "cpu/a/cpu.cfs_period_us": "50000\n"}, 5),
+    (V1, {"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+    (V1, {"cpu/a/b/cpu.cfs_quota_us": "-1\n", "cpu/a/b/cpu.cfs_period_us": "100000\n"}, None),
+    (V1, {"cpu/a/b/cpu.cfs_quota_us": "200000\n"}, None),
+    (V1, {"memory/other/cpu.cfs_quota_us": "100000\n", "memory/other/cpu.cfs_period_us": "100000\n"}, None),
+    (V1, {"cpu/other/cpu.cfs_quota_us": "100000\n", "cpu/other/cpu.cfs_period_us": "100000\n"}, None),
+    (V1, {"unified/a/b/cpu.max": "200000 100000", "cpu/a/cpu.cfs_quota_us": "300000",
+          "cpu/a/cpu.cfs_period_us": "100000"}, 2),                         # both at once
+    *((V2, {"a/b/cpu.max": text, "cpu.max": "200000 100000"}, 2) for text in (
+        "", "\n", "max", "100000", "1 2 3", "100000 0", "0 100000", "-5 100000", "1e5 1e5", "nan 1", "\0", "9" * 5000 + " 1",
+        "9" * 4000 + " 1")),
+    ("", {"cpu.max": "200000 100000"}, None),
+    ("\nnonsense\n0:\n", {"cpu.max": "200000 100000"}, 2),
+    ("0::/a\0b\n0::/" + "x" * 5000 + "\n0::/\udc80\n", {"cpu.max": "200000 100000"}, 2),
+])
+def test_quota(tmp_path, membership, files, expected):
+    (tmp_path / "self").write_text(membership, errors="surrogateescape")
+    for name, text in files.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(text)
+    assert processors.quota(str(tmp_path / "tree"), str(tmp_path / "self")) == expected
+
+
+def test_no_quota_without_control_groups(tmp_path):
+    assert processors.quota(str(tmp_path), str(tmp_path / "missing")) is None
+    (tmp_path / "garbage").write_bytes(bytes(range(256)))
+    assert processors.quota(str(tmp_path), str(tmp_path / "garbage")) is None
+
+
+def test_the_smaller_of_quota_and_affinity_counts(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    for granted, expected in ((None, 8), (3, 3), (9, 8)):
+        monkeypatch.setattr(processors, "quota", lambda granted=granted: granted)
+        assert processors.processors() == expected

@@ -1,0 +1,274 @@
+"""Prediction: compiled code against NumPy, which of the two is taken, threads and forks."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import mpmath
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import fastlr
+from fastlr import backends
+from fastlr.backends import numpy_vectorized, ranges
+from fastlr.data import arrays
+from tests.backends.test_jit import ulps
+from tests.problems import problem
+
+KINDS = [("f8", "C"), ("f8", "F"), ("f4", "C"), ("f8", "csr"), pytest.param("f4", "F", marks=pytest.mark.slow),
+         pytest.param("u1", "C", marks=pytest.mark.slow), pytest.param("i2", "F", marks=pytest.mark.slow),
+         pytest.param("f4", "csr", marks=pytest.mark.slow)]
+
+
+@pytest.fixture
+def predictor():
+    return backends.compiled_predictor()
+
+
+@pytest.fixture
+def always_compiled(monkeypatch, predictor):
+    """Every prediction is the compiled one's."""
+    monkeypatch.setattr(backends, "predictor", lambda X: predictor)
+
+
+def given(m, n, dtype="f8", order="C", seed=0):
+    """X as predictors take it, an offset for each row, and parameters."""
+    rng = np.random.default_rng(seed)
+    X = np.asarray(100 * rng.random((m, n)), dtype, order="F" if order == "F" else "C")
+    offset = rng.standard_normal(m)
+    offset.flags.writeable = False
+    taken, _ = arrays.matrix(sp.csr_array(np.where(rng.random((m, n)) < 0.3, X, 0).astype(dtype)) if order == "csr" else X)
+    return taken, offset, 0.02 * rng.standard_normal(n + 1)
+
+
+# ---- compiled code -------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("dtype", "order"), KINDS)
+def test_compiled_predictions_are_numpys(predictor, dtype, order):
+    for m, n in ((1, 1), (7, 3), (150, 40), (3_001, 9), (20, 1_501)):
+        X, offset, theta = given(m, n, dtype, order)
+        for o in (offset[:0], offset):
+            for as_probabilities in (False, True):
+                values, is_finite = predictor.predict(X, o, theta, as_probabilities)
+                known, known_finite = numpy_vectorized.predict(X, o, theta, as_probabilities)
+                assert is_finite and known_finite
+                assert values.shape == known.shape and values.flags.c_contiguous
+                np.testing.assert_allclose(values, known, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("as_compiled", [False, True])
+def test_both_probabilities_are_exact(predictor, as_compiled):
+    """Within 2 ulp over all margins, mpmath being the judge."""
+    z = np.concatenate([np.linspace(-745, 745, 701), np.linspace(-2, 2, 301), [-1e-300, 0.0, 1e-300, -750.0, 1e4, -1e4]])
+    X, _ = arrays.matrix(z[:, None])
+    both, _ = (predictor if as_compiled else numpy_vectorized).predict(X, X[:0, 0], np.array([1.0, 0.0]), True)
+    with mpmath.workdps(60):
+        for column, sign in ((0, 1), (1, -1)):
+            exact = np.array([np.longdouble(mpmath.nstr(1 / (1 + mpmath.exp(sign * mpmath.mpf(float(v)))), 30)) for v in z])
+            assert ulps(both[:, column], exact).max() <= 2.0
+
+
+@pytest.mark.parametrize("n_threads", [2, 7])
+@pytest.mark.parametrize("order", ["C", "csr", pytest.param("F", marks=pytest.mark.slow)])
+def test_same_bits_for_any_number_of_threads(predictor, order, n_threads):
+    for m, n in ((9_001, 7), (700, 130)):
+        X, offset, theta = given(m, n, order=order)
+        results = []
+        for count in (1, n_threads):
+            z, both = np.empty(m), np.empty((m, 2))
+            assert predictor._entry(count, X, offset, theta, 0, m, z, both)
+            results.append(np.column_stack([z, both]))
+        assert (results[0] == results[1]).all()
+
+
+def test_pieces_are_put_together(predictor, monkeypatch):
+    X, offset, theta = given(9_001, 7)
+    whole = [predictor.predict(X, offset, theta, as_probabilities)[0] for as_probabilities in (False, True)]
+    monkeypatch.setattr(ranges, "_BYTES", 1 << 17)
+    assert len(ranges.pieces(X)) > 3
+    for as_probabilities in (False, True):
+        np.testing.assert_allclose(predictor.predict(X, offset, theta, as_probabilities)[0], whole[as_probabilities], rtol=1e-13)
+    for i in (0, 9_000):
+        spoilt = X.copy()
+        spoilt[i, 0] = np.inf
+        spoilt.flags.writeable = False
+        assert not predictor.predict(spoilt, offset, theta, True)[1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("order", ["C", "F", "csr"])
+@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
+def test_what_is_not_finite_is_found_wherever_it_is(always_compiled, method, order, value):
+    """Also where w is 0, which NumPy needs another look for."""
+    X = np.ones((9_001, 20), order="F" if order == "F" else "C")         # several blocks a chunk
+    model = fastlr.train(X[:2], [0, 1], init=(np.arange(20) - 3.0, 0.0), max_iter=0, learning_rate=1.0)
+    for i, j in ((0, 0), (5, 3), (9_000, 19), (8_998, 3)):
+        X[i, j] = value
+        with pytest.raises(ValueError, match=rf"^X has 1 value\(s\) that are .* {value} at row {i}, column {j}\."):
+            getattr(model, method)(sp.csr_array(X) if order == "csr" else X)
+        X[i, j] = 1.0
+
+
+@pytest.fixture(params=["numpy", "compiled"])
+def each_predictor(request, monkeypatch, predictor):
+    """Every prediction is NumPy's, or the compiled one's."""
+    monkeypatch.setattr(backends, "predictor", lambda X: numpy_vectorized if request.param == "numpy" else predictor)
+
+
+def with_parameters(*w, b=0.0):
+    return fastlr.train(np.eye(2, len(w)), [0, 1], init=(np.array(w), b), max_iter=0, learning_rate=1.0, backend="numpy")
+
+
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, sp.csr_array])
+@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
+@pytest.mark.parametrize("w, X, value", [((1e200,), [[0.0], [1e149]], "inf"), ((1e200,), [[0.0], [-1e149]], "-inf"),
+                                         ((1e200, -1e200), [[0.0, 0.0], [1e200, 1e200]], "(nan|-?inf)"),
+                                         ((1e200, 0.0), [[0.0, 0.0], [1e149, 0.0]], "inf")])
+def test_margins_beyond_float64_are_refused(each_predictor, method, form, w, X, value):
+    model = dataclasses.replace(with_parameters(*np.zeros(len(w))), w=np.array(w))
+    with pytest.raises(ValueError, match=rf"^X and w together are too large for float64: 1 margin.* {value} at row 1; .*1e\+200"):
+        getattr(model, method)(form(X))
+
+
+@pytest.mark.parametrize("form", [np.array, np.asfortranarray, sp.csr_array])
+def test_what_training_could_not_square_is_predicted(each_predictor, form):
+    """Whatever is finite and has a finite margin, also where w is 0."""
+    X = form([[1e200, 0.0], [-1e200, 3.0], [0.0, 0.0]])
+    model = with_parameters(1.0, 0.0)
+    assert model.decision_function(X).tolist() == [1e200, -1e200, 0.0]
+    assert model.predict_proba(X).tolist() == [[0.0, 1.0], [1.0, 0.0], [0.5, 0.5]]
+    assert with_parameters(0.0, 1.0).decision_function(X).tolist() == [0.0, 3.0, 0.0]
+
+
+def test_methods_agree(always_compiled):
+    X, y, *_ = problem(2_000, 6)
+    offsets = np.linspace(-1.0, 1.0, 2_000)
+    model = fastlr.train(X, y, offset=offsets, backend="numpy")
+    z = X @ model.w + model.b + offsets
+    np.testing.assert_allclose(model.decision_function(X, offsets), z, rtol=1e-11)
+    np.testing.assert_allclose(model.predict_proba(X, offsets)[:, 1], 1 / (1 + np.exp(-z)), rtol=1e-11)
+    assert (model.predict(X, offsets) == (z > 0)).all()
+    assert model.score(X, y, offset=offsets) == np.mean((z > 0) == y)
+    estimator = fastlr.LogisticRegression(backend="numpy").fit(X, y)
+    np.testing.assert_allclose(estimator.predict_proba(X), estimator.model_.predict_proba(X), rtol=0)
+    estimator.coef_[:] = 0.0
+    estimator.intercept_[:] = 0.0
+    assert (estimator.predict_proba(X) == 0.5).all()
+
+
+# ---- which one -----------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def forgetful(monkeypatch):
+    """As in a process that has predicted nothing and compiled nothing."""
+    monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
+    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: False)
+
+
+def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predictor):
+    X, *_ = given(100_000, 1)
+    chosen = [backends.predictor(X) for _ in range(200)]
+    first = chosen.index(predictor)
+    lost = first * 1e5 * backends._NUMPY_PREDICTED_ROW
+    assert lost == pytest.approx(backends._PATIENCE, abs=1e5 * backends._NUMPY_PREDICTED_ROW)
+    assert set(chosen[:first]) == {numpy_vectorized}
+    assert set(chosen[first:]) == {predictor}
+    assert backends._lost["training"] == 0.0
+
+
+def test_a_single_prediction_that_is_long_enough(forgetful, predictor):
+    rows = int(backends._NUMBA_START / backends._NUMPY_PREDICTED_ROW)
+    assert backends.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
+    assert backends._lost["predicting"] == 0.0
+    assert backends.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
+
+
+def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):
+    X, *_ = given(backends._FEW_ROWS, 1)
+    assert backends.predictor(X) is numpy_vectorized
+    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: True)
+    assert backends.predictor(X) is predictor
+    assert backends.predictor(given(backends._FEW_ROWS - 1, 1)[0]) is numpy_vectorized
+
+
+def test_without_numba_numpy_predicts(forgetful, monkeypatch):
+    X = SimpleNamespace(shape=(10 ** 9, 5))
+    monkeypatch.setattr(backends, "_can_be_found", lambda package: False)
+    monkeypatch.delitem(sys.modules, "numba")
+    assert backends.predictor(X) is numpy_vectorized
+
+
+def test_a_broken_numba_is_said_once(forgetful, monkeypatch):
+    def broken(name):
+        monkeypatch.setitem(backends._broken, "numba", "it is broken")
+        raise ImportError("it is broken")
+
+    X = SimpleNamespace(shape=(10 ** 9, 5))
+    monkeypatch.setattr(backends, "load", broken)
+    with pytest.warns(RuntimeWarning, match="it is broken, and is what works from here on"):
+        assert backends.predictor(X) is numpy_vectorized
+    assert backends.predictor(X) is numpy_vectorized
+
+
+def run(code, **environment):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False,
+                          env=os.environ | environment)
+
+
+def test_predicting_a_few_rows_starts_nothing():
+    code = """
+import sys, numpy as np, fastlr
+model = fastlr.train([[0.0], [1.0]], [0, 1], init=([1.0], 0.0), max_iter=0, learning_rate=1.0)
+for m in (1, 100, 50_000):
+    model.predict_proba(np.ones((m, 1)))
+assert "numba" not in sys.modules
+"""
+    assert run(code).stderr == ""
+
+
+# ---- threads and forks ---------------------------------------------------------------------------------------------
+
+PREDICT = """
+import os, threading, numpy as np, numba, fastlr
+from concurrent.futures import ThreadPoolExecutor
+from fastlr import backends
+numba.config.THREADING_LAYER = os.environ["LAYER"]
+X = np.random.default_rng(0).standard_normal((20_000, 10))
+model = fastlr.train(X[:2], [0, 1], init=(np.arange(10) / 10, 0.1), max_iter=0, learning_rate=1.0)
+backends._lost["predicting"] = 1e9
+def job(_=None):
+    return model.predict_proba(X).tobytes()
+right = job()
+assert backends._is_compiled("fastlr.backends.compiled.predictions", X)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue"])
+def test_many_threads_predict_at_once_and_a_fork_too(layer):
+    result = run(PREDICT + """
+before = numba.get_num_threads()
+with ThreadPoolExecutor(4) as pool:
+    assert set(pool.map(job, range(200))) == {right}
+assert numba.get_num_threads() == before
+child = os.fork()
+if child == 0:
+    os._exit(0 if job() == right else 1)
+assert os.waitpid(child, 0)[1] == 0
+def in_thread():
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if job() == right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    done.append(True)
+done = []
+thread = threading.Thread(target=in_thread)
+thread.start()
+thread.join(60)
+assert done
+assert numba.threading_layer() == os.environ["LAYER"]
+""", LAYER=layer)
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,275 @@
+"""The certificate: bounds on J - J* against the truth in long double, and the inputs that have misled it."""
+
+import runpy
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import fastlr
+from fastlr import SeparationWarning, backends
+from fastlr.data import arrays
+from fastlr.problem.certificate import self_concordance, strong_convexity
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised
+from tests.oracles import Oracle
+
+each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
+each_kernel = pytest.mark.parametrize("kernel", ["numpy", "fused"])
+KEY_HELD_DOWN = 9999999999.0
+
+
+def sample(m=500, n=2, seed=5, slope=1.5):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((m, n))
+    return X, (slope * X[:, 0] + rng.logistic(size=m) > 0).astype(int)
+
+
+def oracle(X, y, sample_weight=None, offset=None, l2=0.0, reduction="mean", fit_intercept=True):
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    return Oracle(np.asarray(X, float), y, weights, np.zeros(len(y)) if offset is None else offset, l2, reduction, fit_intercept)
+
+
+def assert_is_certified(model, known, tol=1e-8, kinds=("bound",)):
+    """J - J* is what the gap allows, and small enough for converged to be true."""
+    assert model.converged and model.gap_kind in kinds
+    excess, rounding = float(known.excess(model.w, model.b)), float(known.rounding(model.w, model.b)[0])
+    assert excess <= model.gap * (1.0 + 1e-6) + rounding
+    assert model.gap <= tol * model.cost + rounding + 1e-12 * model.cost
+
+
+# ---- bounds ---------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l2": 0.5}, {"fit_intercept": False},
+                                     {"l2": 0.02, "fit_intercept": False}, {"reduction": "sum", "l2": 2.0}])
+def test_bounds_are_above_the_truth_and_near_it(options, backend):
+    X, y = sample(160, 4)
+    X = X * ([1.0, 1e3, 1e-3, 2.0] if "l2" not in options else 1.0) + [0.0, 3.0, 0.0, 1.0]
+    known = oracle(X, y, **options)
+    given = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
+    kernel = backends.load(backend)
+    with backends.threads(kernel, None, X.size) as count, np.errstate(all="ignore"):
+        J = Objective(kernel, arrays.data(X, y), **given, n_threads=count)
+        problem = Standardised(J, *J.standardisation)
+        theta = fastlr.train(X, y, backend="numpy", **options)
+        u = problem.u_of(np.append(theta.w, theta.b))
+        for distance in (1e-3, 1e-5):
+            at = u + distance * np.array([1.0, -1.0, 0.5, -0.5, given["fit_intercept"] * 0.25])
+            excess = float(known.excess(*np.split(problem.theta_of(at), [4])[:1], problem.theta_of(at)[-1]))
+            grad = problem.cost_gradient(at)[1]
+            by_all = self_concordance(problem, J, at, grad, excess)
+            assert by_all.has_minimum and 1.0 - 1e-4 <= by_all.gap / excess <= 1.15
+            for rows in (40, 120):                  # of a sample: larger by the ratio of the rows, more or less
+                by_some = self_concordance(problem, next(J.samples([rows])), at, grad, excess)
+                assert by_some.gap >= by_all.gap * (1.0 - 1e-9)
+                assert by_some.gap == np.inf or by_some.gap <= 10.0 * 160 / rows * by_all.gap
+            by_penalty = strong_convexity(problem, at, grad)
+            assert by_penalty.gap >= excess if given["l2"] else by_penalty.gap == np.inf
+
+
+def test_rows_without_curvature_do_not_spoil_a_bound():
+    """One row far on its right side: with it R would be 1e10 times as large."""
+    X, y = sample(160, 2)
+    X[int(np.argmax(y)), 0] = KEY_HELD_DOWN
+    model = fastlr.train(X, y, backend="numpy")
+    assert_is_certified(model, oracle(X, y))
+
+
+@each_solver
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-8])
+def test_converged_needs_a_gap_of_tol(solver, tol):
+    X, y = sample(300, 5)
+    for options in ({}, {"l2": 1.0 / 300}):
+        model = fastlr.train(X, y, solver=solver, tol=tol, backend="numpy", **options)
+        loose = ("bound", "estimate") if tol > 1e-3 and options else ("bound",)
+        assert_is_certified(model, oracle(X, y, **options), tol, loose)
+
+
+def test_collinear_columns_are_left_out_of_a_bound():
+    X, y = sample(300, 3)
+    X = np.round(1024.0 * X) / 1024.0           # differences are exact
+    level = np.arange(300) % 4
+    X = np.column_stack([X, X[:, 0] - X[:, 1], level[:, None] == np.arange(4), np.full(300, 7.0)])
+    assert_is_certified(fastlr.train(X, y, backend="numpy"), oracle(X, y))
+
+
+def test_a_hessian_out_of_proportion_leaves_an_estimate(monkeypatch):
+    X, y = sample(300, 3)
+    monkeypatch.setattr(Standardised, "time_of_hessian", lambda self, share=1.0: np.inf)
+    model = fastlr.train(X, y, solver="lbfgs", backend="numpy")
+    assert model.converged and model.gap_kind == "estimate" and 0.0 < model.gap < 1e-8
+    assert fastlr.train(X, y, l2=0.1, solver="lbfgs", backend="numpy").gap_kind == "bound"      # strong convexity takes none
+
+
+def test_gradient_descent_without_tol_claims_nothing():
+    X, y = sample(100, 2)
+    model = fastlr.train(X, y, learning_rate=0.5, max_iter=50, backend="numpy")
+    assert not model.converged and model.gap is None and model.gap_kind is None
+
+
+# ---- one value that is far too large -----------------------------------------------------------------------------------
+
+@each_kernel
+@each_solver
+@pytest.mark.parametrize("value", [1e4, 1e6, KEY_HELD_DOWN, 1e15, -KEY_HELD_DOWN])
+def test_one_value_does_not_rule_the_scale_of_its_column(value, solver, kernel):
+    X, y = sample()
+    X[int(np.flatnonzero(y == (value > 0))[0]), 0] = value
+    for l2 in (0.0, 1.0 / 500):
+        assert_is_certified(fastlr.train(X, y, l2=l2, solver=solver, backend=kernel), oracle(X, y, l2=l2))
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, scipy.sparse.csr_array, lambda X: fastlr.stream(X, memory=1 << 16)],
+                         ids=["F", "sparse", "stream"])
+def test_one_value_in_other_data(make):
+    X, y = sample(3000)
+    X[int(np.argmax(y)), 0] = KEY_HELD_DOWN
+    assert_is_certified(fastlr.train(make(X), y, l2=1e-3, backend="numpy"), oracle(X, y, l2=1e-3))
+
+
+def test_an_outlier_on_the_wrong_side_is_fitted():
+    X, y = sample(200)
+    X[int(np.argmax(y)), 0] = -1e6
+    assert_is_certified(fastlr.train(X, y, backend="numpy"), oracle(X, y))
+
+
+@each_solver
+@pytest.mark.parametrize("value", [1e4, 1e8, 1e12])
+def test_overlap_is_not_called_separation_because_of_one_value(value, solver):
+    X, y = sample(200, slope=2.0)
+    X[int(np.flatnonzero(y == 1)[0]), 0] = value
+    assert_is_certified(fastlr.train(X, y, solver=solver, backend="numpy"), oracle(X, y))      # a SeparationWarning is an error
+
+
+def test_summary_of_a_column_with_an_outlier_has_standard_errors():
+    X, y = sample(400)
+    i = int(np.argmax(y))
+    plain = fastlr.train(np.delete(X, i, 0), np.delete(y, i), backend="numpy").summary()
+    X[i, 0] = KEY_HELD_DOWN
+    with_it = fastlr.train(X, y, backend="numpy").summary()
+    np.testing.assert_allclose(with_it.standard_error, plain.standard_error, rtol=1e-2)
+    assert with_it.notes == ()
+
+
+# ---- columns far from 0 ------------------------------------------------------------------------------------------------
+
+DAYS = {"days": 0.0, "since 1970": 19723.0, "Excel": 45000.0, "Julian": 2460000.5, "seconds": 1.7e9}
+
+
+@each_kernel
+@pytest.mark.parametrize("tol", [1e-3, 1e-8])
+@pytest.mark.parametrize("day", DAYS.values(), ids=DAYS)
+def test_separation_wherever_days_are_counted_from(day, tol, kernel):
+    """All rows of the first day are 0, those of the next are mixed."""
+    y = np.repeat([0, 1, 0, 1], [9, 4, 3, 2])
+    days = np.repeat([day, day + 1.0], [9, 9])[:, None]
+    for X in (days, np.asfortranarray(np.column_stack([days, np.arange(18) % 5]))):
+        with pytest.warns(SeparationWarning, match="tells the classes apart"):
+            model = fastlr.train(X, y, tol=tol, backend=kernel)
+        assert not model.converged and model.gap == model.cost and model.gap_kind == "bound"
+        assert "separated" in model.summary().notes[0]
+
+
+@each_solver
+@pytest.mark.parametrize("origin", [0.0, 1e6, 1e9, 1e12])
+def test_columns_far_from_0_are_trained_to_the_optimum(origin, solver):
+    """Steps that float64 holds exactly at any of these origins."""
+    rng = np.random.default_rng(1)
+    X = np.column_stack([rng.integers(0, 64, 400) / 64.0, rng.standard_normal(400)])
+    y = (3.0 * X[:, 0] - 1.5 + X[:, 1] + rng.logistic(size=400) > 0).astype(int)
+    expected = fastlr.train(X, y, backend="numpy")
+    X[:, 0] += origin
+    for A in (X, scipy.sparse.csr_array(X)):
+        model = fastlr.train(A, y, solver=solver, backend="numpy")
+        assert model.converged
+        np.testing.assert_allclose(model.w, expected.w, rtol=1e-5)
+        assert model.cost == pytest.approx(expected.cost, rel=1e-6 if origin > 1e10 else 1e-9)
+
+
+@each_solver
+def test_a_column_of_ones_given_by_hand_is_an_intercept(solver):
+    rng = np.random.default_rng(2)
+    days = 2460000.5 + rng.integers(0, 30, 300)
+    y = (0.2 * (days - days.mean()) + rng.logistic(size=300) > 0).astype(int)
+    expected = fastlr.train(days[:, None], y, backend="numpy")
+    X = np.column_stack([days, np.ones(300)])
+    model = fastlr.train(X, y, fit_intercept=False, solver=solver, backend="numpy")
+    assert model.converged
+    np.testing.assert_allclose([model.w[0], model.cost], [expected.w[0], expected.cost], rtol=1e-7)
+    separated = (days > 2460010.0).astype(int)
+    separated[np.argmax(days)] = 1
+    for tol in (1e-3, 1e-8):
+        with pytest.warns(SeparationWarning):
+            fastlr.train(X, separated, fit_intercept=False, tol=tol, solver=solver, backend="numpy")
+
+
+def test_callbacks_see_parameters_of_x_as_it_was_given():
+    """Also where training has gone on with a column near 0."""
+    rng = np.random.default_rng(3)
+    days = 1e12 + rng.integers(0, 30, 300)
+    y = (0.2 * (days - days.mean()) + rng.logistic(size=300) > 0).astype(int)
+    states = []
+    model = fastlr.train(days[:, None], y, backend="numpy", callback=states.append)
+    assert len(states) == model.n_iter
+    np.testing.assert_allclose([states[-1].w[0], states[-1].b], [model.w[0], model.b], rtol=1e-12)
+
+
+# ---- separation -----------------------------------------------------------------------------------------------------
+
+SEPARATED = np.array([-2.0, -1.0, 1.0, 2.0] * 5)[:, None]
+
+
+@pytest.mark.parametrize("options", [{"learning_rate": 50.0, "tol": 1e-6}, {"solver": "gd", "tol": 1e-3}, {"tol": 1e-2},
+                                     {"tol": 1e-8}, {"l2": 1e-300}], ids=str)
+def test_every_solver_and_tol_tells_separated_classes(options, backend):
+    with pytest.warns(SeparationWarning):
+        model = fastlr.train(SEPARATED, SEPARATED[:, 0] > 0, backend=backend, **options)
+    assert not model.converged and model.gap_kind == "bound"
+
+
+def test_a_penalty_that_float64_can_feel_has_an_optimum():
+    y = (SEPARATED[:, 0] > 0).astype(int)
+    for l2 in (1e-20, 1e-16, 1e-12, 1e-6, 1.0):
+        assert_is_certified(fastlr.train(SEPARATED, y, l2=l2, backend="numpy"), oracle(SEPARATED, y, l2=l2))
+
+
+@pytest.mark.parametrize("learning_rate", [1.0, 50.0])
+def test_summary_of_the_lectures_descent_says_that_classes_are_separated(learning_rate):
+    model = fastlr.train(SEPARATED, SEPARATED[:, 0] > 0, learning_rate=learning_rate, max_iter=100, backend="numpy")
+    assert model.summary().notes == ("The classes are separated: the likelihood has no maximum, and no standard errors exist.",)
+
+
+@each_solver
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array, lambda X: fastlr.stream(X, memory=1 << 16)],
+                         ids=["dense", "sparse", "stream"])
+def test_separation_in_a_sum_of_columns_alone(make, solver):
+    """x0 - x1 - x2 is 0 in all rows but five of one class."""
+    rng = np.random.default_rng(4)
+    X = np.zeros((400, 4))
+    X[:, 1:] = rng.integers(-3, 4, (400, 3))
+    X[:, 0] = X[:, 1] + X[:, 2]
+    y = (0.5 * X[:, 3] + rng.logistic(size=400) > 0).astype(int)
+    X[np.flatnonzero(y)[:5], 0] += 1.0
+    for tol in (1e-3, 1e-5, 1e-8):
+        with pytest.warns(SeparationWarning):
+            fastlr.train(make(X), y, tol=tol, solver=solver, backend="numpy")
+
+
+def test_nearly_equal_columns_are_no_separation():
+    X, y = sample(300, 1)
+    X = np.column_stack([X, X[:, 0] + 1e-7 * np.random.default_rng(6).standard_normal(300)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastlr.ConvergenceWarning)      # float64 may not tell them apart
+        warnings.simplefilter("error", SeparationWarning)
+        model = fastlr.train(X, y, backend="numpy")
+    assert oracle(X, y).excess(model.w, model.b) <= model.gap + 1e-12 or not model.converged
+
+
+@pytest.mark.parametrize("l2_m", [1.0, 0.01])
+def test_text_is_not_called_rounding(l2_m, shared_data):
+    """PCMAC: L-BFGS is slow there, and what it leaves at 1e-9 is not rounding."""
+    X, y = runpy.run_path(str(shared_data / "load.py"))["load"]("sparse/PCMAC.npz")
+    model = fastlr.train(X, y, l2=l2_m / X.shape[0], tol=1e-10, backend="numpy")
+    assert model.converged and model.grad_norm <= 1e-10 and model.gap_kind == "bound"
+    assert model.n_iter < 60

@@ -1,0 +1,102 @@
+"""Ctrl-C: answered within half a second, whatever is running, and nothing is left half done."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr import backends
+from fastlr.backends import ranges as row_ranges
+from fastlr.data import arrays
+from tests.problems import problem, weights
+
+# Hessians of a second, and columns so much alike that L-BFGS takes hundreds of steps.
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import numpy as np, fastlr
+from fastlr import backends
+from fastlr.solvers import NAMES
+
+rng = np.random.default_rng(0)
+X = np.cumsum(rng.standard_normal((20_000, 1500)), axis=1)
+y = rng.random(20_000) < 0.5
+slowest = 0.0
+for backend in sys.argv[1].split(","):
+    for solver in NAMES:
+        def train(rows, **options):
+            return fastlr.train(X[:rows], y[:rows], backend=backend, solver=solver, tol=0.0, **options)
+        python = backend == "python"
+        right = train(30 if python else 600, max_iter=1)        # everything compiled
+        sent = []
+        def interrupt():
+            time.sleep(0.3)
+            sent.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+        sender = threading.Thread(target=interrupt)
+        try:
+            sender.start()
+            train(20_000, max_iter=10**9)
+            sender.join()
+            time.sleep(1.0)
+        except KeyboardInterrupt:
+            seconds = time.perf_counter() - sent[0]
+            assert seconds < 0.5, (backend, solver, seconds)
+        else:
+            raise AssertionError(f"{backend} {solver} was not interrupted")
+        again = train(30 if python else 600, max_iter=1)
+        assert again.w.tobytes() == right.w.tobytes() and again.n_threads == right.n_threads, (backend, solver)
+"""
+
+
+def test_ctrl_c_is_answered(request):
+    """Every backend with every solver: KeyboardInterrupt within 0.5 s, and the next training is as if nothing had been."""
+    command = [sys.executable, "-c", INTERRUPTED, request.config.getoption("--backend")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_large_X_goes_through_in_pieces(backend, dtype, order, monkeypatch):
+    """Pieces of 1024 rows: the same sums, descent and Hessians as in one."""
+    X, y, w, b = problem(2500, 6, dtype=dtype, order=order)
+    s, o = weights(2500)
+    given = {"backend": backend, "sample_weight": s, "offset": o}
+
+    def results():
+        descent = fastlr.train(X, y, learning_rate=0.3, max_iter=3, **given)
+        optimum = fastlr.train(X, y, solver="newton", l2=0.01, **given)
+        J, dw, db = fastlr.cost_and_gradient(X, y, w, b, **given)
+        return np.concatenate([descent.w, descent.costs, optimum.w, [optimum.cost, J], dw, [db]])
+
+    whole = results()
+    monkeypatch.setattr(row_ranges, "_BYTES", 1200 * 6 * np.dtype(dtype).itemsize)
+    assert len(row_ranges.pieces(X)) == 3
+    np.testing.assert_allclose(results(), whole, rtol=1e-10)
+
+
+def test_pieces_cover_all_rows_once():
+    for first, last, most in ((0, 1, None), (0, 5000, 700), (1024, 100_000, 2048), (0, 3, None), (0, 1 << 27, None)):
+        ranges = (row_ranges.pieces(np.broadcast_to(np.uint8(0), (last, 1 << 28 if last == 3 else 16))) if most is None
+                  else row_ranges.shorter_pieces(first, last, most))
+        assert ranges[0][0] == first
+        assert ranges[-1][1] == last
+        assert all(a[1] == b[0] for a, b in itertools.pairwise(ranges))
+        assert all(first < last for first, last in ranges)
+
+
+def test_hessian_in_pieces(monkeypatch):
+    """A Hessian takes longer than a read, so its pieces are shorter."""
+    from fastlr.backends.compiled import hessian
+
+    X, y, w, b = problem(2500, 6)
+    data = arrays.data_as_given(X, y, None, None)
+    kernel = backends.load("fused")
+    arguments = (1, *data[:4], np.append(w, b), np.zeros(6), 0.0)
+    whole = kernel.hessian(*arguments)
+    monkeypatch.setattr(hessian, "_PRODUCTS", 700 * 8 ** 2)
+    np.testing.assert_allclose(kernel.hessian(*arguments), whole, rtol=1e-12)

@@ -1,0 +1,602 @@
+"""What the solvers are made of."""
+
+import itertools
+import math
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr import backends
+from fastlr.backends import numpy_vectorized
+from fastlr.backends.step_rules import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
+from fastlr.data.rows import ordinals_of
+from fastlr.machine.blas import dot, inverse_factor
+from fastlr.problem.standardised import Standardised, standardised
+from fastlr.solvers import NAMES, auto, quasi_newton
+from fastlr.solvers.line_search import line_search
+from fastlr.solvers.quasi_newton import Metric, iterates
+from tests.data.test_moments import objective
+from tests.problems import problem, weights
+
+
+@pytest.mark.parametrize("n", [1, 2, 64, 65, 130, 301, 1100])
+def test_inverse_factor(n):
+    A = np.random.default_rng(n).standard_normal((2 * n, n))
+    H = A.T @ A
+    P = inverse_factor(H)
+    assert (np.triu(P, 1) == 0.0).all()
+    np.testing.assert_allclose(P.T @ P @ H, np.eye(n), atol=1e-8)
+
+
+def test_inverse_factor_refuses_what_is_not_definite():
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse_factor(np.diag([1.0, -1.0]))
+
+
+def test_linear_algebra_stays_on_one_thread():
+    """Processor time of this thread, and of all threads, are the same."""
+    code = """
+import time, numpy as np
+from fastlr.machine.blas import dot, inverse_factor
+A = np.random.default_rng(0).standard_normal((600, 300)); H = A.T @ A; a = np.ones(50_000)
+time.sleep(0.5)                 # until the threads of that product rest
+others = time.process_time() - time.thread_time()
+for _ in range(20):
+    inverse_factor(H); dot(a, a)
+print(time.process_time() - time.thread_time() - others)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 0.01
+
+
+def test_training_on_one_thread_stays_on_it():
+    """With more features than a dot product of BLAS takes on one thread."""
+    code = """
+import time, numpy as np, fastlr
+rng = np.random.default_rng(0); X = rng.standard_normal((1100, 12_000)); y = rng.random(1100) < 0.5
+def train():
+    fastlr.train(X, y, l2=0.1, backend="fused", n_threads=1)
+train()
+time.sleep(0.5)
+others = time.process_time() - time.thread_time()
+train()
+print(time.process_time() - time.thread_time() - others)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(result.stdout) < 0.01
+
+
+def test_dot_of_long_vectors():
+    a, b = np.random.default_rng(0).standard_normal((2, 25_001))
+    assert dot(a, b) == pytest.approx(float(a @ b), rel=1e-12)
+
+
+class Quartic:
+    """J(u) = (u - 3)^4 of one variable, as a problem for the line search."""
+
+    calls = 0
+
+    def cost_gradient(self, u):
+        self.calls += 1
+        return float((u[0] - 3.0) ** 4), 4.0 * (u - 3.0) ** 3
+
+    def rounding(self, u, cost):
+        return 1e-12 * cost
+
+
+@pytest.mark.parametrize("length", [1e-3, 1.0, 4.0, 30.0, 1e6, 1e30, 1e100])
+def test_line_search_lowers_the_cost_wherever_the_direction_ends(length):
+    J, u = Quartic(), np.zeros(1)
+    cost, grad = J.cost_gradient(u)
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = line_search(J, u, cost, grad @ [length], np.array([length]), J.rounding(u, cost))
+    assert step.cost < cost
+    assert step.cost == J.cost_gradient(step.u)[0]
+    assert J.calls < 70
+
+
+def test_line_search_up_the_hill_finds_nothing():
+    J, u = Quartic(), np.zeros(1)
+    cost, grad = J.cost_gradient(u)
+    assert line_search(J, u, cost, grad @ [-1.0], np.array([-1.0]), J.rounding(u, cost)) is None
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "hessian"])
+def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
+    X, y, *_ = problem(50, 4)
+    J, u = standardised(objective(backend, X, y), None)
+    metric = Metric(J) if kind == "diagonal" else Metric.hessian(J, u)
+    assert metric.is_diagonal == (kind == "diagonal")
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((5, 5))
+    H = A @ A.T
+    for _ in range(12):
+        du = rng.standard_normal(5)
+        metric.learn(du, H @ du)
+    np.testing.assert_allclose(-metric.direction(H @ du), du, rtol=1e-9)
+
+
+def test_steps_that_bend_the_wrong_way_are_not_learnt():
+    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), None)
+    metric = Metric(J)
+    before = metric.direction(np.ones(5))
+    metric.learn(np.ones(5), -np.ones(5))
+    np.testing.assert_array_equal(metric.direction(np.ones(5)), before)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("order", "CF")
+def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reduction, order):
+    X, y, w, b = problem(3000, 4, order=order)
+    J = objective(backend, X, y, reduction=reduction, l2=0.1)
+    sample, = J.samples([300])
+    again, = objective(backend, X + 1.0, 1.0 - y, reduction=reduction).samples([300])
+    chosen, index = sample._rows._data.X, {tuple(row): i for i, row in enumerate(X)}
+    rows = [index[tuple(row)] for row in chosen]
+    assert (np.array(rows) // 10 == np.arange(300)).all()
+    assert (again._rows._data.X - 1.0 == pytest.approx(chosen))
+    assert chosen.flags.c_contiguous == (order == "C")
+    theta = np.append(w, b)
+    cost, grad = sample.cost_gradient(theta)
+    alone = objective(backend, X[rows], y[rows], l2=0.1)
+    expected, expected_grad = alone.cost_gradient(theta)
+    size = 3000 if reduction == "sum" else 1.0
+    penalty = 0.05 * (w @ w)
+    assert cost == pytest.approx(size * (expected - penalty) + penalty, rel=1e-12)
+    np.testing.assert_allclose(grad[-1], size * expected_grad[-1], rtol=1e-10)
+
+
+def test_standardised_coordinates_and_back():
+    X, y, w, b = problem(100, 3)
+    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), None)
+    theta = np.append(w, b)
+    u = problem_u.u_of(theta)
+    np.testing.assert_allclose(problem_u.theta_of(u), theta, rtol=1e-13)
+    _, grad = problem_u.cost_gradient(u)
+    H = problem_u.hessian(u)
+    for direction in np.random.default_rng(0).standard_normal((3, 4)):
+        step = 1e-5 * direction
+        (above, grad_above), (below, grad_below) = problem_u.cost_gradient(u + step), problem_u.cost_gradient(u - step)
+        assert grad @ direction == pytest.approx((above - below) / 2e-5, rel=1e-7)
+        np.testing.assert_allclose(H @ direction, (grad_above - grad_below) / 2e-5, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"reduction": "sum"}, {"fit_intercept": False}, {"weighted": True}])
+@pytest.mark.parametrize("dtype", ["float64", "uint8"])
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize(("solver", "steps_a_hessian"),
+                         [("newton", 0.5), ("newton", math.inf), ("lbfgs", math.inf), ("auto", 2.5)])
+def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, options, dtype, order):
+    """J, the gradient's norm and the step before each, and what M has become; before rounding of J decides on a step's length."""
+    X, y, *_ = problem(400, 6, dtype=np.dtype(dtype), order=order)
+    X = np.asarray(X @ (np.eye(6, dtype=X.dtype) + np.eye(6, k=1, dtype=X.dtype)), order=order)       # alike, for the diagonal
+    s, o = weights(400) if options.get("weighted") else (None, None)
+    options = {key: value for key, value in options.items() if key != "weighted"}
+    small, u = standardised(objective("fused", X, y, s, o, **options), None)
+    plain, _ = standardised(objective("numpy", X, y, s, o, **options), None)
+    assert small.has_quasi_newton and not plain.has_quasi_newton
+    tol, is_due = 1e-5, solver == "newton"
+    together = next(iterates(small, u, Metric(small, is_due=is_due), tol, steps_a_hessian, most=50))
+    assert together.grad_norm <= tol and len(together.before) >= 3
+    before = []
+    for point in iterates(plain, u, Metric(plain, is_due=is_due), tol, steps_a_hessian):
+        before += point.before
+        if point.grad_norm <= tol:
+            break
+    assert len(before) == len(together.before)
+    np.testing.assert_allclose(together.before, before, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(together.u, point.u, rtol=1e-6, atol=1e-9)
+    assert together.cost == pytest.approx(point.cost, rel=1e-12)
+    np.testing.assert_allclose(together.grad, point.grad, atol=1e-10 / small.objective.rule.to_mean)
+    assert together.metric.arrays.state.tolist()[:3] == point.metric.arrays.state.tolist()[:3]
+    assert together.metric.is_diagonal == (solver == "lbfgs")
+    assert together.gap == pytest.approx(point.gap, rel=1e-3)
+
+
+def test_updates_in_one_call_are_certified_by_all_rows():
+    """In coordinates of a sample, where one column has another mean and another deviation."""
+    X, y, *_ = problem(6000, 8)
+    X[ordinals_of(500, 6000)[::50], 1] += 100.0
+    points = []
+    for backend in ("fused", "numpy"):
+        J = objective(backend, X, y)
+        sample, = J.samples([500])
+        certified = Standardised(J, *sample.standardisation).certified()
+        before, u = [], certified.u_of(J.null_model())
+        for point in iterates(certified, u, Metric(certified), 1e-5, 3.0, most=100 if backend == "fused" else 0):
+            before += list(point.before)
+            if point.grad_norm <= 1e-5:
+                break
+        points.append(before)
+        assert point.grad_norm == pytest.approx(J.gradient_norm(J.cost_gradient(certified.theta_of(point.u))[1]), rel=1e-6)
+    np.testing.assert_allclose(*points, rtol=1e-6)
+
+
+def test_a_singular_hessian_gets_as_much_of_a_ridge_as_it_needs(backend, monkeypatch):
+    monkeypatch.setattr(quasi_newton, "RIDGE", 1e-30)
+    x = np.where(np.arange(64) % 2, 1.0, -1.0)
+    y = np.arange(64) // 2 % 2
+    J, u = standardised(objective(backend, np.column_stack([x, x]), y), None)        # whole numbers: exactly singular
+    point = next(iterates(J, u, Metric(J, is_due=True), 1e-8, 3.0, most=1))
+    assert point.metric is not None and not point.metric.is_diagonal
+
+
+@pytest.mark.parametrize("start", [1.0, 1e3, -1e5])
+def test_a_start_far_away_is_left_in_one_call_or_in_python(start):
+    X, y, *_ = problem(400, 6)
+    optimum = fastlr.train(X, y, backend="numpy", l2=0.01)
+    model = fastlr.train(X, y, backend="fused", l2=0.01, init=(np.full(6, start), start))
+    assert model.converged
+    np.testing.assert_allclose(model.w, optimum.w, atol=1e-6)
+    assert (np.diff(model.history.cost) <= 1e-12 * model.history.cost[:-1]).all()
+
+
+def test_a_call_makes_no_more_updates_than_are_asked_for():
+    X, y, *_ = problem(400, 6)
+    free = fastlr.train(X, y, backend="fused", solver="lbfgs")
+    for max_iter in range(free.n_iter):
+        with pytest.warns(fastlr.ConvergenceWarning):
+            model = fastlr.train(X, y, backend="fused", solver="lbfgs", max_iter=max_iter)
+        assert model.n_iter == max_iter
+        np.testing.assert_array_equal(model.history.cost, free.history.cost[:max_iter + 1])
+
+
+def test_a_callback_sees_the_updates_that_are_made_without_one():
+    X, y, *_ = problem(400, 6)
+    for solver in ("auto", "newton", "lbfgs"):
+        seen = []
+        fastlr.train(X, y, backend="fused", solver=solver, callback=lambda state, seen=seen: seen.append(state.cost))
+        alone = fastlr.train(X, y, backend="fused", solver=solver)
+        np.testing.assert_allclose(seen, alone.costs, rtol=1e-11)
+
+
+def test_auto_takes_samples_where_there_are_many_rows():
+    def sizes(m, n, most, is_small=False):
+        objective = SimpleNamespace(shape=(m + 7, n), rows_that_count=m, most_rows_of_samples=most, is_small=is_small)
+        return auto._sample_sizes(objective)
+
+    assert sizes(2499, 5, 10_000) == []
+    assert sizes(2500, 5, 10_000) == [500]
+    assert sizes(1_000_000, 100, 600_000) == [1000, 5000, 25_000, 125_000]
+    assert sizes(1_000_000, 100, 80_000) == [1000, 5000, 25_000]
+    assert sizes(2500, 5, 10_000, is_small=True) == []
+
+
+@pytest.mark.parametrize(("size", "m"), [(500, 6000), (500, 2500), (1000, 128_000), (777, 5000)])
+def test_samples_are_spread_evenly_and_in_step_with_no_period(size, m):
+    rows = ordinals_of(size, m)
+    assert rows.size == size
+    assert (np.diff(rows) >= 0).all()           # equal where two stretches share a row
+    assert (np.abs(rows - (np.arange(size) + 0.5) * m / size) <= 0.5 * m / size + 1.0).all()
+    for period in range(2, 60):                 # as weeks and hours are in data; as evenly as by chance
+        expected = size / period
+        assert (np.abs(np.bincount(rows % period, minlength=period) - expected) <= 5.0 * np.sqrt(expected)).all()
+
+
+@pytest.mark.usefixtures("samples_of_few_rows")
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e151])
+@pytest.mark.parametrize("row", [int(ordinals_of(500, 6000)[123]), 4321])
+def test_auto_refuses_values_wherever_they_are(backend, row, value):
+    """In a sample, or in a row that no sample has."""
+    assert 4321 not in ordinals_of(500, 6000)
+    X, y, *_ = problem(6000, 8)
+    X[row, 1] = value
+    with pytest.raises(ValueError, match=rf"row {row}, column 1"):
+        fastlr.train(X, y, backend=backend)
+
+
+@pytest.mark.usefixtures("samples_of_few_rows")
+@pytest.mark.parametrize("order", "CF")
+def test_auto_certifies_by_the_deviations_of_all_rows(order, backend):
+    """One value makes the column's deviation a thousand times that of any sample, or there is none in a sample."""
+    for value in (1e5, None):
+        X, y, *_ = problem(6000, 8)
+        X[4321, 1] = 1e5
+        if value is None:
+            X[:, 1] = np.arange(6000) == 4321
+        for tol in (1e-3, 1e-8):                    # of which the first is hardly reached, and what is reached can be compared
+            model = fastlr.train(np.asarray(X, order=order), y, l2=1e-3, tol=tol, backend=backend)
+            _, dw, db = fastlr.cost_and_gradient(X, y, model.w, model.b, l2=1e-3)
+            assert model.converged
+            largest = max(np.abs((dw - X.mean(axis=0) * db) / X.std(axis=0)).max(), abs(db))
+            assert largest <= tol
+            assert model.grad_norm == pytest.approx(largest, rel=1e-6, abs=1e-13)
+
+
+def test_the_hessian_of_a_sample_is_completed_where_columns_are_rare(backend):
+    """In columns of few ones, of which the sample has none or some, and one that never varies."""
+    X, y, *_ = problem(6000, 8)
+    sampled = ordinals_of(500, 6000)
+    X[:, 1] = np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[:40])
+    X[:, 2] = np.isin(np.arange(6000), sampled[:3]) | np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[-90:])
+    X[:, 3] = 7.0
+    J, u = standardised(objective(backend, X, y, l2=1e-5), None)
+    rows, = J.objective.samples([500])
+    sample = J.on_sample(rows)
+    assert (J.unseen == 0.0).all()
+    shares = 1.0 - X[sampled].var(axis=0)[[1, 2]] / X.var(axis=0)[[1, 2]]
+    np.testing.assert_allclose(sample.unseen[[1, 2, 3, 8]], [*shares, 0.0, 0.0], rtol=1e-9)
+    assert (shares > 0.5).all()
+    assert sample.unseen[[0, 4, 5, 6, 7]].max() < 0.2
+    completed, right = sample.hessian(u).diagonal(), J.hessian(u).diagonal()
+    np.testing.assert_allclose(completed[[1, 2]], right[[1, 2]], rtol=0.15)
+    sample.unseen[:] = 0.0
+    assert (sample.hessian(u).diagonal()[[1, 2]] < 0.5 * right[[1, 2]]).all()
+
+
+def test_a_sample_is_taken_as_it_is_while_nothing_is_known_of_all_rows(backend):
+    X, y, *_ = problem(6000, 8)
+    J = objective(backend, X, y)
+    rows, = J.samples([500])
+    assert (Standardised(J, *rows.standardisation).on_sample(rows).unseen == 0.0).all()
+    assert not J.knows_moments
+
+
+@pytest.mark.usefixtures("samples_of_few_rows")
+def test_units_of_a_column_that_no_sample_sees_do_not_matter():
+    X, y, *_ = problem(6000, 8)
+    rare = [4321, 4322, 4324, 4326]
+    assert not set(rare) & set(ordinals_of(500, 6000))
+    X[:, 1], y[rare] = np.isin(np.arange(6000), rare), [0, 1, 0, 1]
+    model = fastlr.train(X, y, backend="numpy")
+    X[:, 1] *= 1e6
+    scaled = fastlr.train(X, y, backend="numpy")
+    assert scaled.n_iter == model.n_iter
+    np.testing.assert_allclose(scaled.w * [1, 1e6, 1, 1, 1, 1, 1, 1], model.w, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.usefixtures("samples_of_few_rows")
+def test_auto_starts_from_samples_without_one_class(backend):
+    X, y, *_ = problem(6000, 8)
+    y[:] = 0
+    y[[1001, 2003, 4321]] = 1
+    assert not y[ordinals_of(500, 6000)].any()
+    ours, newton = (fastlr.train(X, y, l2=0.01, tol=1e-11, solver=solver, backend=backend) for solver in ("auto", "newton"))
+    np.testing.assert_allclose(ours.w, newton.w, atol=1e-9)
+
+
+def test_auto_makes_the_hessian_of_a_sample_where_steps_on_all_rows_are_dear(monkeypatch):
+    made = []
+    hessian = Standardised.hessian
+    monkeypatch.setattr(Standardised, "hessian", lambda self, u: made.append(self.objective.shape[0]) or hessian(self, u))
+    X, y, *_ = problem(65_000, 10)
+    model = fastlr.train(X, y, backend="numpy")
+    assert 12_500 in made
+    assert 65_000 not in made
+    assert model.n_iter <= 6
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "fused"])
+@pytest.mark.parametrize(("m", "rows", "init"), [(7000, 700, None), (17_500, 3500, (np.full(70, 0.1), -1.0))])
+def test_a_sample_gives_its_hessian_alone_where_it_is_large_or_the_start_is_known(m, rows, init, kernel, monkeypatch):
+    steps, made = [], []
+    cost_gradient, hessian = Standardised.cost_gradient, Standardised.hessian
+    monkeypatch.setattr(Standardised, "hessian", lambda self, u: made.append(self.objective.shape[0]) or hessian(self, u))
+    monkeypatch.setattr(Standardised, "cost_gradient",
+                        lambda self, u: steps.append(self.objective.shape[0]) or cost_gradient(self, u))
+    X, y, *_ = problem(m, 70)
+    alike = X @ np.tri(70)
+    model, again = (fastlr.train(alike, y, l2=1e-4, tol=1e-10, init=init, solver=solver, backend=kernel)
+                    for solver in ("auto", "newton"))
+    assert made[0] == rows
+    assert made.count(rows) == 1
+    assert set(steps) == {m}
+    np.testing.assert_allclose(model.w, again.w, atol=1e-7)
+
+
+@pytest.mark.parametrize(("is_sample", "steps"), [(False, 4), (True, 2)])
+def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkeypatch):
+    """Half of it for the first, after one step without size; on a sample, once the rate is known."""
+    at = []
+    hessian = Metric.hessian.__func__
+    monkeypatch.setattr(Metric, "hessian", classmethod(lambda cls, problem, u: at.append(len(costs)) or hessian(cls, problem, u)))
+    X, y, *_ = problem(300, 20)
+    X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
+    J, u = standardised(objective("numpy", X, y, l2=1e-6), None)
+    if is_sample:
+        J = J.on_sample(J.objective)
+    costs = []
+    for point in itertools.islice(iterates(J, u, Metric(J), 1e-10, steps_a_hessian=6.6), 30):
+        costs.append(point.cost)
+        if point.grad_norm <= 1e-10:
+            break
+    assert at
+    assert at[0] == steps
+    assert is_sample or min(np.diff(at), default=8) >= 7
+
+
+@pytest.mark.parametrize(("cost", "kind", "steps"), [
+    (6.6, DIAGONAL, 4), (6.6, SAMPLED, 3), (6.6, HESSIAN, 7), (0.0, DIAGONAL, 2), (0.0, SAMPLED, 1), (0.0, HESSIAN, 1),
+    (math.inf, DIAGONAL, GAPS - 2), (math.inf, HESSIAN, GAPS - 3)])
+def test_steps_of_evidence(cost, kind, steps):
+    assert steps_of_evidence(cost, kind) == steps
+
+
+def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, monkeypatch):
+    X, y, *_ = problem(1797, 64)
+    (J, _), (by_numpy, _) = (standardised(objective(each, X, y), None) for each in (backend, "numpy"))
+    in_one_call = J.steps_a_hessian()
+    assert in_one_call == by_numpy.steps_a_hessian()
+    monkeypatch.setattr("fastlr.problem.objective._SMALL", 0)
+    by_python, _ = standardised(objective(backend, X, y), None)
+    assert by_python.steps_a_hessian() == J.time_of_hessian() / J.time_of_step() < in_one_call
+
+
+def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
+    X, y, *_ = problem(400, 6)
+    J, u = standardised(objective(backend, X, y), None)
+    metric = Metric.hessian(J, u)
+    assert metric.arrays.state[KIND] == HESSIAN
+    assert Metric.hessian(J.on_sample(J.objective), u).arrays.state[KIND] == SAMPLED
+    next(iterates(J, u, metric, 1e-8, 1e9, most=1))
+    assert metric.arrays.state[KIND] == SAMPLED
+
+
+def test_a_call_goes_on_to_the_gap_that_is_asked_for():
+    X, y, *_ = problem(400, 6)
+    J, u = standardised(objective("fused", X, y), None)
+    point = next(iterates(J, u, Metric(J), 1e-2, math.inf, enough=1e-12, most=50))
+    assert point.gap <= 1e-12
+    assert point.before[-2][1] < 1e-2
+
+
+@pytest.mark.usefixtures("samples_of_few_rows")
+def test_the_tests_of_samples_start_from_samples(monkeypatch):
+    sizes, after_samples = [], auto._after_samples
+    monkeypatch.setattr(auto, "_after_samples", lambda J, *rest: sizes.append(rest[0]) or after_samples(J, *rest))
+    X, y, *_ = problem(6000, 8)
+    fastlr.train(X, y, backend="numpy")
+    assert sizes == [[500]]
+
+
+@pytest.mark.usefixtures("samples_of_few_rows")
+@pytest.mark.parametrize(("shape", "l2"), [((60, 4), 0.0), ((60, 4), 0.01), ((6000, 8), 0.0), ((6000, 8), 0.01),
+                                           ((400, 120), 0.01), ((40, 100), 0.01)])
+def test_auto_says_which_method_ran_and_agrees_with_all(shape, l2):
+    X, y, *_ = problem(*shape)
+    models = {solver: fastlr.train(X, y, solver=solver, l2=l2, tol=1e-11) for solver in NAMES if solver != "gd"}
+    assert (models["newton"].solver, models["lbfgs"].solver) == ("newton", "lbfgs")
+    assert models["auto"].solver in ("newton", "lbfgs")
+    for model in models.values():
+        assert model.converged
+        np.testing.assert_allclose(model.w, models["newton"].w, rtol=0, atol=2e-6 * abs(models["newton"].w).max())
+
+
+def test_wide_data_ends_where_lbfgs_ends(backend):
+    """From the space of the rows, also with weights and offset, and on the scale of sums."""
+    X, y, *_ = problem(30, 80)
+    s, o = weights(30)
+    for options in ({}, {"reduction": "sum"}, {"fit_intercept": False}, {"sample_weight": s, "offset": o}):
+        wide = fastlr.train(X, y, l2=0.05, tol=1e-12, backend=backend, **options)
+        plain = fastlr.train(X, y, l2=0.05, tol=1e-12, solver="lbfgs", backend=backend, **options)
+        assert wide.n_iter <= 3 < plain.n_iter
+        np.testing.assert_allclose(wide.w, plain.w, atol=1e-8)
+        assert wide.cost == pytest.approx(plain.cost, rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_wide_data_starts_where_it_is_told_to(solver):
+    X, y, *_ = problem(30, 80)
+    optimum = fastlr.train(X, y, l2=0.05, solver=solver)
+    with pytest.warns(fastlr.ConvergenceWarning):
+        start = fastlr.train(X, y, l2=0.05, solver=solver, init=(optimum.w + 0.1, optimum.b), max_iter=0)
+    np.testing.assert_allclose(start.w, optimum.w + 0.1, rtol=1e-12)
+    again = fastlr.train(X, y, l2=0.05, solver=solver, init=start)
+    np.testing.assert_allclose(again.w, optimum.w, atol=1e-6)
+    assert again.n_iter > 0
+    assert fastlr.train(X, y, l2=0.05, solver=solver, init=(np.zeros(80), 1.5), fit_intercept=False).b == 1.5
+
+
+KINDS = [(30, 80), (6_000, 4), (60_000, 8)]         # in the space of the rows; small; on samples
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_zeros_are_a_start_like_any_other(shape, solver):
+    X, y, *_ = problem(*shape)
+    y[:len(y) // 5] = 1.0                               # not half of them, so that the null model is not zeros
+    for w, b in ((np.zeros(shape[1]), 0.0), (np.full(shape[1], 1e-300), 0.0), (np.zeros(shape[1]), 0.7)):
+        states = []
+        with pytest.warns(fastlr.ConvergenceWarning):
+            model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", init=(w, b), max_iter=0, tol=1e-12,
+                                 callback=states.append)
+        np.testing.assert_allclose(model.w, w, rtol=1e-12)
+        assert model.b == b
+        assert model.n_iter == 0 and not states
+        first = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", init=(w, b), max_iter=1, tol=0.0)
+        assert first.costs == pytest.approx(fastlr.cost_and_gradient(X, y, w, b, l2=0.01)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_without_updates_the_model_is_the_start(shape, solver):
+    X, y, *_ = problem(*shape)
+    y[:len(y) // 5] = 1.0
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", max_iter=0, tol=1e-12)
+    assert not model.w.any() and model.n_iter == 0
+    assert model.b == pytest.approx(0.0 if solver == "gd" else math.log(y.mean() / (1.0 - y.mean())), rel=1e-12)
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize("shape", KINDS)
+def test_a_callback_sees_every_update(shape, solver):
+    X, y, *_ = problem(*shape)
+    start, states = math.log(y.mean() / (1.0 - y.mean())), []
+    options = {} if solver == "gd" else {"tol": 1e-10}
+    model = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", callback=states.append, **options)
+    assert model.converged and [state.n_iter for state in states] == list(range(1, model.n_iter + 1))
+    assert [state.cost for state in states] == pytest.approx(list(model.costs), rel=1e-12)
+    assert states[0].cost == pytest.approx(fastlr.cost_and_gradient(X, y, np.zeros(shape[1]), 0.0 if solver == "gd" else start,
+                                                                    l2=0.01)[0], rel=1e-12)
+    stopped = fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy", callback=lambda state: True)
+    assert stopped.n_iter == 1 and stopped.stop_reason == "the callback asked to stop"
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton"])
+def test_max_iter_counts_in_the_space_of_the_rows(solver):
+    X, y, *_ = problem(30, 80)
+    options = {"l2": 1e-3, "solver": solver, "backend": "numpy", "tol": 1e-10}
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(X, y, max_iter=1, **options)
+    assert model.cost > fastlr.train(X, y, **options).cost + 1e-6
+
+
+def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
+    asked = []
+    monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
+    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: asked.append(module.rpartition(".")[2]) or True)
+    expected = {(500, 4): {"moments", "quasi_newton", "hessian"},
+                (20_000, 30): {"first_read", "numba_fused"}}
+    for shape, kernels in expected.items():
+        X, y, *_ = problem(*shape)
+        for options in ({}, {"solver": "newton"}, {"solver": "lbfgs"}, {"learning_rate": 0.1}):
+            asked.clear()
+            monkeypatch.setattr(backends, "load", lambda name: numpy_vectorized)
+            assert fastlr.train(X, y, max_iter=1, tol=0.0, **options).backend == "fused"
+            assert set(asked) == ({"numba_fused"} if "learning_rate" in options else kernels)
+
+
+def test_backend_auto_turns_to_numba_once_a_process_keeps_training():
+    code = """
+import sys, numpy as np, fastlr
+rng = np.random.default_rng(0)
+X = rng.standard_normal((20_000, 20)); y = rng.random(20_000) < 0.5
+print([fastlr.train(X, y).backend for _ in range(8)])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seen = eval(result.stdout)
+    assert seen[0] == "numpy"
+    assert seen[-1] == "fused"
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_solvers_know_their_backends_only_through_the_contract():
+    """A backend of cost_gradient alone has every solver."""
+    from types import SimpleNamespace
+
+    from fastlr.backends import numpy_vectorized
+    from fastlr.solvers import Options, load
+
+    X, y, *_ = problem(200, 4)
+    expected = fastlr.train(X, y, backend="numpy")
+    for name in ("auto", "newton", "lbfgs"):
+        J = objective("numpy", X, y)
+        J._backend = SimpleNamespace(cost_gradient=numpy_vectorized.cost_gradient)
+        result = load(name).solve(J, np.zeros(5), Options(None, None, 1e-8, None, 0.0))
+        np.testing.assert_allclose(result.theta[:-1], expected.w, atol=1e-7)
+    assert set(backends._TABLE) >= {"numpy"}
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
+@pytest.mark.parametrize("order", "CF")
+def test_optimum_has_the_same_bits_for_any_number_of_threads(solver, order):
+    X, y, *_ = problem(20_000, 12, order=order)
+    one, two = (fastlr.train(X, y, solver=solver, backend="fused", n_threads=k) for k in (1, 2))
+    assert one.n_iter == two.n_iter
+    assert (one.w == two.w).all()
+    assert (one.b, one.cost, one.grad_norm, one.gap) == (two.b, two.cost, two.grad_norm, two.gap)
