@@ -91,7 +91,7 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
         if available is None:
             raise ValueError("memory is missing, and this system does not say how much there is; pass a number of bytes")
         memory = available // 2
-    from fastlr.data.stream.open import source_of       # with all that files and tables need, which takes long to import
+    from fastlr.data.stream.open import source_of  # with all that files and tables need, which takes long to import
 
     return Stream(source_of(source), arguments.integer("memory", memory, at_least=1))
 
