@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlr import backends
 from fastlr._train import fit
+from fastlr.backends import choice
 from fastlr.data import arguments, arrays
 from fastlr.machine import forks
 
@@ -49,7 +50,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
             if is_compiled:
                 A, _ = arrays.matrix(X)
                 offset = arrays.vector_of_offsets(None, _ROWS)
-                backends.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
+                choice.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import backends, solvers
+from fastlr.backends import choice
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, door
 from fastlr.data.arrays import Data
@@ -231,7 +232,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     data = door.data_as_given(X, y, sample_weight, offset)
     theta = arrays.parameters(w, b, data.X.shape[1])
     steps, kernels = (math.inf, ()) if isinstance(data.X, InParts) else (1, ("numba_fused",))
-    kernel = backends.load(backends.choose(backend, data.X, steps, kernels))
+    kernel = backends.load(choice.choose(backend, data.X, steps, kernels))
     with backends.threads(kernel, n_threads, data.X.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
@@ -241,10 +242,10 @@ def _backend(name: str, data: Data, solver: ModuleType, options: solvers.Options
     """The backend's name with "auto" resolved; beside data that don't lie in memory, no kernel takes long to start."""
     X = data.X
     if isinstance(X, InParts):
-        return backends.choose(name, X, math.inf, ())
+        return choice.choose(name, X, math.inf, ())
     m, n = X.shape
     small = is_small(m, n, X.size, 0.5 * X.squares() if isinstance(X, Csr) else m * n * n)
-    return backends.choose(name, X, solver.expected_steps(options), solver.kernels(small))
+    return choice.choose(name, X, solver.expected_steps(options), solver.kernels(small))
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

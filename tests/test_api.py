@@ -158,7 +158,7 @@ assert second.compile_time == 0.0
 def test_warmup_compiles_everything_that_train_needs():
     code = """
 import numpy as np, fastlr
-from fastlr import backends
+from fastlr.backends import choice
 assert fastlr.warmup("fused", ("float64",)) > 0.0
 rng = np.random.default_rng(0)
 for shape in ((100, 3), (50_000, 10)):
@@ -170,11 +170,11 @@ for shape in ((100, 3), (50_000, 10)):
                 model = fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused")
                 assert model.compile_time == 0.0
         if shape[0] > 1000:
-            compiled = backends._is_compiled("fastlr.backends.compiled.predictions", X)
-            assert compiled and backends.predictor(X) is backends.compiled_predictor()
+            compiled = choice.is_ready("fastlr.backends.compiled.predictions", X)
+            assert compiled and choice.predictor(X) is choice.compiled_predictor()
             for offset in (None, rng.random(shape[0])):
                 model.predict_proba(X, offset), model.predict(X, offset)
-entry = backends.compiled_predictor()._entry
+entry = choice.compiled_predictor()._entry
 for dispatcher in (*entry._serial._compiled.values(), *entry._parallel._compiled.values()):
     assert len(dispatcher.signatures) == 1, dispatcher.signatures
 """
@@ -186,7 +186,7 @@ for dispatcher in (*entry._serial._compiled.values(), *entry._parallel._compiled
 def test_warmup_for_sparse_x():
     code = """
 import numpy as np, scipy.sparse as sp, fastlr
-from fastlr import backends
+from fastlr.backends import choice
 from fastlr.data import arrays
 assert fastlr.warmup("fused", ("sparse float64",)) > 0.0
 rng = np.random.default_rng(0)
@@ -195,7 +195,7 @@ for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.
     for solver in ("auto", "newton", "lbfgs"):
         assert fastlr.train(X, y, solver=solver, l2=0.1, max_iter=2, tol=0.0, backend="fused").compile_time == 0.0
     assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused").compile_time == 0.0
-    assert backends._is_compiled("fastlr.backends.compiled.predictions", arrays.matrix(X)[0])
+    assert choice.is_ready("fastlr.backends.compiled.predictions", arrays.matrix(X)[0])
 """
     result = run(code)
     assert result.returncode == 0, result.stderr

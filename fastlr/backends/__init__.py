@@ -1,4 +1,4 @@
-"""The table of backends: one row a kernel, one file a row.
+"""The table of backends, and the contract that each of them keeps: one file a backend, one row a file.
 
 A backend is a module of this folder.  It has
 
@@ -51,16 +51,12 @@ for an unknown name find it there.
 import functools
 import importlib.util
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from fastlr.backends import numpy_vectorized
-from fastlr.backends.csr import Csr
 from fastlr.machine import forks, stopwatch
 from fastlr.machine.distribution import how_to_install
-from fastlr.machine.warnings import warn
 
 
 class _Row(NamedTuple):
@@ -92,17 +88,17 @@ def available_backends() -> dict[str, str | None]:
     >>> list(fastlr.available_backends())
     ['python', 'numpy', 'loop', 'parallel', 'fused']
     """
-    return {name: _reason_why_not(row) for name, row in _TABLE.items()}
+    return {name: reason_why_not(name) for name in _TABLE}
 
 
-def _reason_why_not(row: _Row) -> str | None:
-    if row.needs is None:
+def reason_why_not(name: str) -> str | None:
+    """The reason why a backend of the table can't be used, or None where it is ready."""
+    needs = _TABLE[name].needs
+    if needs in _broken:
+        return _broken[needs]
+    if needs is None or needs in sys.modules or _can_be_found(needs):
         return None
-    if row.needs in _broken:
-        return _broken[row.needs]
-    if row.needs in sys.modules or _can_be_found(row.needs):
-        return None
-    return f"the package {row.needs} is not installed; {how_to_install(row.needs)}"
+    return f"the package {needs} is not installed; {how_to_install(needs)}"
 
 
 _broken: dict[str, str] = {}            # packages that could not be imported, or not be used: why
@@ -126,7 +122,7 @@ def load(name: str) -> ModuleType:
     if not isinstance(name, str) or name not in _TABLE:
         raise ValueError(f"backend={name!r} is unknown; there are 'auto', {', '.join(map(repr, _TABLE))}")
     row = _TABLE[name]
-    reason, cause = _reason_why_not(row), None
+    reason, cause = reason_why_not(name), None
     if reason is None:
         module = f"fastlr.backends.{row.module}"
         try:
@@ -138,100 +134,6 @@ def load(name: str) -> ModuleType:
             reason = f"the package {row.needs} is installed but can't be used ({type(error).__name__}: {error})"
             _broken[row.needs], cause = reason, error
     raise ImportError(f"backend={name!r} can't be used: {reason}; backend='numpy' needs nothing else") from cause
-
-
-# Seconds from `import numba` to the first step of a kernel that lies in the cache, and what NumPy needs more than that
-# kernel for a step and for an element of X in it; and what SciPy needs more, for each number stored.
-_NUMBA_START = 0.4
-_NUMPY_STEP = 2e-5
-_NUMPY_ELEMENT = 2e-9
-_SCIPY_STEP = 5e-5
-_SCIPY_ELEMENT = 7e-10
-# Seconds that NumPy needs more than compiled code for the probabilities of a row; and rows that NumPy predicts as fast.
-_NUMPY_PREDICTED_ROW = 1e-8
-_FEW_ROWS = 100
-# A process that has lost so much time in NumPy will go on like that.
-_PATIENCE = 0.1
-
-_PREDICTOR = "fastlr.backends.compiled.predictions"
-
-_lost = {"training": 0.0, "predicting": 0.0}        # seconds, in this process
-
-
-def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
-    """The backend's name with "auto" resolved.
-
-    "auto" is the fused kernel; or NumPy, where starting Numba would take longer than this training and the process has not
-    trained much yet, and where there is no Numba that works.  Kernels that this process has compiled already cost nothing to
-    start.
-
-    Parameters
-    ----------
-    name : str
-    X : array or Csr
-    steps : float
-        About as many steps as training takes.
-    kernels : sequence of str
-        Modules of this folder whose kernels it calls.
-    """
-    if not (isinstance(name, str) and name == "auto"):
-        return name
-    if _reason_why_not(_TABLE["fused"]) is not None:
-        return "numpy"
-    a_step = _SCIPY_STEP + _SCIPY_ELEMENT * X.size if isinstance(X, Csr) else _NUMPY_STEP + _NUMPY_ELEMENT * X.size
-    seconds = steps * a_step
-    if seconds < _NUMBA_START and all(_is_compiled(f"fastlr.backends.{each}", X) for each in kernels):
-        return "fused"
-    if not _numba_pays("training", seconds):
-        return "numpy"
-    return "fused" if _loads_fused() else "numpy"
-
-
-def predictor(X: Any) -> ModuleType:
-    """The module that predicts for X: the compiled one for many rows, once it costs less to start than it saves; else NumPy's.
-
-    Its function
-
-        predict(X, offset, theta, as_probabilities) -> (predicted, is_finite)
-
-    returns margins (m,), or the probabilities of both classes (m, 2), and whether X and all margins are known to be finite.
-    What is predicted is the same up to rounding.
-    """
-    if X.shape[0] < _FEW_ROWS:
-        return numpy_vectorized
-    if _is_compiled(_PREDICTOR, X):
-        return sys.modules[_PREDICTOR]
-    if _reason_why_not(_TABLE["fused"]) is not None or not _numba_pays("predicting", _NUMPY_PREDICTED_ROW * X.shape[0]):
-        return numpy_vectorized
-    return compiled_predictor() if _loads_fused() else numpy_vectorized
-
-
-def compiled_predictor() -> ModuleType:
-    """See `predictor`; Numba is there."""
-    return forks.imported(_PREDICTOR)
-
-
-def _is_compiled(module: str, X: Any) -> bool:
-    """Whether a call of this module's kernel with this X starts at once."""
-    is_compiled = getattr(sys.modules.get(module), "is_compiled", None)
-    return is_compiled is not None and is_compiled(X)
-
-
-def _loads_fused() -> bool:
-    try:
-        load("fused")
-    except ImportError as error:
-        warn(RuntimeWarning(f"{error}, and is what works from here on"))
-        return False
-    return True
-
-
-def _numba_pays(what: str, seconds: float) -> bool:
-    """Whether to start Numba for what NumPy would take so much longer for; if not, that is lost."""
-    if seconds >= _NUMBA_START or _lost[what] >= _PATIENCE:
-        return True
-    _lost[what] += seconds
-    return False
 
 
 def threads(backend: ModuleType, n_threads: int | None, size: int) -> AbstractContextManager[int]:

@@ -57,7 +57,7 @@ def probabilities(z: np.ndarray) -> np.ndarray:
 
 
 def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
-    """See `fastlr.backends.predictor`."""
+    """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     z = margins(X, offset, theta)
     # A sum is the quickest to tell, and may overflow: then X is looked through.  Where w is 0, BLAS may not look at X.
     is_finite = math.isfinite(np.add.reduce(z)) and bool(theta[:-1].all())

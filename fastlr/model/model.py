@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import backends
+from fastlr.backends import choice
 from fastlr.data import arrays, frames
 from fastlr.inference.statistics import Statistics, Training, names_of, statistics
 from fastlr.inference.summary import Summary, summary
@@ -165,7 +165,7 @@ class Model:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         offset = arrays.vector_of_offsets(offset, A.shape[0])
         theta = np.append(self.w, self.b)
-        predictor = backends.predictor(A)
+        predictor = choice.predictor(A)
         predicted, is_finite = predictor.predict(A, offset, theta, as_probabilities)
         if not is_finite:
             arrays.refuse_not_finite(A, names, largest=math.inf)

@@ -22,6 +22,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastlr import backends
+from fastlr.backends import choice
 from fastlr.data import moments
 from fastlr.data.arrays import Data
 from fastlr.data.rows import Rows, ordinals_of
@@ -181,7 +182,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
         X and weights are too large for float64.
     """
     began, compiled = time.perf_counter(), stopwatch.seconds()
-    backend = backends.choose(backend, data.X, _STEPS, kernels(is_small=True))
+    backend = choice.choose(backend, data.X, _STEPS, kernels(is_small=True))
     kernel = backends.load(backend)
     if memory is not None:
         fit_intercept = memory.fit_intercept

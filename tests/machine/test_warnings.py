@@ -8,6 +8,7 @@ import pytest
 
 import fastlr
 from fastlr import backends
+from fastlr.backends import choice
 from fastlr.machine.warnings import warn
 from tests.problems import problem
 
@@ -21,8 +22,8 @@ def break_numba(monkeypatch):
 
     load = backends.load
     monkeypatch.setattr(backends, "load", lambda name: broken(name) if name == "fused" else load(name))
-    monkeypatch.setattr(backends, "_numba_pays", lambda what, seconds: True)
-    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: False)
+    monkeypatch.setattr(choice, "_should_start_numba", lambda what, seconds: True)
+    monkeypatch.setattr(choice, "is_ready", lambda module, X: False)
 
 
 def line_of(call):

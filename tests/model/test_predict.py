@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 import fastlr
 from fastlr import backends
-from fastlr.backends import numpy_vectorized, ranges
+from fastlr.backends import choice, numpy_vectorized, ranges
 from fastlr.data import arrays
 from tests.backends.test_jit import ulps
 from tests.problems import problem
@@ -25,13 +25,13 @@ KINDS = [("f8", "C"), ("f8", "F"), ("f4", "C"), ("f8", "csr"), pytest.param("f4"
 
 @pytest.fixture
 def predictor():
-    return backends.compiled_predictor()
+    return choice.compiled_predictor()
 
 
 @pytest.fixture
 def always_compiled(monkeypatch, predictor):
     """Every prediction is the compiled one's."""
-    monkeypatch.setattr(backends, "predictor", lambda X: predictor)
+    monkeypatch.setattr(choice, "predictor", lambda X: predictor)
 
 
 def given(m, n, dtype="f8", order="C", seed=0):
@@ -115,7 +115,7 @@ def test_what_is_not_finite_is_found_wherever_it_is(always_compiled, method, ord
 @pytest.fixture(params=["numpy", "compiled"])
 def each_predictor(request, monkeypatch, predictor):
     """Every prediction is NumPy's, or the compiled one's."""
-    monkeypatch.setattr(backends, "predictor", lambda X: numpy_vectorized if request.param == "numpy" else predictor)
+    monkeypatch.setattr(choice, "predictor", lambda X: numpy_vectorized if request.param == "numpy" else predictor)
 
 
 def with_parameters(*w, b=0.0):
@@ -164,41 +164,41 @@ def test_methods_agree(always_compiled):
 @pytest.fixture
 def forgetful(monkeypatch):
     """As in a process that has predicted nothing and compiled nothing."""
-    monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
-    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: False)
+    monkeypatch.setattr(choice, "_seconds_lost", {"training": 0.0, "predicting": 0.0})
+    monkeypatch.setattr(choice, "is_ready", lambda module, X: False)
 
 
 def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predictor):
     X, *_ = given(100_000, 1)
-    chosen = [backends.predictor(X) for _ in range(200)]
+    chosen = [choice.predictor(X) for _ in range(200)]
     first = chosen.index(predictor)
-    lost = first * 1e5 * backends._NUMPY_PREDICTED_ROW
-    assert lost == pytest.approx(backends._PATIENCE, abs=1e5 * backends._NUMPY_PREDICTED_ROW)
+    lost = first * 1e5 * choice._NUMPY_PREDICTED_ROW
+    assert lost == pytest.approx(choice._LOSS_LIMIT, abs=1e5 * choice._NUMPY_PREDICTED_ROW)
     assert set(chosen[:first]) == {numpy_vectorized}
     assert set(chosen[first:]) == {predictor}
-    assert backends._lost["training"] == 0.0
+    assert choice._seconds_lost["training"] == 0.0
 
 
 def test_a_single_prediction_that_is_long_enough(forgetful, predictor):
-    rows = int(backends._NUMBA_START / backends._NUMPY_PREDICTED_ROW)
-    assert backends.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
-    assert backends._lost["predicting"] == 0.0
-    assert backends.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
+    rows = int(choice._NUMBA_START / choice._NUMPY_PREDICTED_ROW)
+    assert choice.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
+    assert choice._seconds_lost["predicting"] == 0.0
+    assert choice.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
 
 
 def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):
-    X, *_ = given(backends._FEW_ROWS, 1)
-    assert backends.predictor(X) is numpy_vectorized
-    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: True)
-    assert backends.predictor(X) is predictor
-    assert backends.predictor(given(backends._FEW_ROWS - 1, 1)[0]) is numpy_vectorized
+    X, *_ = given(choice._FEW_ROWS, 1)
+    assert choice.predictor(X) is numpy_vectorized
+    monkeypatch.setattr(choice, "is_ready", lambda module, X: True)
+    assert choice.predictor(X) is predictor
+    assert choice.predictor(given(choice._FEW_ROWS - 1, 1)[0]) is numpy_vectorized
 
 
 def test_without_numba_numpy_predicts(forgetful, monkeypatch):
     X = SimpleNamespace(shape=(10 ** 9, 5))
     monkeypatch.setattr(backends, "_can_be_found", lambda package: False)
     monkeypatch.delitem(sys.modules, "numba")
-    assert backends.predictor(X) is numpy_vectorized
+    assert choice.predictor(X) is numpy_vectorized
 
 
 def test_a_broken_numba_is_said_once(forgetful, monkeypatch):
@@ -209,8 +209,8 @@ def test_a_broken_numba_is_said_once(forgetful, monkeypatch):
     X = SimpleNamespace(shape=(10 ** 9, 5))
     monkeypatch.setattr(backends, "load", broken)
     with pytest.warns(RuntimeWarning, match="it is broken, and is what works from here on"):
-        assert backends.predictor(X) is numpy_vectorized
-    assert backends.predictor(X) is numpy_vectorized
+        assert choice.predictor(X) is numpy_vectorized
+    assert choice.predictor(X) is numpy_vectorized
 
 
 def run(code, **environment):
@@ -234,15 +234,15 @@ assert "numba" not in sys.modules
 PREDICT = """
 import os, threading, numpy as np, numba, fastlr
 from concurrent.futures import ThreadPoolExecutor
-from fastlr import backends
+from fastlr.backends import choice
 numba.config.THREADING_LAYER = os.environ["LAYER"]
 X = np.random.default_rng(0).standard_normal((20_000, 10))
 model = fastlr.train(X[:2], [0, 1], init=(np.arange(10) / 10, 0.1), max_iter=0, learning_rate=1.0)
-backends._lost["predicting"] = 1e9
+choice._seconds_lost["predicting"] = 1e9
 def job(_=None):
     return model.predict_proba(X).tobytes()
 right = job()
-assert backends._is_compiled("fastlr.backends.compiled.predictions", X)
+assert choice.is_ready("fastlr.backends.compiled.predictions", X)
 """
 
 

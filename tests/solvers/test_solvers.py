@@ -11,7 +11,7 @@ import pytest
 
 import fastlr
 from fastlr import backends
-from fastlr.backends import numpy_vectorized
+from fastlr.backends import choice, numpy_vectorized
 from fastlr.backends.step_rules import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
 from fastlr.data.rows import ordinals_of
 from fastlr.machine.blas import dot, inverse_factor
@@ -548,8 +548,8 @@ def test_max_iter_counts_in_the_space_of_the_rows(solver):
 
 def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
     asked = []
-    monkeypatch.setattr(backends, "_lost", {"training": 0.0, "predicting": 0.0})
-    monkeypatch.setattr(backends, "_is_compiled", lambda module, X: asked.append(module.rpartition(".")[2]) or True)
+    monkeypatch.setattr(choice, "_seconds_lost", {"training": 0.0, "predicting": 0.0})
+    monkeypatch.setattr(choice, "is_ready", lambda module, X: asked.append(module.rpartition(".")[2]) or True)
     expected = {(500, 4): {"moments", "quasi_newton", "hessian"},
                 (20_000, 30): {"first_read", "numba_fused"}}
     for shape, kernels in expected.items():

@@ -91,7 +91,7 @@ is_compiled = _entry.is_compiled
 
 
 def predict(X: np.ndarray | Csr, offset: np.ndarray, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
-    """See `fastlr.backends.predictor`."""
+    """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     m = X.shape[0]
     margins, both = np.empty(0 if as_probabilities else m), np.empty((m if as_probabilities else 0, 2))
     with limited(None, X.size) as n_threads:
