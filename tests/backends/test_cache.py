@@ -342,12 +342,14 @@ def test_the_stamp_knows_versions_processor_and_settings(monkeypatch):
     for module, name, value in ((numba, "__version__", "99.0"), (llvmlite, "__version__", "99.0"), (np, "__version__", "99.0"),
                                 (sys, "version", "99.0"), (llvmlite.binding, "get_host_cpu_name", lambda: "abacus"),
                                 (llvmlite.binding, "get_host_cpu_features", lambda: llvmlite.binding.FeatureMap(beads=True)),
-                                (numba.config, "BOUNDSCHECK", 1), (compile_cache, "_SOURCES", "others")):
+                                *((numba.config, name, "other") for name in compile_cache._SETTINGS),
+                                (compile_cache, "_SOURCES", "others")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)
             stamps.add(compile_cache._stamp())
-    assert len(stamps) == 9
-    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)           # goes into no code
+    assert len(stamps) == 8 + len(compile_cache._SETTINGS)
+    for name in ("NUMBA_NUM_THREADS", "CACHE_DIR", "COLOR_SCHEME", "DEBUG_CACHE"):       # go into no code
+        monkeypatch.setattr(numba.config, name, 1)
     assert compile_cache._stamp() in stamps
 
 

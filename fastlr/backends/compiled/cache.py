@@ -40,6 +40,10 @@ from fastlr.machine.warnings import warn
 _MANIFEST = "manifest"
 _TEMPORARY = "temporary-"
 _STALE = 3600.0                 # seconds after which a temporary directory belongs to a process that was killed
+# Those of Numba's settings that change the machine code it makes; the others color, print, or find files and threads.
+_SETTINGS = ("BOUNDSCHECK", "CPU_FEATURES", "CPU_NAME", "DEBUGINFO_DEFAULT", "DEBUG_ARRAY_OPT_RUNTIME", "DEBUG_JIT", "DEBUG_NRT",
+             "ENABLE_AVX", "EXTEND_VARIABLE_LIFETIMES", "FULL_TRACEBACKS", "LLVM_REFPRUNE_FLAGS", "LLVM_REFPRUNE_PASS",
+             "LOOP_VECTORIZE", "OPT", "PARFOR_MAX_TUPLE_SIZE", "SLP_VECTORIZE", "USING_SVML")
 
 
 def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ...], is_right: Callable[[Any], bool]) -> Any:
@@ -248,8 +252,7 @@ def _stamp() -> str:
     """A digest of everything that goes into machine code."""
     versions = sys.version, np.__version__, numba.__version__, llvmlite.__version__
     processor = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
-    settings = [(name, getattr(numba.config, name)) for name in sorted(dir(numba.config))
-                if name.isupper() and name != "CACHE_DIR" and "THREAD" not in name]
+    settings = [getattr(numba.config, name, None) for name in _SETTINGS]        # None in a Numba that doesn't have it
     return hashlib.sha256(repr((_SOURCES, versions, processor, settings)).encode()).hexdigest()[:20]
 
 
