@@ -21,7 +21,7 @@ from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.model.file import load
 from fastlr.model.model import Model
 
-__version__ = "0.1.0"
+__version__ = distribution.VERSION
 
 __all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
            "show_versions", "stream", "train", "warmup"]

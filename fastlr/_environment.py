@@ -10,7 +10,7 @@ from fastlr import backends
 from fastlr._train import fit
 from fastlr.backends import choice
 from fastlr.data import arguments, arrays
-from fastlr.machine import forks
+from fastlr.machine import distribution, forks
 
 _ROWS = 4096
 _SPARSE = ("sparse float64", "sparse float32")
@@ -95,9 +95,7 @@ def versions() -> dict[str, str]:
     """What `show_versions` prints, by name."""
     import platform
 
-    from fastlr import __version__
-
-    lines = {"fastlr": __version__, "Python": platform.python_version(), "system": platform.platform()}
+    lines = {"fastlr": distribution.VERSION, "Python": platform.python_version(), "system": platform.platform()}
     lines |= {name: _version(name) for name in ("numpy", "numba", "llvmlite", "scikit-learn", "tbb", "pyarrow")}
     lines["processor"] = platform.processor() or platform.machine()
     for name, reason in backends.available_backends().items():

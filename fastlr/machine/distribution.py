@@ -7,6 +7,8 @@ import warnings
 NAME = "fastlr-numba"
 """The distribution; on PyPI "fastlr" is a different project, whose module has the same name."""
 
+VERSION = "0.1.0"
+
 
 def how_to_install(package: str) -> str:
     """The end of a message about a package that is missing."""

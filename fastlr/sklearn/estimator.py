@@ -15,23 +15,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-import fastlr
 from fastlr._train import fit
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, frames
 from fastlr.data.tables import Named
+from fastlr.machine import warnings
 from fastlr.machine.processors import processors
-from fastlr.machine.warnings import warn
+from fastlr.model.model import Model
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 
 _SMALLEST_C = 1e-300            # 1/C is finite
 
 
-class ConvergenceWarning(fastlr.ConvergenceWarning, exceptions.ConvergenceWarning):
+class ConvergenceWarning(warnings.ConvergenceWarning, exceptions.ConvergenceWarning):
     """Both packages' warning, so that a filter for either finds it."""
 
 
-class SeparationWarning(fastlr.SeparationWarning, ConvergenceWarning):
+class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
     """Likewise, where the classes can be told apart without error."""
 
 
@@ -170,7 +170,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
         if warning is not None:
-            warn(_as_scikit_learns(warning))
+            warnings.warn(_as_scikit_learns(warning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -259,7 +259,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_samples_seen_ = memory.rows
         self._take(model)
         if warning is not None:
-            warn(_as_scikit_learns(warning))
+            warnings.warn(_as_scikit_learns(warning))
         return self
 
     def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
@@ -291,7 +291,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         given = weights if weights.size else None
         return arrays.with_rows_as_given(X, names, codes, given, None)._replace(classes=labels)
 
-    def _take(self, model: fastlr.Model) -> None:
+    def _take(self, model: Model) -> None:
         """The attributes that a model says; it is kept without its training data."""
         names = getattr(self, "feature_names_in_", None)
         self.model_ = dataclasses.replace(model, feature_names=model.feature_names if names is None else tuple(names),
@@ -333,7 +333,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         with _in_scikit_learns_words(None):
             return _named(*self._checked(X, reset=False))
 
-    def _as_it_stands(self) -> fastlr.Model:
+    def _as_it_stands(self) -> Model:
         """`model_` with the parameters that the attributes hold; scikit-learn's rules of names have been kept to."""
         return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None)
 
@@ -421,7 +421,8 @@ def _only_binary(text: str, labels: Any) -> str:
 
 def _warn_of_a_column(y: Any) -> None:
     if getattr(y, "ndim", 1) == 2:
-        warn(exceptions.DataConversionWarning("A column-vector y was passed when a 1d array was expected; pass y.ravel()"))
+        warnings.warn(exceptions.DataConversionWarning("A column-vector y was passed when a 1d array was expected; "
+                                                       "pass y.ravel()"))
 
 
 def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
@@ -476,6 +477,6 @@ def _n_threads(n_jobs: Any) -> int | None:
 
 
 def _as_scikit_learns(warning: Warning) -> Warning:
-    if isinstance(warning, fastlr.SeparationWarning):
+    if isinstance(warning, warnings.SeparationWarning):
         return SeparationWarning(f"{warning}.  Here l2 is 1/C: set a finite C")
     return ConvergenceWarning(str(warning))

@@ -63,7 +63,9 @@ def test_what_an_old_editable_installation_leaves(site, tmp_path):
 
 
 def test_the_version_is_the_modules_own(monkeypatch):
-    monkeypatch.setattr(fastlr, "__version__", "99.0")
+    """Not that of the metadata, which another installation may have written."""
+    assert fastlr.__version__ == distribution.VERSION
+    monkeypatch.setattr(distribution, "VERSION", "99.0")
     assert _environment.versions()["fastlr"] == "99.0"
 
 
