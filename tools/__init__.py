@@ -1,0 +1,1 @@
+"""Scripts for those who work on fastlr: python tools/NAME.py."""
