@@ -1,56 +1,59 @@
-"""The definition: gradient descent's forward and backward pass as the lecture writes it, two nested loops.
+"""The definition: the forward and backward pass as the lecture writes them, in two nested loops.
 
 Every other backend is tested against this one.
 """
 
 import math
-from typing import Any
+
+import numpy as np
 
 from fastlr.backends.csr import Csr
 
 
-def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:
-    m, n = X.shape
-    *w, b = theta.tolist()
-    J, dw, db = 0.0, [0.0] * n, 0.0
-    for i in range(m):
-        x = _row(X, i)
-        s = float(sample_weight[i]) if sample_weight.size else 1.0
-
-        z = b + (float(offset[i]) if offset.size else 0.0)
-        for j in range(n):
-            z += w[j] * x[j]
-        a = _sigmoid(z)
-
-        # The lecture's loss is -log a for y = 1 and -log(1 - a) for y = 0, and its dz is a - y.  Where a is next to y, both would
-        # cancel: 1 - a is the sigmoid of -z, and the loss log(1 + e^t), with t = z for y = 0 and t = -z for y = 1.
-        if y[i] == 0:
-            J += s * _log1p_exp(z)
-            dz = s * a
-        else:
-            J += s * _log1p_exp(-z)
-            dz = s * -_sigmoid(-z)
-        for j in range(n):
-            dw[j] += x[j] * dz
-        db += dz
-    grad[:n] = dw
-    grad[n] = db
-    return J
-
-
-def _sigmoid(z: float) -> float:
+def sigmoid(z: float) -> float:
     """1 / (1 + e^-z), by an exponential that never overflows."""
     e = math.exp(-abs(z))
     return 1.0 / (1.0 + e) if z >= 0.0 else e / (1.0 + e)
 
 
-def _log1p_exp(t: float) -> float:
-    """log(1 + e^t)."""
+def log_loss(z: float, y: int) -> float:
+    """-log a for y = 1 and -log(1 - a) for y = 0, where a = sigmoid(z): log(1 + e^-z) and log(1 + e^z), which never overflow."""
+    t = z if y == 0 else -z
     return max(t, 0.0) + math.log1p(math.exp(-abs(t)))
 
 
-def _row(X: Any, i: int) -> list[float]:
-    """x_i, of a sparse X with its zeros: loops that leave them out are the compiled backends'."""
+def cost_gradient(X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
+                  grad: np.ndarray) -> float:
+    """The sum of the losses; grad becomes that of their gradients."""
+    m, n = X.shape
+    *w, b = theta.tolist()
+    J, dw, db = 0.0, [0.0] * n, 0.0
+    for i in range(m):
+        x, y_i, s_i, offset_i = _example(i, X, y, sample_weight, offset)
+        z = b + offset_i
+        for j in range(n):
+            z += w[j] * x[j]
+        a = sigmoid(z)
+        J += s_i * log_loss(z, y_i)
+        dz = s_i * (a if y_i == 0 else -sigmoid(-z))        # a - y: 1 - a would cancel, and sigmoid(-z) is the same
+        for j in range(n):
+            dw[j] += x[j] * dz
+        db += dz
+    # J, dw and db are sums; the lecture's J /= m, dw /= m and w := w - alpha dw are in descent.py.
+    grad[:n] = dw
+    grad[n] = db
+    return J
+
+
+def _example(i: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray,
+             offset: np.ndarray) -> tuple[list[float], int, float, float]:
+    """Row i as plain numbers: x, y, weight and offset."""
+    return (_row(X, i), int(y[i]), float(sample_weight[i]) if sample_weight.size else 1.0,
+            float(offset[i]) if offset.size else 0.0)
+
+
+def _row(X: np.ndarray | Csr, i: int) -> list[float]:
+    """x_i with all its zeros; the compiled backends have the loops that leave them out."""
     if not isinstance(X, Csr):
         return X[i].tolist()
     x = [0.0] * X.n_columns
