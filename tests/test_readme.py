@@ -1,23 +1,73 @@
-"""The README's Python runs as it stands."""
+"""README.md and docs/: their code runs, their transcript is true, their links lead somewhere."""
 
+import importlib.util
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = [path.relative_to(ROOT).as_posix() for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"))]
+# The code of the first is the package's own, which tests/test_lecture_document.py holds.  That of the second needs files of its
+# own, which tests/test_contributing.py makes.
+HELD_ELSEWHERE = ("docs/from-the-lecture-to-the-limit.md", "CONTRIBUTING.md")
 
 
-def test_python_blocks_run(tmp_path, monkeypatch, capsys):
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 2
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python") and page not in HELD_ELSEWHERE])
+def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
-    assert names["model"].converged and "std. error" in capsys.readouterr().out
+    for block in blocks(page, "python"):
+        exec(compile(block, page, "exec"), names)
+    if page == "README.md":
+        assert names["model"].converged and "std. error" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", re.findall(r"\]\((?!http)([^)#]+)", README.read_text("utf-8")))
-def test_links_lead_somewhere(name):
-    assert (README.parent / name).exists()
+@pytest.mark.parametrize(("page", "line"), [(page, line) for page in PAGES for block in blocks(page, "bash")
+                                            for line in block.splitlines()])
+def test_shell_lines_name_what_there_is(page, line):
+    """Running these would take minutes: so what they install, run or call must be there."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    for command in re.split(r" && ", line.split("  #")[0]):
+        program, *arguments = shlex.split(command)
+        if program == "python" and arguments[0] == "-m":
+            assert importlib.util.find_spec(arguments[1]) is not None, command
+        elif program == "pip":
+            assert all(extra in extras for group in re.findall(r"\[(.*)\]", command) for extra in group.split(",")), command
+        elif program == "fastlr":
+            subprocess.run([sys.executable, "-m", program, *arguments, "--help"], capture_output=True, check=True)
+        else:
+            assert program in ("pytest", "asv", "ruff", "mypy", "pre-commit"), command
+
+
+def test_the_transcript_of_the_command(shared_data, tmp_path):
+    """Each command prints the lines below it, up to ten decimals; "..." stands for any number of lines."""
+    shutil.copy(shared_data / "dense" / "pima_diabetes.csv", tmp_path / "diabetes.csv")
+    (transcript,) = blocks("docs/command.md", "console")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", transcript, re.MULTILINE):
+        run = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        printed, expected = (re.sub(r"(\.\d{10})\d+", r"\1", text) for text in (run.stdout + run.stderr, expected))
+        pattern = ".*".join(map(re.escape, re.split(r"^  \.\.\.\n", expected, flags=re.MULTILINE)))
+        assert re.fullmatch(pattern, printed, re.DOTALL), printed
+
+
+@pytest.mark.parametrize(("page", "name"), [(page, name) for page in PAGES
+                                            for name in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))])
+def test_links_lead_somewhere(page, name):
+    assert ((ROOT / page).parent / name).exists()
+
+
+def test_the_first_two_commands_are_the_demo_and_the_tests():
+    demo, tests, *_ = blocks("README.md", "bash")
+    assert "fastlr demo" in demo and "pytest" in tests

@@ -1,7 +1,8 @@
-"""Write docs/from-the-lecture-to-the-limit.md and its pictures: python -m docs.make_lecture_document, in the repository root.
+"""Write docs/from-the-lecture-to-the-limit.md and its pictures: python -m tools.lecture_document.
 
-Every number is measured or computed in the run, and every piece of code is taken from the package.  Needs
-pip install -e ".[test]" and the program dot of Graphviz; the cats need the course's catvnoncat.npz under $FASTLR_DATA/course.
+Every number is measured or computed in the run, and every piece of code is taken from the source (see `tools.code_pieces`).
+Needs pip install -e ".[test]" and the program dot of Graphviz; the cats need the course's catvnoncat.npz under
+$FASTLR_DATA/course.
 """
 
 import inspect
@@ -16,11 +17,12 @@ import numpy as np
 import fastlr
 from benchmarks import seconds_a_read
 from fastlr import backends
-from fastlr.backends import numba_loop, numba_parallel, numpy_vectorized, python_loops
-from fastlr.backends.compiled import fused_rows, threads
+from fastlr.backends import numpy_vectorized
+from fastlr.backends.compiled import threads
 from fastlr.graph import Value, check_gradient, log, log_loss, sigmoid
+from tools.code_pieces import ROOT, source_of
 
-DOCS = Path(__file__).parent
+DOCS = ROOT / "docs"
 M, N, FEW = 200_000, 100, 2_000             # the problem of all timings; plain Python is timed on its first rows
 THREADS = min(2, threads.processors())
 PIECES = []
@@ -33,11 +35,9 @@ def say(*paragraphs):
         PIECES.append(textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False) if is_prose else paragraph)
 
 
-def code(*functions):
-    """Add the source of functions of the package."""
-    for function in functions:
-        path = Path(inspect.getsourcefile(inspect.unwrap(function))).relative_to(DOCS.parent)
-        say(f"`{path}`:", f"```python\n{inspect.getsource(function).rstrip()}\n```")
+def code(path, name):
+    """Add the source of a function or constant."""
+    say(f"`{path}`, `{name}`:", f"```python\n{source_of(path, name)}\n```")
 
 
 def text(block):
@@ -103,13 +103,13 @@ def the_graph():
         This is what happens when one takes that seriously and goes on. We start with a graph of three numbers and end where
         a step of gradient descent takes little more time than the machine needs to read the data once. The mathematics
         never changes; the cost stays the same to the last digit shown. Only the way through memory does.""", """
-        `python -m docs.make_lecture_document` wrote this text. Its numbers were measured in that run, and its code is the
-        package's own.""",
+        `python -m tools.lecture_document` wrote this text. Its numbers were measured in that run, by the code as it was then.
+        The code is the package's own as it is now: a test compares them.""",
         "## A graph", """
         J(a, b, c) = 3 (a + bc) is computed from left to right: u = bc, then v = a + u, then J = 3v. Each step remembers what
         it was computed from, and how much it changes when that does. So the derivatives can be had from right to left.""")
     J = lecture_example()
-    code(lecture_example)
+    code("tools/lecture_document.py", "lecture_example")
     picture("lecture-example", J)
     say("Blue is the way forward, red the way back. A red arrow carries one factor of the chain rule; `J.chain_rule()` writes "
         "them out:")
@@ -120,18 +120,16 @@ def the_graph():
         left is simply from the youngest to the oldest. Each node has its whole derivative before it passes it on, and where
         a value
         is used twice, the parts add up:""")
-    code(Value._sweep)
+    code("fastlr/graph/value.py", "Value._sweep")
     say("And the calculus in it is a table with a line for each operation: its value, and its derivatives.")
-    source = inspect.getsource(inspect.getmodule(Value))
-    start = source.index("_OPERATIONS")
-    say(f"```python\n{source[start:source.index('}', start) + 1]}\n```")
+    code("fastlr/graph/value.py", "_OPERATIONS")
 
 
 def logistic_regression():
     say("## One example", """
         Logistic regression is such a graph. With two features, z = w1 x1 + w2 x2 + b, the prediction is a = sigma(z), and
         the loss L says how wrong that is.""")
-    code(one_example)
+    code("tools/lecture_document.py", "one_example")
     L = one_example(1.0, -2.0, 1)
     picture("one-example", L)
     d, a = L.derivatives(), 1.0 / (1.0 + np.exp(-0.1))
@@ -192,7 +190,7 @@ def the_steps():
         With m examples J is the mean of their losses, and its derivative the mean of theirs. The lecture's program has a
         loop over the examples, and inside of it one over the features: the forward pass of an example, then the backward
         pass. This is the definition that everything else is tested against:""")
-    code(python_loops.cost_gradient)
+    code("fastlr/backends/python_loops.py", "cost_gradient")
     say(f"""From here on a step is timed on X of {M} examples and {N} features, float64, {X.nbytes / 1e6:.0f} MB. The unit is
         the *read*: the time in which {THREADS} threads sum up X and do nothing else, {milliseconds(read)} ms in this run
         ({X.nbytes / read / 1e9:.0f} GB/s). A
@@ -207,25 +205,26 @@ def the_steps():
         "## NumPy", """
         The lecture's cure is to hand the whole loop over: z = Xw + b is one product, dw = X^T dz another. The types are looked
         at once, and compiled code does the rest:""")
-    code(numpy_vectorized.cost_gradient)
+    code("fastlr/backends/numpy_vectorized.py", "cost_gradient")
     say(row("numpy"), f"""
         That is {faster("numpy")} as fast as the two loops. But X is read twice, once for each product, because by the time
         the second one starts, the first rows have left the cache.""",
         "## The loop, compiled", """
         If deciding is what costs, it can be done ahead. Numba compiles the lecture's loop for the type of X, as it stands:""")
-    code(numba_loop._add_examples)
+    code("fastlr/backends/numba_loop.py", "_add_examples")
     say(row("loop"), f"""
         Explicit loops, and {faster("loop")} as fast as in Python. An example's row is still in cache when
         the way back needs it, so X comes from memory once. This is one thread; the read is by {THREADS}.""",
         "## All cores", """
         The sum over examples may be cut in pieces. `prange` gives each thread some; each piece has a row of its own for its
         sums, and these are added in order, so that the result has the same bits for any number of threads:""")
-    code(numba_parallel._run)
+    code("fastlr/backends/numba_parallel.py", "_run")
     say(row("parallel"), "## Fused", """
         What is left is the exponential, which stands between one row and the next, and w and dw, which are loaded again for
         every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in
         one loop over the block that computes eight at a time, then the way back, several rows at once:""")
-    code(fused_rows.sums_of_rows.py_func, fused_rows._losses.py_func)
+    code("fastlr/backends/compiled/fused_rows.py", "sums_of_rows")
+    code("fastlr/backends/compiled/fused_rows.py", "_losses")
     say(row("fused"), f"""
         From the two loops to here it is {faster("fused")} as fast. The five on one page:""")
     table(["", "ms a step", "reads of X", "times as fast as the loops", "J"],
@@ -319,7 +318,8 @@ def main():
     logistic_regression()
     newton(*the_steps())
     cats()
-    say("## This run", f"""{THREADS} threads on {platform.machine()}, Python {platform.python_version()}, NumPy
+    say("## This run", f"""{time.strftime("%d %B %Y")}, {THREADS} threads on {platform.machine()}, Python
+        {platform.python_version()}, NumPy
         {np.__version__}. Times are the least of
         three; on a machine with neighbours they move from run to run, and the reads with them. [speed.md](speed.md) has more
         shapes and says where the limits come from.""")
