@@ -1,0 +1,49 @@
+"""CONTRIBUTING.md: its picture is true, and what it says to do works in a copy of the package."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tools import architecture
+from tools.code_pieces import ROOT
+
+TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_the_picture_is_that_of_the_imports(capsys):
+    architecture.main()
+    (picture,) = re.findall(r"^```mermaid\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    assert picture == re.sub(r": \d+ lines", "", capsys.readouterr().out), "paste what python tools/architecture.py prints"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A function that runs a command in a copy of the package and its tests, where the text has been followed."""
+    for folder in ("fastlr", "tests", "tools"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for path, source in re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
+        (tmp_path / path).write_text(source)
+    for table, path, row in re.findall(r"`(_?[A-Z]+)` in `(\S+\.py)`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
+        head, start, rest = (tmp_path / path).read_text("utf-8").partition(f"\n{table} = {{\n")
+        assert start, f"{path} has no table {table}"
+        (tmp_path / path).write_text(head + start + row + rest)
+
+    def run(*command):
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run([sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+@pytest.mark.slow
+def test_a_backend_can_be_added(copy):
+    tests = copy("-m", "pytest", "-q", "-o", "addopts=", "-m", "not long", "--backend", "plain", "-k", "plain",
+                 "tests/backends/test_laws.py", "tests/backends/test_numerics.py")
+    assert tests.returncode == 0 and "passed" in tests.stdout, tests.stdout[-3000:] + tests.stderr
+    trained = copy("-c", "import fastlr; print(fastlr.train([[0], [1], [2], [3]], [0, 1, 0, 1], backend='plain').backend)")
+    assert trained.stdout == "plain\n", trained.stderr
