@@ -18,8 +18,7 @@ from fastlr.backends import available_backends
 from fastlr.data.stream.blocks import stream
 from fastlr.machine import distribution
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
-from fastlr.model.file import load
-from fastlr.model.model import Model
+from fastlr.model.model import Model, load
 
 __version__ = distribution.VERSION
 

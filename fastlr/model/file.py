@@ -1,87 +1,131 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        3; a file of a higher one is refused; one of version 2 has no gap_kind, and one of version 1 has neither
-                     history nor statistics
+    "version"        3; version 2 has no gap_kind, version 1 has neither history nor statistics, and a higher one is refused
     "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
-                     "str" or "bytes", with "length", NumPy's characters a label; bytes are written as Latin-1 text;
-                     "object", with "types", those of the two labels: "bool", "int", "float", "str", "bytes" (Python's),
-                     or "numpy.bool", "numpy.int8" ... (NumPy's scalars)
-    "grad_norm", "gap"    a number, or "nan", "inf", "-inf"; gap can be null
-    "feature_names"  null, or a list of text
-    "history"        {"grad_norm": [...], "step": [...], "seconds": [...]}; its cost is that of "costs" and "cost"
-    "statistics"     null, or an object of what `Model.summary` has found
+                     "str", with "length", NumPy's characters a label;
+                     "object", with "types", those of the labels: "bool", "int", "float", "str"
 
-and every other attribute of the Model under its name.  Python writes the shortest decimal that reads back as the same
-float, so numbers keep every bit; they are finite but for the two above, grad_norm in the history, the covariance, and the
-log-likelihoods, which are "nan" where weights don't count examples.  A field more or less is an error, as is anything that
-`train` would not have made: what `save` writes is read by the same rules first.
+and every other attribute of the Model under its name, with the type and the shape of `_FIELDS`.  Python writes the shortest
+decimal that reads back as the same float, so numbers keep every bit.  A number that isn't finite is "nan", "inf" or "-inf".
+A field more or less is an error.  What `write` writes is read by the same rules first.
 """
 
+import json
 import math
 import os
+import re
 import reprlib
 import stat
 import sys
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.inference.statistics import Statistics
 from fastlr.machine.files import replacing
-from fastlr.model.model import Model
-from fastlr.solvers.history import History
 
 _FORMAT = "fastlr-model"
 _VERSION = 3
 _LARGEST_FILE = 2 ** 28             # bytes; twelve million numbers
 
+
+class _Type(NamedTuple):
+    """What a value in a file may be."""
+
+    name: str
+    holds: Callable[[Any], bool]
+    make: Callable[[Any], Any]      # the value in memory
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether this is a finite number; JSON's 1 is as good as 1.0."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
+def _integer(smallest: int, largest: int) -> _Type:
+    return _Type(f"an integer from {smallest:.7g} to {largest:.7g}",
+                 lambda value: type(value) is int and smallest <= value <= largest, int)
+
+
+_NUMBER = _Type("a finite number", _is_finite, float)
+_ANY_NUMBER = _Type('a number, "nan", "inf" or "-inf"', lambda value: value in ("nan", "inf", "-inf") or _is_finite(value), float)
+_COUNT = _integer(0, 2 ** 63 - 1)
+_POSITIVE = _integer(1, 2 ** 63 - 1)
+_FLAG = _Type("true or false", lambda value: type(value) is bool, bool)
+_TEXT = _Type("text without half a surrogate pair",
+              lambda value: type(value) is str and not re.search("[\ud800-\udfff]", value), str)
+_GAP_KIND = _Type('"bound" or "estimate"', lambda value: value in ("bound", "estimate"), str)
+_LABEL_LENGTH = _integer(1, 2 ** 20)
+# Python reads and writes no integer of more than 4300 digits.
+_LABEL_TYPES = {"bool": _FLAG, "int": _integer(-2 ** 1000, 2 ** 1000), "float": _NUMBER, "str": _TEXT}
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
-_TEXTS = {"str": "U", "bytes": "S"}
-_LONGEST_LABEL = 2 ** 20
-# What a label can be, by the name that a file has for it.
-_LABEL_TYPES: dict[str, Callable[[Any], Any]] = {
-    "bool": bool, "int": int, "float": float, "str": str, "bytes": bytes, "numpy.str": np.str_, "numpy.bytes": np.bytes_,
-} | {f"numpy.{name}": np.dtype(name).type for name in _NUMBERS}
 
+# The type and the shape of each field: n is the number of features, n_iter that of updates, "any" any number.
+_FIELDS: dict[str, Any] = {
+    "w": (_NUMBER, "n"),
+    "b": (_NUMBER,),
+    "classes": None,                # `_labels` reads them
+    "cost": (_NUMBER,),
+    "costs": (_NUMBER, "n_iter"),
+    "history": {"grad_norm": (_ANY_NUMBER, "n_iter + 1"), "step": (_NUMBER, "n_iter"), "seconds": (_NUMBER, "n_iter + 1")},
+    "n_iter": (_COUNT,),
+    "converged": (_FLAG,),
+    "stop_reason": (_TEXT,),
+    "grad_norm": (_ANY_NUMBER,),
+    "gap": (_ANY_NUMBER,),
+    "gap_kind": (_GAP_KIND,),
+    "solver": (_TEXT,),
+    "backend": (_TEXT,),
+    "n_threads": (_POSITIVE,),
+    "elapsed": (_NUMBER,),
+    "compile_time": (_NUMBER,),
+    "feature_names": (_TEXT, "n"),
+    "has_offset": (_FLAG,),
+    "statistics": {"covariance": (_ANY_NUMBER, "n + 1", "n + 1"), "examples": (_NUMBER,), "parameters": (_COUNT,),
+                   "log_likelihood": (_ANY_NUMBER,), "null_log_likelihood": (_ANY_NUMBER,), "l2": (_NUMBER,),
+                   "fit_intercept": (_FLAG,), "notes": (_TEXT, "any")},
+}
+_NULLABLE = ("gap", "gap_kind", "feature_names", "statistics")
+_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3}             # versions
 
-def save(model: Model, path: str | os.PathLike) -> None:
-    """See `Model.save`."""
-    path = _path(path)
-    document: dict[str, Any] = {"format": _FORMAT, "version": _VERSION} | model.to_dict()
-    document["classes"] = _classes_to_json(model.classes)
-    document["feature_names"] = None if model.feature_names is None else list(model.feature_names)
-    del document["history"]["cost"]
-    document["statistics"] = None if model._statistics is None else _statistics_to_json(model._statistics)
-    for name in ("grad_norm", "gap"):
-        document[name] = _number_to_json(document[name])
-    document["history"]["grad_norm"] = [_number_to_json(value) for value in document["history"]["grad_norm"]]
-    try:
-        _model(document)
-    except ValueError as error:
-        raise ValueError(f"this model can't be saved: {error}") from error
-    data = _one_line_a_field(document).encode()
-    if len(data) > _LARGEST_FILE:
-        raise ValueError(f"this model can't be saved: it would take {len(data)} bytes, and a model file has at most "
-                         f"{_LARGEST_FILE}")
-    _replace(path, data)
-
-
-def load(path: str | os.PathLike) -> Model:
-    """The model that `Model.save` has written, with every bit as it was.
-
-    Nothing in the file can run: it is JSON, and all of it is checked.
+def write(values: dict[str, Any], path: str | os.PathLike) -> None:
+    """Write values to a file; it is written as a whole, or what was there stays.
 
     Parameters
     ----------
+    values : dict
+        By the names of `_FIELDS`: arrays, tuples of text, dicts of such, and Python's numbers, text and None.
     path : str or os.PathLike
 
-    Returns
-    -------
-    Model
+    Raises
+    ------
+    OSError
+        The file can't be written.
+    TypeError
+        Labels that are not bool, int, float or str.
+    ValueError
+        Values that `read` would refuse.
+    """
+    path = _path(path)
+    document = {"format": _FORMAT, "version": _VERSION} | _to_json(values) | {"classes": _labels_to_json(values["classes"])}
+    try:
+        _values(document)
+        lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in document.items()]
+        data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+        if len(data) > _LARGEST_FILE:
+            raise ValueError(f"it would take {len(data)} bytes, and a model file has at most {_LARGEST_FILE}")
+    except ValueError as error:
+        raise ValueError(f"this model can't be saved: {error}") from error
+    with replacing(path) as file:
+        file.write(data)
+
+
+def read(path: str | os.PathLike) -> dict[str, Any]:
+    """The values that `write` has written, with every bit as it was.
+
+    What a file of an older version doesn't have is None, or NaN in the history.
 
     Raises
     ------
@@ -89,25 +133,10 @@ def load(path: str | os.PathLike) -> Model:
         Anything but a model file that this version of fastlr can read; the text says what is wrong, and where.
     FileNotFoundError, PermissionError
         As from `open`.
-
-    Examples
-    --------
-    >>> import fastlr, os, tempfile
-    >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "model.json")
-    ...     model.save(path)
-    ...     again = fastlr.load(path)
-    >>> again.predict([[0.0], [3.0]])
-    array(['no', 'yes'], dtype='<U3')
-    >>> (again.w == model.w).all() and again.b == model.b
-    True
     """
-    import json
-
     path = _path(path)
     try:
-        return _model(json.loads(_read(path).decode(), object_pairs_hook=_without_duplicates))
+        return _values(json.loads(_read(path).decode(), object_pairs_hook=_without_duplicates))
     except RecursionError:
         why = "it is nested too deeply"
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -135,55 +164,71 @@ def _read(path: str) -> bytes:
         return file.read()
 
 
-def _replace(path: str, data: bytes) -> None:
-    with replacing(path) as file:
-        file.write(data)
-
-
-def _one_line_a_field(document: dict[str, Any]) -> str:
-    import json
-
-    lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in document.items()]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"it has the field {_short(name)} twice")
+            raise ValueError(f"it has the field {reprlib.repr(name)} twice")
         found[name] = value
     return found
 
 
-# ---- what may stand in a field: the value to put into the Model, or a ValueError ------------------------------------
+# ---- from JSON ------------------------------------------------------------------------------------------------------
 
-def _model(document: Any) -> Model:
+def _values(document: Any) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("format") != _FORMAT:
         raise ValueError(f'it has no "format": "{_FORMAT}"')
-    version = _integer("version", document.get("version"), at_least=1)
+    version = _value("version", document.get("version"), _POSITIVE)
     if version > _VERSION:
         raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {_VERSION}): "
                          "upgrade fastlr")
-    fields = {name: read for name, read in _FIELDS.items() if version >= _SINCE.get(name, 1)}
+    fields = {name: field for name, field in _FIELDS.items() if version >= _SINCE.get(name, 1)}
     _check_names("", document, ["format", "version", *fields])
-    values = {name: read(name, document[name]) for name, read in fields.items()}
-    n_iter, n = values["n_iter"], values["w"].size
+    n, n_iter = len(_list("w", document["w"])), _value("n_iter", document["n_iter"], _COUNT)
     if n == 0:
         raise ValueError("w is empty")
-    unknown = np.full(values["costs"].size + 1, np.nan)
-    grad_norm, step, seconds = values.get("history", (unknown, unknown[1:], unknown))
-    for name, found, size in (("costs", values["costs"], n_iter), ("history.grad_norm", grad_norm, n_iter + 1),
-                              ("history.step", step, n_iter), ("history.seconds", seconds, n_iter + 1)):
-        if found.size != size:
-            raise ValueError(f"{name} has {found.size} values, and n_iter is {n_iter}")
-    if values["feature_names"] is not None and len(values["feature_names"]) != n:
-        raise ValueError(f"feature_names has {len(values['feature_names'])} names, and w has {n} values")
-    found = values.pop("statistics", None)
-    if found is not None and found.covariance.shape != (n + 1, n + 1):
-        raise ValueError(f"statistics.covariance must have {n + 1} rows and columns")
-    values["history"] = History(np.append(values["costs"], values["cost"]), grad_norm, step, seconds)
-    return Model(**values, _statistics=found)
+    sizes = {"n": n, "n + 1": n + 1, "n_iter": n_iter, "n_iter + 1": n_iter + 1}
+    values = {name: _field(name, document[name], field, sizes) for name, field in fields.items()}
+    unknown = np.full(n_iter + 1, math.nan)
+    return {"history": {"grad_norm": unknown, "step": unknown[1:], "seconds": unknown}, "statistics": None,
+            "gap_kind": None} | values
+
+
+def _field(name: str, value: Any, field: Any, sizes: dict[str, int]) -> Any:
+    if value is None and name in _NULLABLE:
+        return None
+    if field is None:
+        return _labels(name, value)
+    if isinstance(field, dict):
+        if type(value) is not dict:
+            raise ValueError(f"{name} must be an object with {', '.join(field)}, not {reprlib.repr(value)}")
+        _check_names(f"{name}.", value, list(field))
+        return {part: _field(f"{name}.{part}", value[part], field[part], sizes) for part in field}
+    kind, *shape = field
+    return _array(name, value, kind, shape, sizes)
+
+
+def _array(name: str, value: Any, kind: _Type, shape: list[str], sizes: dict[str, int]) -> Any:
+    """An array of numbers or a tuple of text; a single value where the shape is empty."""
+    if not shape:
+        return _value(name, value, kind)
+    size = sizes.get(shape[0])
+    if size not in (None, len(_list(name, value))):
+        raise ValueError(f"{name} has {len(value)} values, and {shape[0]} is {size}")
+    values = [_array(f"{name}[{i}]", item, kind, shape[1:], sizes) for i, item in enumerate(value)]
+    return np.array(values, np.float64) if kind.make is float else tuple(values)
+
+
+def _value(name: str, value: Any, kind: _Type) -> Any:
+    if not kind.holds(value):
+        raise ValueError(f"{name} must be {kind.name}, not {reprlib.repr(value)}")
+    return kind.make(value)
+
+
+def _list(name: str, value: Any) -> list:
+    if type(value) is not list:
+        raise ValueError(f"{name} must be a list, not {reprlib.repr(value)}")
+    return value
 
 
 def _check_names(where: str, found: dict[str, Any], expected: list[str]) -> None:
@@ -192,256 +237,64 @@ def _check_names(where: str, found: dict[str, Any], expected: list[str]) -> None
             raise ValueError(f"the field {where}{name} is missing")
     for name in found:
         if name not in expected:
-            raise ValueError(f"{where}{_short(name)} is not a field of this version")
+            raise ValueError(f"{where}{reprlib.repr(name)} is not a field of this version")
 
 
-def _vector(name: str, value: Any) -> np.ndarray:
-    _list(name, value)
-    for i, number in enumerate(value):
-        if not _is_number(number):
-            raise ValueError(f"{name}[{i}] must be a finite number, not {_short(number)}")
-    return np.array(value, dtype=np.float64)
-
-
-def _vector_of_any(name: str, value: Any) -> np.ndarray:
-    _list(name, value)
-    return np.array([_any_number(f"{name}[{i}]", number) for i, number in enumerate(value)], dtype=np.float64)
-
-
-def _number(name: str, value: Any) -> float:
-    if not _is_number(value):
-        raise ValueError(f"{name} must be a finite number, not {_short(value)}")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    """A finite one; JSON's 1 is as good as 1.0."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _any_number(name: str, value: Any) -> float:
-    return float(value) if type(value) is str and value in ("nan", "inf", "-inf") else _number(name, value)
-
-
-def _number_to_json(value: float | None) -> float | str | None:
-    return value if value is None or math.isfinite(value) else str(value)
-
-
-def _any_number_or_none(name: str, value: Any) -> float | None:
-    return None if value is None else _any_number(name, value)
-
-
-def _integer(name: str, value: Any, at_least: int = 0, at_most: int = 2 ** 63 - 1) -> int:
-    if type(value) is not int or not at_least <= value <= at_most:
-        raise ValueError(f"{name} must be an integer from {at_least} to {at_most}, not {_short(value)}")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if type(value) is not bool:
-        raise ValueError(f"{name} must be true or false, not {_short(value)}")
-    return value
-
-
-def _text(name: str, value: Any) -> str:
-    if type(value) is not str:
-        raise ValueError(f"{name} must be text, not {_short(value)}")
+def _labels(name: str, value: Any) -> np.ndarray:
+    """Two labels, or a ValueError."""
+    dtype = value.get("dtype") if type(value) is dict else None
+    if dtype not in (*_NUMBERS, "str", "object"):
+        raise ValueError(f"{name} must be an object with a dtype that is {', '.join(_NUMBERS)}, str or object, not "
+                         f"{reprlib.repr(value)}")
+    _check_names(f"{name}.", value, ["dtype", *{"str": ["length"], "object": ["types"]}.get(dtype, []), "values"])
+    types = value["types"] if dtype == "object" else [dtype] * 2
+    for part, items in (("types", types), ("values", value["values"])):
+        if len(_list(f"{name}.{part}", items)) != 2:
+            raise ValueError(f"{name}.{part} must have 2 values, not {len(items)}")
+    labels = [_label(f"{name}.values[{i}]", label, type_name)
+              for i, (label, type_name) in enumerate(zip(value["values"], types, strict=True))]
+    if len(set(labels)) < len(labels) or len({type(label) is str for label in labels}) > 1:
+        raise ValueError(f"{name}.values must be different labels of one kind, not {reprlib.repr(value['values'])}")
+    if dtype == "str":
+        dtype = f"U{_value(f'{name}.length', value['length'], _LABEL_LENGTH)}"
     try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{name} holds half a surrogate pair, which UTF-8 can't: {_short(value)}") from None
-    return value
-
-
-def _texts_or_none(name: str, value: Any) -> tuple[str, ...] | None:
-    return None if value is None else _texts(name, value)
-
-
-def _list(name: str, value: Any, length: int | None = None) -> None:
-    if type(value) is not list:
-        raise ValueError(f"{name} must be a list, not {_short(value)}")
-    if length is not None and len(value) != length:
-        raise ValueError(f"{name} must have {length} values, not {len(value)}")
-
-
-def _short(value: Any) -> str:
-    return reprlib.repr(value)
-
-
-def _object(name: str, value: Any, names: list[str]) -> None:
-    if type(value) is not dict:
-        raise ValueError(f"{name} must be an object with {', '.join(names)}, not {_short(value)}")
-    _check_names(f"{name}.", value, names)
-
-
-# ---- history and statistics ------------------------------------------------------------------------------------------
-
-def _history(name: str, value: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All but the costs."""
-    _object(name, value, ["grad_norm", "step", "seconds"])
-    return (_vector_of_any(f"{name}.grad_norm", value["grad_norm"]), _vector(f"{name}.step", value["step"]),
-            _vector(f"{name}.seconds", value["seconds"]))
-
-
-def _statistics_to_json(statistics: Statistics) -> dict[str, Any]:
-    values = statistics._asdict()
-    for name in ("log_likelihood", "null_log_likelihood"):
-        values[name] = _number_to_json(values[name])
-    values["covariance"] = [[_number_to_json(value) for value in row] for row in statistics.covariance.tolist()]
-    values["notes"] = list(statistics.notes)
-    return values
-
-
-def _statistics(name: str, value: Any) -> Statistics | None:
-    if value is None:
-        return None
-    _object(name, value, list(_STATISTICS))
-    return Statistics(**{field: read(f"{name}.{field}", value[field]) for field, read in _STATISTICS.items()})
-
-
-def _square(name: str, value: Any) -> np.ndarray:
-    _list(name, value)
-    rows = [_vector_of_any(f"{name}[{i}]", row) for i, row in enumerate(value)]
-    if any(len(row) != len(rows) for row in rows):
-        raise ValueError(f"{name} must have as many columns as rows")
-    return np.array(rows)
-
-
-def _texts(name: str, value: Any) -> tuple[str, ...]:
-    _list(name, value)
-    return tuple(_text(f"{name}[{i}]", text) for i, text in enumerate(value))
-
-
-# ---- labels ---------------------------------------------------------------------------------------------------------
-
-def _classes(name: str, value: Any) -> np.ndarray:
-    if type(value) is not dict:
-        raise ValueError(f"{name} must be an object with dtype and values, not {_short(value)}")
-    dtype = _text(f"{name}.dtype", value.get("dtype"))
-    if dtype in _NUMBERS:
-        _check_names(f"{name}.", value, ["dtype", "values"])
-        classes, types = np.empty(2, dtype), [f"numpy.{dtype}"] * 2
-    elif dtype in _TEXTS:
-        _check_names(f"{name}.", value, ["dtype", "length", "values"])
-        length = _integer(f"{name}.length", value["length"], at_least=1, at_most=_LONGEST_LABEL)
-        classes, types = np.empty(2, f"{_TEXTS[dtype]}{length}"), [dtype] * 2
-    elif dtype == "object":
-        _check_names(f"{name}.", value, ["dtype", "types", "values"])
-        classes, types = np.empty(2, object), value["types"]
-        _list(f"{name}.types", types, 2)
-    else:
-        raise ValueError(f"{name}.dtype must be one of {', '.join([*_NUMBERS, *_TEXTS, 'object'])}, not {_short(dtype)}")
-    _list(f"{name}.values", value["values"], 2)
-
-    with np.errstate(all="ignore"):             # what overflows is found to differ
-        labels = [_label(f"{name}.values[{i}]", types[i], value["values"][i]) for i in (0, 1)]
-        classes[:] = labels
-        if list(classes) != labels:             # too long, or NULs at the end, which NumPy drops
-            raise ValueError(f"{name}.values are not labels of length {value['length']}")
-        try:
-            are_two = labels[0] < labels[1] or labels[1] < labels[0]
-        except TypeError:
-            are_two = False
-    if not are_two:
-        raise ValueError(f"{name}.values must be two different labels of one kind, not {_short(value['values'])}")
+        with np.errstate(all="ignore"):         # what overflows is found to differ
+            classes = np.array(labels, dtype)
+    except OverflowError:
+        classes = np.empty(0)
+    if classes.tolist() != labels:              # too large, too long, or NULs at the end, which NumPy drops
+        raise ValueError(f"{name}.values are {reprlib.repr(labels)}, which {dtype} can't hold")
     return classes
 
 
-def _label(name: str, type_name: Any, value: Any) -> Any:
-    if _text(f"the type of {name}", type_name) not in _LABEL_TYPES:
-        raise ValueError(f"{name} can't have the type {_short(type_name)}; there are {', '.join(_LABEL_TYPES)}")
-    kind = type_name.removeprefix("numpy.").rstrip("0123456789")
-    if kind == "bool":
-        value = _flag(name, value)
-    elif kind in ("int", "uint"):
-        if type(value) is not int or abs(value) > 2 ** 1000:        # Python reads and writes no more than 4300 digits
-            raise ValueError(f"{name} must be an integer of at most 2 ** 1000 in magnitude, not {_short(value)}")
-    elif kind == "float":
-        value = _number(name, value)
-    else:
-        value = _text(name, value)
-        if kind == "bytes":
-            value = _bytes(name, value)
-    try:
-        label = _LABEL_TYPES[type_name](value)
-    except OverflowError:
-        label = None
-    if _plain(label) != value:
-        raise ValueError(f"{name} must be of the type {type_name}, which can't hold {_short(value)}")
-    return label
+def _label(name: str, value: Any, type_name: Any) -> Any:
+    """Python's label; version 3 began with "numpy.int8" and the like for NumPy's scalars, whose labels are the same."""
+    kind = _LABEL_TYPES.get(str(type_name).removeprefix("numpy.").rstrip("0123456789").removeprefix("u"))
+    if kind is None:
+        raise ValueError(f"{name} can't have the type {reprlib.repr(type_name)}; labels are {', '.join(_LABEL_TYPES)}")
+    return _value(name, value, kind)
 
 
-def _bytes(name: str, text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise ValueError(f"{name} must be bytes as Latin-1 text, not {_short(text)}") from None
+# ---- to JSON --------------------------------------------------------------------------------------------------------
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _to_json(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [_to_json(item) for item in value]
+    return str(value) if type(value) is float and not math.isfinite(value) else value
 
 
-def _classes_to_json(classes: np.ndarray) -> dict[str, Any]:
-    values = [_label_to_json(label) for label in classes]
+def _labels_to_json(classes: np.ndarray) -> dict[str, Any]:
+    values = [label.item() if isinstance(label, np.generic) else label for label in classes]
+    for label in values:
+        if type(label) not in (bool, int, float, str):
+            raise TypeError(f"a model file can't hold the label {label!r}, a {type(label).__name__}; train on labels that are "
+                            "bool, int, float or str: y.astype(str), say")
+    if classes.dtype.kind == "U":
+        return {"dtype": "str", "length": classes.dtype.itemsize // np.dtype("U1").itemsize, "values": values}
     if classes.dtype == object:
-        names = {made: name for name, made in _LABEL_TYPES.items()}
-        for label in classes:
-            if type(label) not in names:
-                raise TypeError(f"a file can't hold the label {label!r}, a {type(label).__name__}; train on labels that are "
-                                "bool, int, float, str, bytes or NumPy's scalars")
-        return {"dtype": "object", "types": [names[type(label)] for label in classes], "values": values}
-    for name, kind in _TEXTS.items():
-        if classes.dtype.kind == kind:
-            return {"dtype": name, "length": classes.dtype.itemsize // np.dtype(f"{kind}1").itemsize, "values": values}
-    if classes.dtype.name not in _NUMBERS:
-        raise TypeError(f"a file can't hold labels of {classes.dtype}, which differs between machines; train on y.astype(float)")
+        return {"dtype": "object", "types": [type(label).__name__ for label in values], "values": values}
     return {"dtype": classes.dtype.name, "values": values}
-
-
-def _gap_kind(name: str, value: Any) -> str | None:
-    if value not in ("bound", "estimate", None):
-        raise ValueError(f'{name} must be "bound", "estimate" or null, not {_short(value)}')
-    return value
-
-
-def _label_to_json(label: Any) -> Any:
-    plain = _plain(label)
-    return plain.decode("latin-1") if isinstance(plain, bytes) else plain
-
-
-def _plain(label: Any) -> Any:
-    """Python's value; NumPy would compare np.float32(0.1) and 0.1 in float32."""
-    return label.item() if isinstance(label, np.generic) else label
-
-
-_FIELDS: dict[str, Callable[[str, Any], Any]] = {
-    "w": _vector,
-    "b": _number,
-    "classes": _classes,
-    "cost": _number,
-    "costs": _vector,
-    "history": _history,
-    "n_iter": _integer,
-    "converged": _flag,
-    "stop_reason": _text,
-    "grad_norm": _any_number,
-    "gap": _any_number_or_none,
-    "gap_kind": _gap_kind,
-    "solver": _text,
-    "backend": _text,
-    "n_threads": partial(_integer, at_least=1),
-    "elapsed": _number,
-    "compile_time": _number,
-    "feature_names": _texts_or_none,
-    "has_offset": _flag,
-    "statistics": _statistics,
-}
-_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3}       # versions
-
-_STATISTICS: dict[str, Callable[[str, Any], Any]] = {
-    "covariance": _square,
-    "examples": _number,
-    "parameters": _integer,
-    "log_likelihood": _any_number,
-    "null_log_likelihood": _any_number,
-    "l2": _number,
-    "fit_intercept": _flag,
-    "notes": _texts,
-}

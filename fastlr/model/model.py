@@ -14,6 +14,7 @@ from fastlr.backends import choice
 from fastlr.data import arrays, frames
 from fastlr.inference.statistics import Statistics, Training, names_of, statistics
 from fastlr.inference.summary import Summary, summary
+from fastlr.model import file
 from fastlr.solvers.history import History
 
 
@@ -297,7 +298,7 @@ class Model:
         OSError
             The file can't be written.
         TypeError
-            Labels of a type of their own, such as an Enum.
+            Labels of other types than bool, int, float and str (NumPy's are as good): bytes, an Enum.
         ValueError
             Labels or names that JSON in UTF-8 can't hold: infinity, half a surrogate pair; a file of more than 256 MiB; a path
             to something else than a regular file.
@@ -311,9 +312,10 @@ class Model:
         ...     fastlr.load(os.path.join(folder, "model.json")).b == model.b
         True
         """
-        from fastlr.model import file
-
-        file.save(self, path)
+        values = {field.name.removeprefix("_"): getattr(self, field.name) for field in fields(self) if field.name != "_training"}
+        values["history"] = {name: value for name, value in self.history._asdict().items() if name != "cost"}
+        values["statistics"] = None if self._statistics is None else self._statistics._asdict()
+        file.write(values, path)
 
     def to_sklearn(self) -> Any:
         """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install scikit-learn).
@@ -351,6 +353,45 @@ class Model:
         if self.feature_names is not None:
             estimator.feature_names_in_ = np.array(self.feature_names, object)
         return estimator
+
+
+def load(path: str | os.PathLike) -> Model:
+    """The model that `Model.save` has written, with every bit as it was.
+
+    Nothing in the file can run: it is JSON, and all of it is checked.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ValueError
+        Anything but a model file that this version of fastlr can read; the text says what is wrong, and where.
+    FileNotFoundError, PermissionError
+        As from `open`.
+
+    Examples
+    --------
+    >>> import fastlr, os, tempfile
+    >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], ["no", "yes", "no", "yes"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "model.json")
+    ...     model.save(path)
+    ...     again = fastlr.load(path)
+    >>> again.predict([[0.0], [3.0]])
+    array(['no', 'yes'], dtype='<U3')
+    >>> (again.w == model.w).all() and again.b == model.b
+    True
+    """
+    values = file.read(path)
+    history = History(np.append(values["costs"], values["cost"]), **values.pop("history"))
+    found = values.pop("statistics")
+    return Model(**values, history=history, _statistics=None if found is None else Statistics(**found))
 
 
 def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """Model files: what is saved comes back bit for bit, and nothing that is not a model file does harm."""
 
+import contextlib
 import dataclasses
 import enum
 import errno
@@ -13,7 +14,6 @@ import re
 import resource
 import subprocess
 import sys
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def assert_same(again, model):
 
 
 def assert_comes_back(model, path):
-    model.save(path)
+    model.save(str(path))
     again = fastlr.load(path)
     assert_same(again, model)
     return again
@@ -88,29 +88,19 @@ def objects(*labels):
     return A
 
 
-INTEGERS = [f"{sign}int{size}" for sign in ("", "u") for size in (8, 16, 32, 64)]
+NUMBERS = ["int8", "int64", "uint8", "uint64"], ["float16", "float32", "float64"]
 LABELS = {
     "bool": np.array([False, True]),
-    **{name: np.array([np.iinfo(name).min, np.iinfo(name).max], name) for name in INTEGERS},
-    **{name: np.array([np.finfo(name).smallest_subnormal, 0.1], name) for name in ("float16", "float32", "float64")},
+    **{name: np.array([np.iinfo(name).min, np.iinfo(name).max], name) for name in NUMBERS[0]},
+    **{name: np.array([np.finfo(name).smallest_subnormal, 0.1], name) for name in NUMBERS[1]},
     "-0.0": np.array([-0.0, 1e308]),
     "text": np.array(["no", "yes"]),
     "text with room": np.array(["no", "yes"], "U9"),
     "odd text": np.array(["", 'a"\\\n\x00\x7f\u2028é😀']),
-    "bytes": np.array([b"\x01\x00\x80", b"\xff\n\""]),
-    "bytes with room": np.array([b"no", b"yes"], "S9"),
     "objects: text": objects("", "nul\x00"),
-    "objects: bytes": objects(b"", b"\xff\x00"),
     "objects: int": objects(-2 ** 1000, 2 ** 64),
-    "objects: bool": objects(False, True),
-    "objects: float": objects(-5e-324, 1.7976931348623157e308),
     "objects: bool and int": objects(False, 2),
-    "objects: int and float": objects(1, 1.5),
-    "objects: NumPy": objects(np.int8(-3), np.uint64(2 ** 64 - 1)),
-    "objects: NumPy floats": objects(np.float16(0.1), np.float32(0.2)),
-    "objects: NumPy bool": objects(np.False_, np.True_),
-    "objects: NumPy text": objects(np.str_("no"), np.str_("yes")),
-    "objects: NumPy bytes": objects(np.bytes_(b"no"), np.bytes_(b"\xff")),
+    "objects: int and float": objects(1, 1.7976931348623157e308),
 }
 
 
@@ -125,6 +115,14 @@ def test_labels_come_back(labels, tmp_path):
 def test_labels_come_back_in_the_byte_order_of_the_machine(tmp_path):
     model_of(np.array(["no", "yes"], ">U3")).save(tmp_path / "model")
     assert bits(fastlr.load(tmp_path / "model").classes)[:3] == bits(np.array(["no", "yes"]))[:3]
+
+
+@pytest.mark.parametrize("labels", [objects(np.int8(-3), np.uint64(2 ** 64 - 1)), objects(np.float16(0.1), np.float32(0.2)),
+                                    objects(np.False_, np.True_), objects(np.str_("no"), np.str_("yes"))], ids=repr)
+def test_numpys_scalars_come_back_as_the_same_labels_of_python(labels, tmp_path):
+    model_of(labels).save(tmp_path / "model")
+    again = fastlr.load(tmp_path / "model").classes
+    assert bits(again)[:3] == bits(objects(*[label.item() for label in labels]))[:3] and list(again) == list(labels)
 
 
 @pytest.mark.parametrize("options", [
@@ -165,11 +163,8 @@ def test_extreme_numbers_come_back(tmp_path):
     for b in EXTREME:
         assert_comes_back(model_with(w=np.array(EXTREME), b=b, cost=b, costs=np.array(EXTREME), n_iter=9, gap=b, grad_norm=b,
                                      elapsed=b, compile_time=b), tmp_path / "model")
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_certificate_that_is_not_finite_comes_back(value, tmp_path):
-    assert_comes_back(model_with(grad_norm=value, gap=value), tmp_path / "model")
+    for value in (math.nan, math.inf, -math.inf):
+        assert_comes_back(model_with(grad_norm=value, gap=value), tmp_path / "model")
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -183,12 +178,6 @@ def test_any_model_comes_back(tmp_path_factory, w, costs, b, cost, gap, reason):
     numbers, names = zip(*w, strict=True)
     assert_comes_back(model_with(w=np.array(numbers), feature_names=names, costs=np.array(costs), n_iter=len(costs), b=b,
                                  cost=cost, gap=gap, stop_reason=reason), tmp_path_factory.getbasetemp() / "any model")
-
-
-def test_text_and_pathlike(tmp_path):
-    BASE.save(str(tmp_path / "model"))
-    assert_same(fastlr.load(str(tmp_path / "model")), BASE)
-    assert_same(fastlr.load(tmp_path / "model"), BASE)
 
 
 def test_file_is_utf8_json_in_any_locale(tmp_path):
@@ -219,6 +208,20 @@ def test_files_of_version_1(tmp_path):
         fastlr.load(tmp_path / "model")
 
 
+def test_files_of_version_2(tmp_path):
+    """They have no gap_kind."""
+    (tmp_path / "model").write_text(text_without("gap_kind").replace('"version": 3', '"version": 2'))
+    model = fastlr.load(tmp_path / "model")
+    assert model.gap_kind is None and model._statistics.notes == ("one",)
+
+
+@pytest.mark.parametrize("types", [["numpy.int8", "numpy.float16"], ["numpy.uint64", "float"]])
+def test_files_of_version_3_with_numpys_scalars(types, tmp_path):
+    """They were kept apart from Python's at first; the labels are the same."""
+    (tmp_path / "model").write_text(labels("object", [3, 2.5], types=types))
+    assert bits(fastlr.load(tmp_path / "model").classes)[:3] == bits(objects(3, 2.5))[:3]
+
+
 @pytest.mark.parametrize("number", ["0", "-3", "1E2"])
 def test_numbers_as_other_programs_write_them(number, tmp_path):
     (tmp_path / "model").write_text(text_with("b", number))
@@ -233,16 +236,20 @@ class Colour(enum.StrEnum):
     RED = "red"
 
 
+WAY_OUT = r"; train on labels that are bool, int, float or str: y\.astype\(str\), say$"
+
+
 @pytest.mark.parametrize(("labels", "error", "text"), [
-    (objects(Colour.BLUE, Colour.RED), TypeError, r"can't hold the label <Colour\.BLUE: 'blue'>, a Colour; train on labels that"),
-    (objects(Decimal(1), Decimal(2)), TypeError, r"the label Decimal\('1'\), a Decimal"),
-    (objects(1, Fraction(7, 2)), TypeError, r"the label Fraction\(7, 2\), a Fraction"),
-    (np.array([0, 1], np.longdouble), TypeError, r"can't hold labels of \w+, which differs between machines; .*astype\(float\)"),
+    (objects(Colour.BLUE, Colour.RED), TypeError, r"can't hold the label <Colour\.BLUE: 'blue'>, a Colour" + WAY_OUT),
+    (objects(1, Fraction(7, 2)), TypeError, r"the label Fraction\(7, 2\), a Fraction" + WAY_OUT),
+    (objects(b"a", b"b"), TypeError, r"the label b'a', a bytes" + WAY_OUT),
+    (np.array([b"a", b"b"]), TypeError, r"the label b'a', a bytes" + WAY_OUT),
+    (np.array([0, 1], np.longdouble), TypeError, r"the label np\.longdouble\('0\.0'\), a longdouble" + WAY_OUT),
     (objects(1.0, math.inf), ValueError, r"can't be saved: classes\.values\[1\] must be a finite number, not inf"),
-    (objects(1, 2 ** 1000 + 1), ValueError, r"can't be saved: classes\.values\[1\] must be an integer of at most 2 \*\* 1000"),
-    (np.array(["a", "\ud800"]), ValueError, r"can't be saved: classes\.values\[1\] holds half a surrogate pair"),
+    (objects(1, 2 ** 1000 + 1), ValueError, r"can't be saved: classes\.values\[1\] must be an integer from -1\.071509e\+301 to "),
+    (np.array(["a", "\ud800"]), ValueError, r"can't be saved: classes\.values\[1\] must be text without half a surrogate pair"),
     (np.array(["a", "b"], "U1048577"), ValueError, r"can't be saved: classes\.length must be an integer from 1 to 1048576"),
-], ids=["enum", "Decimal", "Fraction", "longdouble", "infinity", "huge int", "surrogate", "long"])
+], ids=["enum", "Fraction", "objects: bytes", "bytes", "longdouble", "infinity", "huge int", "surrogate", "long"])
 def test_labels_that_can_not_be_saved(labels, error, text, tmp_path):
     model = model_of(labels)
     with pytest.raises(error, match=text):
@@ -251,9 +258,9 @@ def test_labels_that_can_not_be_saved(labels, error, text, tmp_path):
 
 
 @pytest.mark.parametrize(("fields", "text"), [
-    ({"feature_names": ("a", "b", "c", "\udcff")}, r"^this model can't be saved: feature_names\[3\] holds half a surrogate pair"),
-    ({"b": math.nan}, r"^this model can't be saved: b must be a finite number, not nan$"),
-    ({"costs": np.array([math.inf]), "n_iter": 1}, r"^this model can't be saved: costs\[0\] must be a finite number, not inf$"),
+    ({"feature_names": ("a", "b", "c", "\udcff")}, r"^this model can't be saved: feature_names\[3\] must be text without half "),
+    ({"b": math.nan}, r"^this model can't be saved: b must be a finite number, not 'nan'$"),
+    ({"costs": np.array([math.inf]), "n_iter": 1}, r"^this model can't be saved: costs\[0\] must be a finite number, not 'inf'$"),
 ])
 def test_fields_that_can_not_be_saved(fields, text, tmp_path):
     with pytest.raises(ValueError, match=text):
@@ -326,7 +333,9 @@ def test_the_data_is_on_the_disk_before_the_name(old, monkeypatch):
     assert sizes == [old.stat().st_size] * 2 and fastlr.load(old).b == 7.0
 
 
-def test_missing_folder_is_named_as_given(tmp_path):
+def test_what_is_missing_is_named_as_given(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such model"):
+        fastlr.load("no such model")
     with pytest.raises(FileNotFoundError) as caught:
         BASE.save(tmp_path / "nowhere" / "model")
     assert caught.value.filename == str(tmp_path / "nowhere" / "model")
@@ -372,7 +381,7 @@ def good(tmp_path_factory):
     """Texts of files of several kinds."""
     folder = tmp_path_factory.mktemp("good")
     models = [BASE, train(pd.DataFrame(X, columns=ODD_NAMES), np.array(["no", "yes"])[Y.astype(int)], offset=OFFSET),
-              model_of(objects(np.int8(-3), 2.5)), model_of(np.array([b"\xff", b"a"])), train(learning_rate=None)]
+              model_of(objects(np.int8(-3), 2.5)), train(learning_rate=None)]
     return [document_of(model, folder / "model") for model in models]
 
 
@@ -403,8 +412,6 @@ def labels(dtype, values, **more):
 
 
 FIELDS = [name for name in GOOD if name not in ("format", "version")]
-VECTORS, NUMBERS = ["w", "costs"], ["b", "cost", "grad_norm", "gap", "elapsed", "compile_time"]
-FLAGS, TEXTS, COUNTS = ["converged", "has_offset"], ["stop_reason", "solver", "backend"], ["n_iter", "n_threads"]
 
 
 def array_file(**arrays):
@@ -432,98 +439,77 @@ HOSTILE = [
     ("digits of a number", text_with("b", "1" * 400), r"b must be a finite number, not 111"),
     ("duplicate", text_of()[:-1] + ', "b": 7.0}', "it has the field 'b' twice"),
     ("duplicate inside", text_with("classes", '{"dtype": "bool", "dtype": "int8"}'), "it has the field 'dtype' twice"),
-    *[(f"top {text}", text, 'it has no "format": "fastlr-model"')
-      for text in ("null", "[]", "{}", "1", '"fastlr-model"', "true")],
-    ("other format", text_of(format="fastlr"), 'it has no "format": "fastlr-model"'),
-    ("format in a list", text_of(format=["fastlr-model"]), 'it has no "format": "fastlr-model"'),
+    *[(f"top {text}", text, 'it has no "format": "fastlr-model"') for text in ("null", "[]", "{}", "1", '"fastlr-model"')],
+    ("other format", text_of(format=["fastlr-model"]), 'it has no "format": "fastlr-model"'),
     ("newer", text_of(version=4, new=1), r"it was written by a newer fastlr \(version 4 of .* reads 3\): upgrade fastlr"),
-    *[(f"version {value!r}", text_of(version=value), "version must be an integer from 1 ")
-      for value in (0, -1, True, 1.0, "1", None)],
+    *[(f"version {value!r}", text_of(version=value), "version must be an integer from 1 ") for value in (0, True, 1.0, "1")],
     ("no version", text_without("version"), "version must be an integer from 1 .* not None"),
     *[(f"no {field}", text_without(field), f"the field {field} is missing") for field in FIELDS],
     ("unknown", text_of(py_reduce=["os.system", "true"]), "'py_reduce' is not a field of this version"),
-    *[(f"{field} {value}", text_with(field, value), f"{field} must be a list, not ")
-      for field in (*VECTORS, "feature_names") for value in ("{}", '"ab"', "1.5", "true")],
-    ("w null", text_of(w=None), "w must be a list, not None"),
+    # every field with values of other types
+    *[(f"{field} {value}", text_with(field, value), rf"{field} must be {what}, not ")
+      for fields, what, values in (
+          (("w", "costs", "feature_names"), "a list", ("{}", '"ab"', "1.5", "true")),
+          (("w", "costs"), "a list", ("null",)),
+          (("b", "cost", "elapsed", "compile_time"), "a finite number",
+           ("NaN", "Infinity", "1e400", '"1"', '"nan"', "true", "[1.0]", "{}", "null")),
+          (("grad_norm", "gap"), 'a number, "nan", "inf" or "-inf"', ("NaN", "1e400", '"1"', '"NaN"', "true", "[1.0]", "{}")),
+          (("grad_norm",), 'a number, "nan", "inf" or "-inf"', ("null",)),
+          (("converged", "has_offset"), "true or false", ("0", "1", "null", '"true"', "[]")),
+          (("stop_reason", "solver", "backend"), "text without half a surrogate pair", ("0", "null", "[]", "{}", r'"\ud800"')),
+          (("gap_kind",), '"bound" or "estimate"', ("1", '"proof"', "[]")),
+          (("n_iter", "n_threads"), r"an integer from [01] to 9\.223372e\+18",
+           ("-1", "1.0", "true", "null", '"1"', "9223372036854775808", "NaN")),
+          (("n_threads",), r"an integer from 1 to 9\.223372e\+18", ("0",)),
+          (("history",), "an object with grad_norm, step, seconds", ("null", "[]", "1.5")),
+          (("statistics",), "an object with covariance, .*notes", ("[]", "1.5", '"none"')))
+      for field in fields for value in values],
     *[(f"{field} [{value}]", text_with(field, f"[0.5, {value}]"), rf"{field}\[1\] must be a finite number, not ")
-      for field in VECTORS for value in ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", '"1"', "true", "null", "[1.0]", "{}",
-                                         "9" * 400)],
+      for field in ("w",) for value in ("NaN", "Infinity", "-1e400", '"1"', "true", "null", "[1.0]", "{}", "9" * 400)],
     ("w empty", text_of(w=[], feature_names=None), "w is empty"),
-    *[(f"{field} {value}", text_with(field, value), f"{field} must be a finite number, not ")
-      for field in NUMBERS for value in ("NaN", "Infinity", "1e400", '"1"', '"NaN"', "true", "[1.0]", "{}")],
-    *[(f"{field} null", text_of(**{field: None}), f"{field} must be a finite number, not None")
-      for field in NUMBERS if field != "gap"],
-    *[(f"{field} {value}", text_with(field, value), f"{field} must be true or false, not ")
-      for field in FLAGS for value in ("0", "1", "null", '"true"', "[]")],
-    *[(f"{field} {value}", text_with(field, value), f"{field} must be text, not ")
-      for field in TEXTS for value in ("0", "null", "true", "[]", "{}")],
-    *[(f"{field} {value}", text_with(field, value), f"{field} must be an integer from [01] to 9223372036854775807, not ")
-      for field in COUNTS for value in ("-1", "1.0", "true", "null", '"1"', "9223372036854775808", "NaN")],
-    ("no thread", text_of(n_threads=0), "n_threads must be an integer from 1 "),
-    ("surrogate", text_with("stop_reason", r'"\ud800"'), r"stop_reason holds half a surrogate pair"),
     ("fewer costs", text_of(costs=[]), "costs has 0 values, and n_iter is 1"),
     ("more costs", text_of(n_iter=0), "costs has 1 values, and n_iter is 0"),
-    *[(f"history {value}", text_with("history", value), "history must be an object with grad_norm, step, seconds, not ")
-      for value in ("null", "[]", "1.5")],
-    *[(f"no history {field}", text_of(history={k: v for k, v in GOOD["history"].items() if k != field}),
-       f"the field history.{field} is missing") for field in GOOD["history"]],
-    *[(f"longer history {field}", text_of(history=GOOD["history"] | {field: [0.5] * 3}),
-       rf"history\.{field} has 3 values, and n_iter is 1") for field in GOOD["history"]],
-    ("text in history", text_of(history=GOOD["history"] | {"step": ["nan"]}),
-     r"history\.step\[0\] must be a finite number, not 'nan'"),
-    *[(f"statistics {value}", text_with("statistics", value), "statistics must be an object with covariance, ")
-      for value in ("[]", "1.5", '"none"')],
-    *[(f"no statistics {field}", text_of(statistics={k: v for k, v in GOOD["statistics"].items() if k != field}),
-       f"the field statistics.{field} is missing") for field in GOOD["statistics"]],
-    *[(f"statistics {field} {value!r}", text_of(statistics=GOOD["statistics"] | {field: value}), rf"statistics\.{field}.* must ")
-      for field, value in (("covariance", None), ("covariance", [[1.0]]), ("covariance", [[1.0, 2.0]] * 3),
-                           ("covariance", [[1.0] * 3, "a", []]), ("covariance", [[None] * 3] * 3), ("examples", "nan"),
-                           ("parameters", 1.0), ("log_likelihood", None), ("l2", True), ("fit_intercept", 1), ("notes", "one"),
-                           ("notes", [1]))],
-    ("fewer names", text_of(feature_names=["x"]), "feature_names has 1 names, and w has 2 values"),
-    *[(f"name {value}", text_with("feature_names", f'["x", {value}]'), r"feature_names\[1\] must be text, not ")
+    ("fewer names", text_of(feature_names=["x"]), "feature_names has 1 values, and n is 2"),
+    *[(f"name {value}", text_with("feature_names", f'["x", {value}]'), r"feature_names\[1\] must be text ")
       for value in ("1", "null", '["y"]')],
-    *[(f"classes {value}", text_with("classes", value), "classes must be an object with dtype and values, not ")
-      for value in ("null", "[0, 1]", '"int64"', "1")],
-    ("classes {}", text_of(classes={}), r"classes\.dtype must be text, not None"),
-    *[(f"dtype {value!r}", labels(value, [0, 1]), r"classes\.dtype must be text, not ") for value in (None, 1, ["int64"], {})],
-    *[(f"dtype {value!r}", labels(value, [0, 1]), r"classes\.dtype must be one of bool, int8, .*object, not ")
-      for value in ("|O", "<i8", "float128", "complex128", "V8", "M8[s]", "i8,i8", "os.system", "U3", "")],
+    *[(f"no {part} {field}", text_of(**{part: {k: v for k, v in GOOD[part].items() if k != field}}),
+       rf"the field {part}\.{field} is missing") for part in ("history", "statistics") for field in GOOD[part]],
+    *[(f"{part} {field} {value!r}", text_of(**{part: GOOD[part] | {field: value}}), rf"{part}\.{field}.* (must|has) ")
+      for part, field, values in (
+          ("history", "grad_norm", ([0.5] * 3, [])), ("history", "step", ([0.5] * 3, ["nan"])), ("history", "seconds", (None, 1)),
+          ("statistics", "covariance", (None, [[1.0]], [[1.0, 2.0]] * 3, [[1.0] * 3, "a", []], [[None] * 3] * 3)),
+          ("statistics", "examples", ("nan",)), ("statistics", "parameters", (1.0,)), ("statistics", "log_likelihood", (None,)),
+          ("statistics", "l2", (True,)), ("statistics", "fit_intercept", (1,)), ("statistics", "notes", ("one", [1])))
+      for value in values],
+    *[(f"classes {value!r}", text_of(classes=value), "classes must be an object with a dtype that is bool, .*str or object, not ")
+      for value in (None, [0, 1], "int64", {})],
+    *[(f"dtype {value!r}", labels(value, [0, 1]), "classes must be an object with a dtype that is bool, .*str or object, not ")
+      for value in (None, 1, ["int64"], {}, "|O", "float128", "complex128", "bytes", "M8[s]", "os.system", "U3")],
     ("no values", text_of(classes={"dtype": "bool"}), r"the field classes\.values is missing"),
     ("no length", labels("str", ["a", "b"]), r"the field classes\.length is missing"),
     ("no types", labels("object", ["a", "b"]), r"the field classes\.types is missing"),
     ("length of numbers", labels("int8", [0, 1], length=3), r"classes\.'length' is not a field"),
     *[(f"length {value!r}", labels("str", ["a", "b"], length=value), r"classes\.length must be an integer from 1 to 1048576,")
-      for value in (0, -1, 2 ** 20 + 1, 10 ** 12, True, 1.0, "1", None)],
-    *[(f"types {value!r}", labels("object", [0, 1], types=value), r"classes\.types must ")
-      for value in (None, "int", [], ["int"])],
-    *[(f"type {value!r}", labels("object", [0, 1], types=["int", value]), r"the type of classes\.values\[1\] must be text")
-      for value in (None, 1, ["int"], {})],
+      for value in (0, 10 ** 12, True, 1.0, "1", None)],
+    *[(f"types {value!r}", labels("object", [0, 1], types=value), r"classes\.types must ") for value in (None, "int", ["int"])],
     *[(f"type {value!r}", labels("object", [0, 1], types=["int", value]), r"classes\.values\[1\] can't have the type ")
-      for value in ("os.system", "numpy.object", "numpy.datetime64", "numpy.ndarray", "eval", "complex", "int64", "")],
+      for value in (None, 1, ["int"], {}, "os.system", "numpy.object", "eval", "complex", "bytes", "")],
     *[(f"values {value!r}", labels("int64", value), r"classes\.values must (be a list|have 2 values), not ")
       for value in (None, 1, "ab", {}, [], [0], [0, 1, 2])],
-    *[(f"{dtype} {value!r}", labels(dtype, [0, value]), rf"\[1\] must be of the type numpy\.{dtype}, which can't hold ")
-      for dtype, value in (("int8", 128), ("uint8", 256), ("uint64", 2 ** 64), ("int64", 2 ** 63), ("float16", 1e300),
-                           ("float32", 0.1), ("float16", 65519.5))],
-    ("negative uint8", labels("uint8", [-1, 1]), r"classes\.values\[0\] must be of the type numpy\.uint8, which can't hold -1"),
-    *[(f"{dtype} {value!r}", labels(dtype, [False, value]), r"classes\.values\[\d\] must be ")
-      for dtype, value in (("bool", 1), ("int8", True), ("int8", 1.0), ("int8", "1"), ("int8", None), ("float64", True),
-                           ("float64", "1"), ("int8", [1]), ("bool", {}))],
+    *[(f"{dtype} {values!r}", labels(dtype, values, **more), rf"classes\.values are .*, which {held} can't hold")
+      for dtype, values, more, held in (
+          ("int8", [0, 128], {}, "int8"), ("uint8", [-1, 1], {}, "uint8"), ("uint64", [0, 2 ** 64], {}, "uint64"),
+          ("float16", [0, 1e300], {}, "float16"), ("float32", [0, 0.1], {}, "float32"), ("str", ["a", "bc"], {"length": 1}, "U1"),
+          ("str", ["a", "b\0"], {"length": 2}, "U2"))],
+    *[(f"{dtype} {value!r}", labels(dtype, [False, value], **more), r"classes\.values\[\d\] must be ")
+      for dtype, value, more in (("bool", 1, {}), ("int8", True, {}), ("float64", "1", {}), ("int8", [1], {}), ("bool", {}, {}),
+                                 ("str", "a", {"length": 1}), ("object", 2 ** 1001, {"types": ["bool", "int"]}))],
     ("infinite label", text_with("classes", '{"dtype": "float64", "values": [0.0, 1e400]}'), "must be a finite number, not inf"),
     ("NaN label", text_with("classes", '{"dtype": "float64", "values": [NaN, 0.0]}'), "must be a finite number, not nan"),
-    ("huge label", labels("object", [0, 2 ** 1001], types=["int", "int"]), r"must be an integer of at most 2 \*\* 1000 in"),
-    ("number as text", labels("str", ["a", 1], length=1), r"classes\.values\[1\] must be text, not 1"),
-    ("longer text", labels("str", ["a", "bc"], length=1), r"classes\.values are not labels of length 1"),
-    ("NUL at the end", labels("str", ["a", "b\0"], length=2), r"classes\.values are not labels of length 2"),
-    ("longer bytes", labels("bytes", ["a", "bc"], length=1), r"classes\.values are not labels of length 1"),
-    ("no bytes", labels("bytes", ["a", "\u0100"], length=1), r"classes\.values\[1\] must be bytes as Latin-1 text"),
-    *[(f"{dtype} {values!r}", labels(dtype, values, **more), r"classes\.values must be two different labels of one kind, ")
-      for dtype, values, more in (("int64", [1, 1], {}), ("float64", [0.0, -0.0], {}), ("bool", [True, True], {}),
-                                  ("str", ["b", "b"], {"length": 1}), ("bytes", ["b", "b"], {"length": 1}),
+    *[(f"{dtype} {values!r}", labels(dtype, values, **more), r"classes\.values must be different labels of one kind, ")
+      for dtype, values, more in (("int64", [1, 1], {}), ("float64", [0.0, -0.0], {}), ("str", ["b", "b"], {"length": 1}),
                                   ("object", [1, True], {"types": ["int", "bool"]}),
-                                  ("object", ["a", 1], {"types": ["str", "int"]}),
-                                  ("object", ["a", "b"], {"types": ["str", "bytes"]}))],
+                                  ("object", ["a", 1], {"types": ["str", "int"]}))],
 ]
 
 
@@ -547,11 +533,6 @@ def test_file_of_ten_gigabytes_is_not_read(tmp_path):
         file.truncate(10 ** 10)
     with pytest.raises(ValueError, match=r"it has 10000000000 bytes, and a model file has at most 268435456$"):
         fastlr.load(tmp_path / "model")
-
-
-def test_missing_file():
-    with pytest.raises(FileNotFoundError, match="no such model"):
-        fastlr.load("no such model")
 
 
 class Trap:
@@ -620,9 +601,9 @@ def assert_valid(model, path):
     names = model.feature_names
     assert names is None or (type(names) is tuple and len(names) == model.w.size and all(type(name) is str for name in names))
     assert model.classes.shape == (2,) and model.classes[0] != model.classes[1] and not model.classes.flags.writeable
-    assert model.classes.dtype.kind in "biufUSO" and model.classes.dtype.isnative
+    assert model.classes.dtype.kind in "biufUO" and model.classes.dtype.isnative
     for label in model.classes:
-        assert isinstance(label, (str, bytes)) or abs(label) < math.inf
+        assert isinstance(label, str) or abs(label) < math.inf
     assert "fastlr.Model" in repr(model)
     zero = np.zeros((1, model.w.size))
     assert model.predict(zero, [0.0])[0] == model.classes[int(model.b > 0.0)]
@@ -634,8 +615,14 @@ def assert_valid(model, path):
 def files(monkeypatch):
     """Files by path, in memory: opening thousands of real ones takes seconds."""
     found = {}
+
+    @contextlib.contextmanager
+    def replacing(path):
+        yield (file := io.BytesIO())
+        found[path] = file.getvalue()
+
     monkeypatch.setattr(model_file, "_read", found.__getitem__)
-    monkeypatch.setattr(model_file, "_replace", found.__setitem__)
+    monkeypatch.setattr(model_file, "replacing", replacing)
     return found
 
 
@@ -685,7 +672,7 @@ class Recorder(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-@pytest.mark.parametrize("labels", [LABELS["int64"], LABELS["text"], LABELS["objects: NumPy"]], ids=["int", "text", "objects"])
+@pytest.mark.parametrize("labels", [LABELS["int64"], LABELS["text"], objects(np.int8(-3), 5)], ids=["int", "text", "objects"])
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickle_refers_to_numpy_and_model_alone(labels, protocol):
     model = model_of(labels)
