@@ -54,7 +54,7 @@ def _add_sparse_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta:
 
 
 add_examples = by_layout(_add_examples, _add_examples, _add_sparse_examples)
-"""Forward and backward pass over the examples start..stop; adds to grad, returns the sum of their losses."""
+"""Make the forward and backward pass over the examples start..stop: add to grad, and return the sum of their losses."""
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,

@@ -1,4 +1,4 @@
-"""The compiled loop over examples, shared out: each thread takes chunks of rows."""
+"""The compiled loop over examples in parallel: each thread takes chunks of rows."""
 
 from typing import Any
 
@@ -19,7 +19,8 @@ from fastlr.backends.numba_loop import add_examples
 
 __all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "is_compiled", "moments", "prepare", "threads"]
 
-_BLOCK = 64         # rows: chunks are a whole number of these
+# Rows of which every chunk but the last is a multiple.
+_BLOCK = 64
 
 
 def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,

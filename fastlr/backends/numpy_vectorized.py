@@ -1,7 +1,7 @@
 """The lecture's vectorised form: two matrix products, one forward and one backward.
 
-Float64 and sparse X (whose products are SciPy's) go through in one piece, unless they are very large.  Any other dtype is
-turned into float64 a block of rows at a time, so that X is never copied whole and sums over many rows are float64 sums.
+A float64 or sparse X goes through in one range of rows, unless it is very large; SciPy multiplies a sparse one.  Any other dtype
+is converted to float64 one block of rows at a time, so X is never copied whole and all sums are float64.
 """
 
 import math
@@ -13,12 +13,14 @@ import numpy as np
 from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.ranges import pieces
 
-_BLOCK_ROWS = 1 << 13           # of margins, which stay in the L1 cache
-_BLOCK_BYTES = 1 << 20          # a block of float64 rows that stays in the L2 cache between the two products
+# Margins in a block that stays in the L1 cache.
+_BLOCK_ROWS = 1 << 13
+# Bytes in a block of float64 rows that stays in the L2 cache between the two products.
+_BLOCK_BYTES = 1 << 20
 
 
 def row_blocks(X: Any) -> Iterator[slice]:
-    """Slices of rows that cover X: `pieces` for float64, else blocks that are cheap to convert."""
+    """Slices of rows that cover X: the ranges of a float64 or sparse X, and else blocks that are cheap to convert."""
     m, n = X.shape
     rows = max(1, _BLOCK_BYTES // (8 * n))
     whole = X.dtype == np.float64 or isinstance(X, Csr)
@@ -27,8 +29,8 @@ def row_blocks(X: Any) -> Iterator[slice]:
 
 
 def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """z = X w + b (+ offset), (m,) float64."""
-    if 8 * X.size <= _BLOCK_BYTES:          # one block: a third of the time that a single row takes
+    """The margins z = X w + b + offset, (m,) float64."""
+    if 8 * X.size <= _BLOCK_BYTES:          # one block: without the loop, a single row takes a third less
         return _margins(as_float64(X, slice(None)), offset, theta)
     z = np.empty(X.shape[0])
     for rows in row_blocks(X):
@@ -38,12 +40,12 @@ def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
 
 def _margins(block: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
     z = block @ theta[:-1]
-    z += theta[-1] + offset if offset.size else theta[-1]      # together: one may cancel the other, and takes no digits of X w
+    z += theta[-1] + offset if offset.size else theta[-1]      # one may cancel the other before it costs X w digits
     return z
 
 
 def probabilities(z: np.ndarray) -> np.ndarray:
-    """1 - sigma(z) and sigma(z), (m, 2), each as exact as float64 can hold it."""
+    """The probabilities 1 - sigma(z) and sigma(z), (m, 2), both to full precision."""
     both = np.empty((z.size, 2))
     for start in range(0, z.size, _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
@@ -59,13 +61,13 @@ def probabilities(z: np.ndarray) -> np.ndarray:
 def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
     """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     z = margins(X, offset, theta)
-    # A sum is the quickest to tell, and may overflow: then X is looked through.  Where w is 0, BLAS may not look at X.
+    # The sum is the quickest check.  It may overflow, and BLAS may skip a column whose w is 0: the caller then looks through X.
     is_finite = math.isfinite(np.add.reduce(z)) and bool(theta[:-1].all())
     return probabilities(z) if as_probabilities else z, is_finite
 
 
 def sigmoid(t: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^-t), finite and free of warnings for every t."""
+    """The sigmoid 1 / (1 + e^-t), finite and free of warnings for every t."""
     return _sigmoid(t, np.exp(-np.abs(t)))
 
 
@@ -74,6 +76,7 @@ def _sigmoid(t: np.ndarray, e: np.ndarray) -> np.ndarray:
 
 
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:
+    """The sum of the losses; grad becomes that of their gradients."""
     J = 0.0
     grad[:] = 0.0
     for rows in row_blocks(X):

@@ -1,25 +1,28 @@
-"""X in pieces of rows, so that no call of a kernel takes long: Ctrl-C is answered when a call returns."""
+"""Ranges of rows, each for one call of a kernel: Ctrl-C is answered when a call returns, so no call may take long."""
 
 from typing import Any
 
 from fastlr.backends.csr import bytes_a_row
 
-_BYTES = 1 << 28                # a hundredth of a second from memory, a third from a disk
-_WHOLE_BLOCKS = 1024            # rows: no kernel has longer blocks
-FEWEST = 512                    # rows, so that threads have something to share
+# Bytes of X in one range, which memory delivers in a hundredth of a second and a disk in a third.
+_BYTES = 1 << 28
+# Rows of which a range is a multiple; no kernel has longer blocks.
+_WHOLE_BLOCKS = 1024
+# Rows in the shortest range, so that threads have something to share.
+FEWEST = 512
 
 
 def pieces(X: Any) -> list[tuple[int, int]]:
-    """First row of each piece, and the row behind its last; one piece for X of ordinary size.
+    """The ranges (first row, row after the last) that cover X; one range for X of ordinary size.
 
-    The pieces depend on shape, dtype and size of X alone.  Compiled kernels add sums over pieces, so that theirs over
-    X in parts that are its pieces (see `fastlr.data.parts`) have the same bits.
+    The ranges depend on the shape, dtype and size of X only.  Compiled kernels add the sums of the ranges in order, so X in parts
+    that are cut at the same rows gives the same bits.
     """
     return shorter_pieces(0, X.shape[0], _BYTES // bytes_a_row(X))
 
 
 def shorter_pieces(first: int, last: int, rows: int) -> list[tuple[int, int]]:
-    """The rows first..last in pieces of about so many rows, for kernels whose work a row is more than reading it."""
+    """Ranges of about `rows` rows that cover first..last, for kernels that do more with a row than read it."""
     if rows >= last - first:
         return [(first, last)]
     rows = max(rows // _WHOLE_BLOCKS * _WHOLE_BLOCKS, FEWEST)

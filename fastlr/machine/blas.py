@@ -1,27 +1,31 @@
 """Linear algebra in pieces too small for BLAS to start threads.
 
-BLAS threads go on spinning after their work, in the way of the compiled kernels' threads, which lie in turn in theirs:
-for the inverse of a hundred features' Hessian the waiting took fifty times as long as the work.  With a busy neighbour on
-the machine it is worse: LAPACK waits for its threads in every column, and the eigenvalues of a 256 x 256 matrix took half a
-second in place of 2.5 milliseconds.
+BLAS threads keep spinning after their work, and so do the threads of the compiled kernels.  Each set waits for the other's cores:
+for the inverse of a Hessian of a hundred features, the waiting took fifty times as long as the work.  On a busy machine it is
+worse, because LAPACK waits for its threads in every column.  The eigenvalues of a 256 x 256 matrix took half a second there
+in place of 2.5 milliseconds.
 
-Telling BLAS to use one thread (threadpoolctl 3.8) costs 10 microseconds a call, where a dot product of 500 takes 1, and is
-for the whole process, so that two trainings at once undo each other's limits.  Under it the inverse factors of 20, 100, 300 and
-500 columns took .04, .37, 24 and 77 ms, and by halves they take .02, .32, 10 and 41, since NumPy inverts a triangle as if it
-were full.
+Telling BLAS to use one thread (threadpoolctl 3.8) is no way out.  It costs 10 microseconds a call, and a dot product of 500 takes 1.
+It is for the whole process, so two trainings at once undo each other's limits.  And NumPy inverts a triangle as if it were full:
+the inverse factors of 20, 100, 300 and 500 columns took .04, .37, 24 and 77 ms that way, and by halves .02, .32, 10 and 41.
 """
 
 import math
 
 import numpy as np
 
-# OpenBLAS starts threads beyond these:
-_SIDE = 64                      # of a matrix to invert
-_PRODUCT = 1 << 18              # multiplications in a product of matrices
-_DOT = 10_000                   # in a dot product
+# Rows of the largest matrix that OpenBLAS inverts on one thread.
+_SIDE = 64
+# Multiplications in the largest product of matrices that OpenBLAS makes on one thread.
+_PRODUCT = 1 << 18
+# Elements of the longest vectors whose dot product OpenBLAS makes on one thread.
+_DOT = 10_000
+# Squarings of a matrix in the bound of its largest eigenvalue, which is then at most a ninth too large.
 _SQUARINGS = 6
-_LARGE = 512                    # columns: from here on threads save more than the waiting costs
-_LONG = 1 << 33                 # multiplications in one call: Ctrl-C is answered between calls
+# Columns from which on threads save more than the waiting for them costs.
+_LARGE = 512
+# Multiplications in one call of BLAS, at most, since Ctrl-C is answered between calls.
+_LONG = 1 << 33
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -32,7 +36,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def inverse_factor(H: np.ndarray) -> np.ndarray:
-    """The inverse of H's lower Cholesky factor: P with H^-1 = P^T P.
+    """Invert the lower Cholesky factor of H: the result P has H^-1 = P^T P.
 
     Parameters
     ----------
@@ -50,8 +54,8 @@ def inverse_factor(H: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    By halves: with H = [[A, B^T], [B, C]], P of A and Q of the Schur complement C - L L^T, where L = B P^T, the inverse
-    factor is [[P, 0], [-Q L P, Q]].
+    The work goes by halves.  With H = [[A, B^T], [B, C]], let P be the inverse factor of A, L = B P^T, and Q the inverse factor
+    of the Schur complement C - L L^T.  Then the inverse factor of H is [[P, 0], [-Q L P, Q]].
     """
     n = len(H)
     if n <= _SIDE:
@@ -68,7 +72,7 @@ def inverse_factor(H: np.ndarray) -> np.ndarray:
 
 
 def ridged_inverse_factor(H: np.ndarray, diagonal: np.ndarray, ridge: float) -> np.ndarray | None:
-    """`inverse_factor` of H + ridge * diagonal, with as little more of a ridge as H needs to be positive definite.
+    """Invert the Cholesky factor of H + ridge * diagonal, with a larger ridge where H is not positive definite without one.
 
     Parameters
     ----------
@@ -77,7 +81,7 @@ def ridged_inverse_factor(H: np.ndarray, diagonal: np.ndarray, ridge: float) -> 
     diagonal : (n,) float64
         Positive.
     ridge : float
-        To begin with.
+        The first ridge to try; each later one is a hundred times as large.
 
     Returns
     -------
@@ -93,7 +97,7 @@ def ridged_inverse_factor(H: np.ndarray, diagonal: np.ndarray, ridge: float) -> 
 
 
 def largest_eigenvalue(G: np.ndarray) -> float:
-    """An upper bound of the largest eigenvalue, at most a ninth above it; exact for up to 64 rows.
+    """Bound the largest eigenvalue from above: at most a ninth above it, and exact for up to 64 rows.
 
     Parameters
     ----------
@@ -102,21 +106,21 @@ def largest_eigenvalue(G: np.ndarray) -> float:
 
     Notes
     -----
-    The k-th root of the trace of G^k, which is the sum of the k-th powers of the eigenvalues: too large by the k-th root of n
-    at most.  k = 64 takes six squarings.
+    The trace of G^k is the sum of the k-th powers of the eigenvalues.  Its k-th root is too large by a factor of at most the k-th
+    root of n.  k = 64 takes six squarings.
     """
     if len(G) <= _SIDE:
         return float(np.linalg.eigvalsh(G)[-1])
-    logarithm = 0.0                             # of the bound
+    log_bound = 0.0
     for k in range(_SQUARINGS + 1):
         if k > 0:
             G = _product(G, G)
         size = float(np.trace(G))
         if size == 0.0:
             return 0.0
-        logarithm += math.log(size) / 2 ** k
+        log_bound += math.log(size) / 2 ** k
         G = G / size
-    return math.exp(logarithm)
+    return math.exp(log_bound)
 
 
 def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The control groups of Linux that this process is in, and those above them: what may limit it."""
+"""The control groups of Linux that may limit this process: its own, and those above."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +8,10 @@ MEMBERSHIP = "/proc/self/cgroup"
 
 
 def groups(controller: str, roots: tuple[str, ...], tree: str = TREE, membership: str = MEMBERSHIP) -> Iterator[Path]:
-    """The folders of the groups that may limit what a controller counts; none where there are no control groups.
+    """The folders of the groups that may limit this process; none where there are no control groups.
 
-    In a container the name of a group may be one that the host uses while the tree begins at the container's own group:
-    folders that don't exist are among these, and the root always is.
+    Some of the folders may not exist: in a container, the name of a group can be the host's while the tree begins at the
+    container's own group.  The root of the tree is always among them.
 
     Parameters
     ----------

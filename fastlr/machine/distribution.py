@@ -1,4 +1,4 @@
-"""What pip knows this project by, and what messages say about installing."""
+"""The name that pip knows this project by, and what messages say about installing."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ VERSION = "0.1.0"
 
 
 def how_to_install(package: str) -> str:
-    """The end of a message about a package that is missing."""
+    """End a message about a missing package: how to install it."""
     return f"install it with: pip install {package}"
 
 
 def warn_of_another() -> None:
-    """Warn of a distribution "fastlr" that is installed too: whichever came last has overwritten files of the other.
+    """Warn if a distribution "fastlr" is installed too, since the later of the two has overwritten files of the other.
 
-    It is the different project, or this one from before it had its own name.
+    That distribution is a different project, or an old version of this one.
     """
     here = os.path.dirname(os.path.dirname(__file__))
     for folder in sys.path:

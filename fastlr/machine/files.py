@@ -9,14 +9,14 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of `path` at the end; after an error, Ctrl-C too, what was there is as it was.
+    """Open a file that takes the place of `path` once it is complete; after an error or Ctrl-C, `path` is as it was.
 
     Raises
     ------
     ValueError
-        Something else than a regular file is there.
+        `path` exists and is not a regular file.
     OSError
-        The file can't be written; it names `path`.
+        The file can't be written; the error names `path`.
     """
     with _beside(path) as (file, target):
         yield file
@@ -33,10 +33,10 @@ def refuse_unwritable(path: str) -> None:
 
 @contextlib.contextmanager
 def _beside(path: str) -> Iterator[tuple[BinaryIO, str]]:
-    """A new file in the folder of `path`, gone at the end unless it was renamed; and the path behind links."""
+    """Open a new file beside `path`, which is gone at the end unless it was renamed; and follow the links of `path`."""
     target = os.path.realpath(path)
     exists = os.path.exists(target)
-    if exists and not os.path.isfile(target):   # but /dev/null, say
+    if exists and not os.path.isfile(target):   # such as /dev/null
         raise ValueError(f"{path!r} is there already and is not a regular file")
     temporary = os.path.join(os.path.dirname(target), f".fastlr-{os.urandom(8).hex()}")
     try:

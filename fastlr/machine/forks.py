@@ -1,7 +1,7 @@
 """Two locks that a fork waits for.
 
-In the child of a fork the other threads are gone, and what they held stays locked for ever: a child that is made while
-another thread imports a module or compiles would wait without end when it needs that module, or any kernel.
+The child of a fork has none of the parent's other threads, and the locks that they held stay locked forever.  A child that is
+made while another thread imports or compiles would hang as soon as it needs that module or any kernel.
 """
 
 import importlib
@@ -12,16 +12,16 @@ from types import ModuleType
 from typing import Any
 
 starting = threading.RLock()
-"""Held while modules are imported, Numba's threads are started and kernels are compiled: seconds."""
+"""The lock that is held, for seconds, while modules are imported, Numba's threads are started and kernels are compiled."""
 
 sharing = threading.RLock()
-"""Held while threads are shared out and Numba is told: microseconds."""
+"""The lock that is held, for microseconds, while threads are shared out and Numba is told."""
 
 _held: list[Any] = []
 
 
 def imported(name: str) -> ModuleType:
-    """A module that is imported on first use; a fork by another thread waits until it is there."""
+    """Import a module on first use; a fork by another thread waits until the import is done."""
     if name in sys.modules:
         return importlib.import_module(name)            # waits for another thread that is importing it right now
     with starting:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from fastlr.machine.control_groups import MEMBERSHIP, TREE, groups
 
-# Where groups that count memory begin, and what a group's limit, its use and what of that is files in version 2 and in
-# version 1 are called.  Files give way when memory is needed.
+# Folders of the tree in which groups that count memory may begin.
 _ROOTS = ("", "unified", "memory")
+# The files with a group's limit and its use, and the lines of memory.stat for cached files, which give way when memory is needed:
+# those of version 2 and of version 1.
 _VERSIONS = (("memory.max", "memory.current", r"^(?:active|inactive)_file (\d+)$"),
              ("memory.limit_in_bytes", "memory.usage_in_bytes", r"^total_(?:active|inactive)_file (\d+)$"))
 
@@ -20,9 +21,9 @@ def available(tree: str = TREE, membership: str = MEMBERSHIP, meminfo: str = "/p
     Parameters
     ----------
     tree, membership : str
-        See `groups`.
+        The folder of control groups, and the file that says which of them this process is in.
     meminfo : str
-        What the system says of its memory.
+        The file in which Linux reports its memory.
     """
     left = [_left_by_system(meminfo)]
     left += [_left_by_group(group, *version) for group in groups("memory", _ROOTS, tree, membership) for version in _VERSIONS]
@@ -44,7 +45,7 @@ def _left_by_system(meminfo: str) -> float:
 
 
 def _left_by_group(group: Path, limit: str, use: str, files: str) -> float:
-    """Infinite without a limit, written as "max", as a number beyond all memory or not at all."""
+    """Bytes that one group leaves; infinite without a limit, which is written as "max", as a huge number or not at all."""
     try:
         granted = int((group / limit).read_text(encoding="ascii"))
         used = int((group / use).read_text(encoding="ascii"))

@@ -1,7 +1,6 @@
-"""A stopwatch for what happens before the first step: importing Numba, compiling, loading from the cache.
+"""A stopwatch for the time before the first step: importing Numba, compiling, loading from the cache.
 
-`train` reads it before and after and reports the difference as `Model.compile_time`.
-It lives apart from `jit` so that reading it does not import Numba.
+`train` reads it before and after, and reports the difference as `Model.compile_time`.  Reading it imports nothing.
 """
 
 import threading
@@ -19,7 +18,7 @@ def seconds() -> float:
 
 @contextmanager
 def counted() -> Iterator[None]:
-    """Add the time of the block to `seconds()`; a block within a block is counted once."""
+    """Add the time of a `with` block to `seconds()`; a block within a block is counted once."""
     if getattr(_spent, "running", False):
         yield
         return

@@ -1,4 +1,4 @@
-"""The warnings that fastlr issues about a result, and whose line they name."""
+"""The warnings that fastlr issues about a result, each naming the line of the caller."""
 
 import sys
 import warnings
@@ -8,15 +8,15 @@ _PASSED_THROUGH = ("fastlr", "numpy")           # NumPy's errstate decorates fun
 
 
 class ConvergenceWarning(UserWarning):
-    """The parameters are not the optimum that was asked for; the text says why and what to do."""
+    """Warning that the parameters are not the optimum that was asked for; its text says why and what to do."""
 
 
 class SeparationWarning(ConvergenceWarning):
-    """The classes can be told apart without error, so that no finite optimum exists."""
+    """Warning that the features tell the classes apart, so that no finite optimum exists."""
 
 
 def warn(warning: Warning) -> None:
-    """Issue a warning that names the caller's line: the innermost one on the stack that is outside this package."""
+    """Issue a warning that names the caller's line: the innermost line on the stack outside this package."""
     frame = sys._getframe(1)
     while _is_passed_through(frame) and frame.f_back is not None:
         frame = frame.f_back
