@@ -5,7 +5,7 @@ for the inverse of a Hessian of a hundred features, the waiting took fifty times
 worse, because LAPACK waits for its threads in every column.  The eigenvalues of a 256 x 256 matrix took half a second there
 in place of 2.5 milliseconds.
 
-Telling BLAS to use one thread (threadpoolctl 3.8) is no way out.  It costs 10 microseconds a call, and a dot product of 500 takes 1.
+Telling BLAS to use one thread (threadpoolctl 3.8) is no way out.  It costs 10 microseconds a call; a dot product of 500 takes 1.
 It is for the whole process, so two trainings at once undo each other's limits.  And NumPy inverts a triangle as if it were full:
 the inverse factors of 20, 100, 300 and 500 columns took .04, .37, 24 and 77 ms that way, and by halves .02, .32, 10 and 41.
 """
