@@ -1,8 +1,8 @@
-"""What statistics says of a trained model: the covariance of its parameters, and likelihoods.
+"""The covariance of a model's parameters, and its likelihoods.
 
-With N examples (the sum of the weights) and H the second derivatives of the mean loss plus penalty at the optimum, the
-covariance of theta is H^-1 / N.  Without a penalty that is the inverse of the observed information; with one, the covariance of
-the posterior where w is normal beforehand, with the precision N l2 on the mean scale (Laplace's approximation).
+Let N be the number of examples, which is the sum of the weights, and H the Hessian of the mean loss plus penalty at the optimum.
+The covariance of theta is H^-1 / N.  Without a penalty that is the inverse of the observed information.  With one it is
+Laplace's approximation of the posterior's covariance, for a normal prior of w with the precision N l2 on the mean scale.
 """
 
 import math
@@ -19,18 +19,24 @@ from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import MOST_SIDE, Standardised
 from fastlr.solvers.separation import recession_direction
 
-_FAR = 0.1                      # standard errors from the optimum
-_SINGULAR = 1e-11               # an eigenvalue of the Hessian scaled to a diagonal of ones: a direction that J does not feel
-_TOUCHES = 1e-5                 # of a unit vector: a parameter that such a direction changes
-_CHANGED = 1e-6                 # of J, relative: no rounding is so large
+# Standard errors between the model and the optimum beyond which no standard errors are shown.
+_MOST_STANDARD_ERRORS_FROM_OPTIMUM = 0.1
+# The eigenvalue of the Hessian, scaled to a diagonal of ones, up to which J is flat along a direction.
+_FLAT_EIGENVALUE = 1e-11
+# The part of a flat direction, as a share of its length, from which on it leaves a parameter open.
+_TOUCHING_SHARE = 1e-5
+# The relative change of J that is larger than rounding, so that the data must have been changed.
+_CHANGED_J = 1e-6
 _SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
-_MOST_NAMES = 8                 # in a note
-_ROUNDING = 1e-9                # of a sum of weights, relative
+# Names of columns in a note, at most.
+_MOST_NAMES = 8
+# The relative rounding of a sum of weights, at most.
+_ROUNDING_OF_WEIGHTS = 1e-9
 _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
 
 
 class Training(NamedTuple):
-    """What a Model of `train` and its copies remember of the training, and pickles and files don't."""
+    """What a Model and its copies remember of their training, for `summary()`; pickles and files don't."""
 
     data: Data
     backend: str
@@ -41,16 +47,16 @@ class Training(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What `statistics` finds.
+    """The covariance and the likelihoods of a model.
 
     Attributes
     ----------
     covariance : (n + 1, n + 1) float64
-        Of w and b, b last; NaN where the data determine nothing or it would mean nothing.
+        The covariance of w and b, with b last; NaN where the data leave a parameter open or a covariance would mean nothing.
     examples : float
         The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
-        How many the data determine.
+        The number of parameters that the data determine.
     log_likelihood, null_log_likelihood : float
         Natural logarithms of the probability of all labels, by the model and by the best model with w = 0.  NaN where the weights
         don't count examples.
@@ -58,7 +64,7 @@ class Statistics(NamedTuple):
         The penalty that was trained with.
     fit_intercept : bool
     notes : tuple of str
-        What to know when reading the standard errors.
+        Sentences to read beside the standard errors.
     """
 
     covariance: np.ndarray
@@ -72,18 +78,17 @@ class Statistics(NamedTuple):
 
 
 def names_of(feature_names: tuple[str, ...] | None, n: int) -> tuple[str, ...]:
-    """Of n features, whether they have names or not."""
+    """Name n features: by their own names, or x0, x1, ..."""
     return tuple(f"x{j}" for j in range(n)) if feature_names is None else feature_names
 
 
 def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
-    """The statistics at theta (n + 1,), where J was `cost`: one pass each for moments, gradient and Hessian.
+    """Find the statistics at theta (n + 1,), where J was `cost`, in one pass each for moments, gradient and Hessian.
 
     Raises
     ------
     ValueError
-        There are so many features that their covariance is out of proportion; or J has another value there now: the arrays have
-        been changed since.
+        There are too many features for a covariance, or the arrays have been changed: J has another value at theta now.
     """
     data, options = training.data, training.objective_options
     n = data.X.shape[1]
@@ -97,7 +102,7 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         problem = Standardised(objective, *objective.standardisation)
         u = problem.u_of(theta)
         now, grad = problem.cost_gradient(u)
-        if not abs(now - cost) <= _CHANGED * abs(cost) + problem.rounding(u, cost):
+        if not abs(now - cost) <= _CHANGED_J * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
         finer = problem.where_curvature_fits(u)
@@ -122,14 +127,14 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
 
 
 def _why_weights_count_nothing(training: Training, objective: Objective) -> str | None:
-    """Why the weighted likelihood is not that of any data; None where each weight says how often its row counts as an example.
+    """Say why the weighted likelihood is not that of any data; None where each weight is a count of examples.
 
-    A row that counts is one example at least, so that counts add up to no less than the number of these rows.
+    A row that counts is at least one example.  So counts add up to no less than the number of rows that count.
     """
     if training.has_class_weight:
         return f"With class_weight the likelihood is not that of the data: {_NONE_OF}."
     total, rows = objective.examples, objective.rows_that_count
-    if total < (1.0 - _ROUNDING) * rows:
+    if total < (1.0 - _ROUNDING_OF_WEIGHTS) * rows:
         return (f"sample_weight adds up to {total:.6g} over {rows} rows, so it doesn't count examples: {_NONE_OF}.  If each row "
                 f"is one example on average, multiply it by {rows / total:.6g}.")
     return None
@@ -137,7 +142,7 @@ def _why_weights_count_nothing(training: Training, objective: Objective) -> str 
 
 def _covariance(training: Training, names: tuple[str, ...], problem: Standardised, u: np.ndarray, grad: np.ndarray,
                 examples: float) -> tuple[np.ndarray, int, list[str]]:
-    """The covariance of theta, how many parameters are determined, and what to say about both."""
+    """The covariance of theta, the number of parameters that are determined, and notes about both."""
     size = u.size
     free = size if training.objective_options["fit_intercept"] else size - 1
     unknown = np.full((size, size), np.nan)
@@ -156,7 +161,7 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Standardise
         is_proved = self_concordance(problem, problem.objective, u, grad, gap).has_minimum
         if not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None:
             return unknown, free, [_SEPARATED]
-    if not distance <= _FAR:
+    if not distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
     to_theta = np.array([problem.parameters(each) for each in np.eye(size)[:free]]).T
@@ -176,30 +181,30 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Standardise
 
 
 def _inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse of R with a diagonal of ones, but for the directions where it is flat; these, (size, k), orthonormal."""
+    """Invert R, with a diagonal of ones, except along its flat directions; return these too, (size, k), orthonormal."""
     try:
         P = blas.inverse_factor(R)
         inverse = P.T @ P
-        if inverse.diagonal().max() < 0.1 / _SINGULAR:
+        if inverse.diagonal().max() < 0.1 / _FLAT_EIGENVALUE:
             return inverse, np.empty((len(R), 0))
     except np.linalg.LinAlgError:
         pass
     eigenvalues, V = np.linalg.eigh(R)
-    curved = eigenvalues > _SINGULAR
+    curved = eigenvalues > _FLAT_EIGENVALUE
     return (V[:, curved] / eigenvalues[curved]) @ V[:, curved].T, V[:, ~curved]
 
 
 def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """Which of theta's components the flat directions change, beyond rounding."""
+    """Mark the components of theta that the flat directions change by more than rounding."""
     if flat.shape[1] == 0:
         return np.zeros(len(to_theta), bool)
     flat = flat / np.linalg.norm(flat, axis=0)
     moved = np.linalg.norm(to_theta @ flat, axis=1)
-    return moved > _TOUCHES * np.linalg.norm(to_theta, axis=1)
+    return moved > _TOUCHING_SHARE * np.linalg.norm(to_theta, axis=1)
 
 
 def _null_log_likelihood(objective: Objective, b: float) -> float:
-    """Of the best model with w = 0; of the b that there is, where it is not fitted."""
+    """The log-likelihood of the best model with w = 0; if b is not fitted, of the model with w = 0 and this b."""
     null = objective.of_null_model()
     start = np.array([0.0, 0.0 if objective.rule.intercept else b])
     result = solvers.load("newton").solve(null, start, solvers.Options(None, None, 1e-10, None, time.perf_counter()))

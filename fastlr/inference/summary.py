@@ -1,4 +1,4 @@
-"""The table of a trained model: estimates, standard errors, tests, and how well it fits."""
+"""The table of a trained model: estimates, standard errors, tests, and measures of fit."""
 
 import math
 from dataclasses import dataclass
@@ -8,50 +8,53 @@ import numpy as np
 
 from fastlr.inference.statistics import Statistics
 
-_QUANTILE = 1.959963984540054           # of the normal distribution at 0.975
+# The 0.975 quantile of the normal distribution.
+_QUANTILE = 1.959963984540054
 _COLUMNS = ("estimate", "std. error", "z", "p", "95 % from", "to", "odds ratio")
-_MOST_LINES = 200                       # of a table in text or HTML
+# Parameters in a table of text or HTML, at most.
+_MOST_LINES = 200
+# Characters of a name in such a table, at most.
 _LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Summary:
-    """What `Model.summary` returns: print it, show it in a notebook, or take its numbers.
+    """The table that `Model.summary` returns: print it, show it in a notebook, or take its numbers.
 
     Attributes
     ----------
     names : tuple of str
-        Of the k parameters: "(intercept)" if one was fitted, then the features.
+        The names of the k parameters: "(intercept)" if one was fitted, then the features.
     estimate : (k,) float64
     standard_error : (k,) float64
         NaN where there is none; `notes` say why.
     z, p_value : (k,) float64
-        estimate / standard_error, and the probability of one so large if the parameter were 0 (Wald's test, two-sided).
+        estimate / standard_error, and the two-sided p-value of Wald's test that the parameter is 0.
     lower, upper : (k,) float64
         The 95 % confidence interval.
     odds_ratio : (k,) float64
-        e^estimate: by what one unit of the feature multiplies the odds of the second class.
+        e^estimate: the factor by which one unit of the feature multiplies the odds of the second class.
     covariance : (k, k) float64
-        Of the estimates.
+        The covariance of the estimates.
     examples : float
         The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
-        How many of them the data determine.
+        The number of parameters that the data determine.
     is_penalised, fit_intercept : bool
         Whether the model was trained with l2 > 0, and with an intercept.
     log_likelihood, null_log_likelihood : float
-        Natural logarithms, by this model and by the best with w = 0.  They and all that is made of them are NaN where the
-        weights don't count examples; `notes` say why.
+        Natural logarithms of the likelihoods of this model and of the best model with w = 0.  They and all that is made of them
+        are NaN where the weights don't count examples; `notes` say why.
     deviance, null_deviance : float
-        -2 times those.
+        -2 log_likelihood, and -2 null_log_likelihood.
     aic, bic : float
         deviance + 2 parameters, and deviance + log(examples) parameters; NaN with a penalty.
     pseudo_r2 : float
         1 - deviance / null_deviance (McFadden's).
     head : dict of str to str
-        How it was trained.
+        Lines about how the model was trained.
     notes : tuple of str
-        What to know when reading the table.
+        Sentences to read beside the table.
     """
 
     names: tuple[str, ...]
@@ -180,7 +183,7 @@ class Summary:
 
 
 def summary(w: np.ndarray, b: float, names: tuple[str, ...], head: dict[str, str], statistics: Statistics) -> Summary:
-    """The table for parameters and their statistics."""
+    """Make the table of parameters and their statistics."""
     order = [*([w.size] if statistics.fit_intercept else []), *range(w.size)]
     all_names = (*names, "(intercept)")
     return Summary(names=tuple(all_names[k] for k in order), estimate=np.append(w, b)[order],
@@ -191,7 +194,7 @@ def summary(w: np.ndarray, b: float, names: tuple[str, ...], head: dict[str, str
 
 
 def _on(freedom: float) -> str:
-    """Degrees of freedom; nothing where there are more parameters than examples, as a penalty allows."""
+    """Show degrees of freedom; nothing where there are more parameters than examples, which a penalty allows."""
     return f" on {freedom:.12g} degrees of freedom" if freedom >= 0.0 else ""
 
 
@@ -200,7 +203,7 @@ def _or_none(value: float) -> float | None:
 
 
 def _number(value: float) -> str:
-    """Six digits that count, without an exponent where that is readable."""
+    """Show six significant digits, without an exponent where that is readable."""
     if math.isnan(value):
         return ""
     if value == 0.0 or not 1e-5 <= abs(value) < 1e7:

@@ -1,4 +1,4 @@
-"""The trained model, and what people do with one."""
+"""The trained model: predicting, scoring, summarizing, saving."""
 
 import copy
 import functools
@@ -19,7 +19,7 @@ from fastlr.solvers.history import History
 
 
 def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
-    """A method that makes a Dask array of a Dask collection, when that is computed, where it lies."""
+    """Let a method take a Dask collection: it returns a Dask array, and the work is done where the parts lie."""
     @functools.wraps(method)
     def with_dask(self: "Model", X: Any, offset: Any = None) -> Any:
         if not arrays.is_dask(X):
@@ -32,7 +32,7 @@ def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Model:
-    """Logistic regression with its parameters found.
+    """A trained logistic regression.
 
     Attributes
     ----------
@@ -41,37 +41,37 @@ class Model:
     classes : (2,)
         The labels that stand for y = 0 and y = 1.
     cost : float
-        J at (w, b), on the scale that was trained on: reduction, weights and l2 included.
+        J at (w, b), as it was minimized: reduction, weights and l2 included.
     costs : (n_iter,) float64
         costs[i] is J before update i.
     history : History
-        cost, grad_norm and seconds after each number of updates, and each step.
+        The cost, the gradient's norm and the seconds after every update, and each step.
     n_iter : int
-        Updates on all rows; 0 where the start, perhaps found on samples, was good enough.
+        The number of updates on all rows; 0 where the start, which samples may have given, was good enough.
     converged : bool
-        Whether `grad_norm` is at most the `tol` of `train`; False where none was asked for (tol = 0).
+        Whether `grad_norm` is at most `tol` and the gap is small enough; False where `tol` was 0.
     stop_reason : str
-        One readable sentence.
+        The reason why training ended, in words.
     grad_norm : float
         The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates.
         NaN where tol was 0.
     gap : float or None
-        J - J*: an upper bound on it, or an estimate.  None where tol was 0 and the solver knows nothing of it.
+        An upper bound on J - J*, or an estimate of it; None where `tol` was 0 and the solver knows nothing of it.
     gap_kind : {"bound", "estimate"} or None
-        "bound" where J - J* has been proved to be at most `gap`, up to rounding.  "estimate" where a proof would have taken too
-        long: then it is half of g^T M g with the gradient g and the solver's inverse Hessian M.
+        "bound" if J - J* has been proved to be at most `gap`, up to rounding.  "estimate" if a proof would have taken too long:
+        then `gap` is half of g^T M g, with the gradient g and the solver's inverse Hessian M.
     solver, backend : str
-        What really ran, "auto" resolved; "newton" if a Hessian took part.
+        The names of what really ran, with "auto" resolved; the solver is "newton" if a Hessian took part.
     n_threads : int
         The most threads that the kernel used; 1 for backends without threads of their own.
     elapsed : float
-        Seconds in `train`, without `compile_time`.
+        The seconds that `train` took, without `compile_time`.
     compile_time : float
-        Seconds of importing Numba, compiling, and loading compiled code.
+        The seconds of importing Numba, compiling, and loading compiled code.
     feature_names : tuple of str, or None
-        The columns, if X was a data frame.
+        The names of the columns, if X was a data frame.
     has_offset : bool
-        Whether it was trained with an offset; then it predicts only with one.
+        Whether the model was trained with an offset; then it predicts only with one.
     """
 
     w: np.ndarray
@@ -121,7 +121,7 @@ class Model:
 
     @_part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
-        """z = X w + b (+ offset), the log-odds of the second class.
+        """Return z = X w + b + offset, the log-odds of the second class.
 
         Parameters
         ----------
@@ -138,14 +138,14 @@ class Model:
         Raises
         ------
         ValueError
-            Another number of features, other columns, values that are not finite, a margin that float64 can't hold, a missing
-            offset.
+            X has another number of features, other columns or values that are not finite; a margin is too large for float64; or
+            an offset is missing.
         """
         return self._predicted(X, offset, as_probabilities=False)
 
     @_part_by_part
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
-        """Probability of each class, (m, 2) float64, columns in the order of `classes`.
+        """Return the probability of each class, (m, 2) float64, with columns in the order of `classes`.
 
         Parameters and errors are those of `decision_function`.
 
@@ -176,21 +176,21 @@ class Model:
 
     @_part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
-        """The more probable class of each row, as the original label, (m,).
+        """Return the more probable class of each row, as its original label, (m,).
 
-        Parameters and errors are those of `decision_function`.  A margin of exactly 0 is the first class.
+        Parameters and errors are those of `decision_function`.  A margin of exactly 0 gives the first class.
         """
         return self.classes[(self.decision_function(X, offset) > 0.0).astype(np.intp)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
+        """Return the accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
 
         Parameters
         ----------
         X, offset
             As for `decision_function`.
         y : array_like, (m,)
-            Original labels; one that the model does not know counts as predicted wrongly.
+            Original labels; a label that the model does not know counts as predicted wrongly.
         sample_weight : array_like, (m,), optional
         """
         if arrays.is_dask(X):
@@ -203,7 +203,7 @@ class Model:
         return float(np.average(right, weights=weights if weights.size else None))
 
     def to_dict(self) -> dict[str, Any]:
-        """Every attribute under its name; arrays as lists of Python numbers, the history as a dict of them."""
+        """Return all attributes by name, with arrays as lists of Python numbers and the history as a dict of lists."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("_")}
         values["history"] = self.history._asdict()
         return {name: _plain(value) for name, value in values.items()}
@@ -214,7 +214,7 @@ class Model:
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
+            The axes to draw in; by default those of a new figure.
 
         Returns
         -------
@@ -230,35 +230,33 @@ class Model:
         return ax
 
     def summary(self) -> Summary:
-        """Estimates with standard errors, tests and intervals; likelihood, deviance, AIC, BIC; how it was trained.
+        """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
 
-        The first call reads X three times (moments, gradient, Hessian), and what it finds is kept, also by `save` and pickle.
-        The Model that `fastlr.train` returns, and every copy of it, keeps the training data alive for that.  A pickle, a file,
+        The first call reads X three times, for moments, gradient and Hessian.  What it finds is kept, and saved with the model.
+        The Model that `fastlr.train` returns keeps the training data alive for that call, and so do its copies.  A pickle, a file
         and the `model_` of an estimator don't.
 
         Returns
         -------
         Summary
-            To print, to show in a notebook, or to take numbers from.
+            A table to print, to show in a notebook, or to take numbers from.
 
         Raises
         ------
         ValueError
-            The model doesn't have its training data: it comes from a file or a pickle made before any summary, or from an
-            estimator.  X, y, weights or offset have been changed.  There are more than 10000 features, whose covariance would be
-            out of proportion.
+            The model doesn't have its training data, because it comes from an estimator, or from a file or pickle made before any
+            summary; X, y, weights or offset have been changed; or there are more than 10000 features.
 
         Notes
         -----
         Standard errors are those of maximum likelihood: the roots of the diagonal of the inverse observed information.  With `l2`
-        they are those of the posterior under the normal prior that it stands for, and there is no test.  There are none, and a
-        note says why, for separated classes, for collinear columns, and far from the optimum (after few steps of gradient
-        descent).
+        they are those of the posterior under the normal prior that the penalty stands for, and there is no test.  A note says why
+        there are none: the classes are separated, columns are collinear, or the model is far from the optimum, as after few steps
+        of gradient descent.
 
         `sample_weight` counts examples: a row of weight 3 is three examples.  Weights can't be counts where they add up to less
-        than the number of rows that have one, as normalised weights do.  Then, and with `class_weight`, the weighted likelihood
-        is not that of any data: there are no standard errors, no likelihoods, and nothing that is made of them (deviance, AIC,
-        BIC, pseudo R2).
+        than the number of rows that have one, as normalized weights do.  Then, and with `class_weight`, the weighted likelihood
+        is not that of any data.  So there are no standard errors and no likelihoods, and no deviance, AIC, BIC or pseudo R2.
 
         Examples
         --------
@@ -285,9 +283,9 @@ class Model:
         return summary(self.w, self.b, names, head, found)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the model to a file, which `fastlr.load` reads; JSON, with every bit of every number.
+        """Write the model to a JSON file that `fastlr.load` reads, with every bit of every number.
 
-        An older file of that name is replaced once the new one is complete: if saving fails, it is as it was.
+        An older file of that name is replaced once the new one is complete.  If saving fails, the older file is as it was.
 
         Parameters
         ----------
@@ -298,10 +296,10 @@ class Model:
         OSError
             The file can't be written.
         TypeError
-            Labels of other types than bool, int, float and str (NumPy's are as good): bytes, an Enum.
+            Labels are of another type than bool, int, float, str or NumPy's versions of these: bytes or an Enum, for example.
         ValueError
-            Labels or names that JSON in UTF-8 can't hold: infinity, half a surrogate pair; a file of more than 256 MiB; a path
-            to something else than a regular file.
+            JSON in UTF-8 can't hold a label or name, such as infinity or half a surrogate pair; the file would have more than
+            256 MiB; or the path is that of something else than a regular file.
 
         Examples
         --------
@@ -318,11 +316,11 @@ class Model:
         file.write(values, path)
 
     def to_sklearn(self) -> Any:
-        """A fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install scikit-learn).
+        """Make a fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install scikit-learn).
 
         It has `coef_`, `intercept_`, `classes_`, `n_iter_`, `n_features_in_`, and `feature_names_in_` if X was a data frame.
-        Nothing else is carried over: its parameters, `C` among them, are scikit-learn's defaults, and training it again
-        would not give this model.
+        Nothing else is carried over.  Its parameters, such as `C`, are scikit-learn's defaults, so training it again would not
+        give this model.
 
         Returns
         -------
@@ -331,7 +329,7 @@ class Model:
         Raises
         ------
         ValueError
-            A model with an offset, which scikit-learn's class doesn't know.
+            The model was trained with an offset, which scikit-learn's class doesn't know.
 
         Examples
         --------
@@ -356,9 +354,9 @@ class Model:
 
 
 def load(path: str | os.PathLike) -> Model:
-    """The model that `Model.save` has written, with every bit as it was.
+    """Read a model that `Model.save` has written, with every bit as it was.
 
-    Nothing in the file can run: it is JSON, and all of it is checked.
+    The file is JSON and all of it is checked, so nothing in it can run.
 
     Parameters
     ----------
@@ -371,9 +369,9 @@ def load(path: str | os.PathLike) -> Model:
     Raises
     ------
     ValueError
-        Anything but a model file that this version of fastlr can read; the text says what is wrong, and where.
+        The file is not a model that this version of fastlr can read; the text says what is wrong, and where.
     FileNotFoundError, PermissionError
-        As from `open`.
+        The file can't be opened.
 
     Examples
     --------
@@ -395,7 +393,7 @@ def load(path: str | os.PathLike) -> Model:
 
 
 def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
-    """Raise ValueError, with the row, where finite X and w have a margin that float64 can't hold."""
+    """Raise ValueError, naming the row, if a margin of finite X and w is too large for float64."""
     bad = ~np.isfinite(z)
     if bad.any():
         i = int(np.argmax(bad))
@@ -405,7 +403,7 @@ def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Python's own values, also where an array is one of objects, which may be NumPy scalars."""
+    """Convert arrays to lists of Python's own values; arrays of objects may hold NumPy scalars."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):
