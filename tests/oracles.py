@@ -188,7 +188,7 @@ class Oracle:
         if reduction == "mean":
             self.s /= self.s.sum()
         self.sign = np.where(y == 1, -1, 1).astype(REAL)                # of t = (1 - 2y) z
-        self.l2 = REAL(l2 if l2 > 1e-290 else 0.0)
+        self.l2 = REAL(l2 if l2 > 1e-290 else 0.0)                      # 1e-300 is no penalty, unless X is in units of 1e-150
         self.X, self.fit_intercept = X, fit_intercept
 
         unique, self._row_of = np.unique(X, axis=0, return_inverse=True)

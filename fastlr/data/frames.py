@@ -125,20 +125,24 @@ def refuse_other_order(**given: Any) -> None:
     indexed = [(name, value.index) for name, value in given.items() if _has_index(value)]
     for name, index in indexed[1:]:
         first, reference = indexed[0]
-        m = len(reference)
-        if len(index) != m or index.equals(reference):
+        if len(index) != len(reference) or index.dtype != reference.dtype or index.equals(reference):
             continue
-        codes = reference.append(index).factorize()[0] + 1                              # 0 is a missing one
-        here, there = codes[:m], codes[m:]
-        differs = here != there
-        if differs.any() and np.array_equal(np.sort(here), np.sort(there)):
-            i = int(np.argmax(differs))
+        by_index = f"{name}.loc[{first}.index] to pair rows by index, or " if reference.is_unique else ""
+        if reference.is_unique:
+            places = reference.get_indexer(index)                                       # -1 for a label that is not there
+            is_moved = places != np.arange(places.size)
+            is_other_order = places.min() >= 0 and index.is_unique
+        else:
+            here, there = np.split(reference.append(index).factorize()[0], 2)           # -1 for a missing label
+            is_moved = here != there
+            is_other_order = np.array_equal(np.sort(here), np.sort(there))
+        if is_other_order and is_moved.any():
+            i = int(np.argmax(is_moved))
             raise ValueError(f"{name} has the index of {first} in another order: row {i} is {reference[i]!s} in {first}, "
-                             f"and {index[i]!s} in {name}.  Pass {name}.loc[{first}.index] to pair rows by index, or "
-                             f"{name}.to_numpy() to pair them as they stand")
+                             f"and {index[i]!s} in {name}.  Pass {by_index}{name}.to_numpy() to pair them as they stand")
 
 
 def _has_index(value: Any) -> bool:
     """Whether it is a DataFrame or Series of pandas' kind; a list has an `index` too."""
     index = getattr(value, "index", None)
-    return hasattr(index, "equals") and hasattr(index, "factorize")
+    return hasattr(index, "equals") and hasattr(index, "get_indexer")

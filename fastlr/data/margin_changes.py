@@ -11,6 +11,7 @@ y_i = 1 and -1 elsewhere.  Along a direction v (n + 1,) its margin moves by r_i 
 """
 
 from collections.abc import Iterator
+from itertools import starmap
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -19,11 +20,14 @@ from fastlr.backends.csr import Csr
 from fastlr.data.arrays import Data
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
+_NOTHING = 1e-13                # a component of a direction that stands for 0, relative to the largest
+_MOST_ROUNDED = 1e8             # times the products added up for a margin, what rounding of it is charged for at most
 _MOST_DENSE = 1000              # columns of sparse X whose rows are made dense, a block at a time
 
 
 class MarginChanges(NamedTuple):
-    """How far margins move along each of k directions: r . v over the sum of |r_j| times the largest |v_j|."""
+    """How far margins move along each of k directions, relative to what rounding of the direction can do to them, see
+    `_relative`."""
 
     least: np.ndarray           # (k,)
     largest: np.ndarray         # (k,)
@@ -55,9 +59,11 @@ def margin_changes(data: Data, center: np.ndarray, spread: np.ndarray, direction
     """How far margins move along directions (n + 1, k)."""
     k = directions.shape[1]
     found = MarginChanges(np.full(k, np.inf), np.full(k, -np.inf))
+    directions = np.where(np.abs(directions) > _NOTHING * np.abs(directions).max(axis=0), directions, 0.0)
+    sizes = np.hstack([np.abs(directions), (directions != 0.0) * np.abs(directions).max(axis=0)])
     is_wide = isinstance(data.X, Csr) and data.X.n_columns > _MOST_DENSE
-    for changes in (_changes_of_stored(data, center, spread, directions) if is_wide else
-                    (_relative_changes(signed, directions) for signed in _signed_rows(data, center, spread))):
+    for changes in (starmap(_relative, _of_stored(data, center, spread, directions, sizes)) if is_wide else
+                    (_relative(signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(data, center, spread))):
         found = found.together(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
     return found
 
@@ -68,9 +74,10 @@ def largest_changes(data: Data, center: np.ndarray, spread: np.ndarray, directio
     A thousandth of the largest component of a direction is added to these, for rows that have next to none.
     """
     found, least = np.zeros(directions.shape[1]), 1e-3 * np.abs(directions).max(axis=0)
-    for signed in _signed_rows(data, center, spread):
-        changes = np.abs(signed @ directions) / (np.abs(signed) @ np.abs(directions) + least)
-        found = np.maximum(found, changes.max(axis=0, initial=0.0))
+    sizes = np.abs(directions)
+    for changes, added_up in (_of_stored(data, center, spread, directions, sizes) if isinstance(data.X, Csr) else
+                              ((signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(data, center, spread))):
+        found = np.maximum(found, (np.abs(changes) / (added_up + least)).max(axis=0, initial=0.0))
     return found
 
 
@@ -127,9 +134,7 @@ def typical_values(data: Data) -> tuple[np.ndarray, np.ndarray]:
 def _signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
     """The signed rows, a block at a time."""
     X, (m, n) = data.X, data.X.shape
-    size = max(1, _BLOCK_ELEMENTS // (n + 1))
-    for start in range(0, m, size):
-        rows = slice(start, min(start + size, m))
+    for rows in _blocks(m, n + 1):
         block = X.rows(rows).scipy().toarray() if isinstance(X, Csr) else X[rows]
         signed = np.ones((block.shape[0], n + 1))
         np.subtract(block, center, out=signed[:, :n])
@@ -143,21 +148,39 @@ def _in_basis(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndar
     return (by_largest(signed @ basis) for signed in _signed_rows(data, center, spread))
 
 
-def _changes_of_stored(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> Iterator[np.ndarray]:
-    """Relative changes from what is stored alone, for sparse X of many columns, hardly any of which is far from 0."""
+def _of_stored(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray,
+               sizes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Signed rows of sparse X times directions (n + 1, k), and their absolute values times sizes (n + 1, l), a block at a time.
+
+    Only what is stored is read.  Hardly any of many sparse columns is far from 0, so that no digits are lost.
+    """
     assert isinstance(data.X, Csr)
-    w = directions[:-1] / spread[:, None]
-    b = directions[-1] - center @ w
-    A = data.X.scipy()
-    sizes = np.outer(abs(A).sum(axis=1) + 1.0, np.maximum(np.abs(w).max(axis=0), np.abs(b)))
-    changes = np.divide(A @ w + b, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
-    changes[data.y == 0] *= -1.0
-    yield changes[data.sample_weight > 0.0] if data.sample_weight.size else changes
+    w, w_sizes = directions[:-1] / spread[:, None], sizes[:-1] / spread[:, None]
+    b, b_sizes = directions[-1] - center @ w, sizes[-1] + np.abs(center) @ w_sizes
+    side = np.where(data.y == 0, -1.0, 1.0)
+    for rows in _blocks(data.X.shape[0], directions.shape[1] + sizes.shape[1]):
+        A = data.X.rows(rows).scipy()
+        changes, added_up = side[rows, None] * (A @ w + b), abs(A) @ w_sizes + b_sizes
+        counts = data.sample_weight[rows] > 0.0 if data.sample_weight.size else slice(None)
+        yield changes[counts], added_up[counts]
 
 
-def _relative_changes(signed: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    sizes = np.abs(signed).sum(axis=1)[:, None] * np.abs(directions).max(axis=0)
-    return np.divide(signed @ directions, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+def _relative(changes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Changes (r, k) of margins, relative to what rounding of the direction can do to them.
+
+    The sizes (r, 2 k) are the sums of |r_j v_j|, and of |r_j| times the largest |v_j| over the j where v_j is not 0.  A component
+    of a direction is off by some 1e-16 of the largest one, which the second takes up.  It is at most 1e8 times the first: so a
+    single value that is far too large can't hide that the rest of its row moves.
+    """
+    added_up, rounded = np.hsplit(sizes, 2)
+    sizes = np.minimum(rounded, _MOST_ROUNDED * added_up)
+    return np.divide(changes, sizes, out=np.zeros_like(changes), where=sizes > 0.0)
+
+
+def _blocks(m: int, width: int) -> Iterator[slice]:
+    """All of m rows, as many at a time as fill a block with so many numbers each."""
+    size = max(1, _BLOCK_ELEMENTS // width)
+    return (slice(start, min(start + size, m)) for start in range(0, m, size))
 
 
 def by_largest(signed: np.ndarray) -> np.ndarray:

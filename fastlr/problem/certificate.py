@@ -60,17 +60,19 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
     enough : float
         A bound that is small enough: a better one is not worth a Hessian of many features.
     budget : float
-        Nanoseconds that it may take, by the cost model of the problem.
+        Nanoseconds that it may take, by the cost model of the problem.  A Hessian may take longer where nothing else proves that
+        J has a minimum.
     """
     if problem.time_of_hessian() <= budget:
         found = self_concordance(problem, problem.objective, u, grad, gap)
         return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad)._replace(estimate=found.estimate))
     best = strong_convexity(problem, u, grad)
     m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
-    if best.gap <= enough or rows >= m or problem.time_of_hessian(rows / m) > budget:
+    if best.gap > enough and rows < m and problem.time_of_hessian(rows / m) <= budget:
+        best = min(best, self_concordance(problem, next(problem.objective.samples([rows])), u, grad, gap))
+    if best.has_minimum or problem.is_penalised or not problem.has_room_for_hessian:
         return best._replace(is_dear=True)
-    sample = next(problem.objective.samples([rows]))
-    return min(best, self_concordance(problem, sample, u, grad, gap))._replace(is_dear=True)
+    return self_concordance(problem, problem.objective, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
 
 
 def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> Certificate:

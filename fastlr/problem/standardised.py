@@ -74,9 +74,10 @@ class Standardised:
         """The coordinates of what has the coordinates u in another center and spread, without going by way of theta."""
         theta = u * other._scales
         before, after = other.objective.origin, self.objective.origin
-        moved = dot(after.shift - before.shift, theta[:-1]) / after.unit
+        place, unit = (before.place, before.unit) if before.shift.any() else (after.place, after.unit)
+        moved = dot(after.shift - before.shift, theta[:-1]) / unit
         theta[-1] += dot(self._shifts - other._shifts, theta)
-        theta[after.place] += moved
+        theta[place] += moved
         return theta / self._scales
 
     def parameters(self, u: np.ndarray) -> np.ndarray:

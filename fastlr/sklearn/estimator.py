@@ -251,7 +251,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         _warn_of_a_column(y)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
-            raise ValueError(f"partial_fit goes on from a fit of at most {MOST_FEATURES_OF_FIT} features, not of {X.shape[1]}: "
+            raise ValueError(f"partial_fit goes on from a fit of at most {MOST_FEATURES_OF_FIT} features, not of {A.shape[1]}: "
                              "the Hessian that it needs is not kept then; call partial_fit in the place of fit, for the first "
                              "rows too")
         memory, model, warning = learn(memory, batch, **options)
@@ -371,7 +371,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
         z = self.decision_function(X)
-        return -np.logaddexp(0.0, np.column_stack([z, -z]))
+        with np.errstate(under="ignore"):
+            return -np.logaddexp(0.0, np.column_stack([z, -z]))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -50,7 +50,7 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
     steps = problem.steps_a_hessian()
     points = iterates(problem, u, metric, options.tol, steps, sample=hessians, **options.how_many)
 
-    def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
+    def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
         points = iterates(problem, u, Metric(problem, is_due=problem.has_room_for_hessian), tol, steps, **options.how_many)
         return or_conjugate_gradients(problem, points, tol, steps)
 

@@ -87,7 +87,7 @@ def _verdict(objective: Objective, theta: np.ndarray, tol: float, steps: int) ->
     cost, grad = problem.cost_gradient(u)
     p = -grad / problem.diagonal
     verdict = Verdict(problem, u, cost, grad, -0.5 * float(grad @ p), tol, steps)
-    if not verdict.is_optimum:
+    if not (verdict.is_optimum and verdict.has_minimum):
         verdict.look_for_separation(p)
     verdict.settle(theta, objective)
     return verdict

@@ -23,7 +23,7 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
     """Minimise J from theta, or from the null model."""
     problem, u = standardised(objective, theta)
 
-    def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
+    def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
         return iterates(problem, u, Metric(problem), tol, steps_a_hessian=math.inf, **options.how_many)
 
-    return run(problem, descend(problem, u, options.tol), options, descend)
+    return run(problem, descend(problem, u, options.tol, options), options, descend)

@@ -36,12 +36,12 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
         in_row_space = problem.u_of(_optimum_in_row_space(objective, options))
         u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
 
-    def descend(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
+    def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
         if wide or problem.has_room_for_hessian:
             return iterates(problem, u, Metric(problem, is_due=not wide), tol, problem.steps_a_hessian(), **options.how_many)
         return truncated_newton(problem, u, tol)
 
-    return run(problem, descend(problem, u, options.tol), options, descend)._replace(solver="newton")
+    return run(problem, descend(problem, u, options.tol, options), options, descend)._replace(solver="newton")
 
 
 def is_wide(objective: Objective) -> bool:

@@ -14,8 +14,8 @@ from fastlr.solvers.quasi_newton import Iterate
 from fastlr.solvers.separation import is_without_error
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
-Descend = Callable[[Standardised, np.ndarray, float], Iterator[Iterate]]
-"""(problem, u, tol) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
+Descend = Callable[[Standardised, np.ndarray, float, Options], Iterator[Iterate]]
+"""(problem, u, tol, options) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
 
 _MOST_ROUNDS = 12               # of going closer to the optimum because too little is proved where the gradient is small
 _SLOW = 200                     # updates, then twice as many each time, after which coordinates are judged anew
@@ -62,6 +62,8 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
         verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter)
         if ending is Ending.WITHOUT_ERROR:
             verdict.is_separated_along(point.u)
+        if verdict.is_optimum and not is_asked:
+            verdict.look_for_separation(point.p)
         if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
             break
         finer = problem.where_curvature_fits(point.u)
@@ -77,9 +79,10 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
         else:
             target, rounds = verdict.closer * problem.gradient_norm(point.grad), rounds + 1
         if is_anew:
-            u = finer.from_other(problem, point.u)
-            problem, points = finer, descend(finer, u, target)
+            u, left = finer.from_other(problem, point.u), options.most_updates - recorder.n_iter
+            problem, points = finer, descend(finer, u, target, options._replace(max_iter=left))
             point = next(points)
+            recorder.add(point.before)
     if verdict is not None:
         if not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
             verdict.look_for_separation(point.p)
@@ -101,7 +104,7 @@ def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], op
             return point, Ending.WITHOUT_ERROR
         if bounded <= options.tol and problem.gradient_norm(point.grad) <= target:
             return point, Ending.AT_REST
-        if recorder.n_iter == options.most_updates:
+        if recorder.n_iter >= options.most_updates:
             return point, Ending.MAX_ITER
         if recorder.n_iter >= patience and options.tol > 0.0:
             return point, Ending.SLOW

@@ -33,6 +33,7 @@ _RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry b
 _NULL = 1e-10                   # an eigenvalue of the Gram matrix of rows at rest, relative to the largest, that stands for 0
 _MOST_FEATURES = 1000           # for a linear program, and for directions that have to be made exact
 _MOST_STORED = 50_000_000       # numbers in X, likewise
+_MOST_PIVOTS = 3e8              # numbers, in all iterations of the simplex method: some two seconds
 _ROUNDS = 50                    # linear programs, each with the rows that the one before has moved to the wrong side,
 _MOST_READ = 300_000_000        # and the most numbers that are read for all of them
 _FEASIBLE = 1e-10               # by how much a linear program may move a row to the wrong side
@@ -110,16 +111,21 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
     m, size = problem.objective.rows_that_count, sample.shape[0]
     rows = sample.over_rows(np.append, signed_rows, problem.center, problem.spread)
     rows[:, -1] *= problem.objective.rule.intercept
-    basis = _basis(by_largest(rows), is_all=size == m)
+    basis = _basis(by_largest(rows if problem.objective.rule.intercept else rows[:, :-1]), is_all=size == m)
+    if not problem.objective.rule.intercept:
+        basis = np.vstack([basis, np.zeros(basis.shape[1])])
     if basis.shape[1] == 0:
         return
     rows = by_largest(rows @ basis)
     aim = problem.over_rows(np.add, total, basis) / m
+    pivots = _MOST_PIVOTS
     for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.stored))):
-        found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs",
-                        options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE})
-        if found.x is None:
+        found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs-ds",
+                        options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE,
+                                 "maxiter": int(pivots / rows.size)})
+        if found.status != 0:
             return
+        pivots -= found.nit * rows.size
         wrong: MovedRows = problem.over_rows(MovedRows.together, most_wrong, basis, found.x, size)
         is_wrong = wrong.changes < -10.0 * _FEASIBLE
         if not is_wrong.any():

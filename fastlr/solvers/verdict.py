@@ -82,7 +82,10 @@ class Verdict:
         self.cost = exact
 
     def look_for_separation(self, p: np.ndarray) -> None:
-        """Look for a direction that tells the classes apart, p among others, where J is not known to have a minimum."""
+        """Look for a direction that tells the classes apart, p among others, where J is not known to have a minimum.
+
+        A point that is near the optimum by an estimate alone has to be asked about too.
+        """
         way = None if self.has_minimum else recession_direction(self._problem, self._u, self._grad, p)
         if way is not None:
             self.is_separated_along(way)

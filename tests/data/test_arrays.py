@@ -867,6 +867,12 @@ def test_the_same_index_in_another_order(index):
             call(y.iloc[[0, 1, *range(2, M)[BACKWARDS]]])
 
 
+def test_labels_that_come_twice_are_no_way_to_pair_rows():
+    groups = pd.DataFrame(X, index=["a"] * 15 + ["b"] * 15), pd.Series(Y, index=["b"] * 15 + ["a"] * 15)
+    with pytest.raises(ValueError, match=r"row 0 is a in X, and b in y\.  Pass y\.to_numpy\(\) to pair them as they stand"):
+        train("numpy", *groups)
+
+
 def test_the_same_index_in_another_order_in_a_block():
     halves = [(indexed(X).iloc[rows], indexed(Y).iloc[rows]) for rows in (slice(0, 15), slice(15, M))]
     assert_close(train("numpy", fastlr.stream(halves), None), plain("numpy"))

@@ -96,10 +96,37 @@ def test_collinear_columns_are_left_out_of_a_bound():
 
 def test_a_hessian_out_of_proportion_leaves_an_estimate(monkeypatch):
     X, y = sample(300, 3)
-    monkeypatch.setattr(Standardised, "time_of_hessian", lambda self, share=1.0: np.inf)
+    monkeypatch.setattr(Standardised, "has_room_for_hessian", False)
     model = fastlr.train(X, y, solver="lbfgs", backend="numpy")
     assert model.converged and model.gap_kind == "estimate" and 0.0 < model.gap < 1e-8
     assert fastlr.train(X, y, l2=0.1, solver="lbfgs", backend="numpy").gap_kind == "bound"      # strong convexity takes none
+
+
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_a_minimum_is_not_assumed_where_a_hessian_is_dear(is_sparse):
+    """A column that is 1 in five rows of one class only: a sample of the rows knows nothing of it."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((3000, 300)) * (rng.random((3000, 300)) < (0.1 if is_sparse else 1.0))
+    y = (X[:, 0] + rng.logistic(size=3000) > 0).astype(int)
+    given = scipy.sparse.csr_array(X) if is_sparse else X
+    assert fastlr.train(given, y, tol=1e-4, backend="numpy").converged
+    X = np.column_stack([X, np.isin(np.arange(3000), np.flatnonzero(y)[:5])])
+    given = scipy.sparse.csr_array(X) if is_sparse else X
+    with pytest.warns(SeparationWarning):
+        assert not fastlr.train(given, y, tol=1e-4, backend="numpy").converged
+
+
+@each_kernel
+def test_updates_in_new_coordinates_count(kernel):
+    """Training goes on in other coordinates here, in compiled code many updates at a time."""
+    X, y = sample(300, 4)
+    X[5, 1] = KEY_HELD_DOWN
+    model = fastlr.train(X, y, l2=1.0 / 300, backend=kernel)
+    assert model.converged and len(model.costs) == model.n_iter
+    assert model.n_iter == fastlr.train(X, y, l2=1.0 / 300, backend="numpy", callback=lambda state: False).n_iter
+    with pytest.warns(fastlr.ConvergenceWarning):
+        stopped = fastlr.train(X, y, l2=1.0 / 300, backend=kernel, max_iter=model.n_iter - 6)
+    assert stopped.n_iter == model.n_iter - 6 and stopped.costs[0] == model.costs[0]
 
 
 def test_gradient_descent_without_tol_claims_nothing():

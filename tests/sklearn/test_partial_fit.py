@@ -257,7 +257,7 @@ def test_a_fit_of_many_features_is_nothing_to_go_on_from():
     fitted = classifier().fit(X, y)
     before = parameters(fitted)
     with pytest.raises(ValueError, match=r"at most 64 features, not of 65: .* call partial_fit in the place of fit"):
-        fitted.partial_fit(X, y)
+        fitted.partial_fit(X.tolist(), y)
     assert np.array_equal(parameters(fitted), before)
 
 

@@ -1,6 +1,7 @@
 """Where J has no minimum a SeparationWarning says so, and nowhere else."""
 
 import runpy
+import warnings
 
 import numpy as np
 import pytest
@@ -260,6 +261,34 @@ def test_large_values_tell_the_classes_apart_and_small_ones_do_not(solver):
         y = np.where(small, rng.random(1000) < 0.5, x > 0)
         for options in ({}, {"tol": 1e-3}, {"tol": 1e-4}, {"tol": 1e-6}):
             assert check_well_posed(x[:, None], y, solver=solver, **options).score(x[:, None], y) < 0.9
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_separated_in_a_sum_that_only_the_linear_program_finds(fit_intercept):
+    """x3 is x0 - x1 in all of 3000 rows but three of one class; more rows than the first linear program has."""
+    for seed in range(0, 12, 2):
+        rng = np.random.default_rng(seed)
+        X = np.round(rng.standard_normal((3000, 3)) * 10.0 ** rng.integers(1, 4, 3))
+        y = (rng.random(3000) < 0.3).astype(int)
+        rows = rng.choice(np.flatnonzero(y == 1), 3, replace=False)
+        X = np.column_stack([X, X[:, 0] - X[:, 1] + np.isin(np.arange(3000), rows)])
+        with pytest.warns(SeparationWarning):
+            fastlr.train(X, y, fit_intercept=fit_intercept, backend="numpy", tol=1e-3, max_iter=200)
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 5, None])
+def test_a_huge_value_hides_no_row_on_its_wrong_side(max_iter):
+    """Rows 0 and 1 overlap, whatever their huge values of a column that tells nothing."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 50))
+    y = (X[:, 0] > 0.0).astype(int)
+    X[:, 0] += 0.5 * np.sign(X[:, 0])
+    X[:2], y[:2] = 0.0, [1, 0]
+    X[:2, 0], X[:2, 1] = [-1.0, 1.0], 1e14
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fastlr.train(X, y, max_iter=max_iter, backend="numpy")
+    assert not any(issubclass(each.category, SeparationWarning) for each in caught)
 
 
 @each_solver
