@@ -1,6 +1,6 @@
-"""How a computation graph is written and drawn: formulas, the chain rule line by line, the language DOT.
+"""A computation graph in writing and in drawings: formulas, the chain rule line by line, the language DOT.
 
-A node without a name is no node of a drawing, but part of the formulas that it stands in.
+A node without a name is not drawn.  It is part of the formulas that it stands in.
 """
 
 from html import escape
@@ -11,30 +11,32 @@ import numpy as np
 if TYPE_CHECKING:
     from fastlr.graph.value import Value
 
-# An operand that binds less than its place asks for is put in parentheses.
+# How tightly an operation binds; an operand that binds less tightly than its place asks for is put in parentheses.
 _BINDS = {"+": 1, "-": 1, "negative": 1, "*": 2, "/": 2, "**": 3}
 _ATOM = 4
 _ASKS = {"+": (1, 1), "-": (1, 2), "negative": (2,), "*": (2, 2), "/": (2, 3), "**": (4, 4)}
 
-_LONGEST = 60                   # characters of a formula; longer ones are cut, or a sum of many terms would take their square
-_MOST = 100                     # nodes that a notebook draws without being asked
+# Characters of a formula, at most; longer ones are cut, since a sum of many terms would take the square of their number.
+_LONGEST = 60
+# Nodes of the largest graph that a notebook draws by itself.
+_MOST = 100
 _BLUE, _RED, _GREY = "#1c5aa6", "#c0281c", "#8a8a8a"
 
 
 def number(value: Any) -> str:
-    """A scalar with four digits, or the first numbers of an array."""
+    """Show a scalar with four digits, or the first numbers of an array."""
     if not isinstance(value, np.ndarray):
         return f"{value:.4g}"
     return f"[{', '.join(f'{x:.3g}' for x in value.flat[:3])}{', ...' if value.size > 3 else ''}]"
 
 
 def label(operand: Any) -> str:
-    """A node's name, else its formula; plain numbers as they are."""
+    """Show an operand: a node's name, or else its formula, or a plain number."""
     return getattr(operand, "name", "") or getattr(operand, "formula", "") or number(operand)
 
 
 def formula(operation: str, operands: list[Any]) -> str:
-    """The operation on its operands, such as "a + b * c" or "log(a)"."""
+    """Write an operation on its operands, such as "a + b * c" or "log(a)"."""
     if operation not in _ASKS:
         text = f"{operation}({label(operands[0])})"
     else:
@@ -53,7 +55,7 @@ def _binds(operand: Any) -> int:
 
 
 def chain_rule(J: "Value", derivative: dict["Value", Any]) -> str:
-    """For each named node: the sum over what it goes into, in names, in numbers, and what that is."""
+    """Write one line for each named node: its derivative as a sum over the nodes that it goes into, in names, then in numbers."""
     terms: dict[Value, list[tuple[Value, float]]] = {}
     for node in [J, *named(J)]:
         for source, factor in node.factors().items():
@@ -76,7 +78,7 @@ def named(J: "Value") -> list["Value"]:
 
 
 def operands(node: "Value") -> dict["Value", Any]:
-    """The nearest nodes with names, and the derivatives by them; None where it takes an array."""
+    """The nearest nodes with names, and the derivatives by them; None for a derivative that is an array."""
     if not np.ndim(node.value):
         return {source: factor if not np.ndim(factor) else None for source, factor in node.factors().items()}
     inside = node._right_to_left(stop=lambda other: bool(other.name))
@@ -84,7 +86,7 @@ def operands(node: "Value") -> dict["Value", Any]:
 
 
 def dot(J: "Value", derivative: dict["Value", Any]) -> str:
-    """The drawing in DOT: blue arrows for values, and red ones back for derivatives, where they are given."""
+    """Draw the graph in DOT: blue arrows for values, and red arrows back for derivatives that are given."""
     nodes = {node: f"node{i}" for i, node in enumerate([*reversed(named(J)), J])}
     lines = ["digraph {",
              "  rankdir=LR; nodesep=0.25; ranksep=0.8;",
@@ -107,8 +109,8 @@ def dot(J: "Value", derivative: dict["Value", Any]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _row(text: str, colour: str) -> str:
-    return f'<TR><TD><FONT COLOR="{colour}">{escape(text)}</FONT></TD></TR>' if text else ""
+def _row(text: str, color: str) -> str:
+    return f'<TR><TD><FONT COLOR="{color}">{escape(text)}</FONT></TD></TR>' if text else ""
 
 
 def _quoted(text: str) -> str:
@@ -116,7 +118,7 @@ def _quoted(text: str) -> str:
 
 
 def svg(J: "Value") -> str | None:
-    """The drawing as SVG; None for too large a graph, and where Graphviz is missing."""
+    """Draw the graph as SVG; None if it is too large or Graphviz is missing."""
     if len(named(J)) > _MOST:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A kernel's gradient beside two that know nothing of it: the computation graph's, and finite differences."""
+"""A kernel's gradient beside two independent ones: the computation graph's, and finite differences."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,26 +8,29 @@ import numpy as np
 from fastlr._train import cost_and_gradient
 from fastlr.graph.value import logistic_cost
 
-_RTOL = 1e-12                   # of kernel and graph: the same formulas, added in another order
-_DIFFERENCES_RTOL = 1e-5        # of differences and graph
-_STEP = 6e-6                    # of a margin: eps^(1/3), where the errors of a central difference are balanced
+# The relative difference of kernel and graph, at most: they add up the same formulas in another order.
+_RTOL = 1e-12
+# The relative difference of finite differences and graph, at most.
+_DIFFERENCES_RTOL = 1e-5
+# The step of a finite difference, as a change of margins: eps^(1/3), which balances the errors of a central difference.
+_STEP = 6e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GradientCheck:
-    """J and its gradient three times.
+    """J and its gradient, computed in three ways.
 
     Attributes
     ----------
     backend : str
     names : tuple of str
-        "J", "dw1", "dw2", ..., "db": what the elements of the arrays are.
+        The names of the elements of the arrays: "J", "dw1", "dw2", ..., "db".
     graph, differences, kernel : (n + 2,) float64
-        By the computation graph, by central differences of the graph's J (whose first element is J itself), and by the backend.
+        The results of the computation graph, of central differences of the graph's J (with J itself first), and of the backend.
     scale : (n + 2,) float64
-        J, and the mean (or sum) of |x_j|: the largest that a derivative can be, which its errors are measured by.
+        J, and the mean (or sum) of |x_j|, which is the largest value of a derivative.  Errors are relative to it.
     noise : (n + 2,) float64
-        What the differences can be off by because J is rounded.
+        The errors of the differences that the rounding of J can cause.
     error : float
         The largest |kernel - graph| / scale.
     passed : bool
@@ -75,7 +78,7 @@ def check_gradient(backend: str, X: Any = None, y: Any = None, w: Any = None, b:
     Parameters
     ----------
     backend : str
-        As for `fastlr.cost_and_gradient`.
+        The kernel to check, as for `fastlr.cost_and_gradient`.
     X, y, w : array_like, (m, n), (m,), (n,), optional
         By default 20 examples of 3 features at random, always the same.
     b, reduction, l2, sample_weight, offset
@@ -84,12 +87,12 @@ def check_gradient(backend: str, X: Any = None, y: Any = None, w: Any = None, b:
     Returns
     -------
     GradientCheck
-        `assert check.passed, check` is a test that says what is wrong; `print(check)` is the table.
+        The three results.  `assert check.passed, check` is a test that says what is wrong, and `print(check)` a table.
 
     Raises
     ------
     TypeError, ValueError
-        As by `fastlr.cost_and_gradient`.
+        `fastlr.cost_and_gradient` refuses the arguments.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from fastlr.backends.numpy_vectorized import sigmoid as _sigmoid
 from fastlr.graph import drawing
 from fastlr.machine.distribution import how_to_install
 
-# What an operation gives, and its derivative by each operand.
+# The value of each operation, and its derivative by each operand.
 _OPERATIONS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "+": lambda p, q: (p + q, 1.0, 1.0),
     "-": lambda p, q: (p - q, 1.0, -1.0),
@@ -38,37 +38,37 @@ def _nowhere(node: "Value") -> bool:
 class Value:
     """A number, or an array of numbers, that knows what it was computed from.
 
-    `+ - * / **`, `exp`, `log`, `sigmoid`, `softplus` and `sum` make Values of Values and plain numbers.  Arrays go with
-    scalars and with arrays of their own shape.
+    `+ - * / **`, `exp`, `log`, `sigmoid`, `softplus` and `sum` make Values of Values and plain numbers.  An array goes with
+    scalars and with arrays of its own shape.
 
     Parameters
     ----------
     value : float or array_like
         Finite real numbers; an array is copied.
     name : str
-        A Value without a name is part of the formulas that it stands in: it can be differentiated by, and appears neither in
-        `derivatives` nor in drawings.
+        The name in formulas, derivatives and drawings.  A Value without one is part of the formulas that it stands in, and
+        appears neither in `derivatives` nor in drawings.
 
     Attributes
     ----------
     value : float or float64 array
-        Computed at once; read-only.
+        The result, which is computed at once and read-only.
     grad : float, float64 array of the shape of `value`, or None
-        The derivative by this Value of the one whose `backward` was called last; None before.
+        The derivative, with respect to this Value, of the Value whose `backward` was called last; None before that.
     edges : tuple of (Value, factor)
-        What it was computed from, and the derivative by that: the factors of the chain rule.  Of an array by an array it is
-        the derivative of each element by its counterpart.
+        The operands, and the derivatives with respect to them, which are the factors of the chain rule.  Between arrays, a factor
+        has the derivative of each element with respect to its counterpart.
     operation : str
-        Empty for an input.
+        The name of the operation; empty for an input.
     formula : str
-        How it was computed, in names; cut where it is long.
+        The operation in names; cut if it is long.
 
     Raises
     ------
     TypeError
-        `value` is not real numbers, or `name` no text.
+        `value` does not hold real numbers, or `name` is not text.
     ValueError
-        `value` is not finite; an operation has no finite result or derivative, or arrays of different shapes.
+        `value` is not finite, an operation has no finite result or derivative, or arrays have different shapes.
     """
 
     __array_ufunc__ = None          # leaves array * Value to the Value
@@ -129,29 +129,29 @@ class Value:
         return _apply("negative", self)
 
     def exp(self) -> "Value":
-        """e^self."""
+        """Return e^self."""
         return _apply("exp", self)
 
     def log(self) -> "Value":
-        """The natural logarithm."""
+        """Return the natural logarithm of self."""
         return _apply("log", self)
 
     def sigmoid(self) -> "Value":
-        """1 / (1 + e^-self)."""
+        """Return 1 / (1 + e^-self)."""
         return _apply("sigmoid", self)
 
     def softplus(self) -> "Value":
-        """log(1 + e^self), which neither overflows nor loses digits."""
+        """Return log(1 + e^self), which neither overflows nor loses digits."""
         return _apply("softplus", self)
 
     def sum(self) -> "Value":
-        """The sum of all elements, a scalar."""
+        """Return the sum of all elements, a scalar."""
         return _apply("sum", self)
 
     def backward(self) -> None:
-        """Go from right to left, once, and leave in `grad` of every Value behind this one the derivative by it.
+        """Go from right to left once, and set `grad` of every Value behind this one to the derivative with respect to it.
 
-        Each call starts afresh.
+        Each call starts over: derivatives of earlier calls are overwritten.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class Value:
             node.grad = derivative
 
     def derivatives(self) -> dict[str, Any]:
-        """The derivatives of this Value by all named ones behind it, in the lecture's notation: "da" is dJ/da.
+        """Return the derivatives with respect to all named Values behind this one, as the lecture writes them: "da" is dJ/da.
 
         `grad` is not touched.
 
@@ -178,9 +178,9 @@ class Value:
         return named
 
     def factors(self) -> dict["Value", float]:
-        """The derivatives by the nearest Values with names, with the others of these held fixed.
+        """Return the factors of the chain rule: the derivatives with respect to the nearest named Values.
 
-        They are the factors of the chain rule: where v = a + u, `v.factors()[a]` is dv/da.
+        The other named Values are held fixed.  With v = a + u, `v.factors()[a]` is dv/da.
 
         Raises
         ------
@@ -191,17 +191,17 @@ class Value:
         return {node: factor for node, factor in sweep.items() if node.name and node is not self}
 
     def chain_rule(self) -> str:
-        """A line for each derivative by a named Value, as the chain rule makes it of the one before.
+        """Write out the chain rule, one line for each derivative with respect to a named Value.
 
         Raises
         ------
         ValueError
-            One of them is an array.
+            One of these Values is an array.
         """
         return drawing.chain_rule(self, self._sweep())
 
     def to_dot(self, backward: bool = True) -> str:
-        """The graph of all named Values, in the language DOT of Graphviz: values in blue, derivatives in red.
+        """Draw the named Values in Graphviz's language DOT: values in blue, derivatives in red.
 
         Parameters
         ----------
@@ -211,14 +211,14 @@ class Value:
         return drawing.dot(self, self._sweep() if backward else {})
 
     def draw(self, backward: bool = True) -> Any:
-        """The same as a graphviz.Source, which a notebook shows, and which renders to files.
+        """Draw the named Values as a graphviz.Source, which a notebook shows and which renders to files.
 
-        Needs the package graphviz (pip install graphviz) and the program of that name.
+        This needs the package graphviz (pip install graphviz) and the program of that name.
 
         Raises
         ------
         ImportError
-            There is no such package.
+            The package graphviz is not installed.
         """
         try:
             import graphviz
@@ -227,11 +227,11 @@ class Value:
         return graphviz.Source(self.to_dot(backward))
 
     def _repr_svg_(self) -> str | None:
-        """What a notebook shows, or None where this can't be drawn: then it shows the text."""
+        """Draw for a notebook; None if this can't be drawn, and then the notebook shows the text."""
         return drawing.svg(self)
 
     def _sweep(self, stop: Callable[["Value"], bool] = _nowhere) -> dict["Value", Any]:
-        """The derivative by this Value itself, which is 1, and by each one behind it; not by those behind one where to stop."""
+        """The derivatives with respect to this Value itself (1) and to all Values behind it, but not beyond where to stop."""
         if np.ndim(self.value):
             raise ValueError(f"derivatives are of one number, and {self.name or self.formula} has shape {self.value.shape}; "
                              "take its sum()")
@@ -245,7 +245,7 @@ class Value:
         return derivative
 
     def _right_to_left(self, stop: Callable[["Value"], bool] = _nowhere) -> list["Value"]:
-        """This Value and those behind it, each before what it was computed from: from the youngest to the oldest."""
+        """This Value and those behind it, from the youngest to the oldest, so that each comes before its operands."""
         found, waiting = {self}, [self]
         while waiting:
             for source, _ in waiting.pop().edges:
@@ -256,36 +256,36 @@ class Value:
 
 
 def exp(x: Any) -> Value:
-    """e^x."""
+    """Return e^x as a Value."""
     return _apply("exp", x)
 
 
 def log(x: Any) -> Value:
-    """The natural logarithm."""
+    """Return the natural logarithm of x as a Value."""
     return _apply("log", x)
 
 
 def sigmoid(z: Any) -> Value:
-    """1 / (1 + e^-z)."""
+    """Return 1 / (1 + e^-z) as a Value."""
     return _apply("sigmoid", z)
 
 
 def softplus(z: Any) -> Value:
-    """log(1 + e^z), which neither overflows nor loses digits."""
+    """Return log(1 + e^z) as a Value; it neither overflows nor loses digits."""
     return _apply("softplus", z)
 
 
 def log_loss(z: Any, y: Any) -> Value:
-    """-(y log a + (1 - y) log(1 - a)) with a = sigmoid(z), for any margin z.
+    """Return the loss -(y log a + (1 - y) log(1 - a)) with a = sigmoid(z), for any margin z.
 
-    Written with a, the loss ends at z = 37, where a rounds to 1 and log(1 - a) is lost.  But log(1 - a) is -softplus(z), and
-    log a is -softplus(-z); softplus is finite for every z, and so is its derivative, sigmoid.
+    Computed from a, the loss has no value beyond z = 37, where a rounds to 1 and log(1 - a) is lost.  But log(1 - a) is
+    -softplus(z), and log a is -softplus(-z).  Softplus is finite for every z, and so is its derivative, the sigmoid.
 
     Parameters
     ----------
     z : Value
     y : float or array
-        0 or 1.
+        The labels, each 0 or 1.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def log_loss(z: Any, y: Any) -> Value:
 
 def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", l2: float = 0.0, sample_weight: Any = None,
                   offset: Any = None) -> Value:
-    """The cost J of logistic regression as a graph of w1, w2, ..., b: what `fastlr.cost_and_gradient` computes.
+    """Return the cost J that `fastlr.cost_and_gradient` computes, as a graph of w1, w2, ... and b.
 
     Parameters
     ----------
@@ -317,7 +317,7 @@ def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", 
     Returns
     -------
     Value
-        Named J.  Named Values behind it are z (m,), w1, w2, ... and b.
+        A Value named J.  The named Values behind it are z (m,), w1, w2, ... and b.
 
     Examples
     --------
@@ -342,7 +342,7 @@ def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", 
 
 
 def _apply(operation: str, *operands: Any) -> Value:
-    """Left to right: the result, which remembers its operands and its derivatives by them."""
+    """Go one step from left to right: the result remembers its operands and its derivatives with respect to them."""
     values = [operand.value if isinstance(operand, Value) else _numbers(operand) for operand in operands]
     formula = drawing.formula(operation, [x if isinstance(x, Value) else v for x, v in zip(operands, values, strict=True)])
     shapes = [value.shape for value in values if isinstance(value, np.ndarray)]
@@ -361,7 +361,7 @@ def _apply(operation: str, *operands: Any) -> Value:
 
 
 def _plain(numbers: Any) -> Any:
-    """A float, or a read-only array."""
+    """Return numbers as a float or a read-only array."""
     if isinstance(numbers, np.ndarray) and numbers.ndim:
         numbers.flags.writeable = False
         return numbers
@@ -373,7 +373,7 @@ def _are_finite(numbers: Any) -> bool:
 
 
 def _numbers(value: Any) -> Any:
-    """The same, of what somebody passed in: a copy that has been checked."""
+    """Copy and check the numbers that a caller passed in: a float or a read-only array."""
     if type(value) is float and math.isfinite(value):
         return value
     A = np.asarray(value)
@@ -386,7 +386,7 @@ def _numbers(value: Any) -> Any:
 
 
 def _place(operands: tuple[Any, ...], values: list[Any], numbers: Any) -> str:
-    """ "where a = 0", with the operands that are Values, where the first number is that is not finite."""
+    """Name the operands that are Values at the first number that is not finite, such as "where a = 0"."""
     where = tuple(np.argwhere(~np.isfinite(numbers))[0].tolist())
     at = []
     for operand, value in zip(operands, values, strict=True):

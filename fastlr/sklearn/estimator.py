@@ -24,86 +24,91 @@ from fastlr.machine.processors import processors
 from fastlr.model.model import Model
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 
-_SMALLEST_C = 1e-300            # 1/C is finite
+# The smallest C whose inverse is finite.
+_SMALLEST_C = 1e-300
 
 
 class ConvergenceWarning(warnings.ConvergenceWarning, exceptions.ConvergenceWarning):
-    """Both packages' warning, so that a filter for either finds it."""
+    """The ConvergenceWarning of fastlr and of scikit-learn at once, so that a filter for either finds it."""
 
 
 class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
-    """Likewise, where the classes can be told apart without error."""
+    """The SeparationWarning of fastlr, which is scikit-learn's ConvergenceWarning too."""
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
     """Logistic regression of two classes, trained by `fastlr.train`, as a scikit-learn classifier.
 
-    Minimises scikit-learn's objective, C sum_i s_i loss_i + ||w||^2 / 2, with the sample and class weights in s_i; the
-    intercept is free.
+    It minimizes scikit-learn's objective C sum_i s_i loss_i + ||w||^2 / 2, with the sample and class weights in s_i.  The
+    intercept is not penalized.
 
     Parameters
     ----------
     C : float, default=1.0
-        Inverse of the strength of the penalty; np.inf for none.
+        The inverse of the penalty's strength; np.inf for no penalty.
     l1_ratio : float, default=0.0
-        0 is the l2 penalty, the only one there is.
+        The share of l1 in the penalty.  It must be 0, which is the l2 penalty.
     tol : float, default=1e-9
-        What it means is said at `fastlr.train`: a bound on the gradient in standardised coordinates, on the scale of the mean
-        loss.  0 makes exactly `max_iter` updates.
+        A bound on the gradient in standardized coordinates, on the scale of the mean loss, as for `fastlr.train`.  With 0 exactly
+        `max_iter` updates are made.
     fit_intercept : bool, default=True
         Whether there is an intercept.
     class_weight : dict or "balanced", default=None
-        Multiplies `sample_weight`: a dict from label to weight, or "balanced" for the same total in both classes.
+        Factors of `sample_weight`: a dict from label to weight, or "balanced" for the same total in both classes.
     random_state : default=None
-        Without effect, as nothing is random.
+        No effect, since nothing is random.
     solver : {"auto", "newton", "lbfgs", "gd"}, default="auto"
-        As for `fastlr.train`.
+        The way to the optimum, as for `fastlr.train`.
     max_iter : int, default=100
         The most updates.
     verbose : int, default=0
-        Other than 0 shows the progress, as `progress=True` of `fastlr.train`.
+        Whether to show the progress: any number but 0 does.
     warm_start : bool, default=False
         Whether `fit` starts from `coef_` and `intercept_` if there are any.
     n_jobs : int, default=None
-        The most threads; -1 is all processors, -2 all but one.  By default `fastlr.train` chooses.  The result is the same to
-        the last bit.
+        The most threads: -1 is all processors, -2 all but one.  By default `fastlr.train` chooses.  The result has the same bits
+        for any number of threads.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}, default="auto"
         The kernel, as for `fastlr.train`.
 
     Attributes
     ----------
     coef_ : (1, n_features) float64
-        These two are what predicts: writing to them changes predictions, and not `model_`.
+        The coefficients.  `coef_` and `intercept_` are what predicts: writing to them changes predictions, but not `model_`.
     intercept_ : (1,) float64
-        0 without an intercept.
+        The intercept; 0 without one.
     classes_ : (2,)
         The labels, sorted.
     n_iter_ : (1,) int32
-        Updates on all rows.
+        The number of updates on all rows.
     model_ : fastlr.Model
-        All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs`, ...  After `partial_fit`
-        its parameters are those of all batches, and all else is about the last one.  An estimator doesn't keep X and y, so that
-        `model_.summary()` is refused; the Model of `fastlr.train` has one.
+        All that is known about the training: `converged`, `grad_norm`, `gap`, `stop_reason`, `costs` and so on.  After
+        `partial_fit` its parameters are those of all batches, and the rest is about the last batch.  An estimator doesn't keep X
+        and y, so `model_.summary()` is refused; the Model of `fastlr.train` has one.
     n_samples_seen_ : int
-        Rows in all: those of `fit`, or of `fit` and the batches, or of the batches.
+        The number of rows of `fit` and of all batches after it.
     n_features_in_ : int
+        The number of features.
     feature_names_in_ : (n_features_in_,) of str
-        If X was a data frame or a table.
+        The names of the columns, if X was a data frame or a table.
 
     Notes
     -----
     The differences from scikit-learn's class:
 
-    - `tol` doesn't depend on the units of the columns.  Its default, a tenth of `fastlr.train`'s, leads to the optimum to some
-      eight digits, so that integer weights and repeated rows predict the same to the 1e-7 that scikit-learn's checks ask for.
-    - Two classes only; for more wrap it in `sklearn.multiclass.OneVsRestClassifier`.
-    - No l1 penalty, so no `sparsify` either.
-    - `penalty` (deprecated there), and `dual` and `intercept_scaling` (of liblinear), don't exist.
-    - `n_jobs` means something.
+    - `tol` doesn't depend on the units of the columns.  Its default is a tenth of `fastlr.train`'s and leads to the optimum to
+    some
+      eight digits.  So integer weights and repeated rows predict the same to the 1e-7 that scikit-learn's checks ask for.
+    - There are two classes only; for more, wrap the estimator in `sklearn.multiclass.OneVsRestClassifier`.
+    - There is no l1 penalty, and so no `sparsify`.
+    - The parameters `penalty` (deprecated there), `dual` and `intercept_scaling` (of liblinear) don't exist.
+    - `n_jobs` has an effect.
     - Attributes and predictions are float64 for any X.
-    - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is 1 - p, no logarithm that of 0.
-    - What can't be trained on is refused as by `fastlr.train`, with its place: NaN, infinity, masked values, dates, categories,
-      columns of one name, y or weights with the index of X in another order; a `class_weight` for a label that y lacks.
+    - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is computed as 1 - p, and no logarithm is
+      that of 0.
+    - Data that can't be trained on are refused as by `fastlr.train`, with their place: NaN, infinity, masked values, dates,
+      categories, columns of one name, y or weights with the index of X in another order, a `class_weight` for a label that y
+      lacks.
     - `n_iter_` is 0 where a warm start, or the start from a sample of the rows, is the optimum already.
 
     Examples
@@ -153,12 +158,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            Parameters or data that can't be trained on.
+            The parameters or the data can't be trained on.
 
         Warns
         -----
         ConvergenceWarning, SeparationWarning
-            As `fastlr.train`; each is scikit-learn's ConvergenceWarning too.
+            The training has not converged, or the classes are separated; both are scikit-learn's ConvergenceWarning too.
         """
         options = self._train_options()
         with _in_scikit_learns_words(y):
@@ -176,18 +181,19 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one more batch of rows, and forget the rows.
 
-        What earlier batches have told about w and b is kept as a quadratic: the Hessian of their losses, each at the w and b
-        where its batch led.  A batch minimises its own losses plus that quadratic.  There is no learning rate to set, and the
-        units of columns don't matter.  On rows in random order, w and b stay close to what `fit` finds for all rows so far.
+        The estimator keeps a quadratic in w and b that stands for the losses of earlier batches.  Its Hessian is the sum of their
+        Hessians, each at the w and b that its batch led to.  A new batch minimizes its own losses plus that quadratic.  There is
+        no learning rate to set, and the units of columns don't matter.  On rows in random order, w and b stay close to what `fit`
+        finds for all rows so far.
 
         Parameters
         ----------
         X : array_like or SciPy sparse matrix, (n_samples, n_features)
-            One row is enough; larger batches take less time a row.
+            The batch.  One row is enough; larger batches take less time a row.
         y : array_like, (n_samples,)
-            Rows of one class alone are fine.
+            The labels.  Rows of one class only are fine.
         classes : array_like, (2,), optional
-            The two labels.  Needed on the first call, unless y holds both.
+            The two labels.  They are needed on the first call, unless y holds both.
         sample_weight : array_like, (n_samples,), optional
             How often each row counts; at least 0.
 
@@ -198,9 +204,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            Parameters or data that can't be trained on; a label that is none of the classes; other columns than before;
-            class_weight="balanced", which would have to know all rows; an estimator that `fit` has trained on more
-            than 64 features.
+            The parameters or the data can't be trained on; a label is none of the classes; the columns are not those of before;
+            class_weight is "balanced", which would need all rows; or `fit` has trained the estimator on more than 64 features.
 
         Warns
         -----
@@ -209,17 +214,22 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        - After `fit` it goes on from there.  `fit` keeps none of its rows, but the quadratic that they would have left as the
-          first batch, with the Hessian of 2048 of them; that is for up to 64 features.  With more, call `partial_fit` for the
-          first rows too.  `fit` always starts anew.
-        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, as the quadratic
-          has it, and `max_iter` the updates on each batch.  `solver` and `warm_start` have no effect.
-        - The first batch gives what `fit` gives, to three or four digits: in units of the columns' deviations there is a penalty
-          of at least 0.01/2 w_j^2, on the intercept too, so that J has a minimum from the first row on.
+        - After `fit`, learning goes on from its model.  `fit` keeps none of its rows.  With up to 64 features it keeps the
+        quadratic
+          that they would have left as the first batch, with the Hessian of 2048 of them.  With more features, call `partial_fit`
+          for the first rows too.  `fit` itself always starts anew.
+        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, with the quadratic
+        in
+          place of earlier batches.  `max_iter` bounds the updates on each batch.  `solver` and `warm_start` have no effect.
+        - The first batch gives what `fit` gives to three or four digits.  In units of the columns' deviations there is a penalty
+        of
+          at least 0.01/2 w_j^2, on the intercept too, so J has a minimum from the first row on.
         - Rows count as often as they come.  A second pass leaves the penalty half of its weight.
-        - Rows should come in random order: where all of one class come first, the quadratic is a bad likeness of their losses.
-        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  Beyond, only the Hessian's diagonal is kept, and columns
-          that are correlated take longer to learn.
+        - Rows should come in random order.  If all rows of one class come first, the quadratic is a poor approximation of their
+          losses.
+        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  With more features only the Hessian's diagonal is kept,
+        and
+          correlated columns take longer to learn.
 
         Examples
         --------
@@ -263,15 +273,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return self
 
     def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
-        """X through fastlr's gate, with the names of its columns; then scikit-learn's rules about names and numbers of columns.
+        """Check X by fastlr's rules, then the names and the number of its columns by scikit-learn's; return X and the names.
 
         Parameters
         ----------
         X : array_like or SciPy sparse matrix, (n_samples, n_features)
         reset : bool
-            Whether the columns are those to come, and not to be compared with those of the training.
+            Whether to remember the columns of X, and not to compare them with those of the training.
         **vectors
-            What has a value for each row, by argument.
+            Arguments that have a value for each row, by name.
         """
         _refuse_dask(X=X, **vectors)
         frames.refuse_other_order(X=X, **vectors)
@@ -282,7 +292,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, labels: np.ndarray,
                sample_weight: Any) -> arrays.Data:
-        """The rows as `learn` takes them."""
+        """Prepare a batch for `learn`."""
         codes = _codes(y, labels)
         weights = arrays.vector_of_weights(sample_weight, X.shape[0])
         if self.class_weight is not None:
@@ -292,7 +302,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return arrays.with_rows_as_given(X, names, codes, given, None)._replace(classes=labels)
 
     def _take(self, model: Model) -> None:
-        """The attributes that a model says; it is kept without its training data."""
+        """Set the attributes from a model, which is kept without its training data."""
         names = getattr(self, "feature_names_in_", None)
         self.model_ = dataclasses.replace(model, feature_names=model.feature_names if names is None else tuple(names),
                                           _training=None)
@@ -302,7 +312,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_iter_ = np.array([model.n_iter], np.int32)
 
     def _train_options(self) -> dict[str, Any]:
-        """The parameters as `fastlr.train` names them, checked where it can't know our name for them."""
+        """Translate the parameters to those of `fastlr.train`, and check those whose names it doesn't know."""
         if self.l1_ratio != 0:
             raise ValueError(f"l1_ratio must be 0, the l2 penalty, which is the only one that fastlr has; not {self.l1_ratio!r}")
         start = None
@@ -314,7 +324,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                 "init": start, "n_threads": _n_threads(self.n_jobs), "backend": self.backend}
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The log-odds of the second class, z = X w + b.
+        """Return z = X w + b, the log-odds of the second class.
 
         Parameters
         ----------
@@ -328,28 +338,28 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return self._as_it_stands().decision_function(X)
 
     def _to_predict(self, X: Any) -> Any:
-        """X checked, as a Model takes it."""
+        """Check X for predicting."""
         check_is_fitted(self)
         with _in_scikit_learns_words(None):
             return _named(*self._checked(X, reset=False))
 
     def _as_it_stands(self) -> Model:
-        """`model_` with the parameters that the attributes hold; scikit-learn's rules of names have been kept to."""
+        """Make a Model from `coef_` and `intercept_`; it has no names, since scikit-learn's rules have checked them."""
         return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The more probable class of each row, (n_samples,)."""
+        """Return the more probable class of each row, (n_samples,)."""
         z = self.decision_function(X)
         return self.classes_[(z > 0.0).astype(np.intp)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
+        """Return the accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
 
         Parameters
         ----------
         X : array_like or SciPy sparse matrix, (n_samples, n_features)
         y : array_like, (n_samples,)
-            The labels; one that is none of `classes_` counts as predicted wrongly, and a missing one is refused.
+            The labels.  A label that is none of `classes_` counts as predicted wrongly, and a missing one is refused.
         sample_weight : array_like, (n_samples,), optional
             How often each row counts; at least 0.
 
@@ -364,12 +374,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return self._as_it_stands().score(_named(A, names), y, sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probability of each class, (n_samples, 2) float64, columns in the order of `classes_`."""
+        """Return the probability of each class, (n_samples, 2) float64, with columns in the order of `classes_`."""
         X = self._to_predict(X)
         return self._as_it_stands().predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Logarithm of `predict_proba`, (n_samples, 2) float64, finite for any margin."""
+        """Return the logarithm of `predict_proba`, (n_samples, 2) float64, which is finite for any margin."""
         z = self.decision_function(X)
         with np.errstate(under="ignore"):
             return -np.logaddexp(0.0, np.column_stack([z, -z]))
@@ -382,14 +392,14 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
 
 def _refuse_dask(**given: Any) -> None:
-    """scikit-learn's checks would bring it into memory, whole and without a word."""
+    """Refuse Dask collections, which scikit-learn's checks would bring into memory whole and in silence."""
     for name, value in given.items():
         if arrays.is_dask(value):
             raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
                             f"Dask collections where they lie, or pass {name}.compute()")
 
 
-# How refusals of fastlr's begin, and the type and the words that scikit-learn's checks and tests of estimators ask for there.
+# The beginnings of fastlr's errors, each with the type and the words that scikit-learn's checks of estimators ask for.
 _PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
     (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
     (r"X holds \{", TypeError, "The argument must be a string or a real number"),
@@ -400,7 +410,7 @@ _PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
 
 @contextlib.contextmanager
 def _in_scikit_learns_words(y: Any) -> Iterator[None]:
-    """Refusals in fastlr's words, with those words and of that type which scikit-learn's checks of estimators ask for."""
+    """Add to fastlr's errors the words, and give them the type, that scikit-learn's checks of estimators ask for."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -427,12 +437,12 @@ def _warn_of_a_column(y: Any) -> None:
 
 
 def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
-    """X that has been through the gate, as `fastlr.train` and a Model take it."""
+    """Give checked X its names again, for `fastlr.train` or a Model."""
     return A if names is None or isinstance(A, Csr) else Named(A, names)
 
 
 def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
-    """The classes in order: those that are given, or else those of the first batch."""
+    """The two classes in order: those that are given, or else those of the first batch."""
     if classes is None:
         labels = arrays.classes_among(y)
         if labels.size == 1:
@@ -448,7 +458,7 @@ def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
 
 
 def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """0 for the first label, 1 for the second, (m,) int8."""
+    """Code the labels: 0 for the first and 1 for the second, (m,) int8."""
     is_second = y == labels[1:]
     unknown = ~(is_second | (y == labels[:1]))
     if unknown.any():
@@ -458,7 +468,7 @@ def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def _l2(C: Any) -> float:
-    """`fastlr.train`'s l2 beside a sum of losses."""
+    """The l2 of `fastlr.train`, beside a sum of losses, that stands for C."""
     if isinstance(C, Real) and C == math.inf:
         return 0.0
     C = arguments.number("C", C, above=0.0)
@@ -468,7 +478,7 @@ def _l2(C: Any) -> float:
 
 
 def _n_threads(n_jobs: Any) -> int | None:
-    """joblib's way of counting: -1 is all processors, -2 all but one."""
+    """The most threads by joblib's way of counting: -1 is all processors, -2 all but one."""
     if n_jobs is None:
         return None
     n_jobs = arguments.integer("n_jobs", n_jobs, at_least=-sys.maxsize)
