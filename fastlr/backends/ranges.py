@@ -3,9 +3,8 @@
 from typing import Any
 
 from fastlr.backends.csr import bytes_a_row
+from fastlr.machine.limits import BYTES_A_CALL
 
-# Bytes of X in one range, which memory delivers in a hundredth of a second and a disk in a third.
-_BYTES = 1 << 28
 # Rows of which a range is a multiple; no kernel has longer blocks.
 _WHOLE_BLOCKS = 1024
 # Rows in the shortest range, so that threads have something to share.
@@ -18,7 +17,7 @@ def pieces(X: Any) -> list[tuple[int, int]]:
     The ranges depend on the shape, dtype and size of X only.  Compiled kernels add the sums of the ranges in order, so X in parts
     that are cut at the same rows gives the same bits.
     """
-    return shorter_pieces(0, X.shape[0], _BYTES // bytes_a_row(X))
+    return shorter_pieces(0, X.shape[0], BYTES_A_CALL // bytes_a_row(X))
 
 
 def shorter_pieces(first: int, last: int, rows: int) -> list[tuple[int, int]]:

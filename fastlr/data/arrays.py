@@ -17,8 +17,7 @@ from fastlr.backends.csr import Csr
 from fastlr.data import frames, sparse
 from fastlr.data.arguments import COMPLEX, NOT_NUMBERS, number
 from fastlr.machine.forks import imported
-
-_ELEMENTS_A_CALL = 1 << 25
+from fastlr.machine.limits import BYTES_A_CALL
 
 # Squares of X, summed over any number of rows, stay finite.
 LARGEST = 1e150
@@ -276,8 +275,8 @@ def _sum_of_squares(flat: np.ndarray) -> float:
     """
     total = 0.0
     with np.errstate(all="ignore"):
-        for start in range(0, flat.size, _ELEMENTS_A_CALL):
-            part = flat[start:start + _ELEMENTS_A_CALL]
+        for start in range(0, flat.size, BYTES_A_CALL // 8):
+            part = flat[start:start + BYTES_A_CALL // 8]
             whole = part.size - part.size % 8192
             pieces = part[:whole].reshape(-1, 8192)
             total += float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + np.vecdot(part[whole:], part[whole:]))

@@ -14,6 +14,8 @@ import math
 
 import numpy as np
 
+from fastlr.machine.limits import PRODUCTS_A_CALL
+
 # Rows of the largest matrix that OpenBLAS inverts on one thread.
 _SIDE = 64
 # Multiplications in the largest product of matrices that OpenBLAS makes on one thread.
@@ -24,8 +26,6 @@ _DOT = 10_000
 _SQUARINGS = 6
 # Columns from which on threads save more than the waiting for them costs.
 _LARGE = 512
-# Multiplications in one call of BLAS, at most, since Ctrl-C is answered between calls.
-_LONG = 1 << 33
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -127,7 +127,7 @@ def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """A @ B, on one thread unless it is large."""
     product = np.empty((A.shape[0], B.shape[1]))
     if A.shape[1] >= _LARGE:
-        rows = max(1, _LONG // B.size)
+        rows = max(1, PRODUCTS_A_CALL // B.size)
         for i in range(0, A.shape[0], rows):
             np.matmul(A[i:i + rows], B, out=product[i:i + rows])
         return product

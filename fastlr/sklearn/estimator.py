@@ -20,7 +20,7 @@ from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, frames
 from fastlr.data.tables import Named
 from fastlr.machine import warnings
-from fastlr.machine.processors import processors
+from fastlr.machine.limits import processors
 from fastlr.model.model import Model
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 

@@ -6,6 +6,7 @@ import time
 import numpy as np
 
 from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, Rule
+from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
@@ -13,7 +14,6 @@ from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
-_SECONDS_A_CALL = 0.05          # of steps in one compiled call: Ctrl-C is answered between calls
 _CEILING = 1e6                  # a cost so many times that of the start is the work of a learning rate that is far too large
 
 
@@ -52,7 +52,7 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
         if options.progress is not None:
             options.progress.show(recorder.n_iter, *record[max(updates - 1, 0)].tolist())
         if options.callback is None:
-            steps = max(1, int(len(record) * _SECONDS_A_CALL / (time.perf_counter() - call)))
+            steps = max(1, int(len(record) * SECONDS_A_CALL / (time.perf_counter() - call)))
         elif status == GOING:
             is_stopped = bool(options.callback(
                 State(recorder.n_iter, float(record[-1, 0]), theta[:-1].copy(), float(theta[-1]), recorder.elapsed())))

@@ -28,6 +28,7 @@ from fastlr.backends.step_rules import (
     MetricArrays,
 )
 from fastlr.machine.blas import dot, ridged_inverse_factor
+from fastlr.machine.limits import UPDATES_A_CALL
 from fastlr.problem.standardised import Standardised
 from fastlr.solvers.line_search import line_search
 
@@ -36,7 +37,6 @@ _RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
 _RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
 _STALE = 10, 0.5                # steps in a row, too small for J to tell, that have not brought the gradient to such a share,
 _STALE_OF_DIAGONAL = 100, 0.9   # where M starts from a Hessian, and from a diagonal, with which the rate may be poor
-_UPDATES_A_CALL = 100           # of compiled code: Ctrl-C is answered between calls
 _NO_FACTOR = np.empty((0, 0))
 
 
@@ -169,7 +169,7 @@ class Iterate(NamedTuple):
 
 
 def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float, enough: float = 0.0,
-             most: int = 0, updates_a_call: int = _UPDATES_A_CALL, sample: Hessians | None = None) -> Iterator[Iterate]:
+             most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: Hessians | None = None) -> Iterator[Iterate]:
     """Descend from u along -M g.
 
     Parameters

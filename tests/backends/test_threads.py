@@ -11,14 +11,14 @@ from types import ModuleType
 import pytest
 
 import fastlr
-from fastlr.machine.processors import processors
+from fastlr.machine.limits import processors
 from tests.problems import problem
 
 MOST = min(2, int(os.environ.get("NUMBA_NUM_THREADS", processors())))       # of two threads
 
 TRAIN = """
 import numpy as np, fastlr, os, threading
-from fastlr.machine.processors import processors
+from fastlr.machine.limits import processors
 if "LAYER" in os.environ:               # and not NUMBA_THREADING_LAYER, for which kernels would be compiled anew
     import numba
     numba.config.THREADING_LAYER = os.environ["LAYER"]

@@ -12,7 +12,7 @@ import fastlr
 from fastlr import backends
 from fastlr.data import arrays, door
 from fastlr.data.rows import Rows
-from fastlr.machine.processors import processors
+from fastlr.machine.limits import processors
 from fastlr.problem import standardised
 from tests.problems import weights
 

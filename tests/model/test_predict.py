@@ -87,7 +87,7 @@ def test_same_bits_for_any_number_of_threads(predictor, order, n_threads):
 def test_pieces_are_put_together(predictor, monkeypatch):
     X, offset, theta = given(9_001, 7)
     whole = [predictor.predict(X, offset, theta, as_probabilities)[0] for as_probabilities in (False, True)]
-    monkeypatch.setattr(ranges, "_BYTES", 1 << 17)
+    monkeypatch.setattr(ranges, "BYTES_A_CALL", 1 << 17)
     assert len(ranges.pieces(X)) > 3
     for as_probabilities in (False, True):
         np.testing.assert_allclose(predictor.predict(X, offset, theta, as_probabilities)[0], whole[as_probabilities], rtol=1e-13)

@@ -34,7 +34,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastlr
 from fastlr import LogisticRegression
-from fastlr.machine.processors import processors
+from fastlr.machine.limits import processors
 from tests.problems import problem, weights
 
 

@@ -217,7 +217,7 @@ def test_number_of_steps_a_call_changes_nothing(backend, monkeypatch):
     X, y, *_ = problem(40, 3)
     results = []
     for seconds in (0.0, 1e-4, 0.05, 1e9):
-        monkeypatch.setattr(gd, "_SECONDS_A_CALL", seconds)
+        monkeypatch.setattr(gd, "SECONDS_A_CALL", seconds)
         results.append(fastlr.train(X, y, tol=1e-5, l2=0.1, solver="gd", backend=backend))
     for model in results[1:]:
         assert (model.w == results[0].w).all()

@@ -74,7 +74,7 @@ def test_a_large_X_goes_through_in_pieces(backend, dtype, order, monkeypatch):
         return np.concatenate([descent.w, descent.costs, optimum.w, [optimum.cost, J], dw, [db]])
 
     whole = results()
-    monkeypatch.setattr(row_ranges, "_BYTES", 1200 * 6 * np.dtype(dtype).itemsize)
+    monkeypatch.setattr(row_ranges, "BYTES_A_CALL", 1200 * 6 * np.dtype(dtype).itemsize)
     assert len(row_ranges.pieces(X)) == 3
     np.testing.assert_allclose(results(), whole, rtol=1e-10)
 
@@ -98,5 +98,5 @@ def test_hessian_in_pieces(monkeypatch):
     kernel = backends.load("fused")
     arguments = (1, *data[:4], np.append(w, b), np.zeros(6), 0.0)
     whole = kernel.hessian(*arguments)
-    monkeypatch.setattr(hessian, "_PRODUCTS", 700 * 8 ** 2)
+    monkeypatch.setattr(hessian, "PRODUCTS_A_CALL", 700 * 8 ** 2)
     np.testing.assert_allclose(kernel.hessian(*arguments), whole, rtol=1e-12)

@@ -18,6 +18,7 @@ from fastlr.backends.compiled.scalar import curvature, exp_nonpositive
 from fastlr.backends.compiled.threads import SerialOrParallel
 from fastlr.backends.csr import Csr
 from fastlr.backends.ranges import pieces, shorter_pieces
+from fastlr.machine.limits import PRODUCTS_A_CALL
 
 _ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets
 # Sums of a tile of products: 4 x 3, since with what is loaded for them they fill the 16 vector registers of AVX2.  (4 x 4 would
@@ -26,7 +27,6 @@ _TILE = 4
 _BESIDE = 3
 _BESIDE_IN_CACHE = 96           # rows of a panel that stay in L2 while all others pass: a multiple of both
 _PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
-_PRODUCTS = 1 << 33             # in a call, half of them computed: a tenth of a second on two cores
 
 
 def _pack_rows(X: Any, start: int, center: Any, root: Any, panel: Any) -> None:
@@ -229,7 +229,7 @@ def _hessian_of_piece(n_threads: int, X: np.ndarray | Csr, sample_weight: np.nda
                       center: np.ndarray, floor: float, first: int, last: int) -> np.ndarray:
     side = side_of(X.shape[1])
     a_row = products(X)
-    ranges = shorter_pieces(first, last, _PRODUCTS // a_row)
+    ranges = shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)
     most_rows = ranges[0][1] - first
     most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
     chunks = min((most_rows + _ROWS - 1) // _ROWS, most, 32)

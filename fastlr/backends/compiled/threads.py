@@ -16,7 +16,7 @@ import numba
 from fastlr.backends.compiled import threading_layer
 from fastlr.backends.compiled.jit import Entry
 from fastlr.machine.forks import sharing
-from fastlr.machine.processors import processors, quota
+from fastlr.machine.limits import processors, quota
 
 _ELEMENTS_A_THREAD = 16_384         # below, a thread costs more to wake (a microsecond) than it saves
 

@@ -11,7 +11,7 @@ from fastlr.data.stream import buffers
 from fastlr.data.stream.buffers import AllOrNone, Kept
 from fastlr.data.stream.read_ahead import ReadAhead, Stopped
 from fastlr.data.stream.source import Form, Order, Source, order_of, where
-from fastlr.machine import memory as machine_memory
+from fastlr.machine.limits import available_memory
 
 
 def stream(source: Any, *, memory: int | None = None) -> "Stream":
@@ -87,7 +87,7 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     array([ 0.866, -2.058,  0.593])
     """
     if memory is None:
-        available = machine_memory.available()
+        available = available_memory()
         if available is None:
             raise ValueError("memory is missing, and this system does not say how much there is; pass a number of bytes")
         memory = available // 2

@@ -11,6 +11,7 @@ from fastlr import backends, solvers
 from fastlr.backends import ranges
 from fastlr.data import door
 from fastlr.data.rows import Count
+from fastlr.data.stream import blocks
 from fastlr.problem import objective as objectives
 from fastlr.problem.objective import Objective
 from tests.problems import problem, weights
@@ -23,7 +24,7 @@ ROW = 8 * N
 @pytest.fixture
 def short_pieces(monkeypatch):
     """Pieces of 1024 rows, five of them, in memory as in a stream, and no problem so small that all of it is compiled."""
-    monkeypatch.setattr(ranges, "_BYTES", 1024 * ROW)
+    monkeypatch.setattr(ranges, "BYTES_A_CALL", 1024 * ROW)
     monkeypatch.setattr(objectives, "_SMALL", 0)
 
 
@@ -175,13 +176,12 @@ def test_a_file_that_shrinks_in_the_middle(tmp_path):
 
 def test_memory_maps(tmp_path, monkeypatch):
     """One that leaves room is used in place; one that doesn't becomes a stream, and so does a path."""
-    from fastlr.machine import memory as machine_memory
 
     X, y, *_ = problem(M, N)
     path = saved(tmp_path, X)
     expected = fastlr.train(X, y, tol=1e-12)
     same_model(fastlr.train(np.load(path, mmap_mode="r"), y, tol=1e-12), expected)
-    monkeypatch.setattr(machine_memory, "available", lambda: X.nbytes)
+    monkeypatch.setattr(blocks, "available_memory", lambda: X.nbytes)
     same_model(fastlr.train(np.load(path, mmap_mode="c"), y, tol=1e-12), expected)          # may differ from its file
     for given in (np.load(path, mmap_mode="r"), path, tmp_path / "X.npy"):
         model = fastlr.train(given, y, tol=1e-12)

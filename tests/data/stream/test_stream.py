@@ -24,10 +24,10 @@ import scipy.sparse
 import fastlr
 from fastlr.backends import ranges
 from fastlr.data import arrays
+from fastlr.data.stream import blocks as stream_blocks
 from fastlr.data.stream import buffers as block_buffers
 from fastlr.data.stream import files as stream_files
 from fastlr.data.stream import read_ahead
-from fastlr.machine import memory as machine_memory
 
 M, N = 5000, 3
 RNG = np.random.default_rng(0)
@@ -261,7 +261,7 @@ def test_blocks_bring_their_y(labels):
 # ---- memory ---------------------------------------------------------------------------------------------------------
 
 def test_blocks_are_the_pieces_of_the_array(tmp_path, monkeypatch):
-    monkeypatch.setattr(ranges, "_BYTES", 50_000)
+    monkeypatch.setattr(ranges, "BYTES_A_CALL", 50_000)
     for A in (X, np.asfortranarray(X)):
         stream = scanned(saved(tmp_path, A), 140_000)           # room for two, and for samples
         assert len(stream.ranges) == 3
@@ -345,32 +345,8 @@ def test_memory_must_be_a_number_of_bytes(value, error):
         fastlr.stream(X, memory=value)
 
 
-MEMINFO = "MemTotal:       2000 kB\nMemFree:         100 kB\nMemAvailable:   1000 kB\n"
-STAT = "anon 5\nactive_file 1000\ninactive_file 2000\ntotal_active_file 500\ntotal_inactive_file 100\nworkingset_file 7\n"
-
-
-@pytest.mark.parametrize(("membership", "files", "expected"), [
-    ("0::/a\n", {}, 1_024_000),
-    ("0::/a\n", {"a/memory.max": "900000", "a/memory.current": "500000", "a/memory.stat": STAT}, 403_000),
-    ("0::/a\n", {"a/memory.max": "max", "a/memory.current": "500000", "a/memory.stat": STAT}, 1_024_000),
-    ("0::/a\n", {"memory.max": "600000", "memory.current": "500000", "memory.stat": STAT}, 103_000),
-    ("4:memory:/a\n", {"memory/a/memory.limit_in_bytes": "600000", "memory/a/memory.usage_in_bytes": "500000",
-                       "memory/a/memory.stat": STAT}, 100_600),
-    ("4:cpu:/a\n", {"memory/a/memory.limit_in_bytes": "600000", "memory/a/memory.usage_in_bytes": "500000",
-                    "memory/a/memory.stat": STAT}, 1_024_000),
-    ("0::/a\n", {"a/memory.max": "400000", "a/memory.current": "500000", "a/memory.stat": STAT}, 0),
-])
-def test_available_memory(tmp_path, membership, files, expected):
-    (tmp_path / "self").write_text(membership)
-    (tmp_path / "meminfo").write_text(MEMINFO)
-    for name, text in files.items():
-        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "tree" / name).write_text(text)
-    assert machine_memory.available(str(tmp_path / "tree"), str(tmp_path / "self"), str(tmp_path / "meminfo")) == expected
-
-
 def test_memory_is_half_of_what_is_available(monkeypatch):
-    monkeypatch.setattr(machine_memory, "available", lambda: 2001)
+    monkeypatch.setattr(stream_blocks, "available_memory", lambda: 2001)
     assert fastlr.stream(X).memory == 1000
 
 

@@ -1,10 +1,10 @@
-"""Affinity and the quota of control groups, in made-up trees of both versions."""
+"""What control groups, affinity and the system leave, in made-up trees of both versions."""
 
 import os
 
 import pytest
 
-from fastlr.machine import processors
+from fastlr.machine import limits
 
 V2, V1 = "0::/a/b\n", "5:memory:/other\n4:cpu,cpuacct:/a/b\n1:name=systemd:/\n0::/\n"
 
@@ -41,17 +41,41 @@ def test_quota(tmp_path, membership, files, expected):
     for name, text in files.items():
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_text(text)
-    assert processors.quota(str(tmp_path / "tree"), str(tmp_path / "self")) == expected
+    assert limits.quota(str(tmp_path / "tree"), str(tmp_path / "self")) == expected
 
 
 def test_no_quota_without_control_groups(tmp_path):
-    assert processors.quota(str(tmp_path), str(tmp_path / "missing")) is None
+    assert limits.quota(str(tmp_path), str(tmp_path / "missing")) is None
     (tmp_path / "garbage").write_bytes(bytes(range(256)))
-    assert processors.quota(str(tmp_path), str(tmp_path / "garbage")) is None
+    assert limits.quota(str(tmp_path), str(tmp_path / "garbage")) is None
 
 
 def test_the_smaller_of_quota_and_affinity_counts(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
     for granted, expected in ((None, 8), (3, 3), (9, 8)):
-        monkeypatch.setattr(processors, "quota", lambda granted=granted: granted)
-        assert processors.processors() == expected
+        monkeypatch.setattr(limits, "quota", lambda granted=granted: granted)
+        assert limits.processors() == expected
+
+
+MEMINFO = "MemTotal:       2000 kB\nMemFree:         100 kB\nMemAvailable:   1000 kB\n"
+STAT = "anon 5\nactive_file 1000\ninactive_file 2000\ntotal_active_file 500\ntotal_inactive_file 100\nworkingset_file 7\n"
+
+
+@pytest.mark.parametrize(("membership", "files", "expected"), [
+    ("0::/a\n", {}, 1_024_000),
+    ("0::/a\n", {"a/memory.max": "900000", "a/memory.current": "500000", "a/memory.stat": STAT}, 403_000),
+    ("0::/a\n", {"a/memory.max": "max", "a/memory.current": "500000", "a/memory.stat": STAT}, 1_024_000),
+    ("0::/a\n", {"memory.max": "600000", "memory.current": "500000", "memory.stat": STAT}, 103_000),
+    ("4:memory:/a\n", {"memory/a/memory.limit_in_bytes": "600000", "memory/a/memory.usage_in_bytes": "500000",
+                       "memory/a/memory.stat": STAT}, 100_600),
+    ("4:cpu:/a\n", {"memory/a/memory.limit_in_bytes": "600000", "memory/a/memory.usage_in_bytes": "500000",
+                    "memory/a/memory.stat": STAT}, 1_024_000),
+    ("0::/a\n", {"a/memory.max": "400000", "a/memory.current": "500000", "a/memory.stat": STAT}, 0),
+])
+def test_available_memory(tmp_path, membership, files, expected):
+    (tmp_path / "self").write_text(membership)
+    (tmp_path / "meminfo").write_text(MEMINFO)
+    for name, text in files.items():
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_text(text)
+    assert limits.available_memory(str(tmp_path / "tree"), str(tmp_path / "self"), str(tmp_path / "meminfo")) == expected
