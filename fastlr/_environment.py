@@ -1,4 +1,4 @@
-"""warmup and show_versions: what is here, and getting it ready."""
+"""warmup and show_versions: compile ahead, and report what is installed."""
 
 import time
 from collections.abc import Iterator
@@ -12,25 +12,26 @@ from fastlr.backends import choice
 from fastlr.data import arguments, arrays
 from fastlr.machine import distribution, forks
 
+# Rows of the problems that are trained on to compile for them: enough for kernels with many threads.
 _ROWS = 4096
 _SPARSE = ("sparse float64", "sparse float32")
 
 
 def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32")) -> float:
-    """Compile ahead (or load from the compile cache) what training and predicting need, for both memory orders.
+    """Compile ahead, or load from the compile cache, all that training and predicting need, for both memory orders.
 
     Parameters
     ----------
     backend : str
-        As for `train`; "auto" is "fused".
+        The backend to compile; "auto" is "fused".
     dtypes : tuple of str
-        Of X: float64, float32, uint8 (bool is the same), int8, int16; "sparse float64" and "sparse float32" are those of
-        SciPy's matrices (with indices of 32 bits, as SciPy makes them).
+        The dtypes of X to compile for: float64, float32, uint8 (which serves bool too), int8 and int16.  "sparse float64" and
+        "sparse float32" are those of SciPy's matrices, with indices of 32 bits as SciPy makes them.
 
     Returns
     -------
     float
-        Seconds it took.
+        The seconds that it took.
 
     Examples
     --------
@@ -59,16 +60,16 @@ def _name(dtype: Any) -> Any:
 
 
 def _examples_of(kind: str) -> Iterator[Any]:
-    """A problem for one call and one for many threads, in each memory order; sparse X also too wide for a Hessian."""
+    """Make an X for one compiled call and one for many threads, in each memory order; and a sparse X too wide for a Hessian."""
     rng = np.random.default_rng(0)
     if kind in _SPARSE:
         scipy_sparse = forks.imported("scipy.sparse")
         for n in (4, 128, 3200):
-            stored = min(n, 128)            # in a row
-            apart = n // stored
-            i, k = np.arange(_ROWS + 1, dtype=np.int32), np.arange(stored, dtype=np.int32)
+            stored_a_row = min(n, 128)
+            apart = n // stored_a_row
+            i, k = np.arange(_ROWS + 1, dtype=np.int32), np.arange(stored_a_row, dtype=np.int32)
             indices = (i[:-1, None] % apart + apart * k).ravel()
-            parts = rng.random(indices.size), indices, stored * i
+            parts = rng.random(indices.size), indices, stored_a_row * i
             yield scipy_sparse.csr_array(parts, shape=(_ROWS, n), dtype=kind.removeprefix("sparse "))
         return
     for order in ("C", "F"):
@@ -77,7 +78,7 @@ def _examples_of(kind: str) -> Iterator[Any]:
 
 
 def show_versions() -> None:
-    """Print versions, threads, threading layer, and where compiled kernels are kept: what a bug report needs.
+    """Print what a bug report needs: versions, threads, the threading layer, and where compiled kernels are kept.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def show_versions() -> None:
 
 
 def versions() -> dict[str, str]:
-    """What `show_versions` prints, by name."""
+    """Collect by name what `show_versions` prints."""
     import platform
 
     lines = {"fastlr": distribution.VERSION, "Python": platform.python_version(), "system": platform.platform()}

@@ -29,7 +29,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
           progress: bool = False) -> Model:
     """Train logistic regression.
 
-    Minimises, over w (and b),
+    The model minimizes, over w and b,
 
         J(w, b) = (1/m) sum_i loss_i + (l2/2) ||w||^2        loss_i = -(y_i log a_i + (1 - y_i) log(1 - a_i))
         a_i = sigma(x_i . w + b + offset_i)
@@ -37,80 +37,84 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     Parameters
     ----------
     X : array_like or SciPy sparse matrix, (m, n)
-        One example a row, one feature a column: an array, memory map or data frame of finite real numbers.  float64,
-        float32, uint8, int8, int16 and bool are taken as they are, in C or Fortran order (the course's (n, m) array goes
-        in as X.T); other numbers are converted.  SciPy's sparse matrices are trained on what is stored, never dense: CSR of
-        float64 or float32 as it is, other formats and numbers converted to it.  All arithmetic is float64.
-        What is larger than memory is a Stream (see `fastlr.stream`), or what becomes one: the path of an .npy file or of a
-        table, and a memory map of more than half of the memory there is.
-        Dask arrays and DataFrames (pip install dask distributed) stay where they are: every step is one graph of a task a part.
-        Persist them if they fit into the cluster's memory, as otherwise every step makes them anew.  y, weights and offset
-        may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS where a worker has that set.
+        The examples, one a row, with one feature a column: an array, memory map or data frame of finite real numbers.  All
+        arithmetic is float64.  float64, float32, uint8, int8, int16 and bool are used in place, in C or Fortran order; other
+        numbers are converted.  The course's (n, m) array goes in as X.T.
+
+        SciPy's sparse matrices are never made dense.  CSR of float64 or float32 is used in place; other formats and numbers are
+        converted to it.
+
+        Data larger than memory go in as a `fastlr.stream`, or as the path of an .npy file or a table.  A memory map of more
+        than half of the memory there is, is streamed too.
+
+        Dask arrays and DataFrames (pip install dask distributed) stay where they are.  Every step is one graph with one task a
+        part. Persist them if they fit into the cluster's memory; otherwise every step makes them anew.  y, weights and offset may
+        then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS if a worker sets that.
     y : array_like, (m,)
-        Two labels of any kind; in sorted order they are 0 and 1 inside.  For a table the name of its column (`sample_weight` and
-        `offset` likewise); None for a stream of (X, y) blocks.
+        Two labels of any kind.  In sorted order they stand for y = 0 and y = 1.  For a table, y is the name of a column, and so
+        are `sample_weight` and `offset`.  For a stream of (X, y) blocks it is None.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
-        The kernel.  All compute the same; "auto" is "fused", or "numpy" where starting Numba would take longer than
-        training.
+        The kernel.  All compute the same.  "auto" is "fused", or "numpy" where starting Numba would take longer than training.
     solver : {"auto", "gd", "newton", "lbfgs"}
-        "newton" and "lbfgs" go to the optimum, with Hessians (with their products alone where X is very wide) and without;
-        "auto", which is as good as the better of the two, starts from samples of the rows where there are many.  What units the
-        columns are in makes no difference to them.
-        "gd" is the lecture's gradient descent.
+        The way to the optimum.  "newton" uses Hessians, or their products with vectors if X is very wide.  "lbfgs" does without.
+        "auto" is as good as the better of the two, and starts from samples of the rows where there are many.  The units of the
+        columns make no difference to these three.  "gd" is the lecture's gradient descent.
     learning_rate : float, optional
-        The lecture's alpha, for gradient descent: then exactly `max_iter` updates are made unless `tol` is given too.
-        With solver="gd" and no learning rate the step is 1/L, which never makes J larger.
+        The lecture's alpha.  It selects gradient descent, and exactly `max_iter` updates are made unless `tol` is given too.
+        solver="gd" without a learning rate takes steps of 1/L, which never make J larger.
     max_iter : int, optional
-        The most updates; 10000 by default.  With 0 nothing moves: the model is at `init`, or at the default start.
+        The most updates; 10000 by default.  With 0 the model is at `init`, or at the default start.
     tol : float, optional
-        Stop when |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, are at most this, where mu_j and sd_j are the
-        mean and standard deviation of column j.  0 never stops early.  1e-8 by default; 0 with a `learning_rate`.
+        The bound on the gradient: |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, with the mean mu_j and the standard
+        deviation sd_j of column j.  `converged` needs a small gap too.  0 never stops early.  The default is 1e-8, or 0 with a
+        `learning_rate`.
     l2 : float
-        Strength of the penalty (l2/2) ||w||^2; b is free.
+        The strength of the penalty (l2/2) ||w||^2, which is never on b.
     reduction : {"mean", "sum"}
         Whether J averages the losses over the examples (by weight) or sums them.
     fit_intercept : bool
-        False keeps b at its initial value, 0 or that of `init`.
+        Whether to fit b.  False keeps b at its initial value, which is 0 or that of `init`.
     sample_weight : array_like, (m,), optional
-        How often each row counts; at least 0.  Weights of any total train; those that can't be counts of examples, since they add
-        up to less than the rows that have one, have no likelihood (see `Model.summary`).
+        How often each row counts; at least 0.  Weights may have any total.  Weights that add up to less than the number of rows
+        that have one can't be counts of examples, and then `Model.summary` shows no likelihood.
     class_weight : dict from label to float, or "balanced", optional
-        Multiplies `sample_weight`; "balanced" gives both classes the same total.
+        Factors of `sample_weight` by class; "balanced" gives both classes the same total.
     offset : array_like, (m,), optional
-        Added to every margin; predicting then needs one too.
+        Numbers that are added to the margins of the rows.  Predicting then needs an offset too.
     init : (w, b) or Model, optional
-        Where to start; zeros are a start like any other.  By default zeros for "gd", and for the others the best model with
-        w = 0, or, without a callback, the optimum of samples of the rows or in the space of few rows, found in `max_iter`
-        updates there.
+        The start.  Zeros are a start like any other.  By default "gd" starts at zeros, and the others at the best model with w =
+        0. Without a callback they may start closer: at the optimum of samples of the rows, or at that in the space of few rows,
+        found in at most `max_iter` updates there.
     n_threads : int, optional
-        At most so many threads.  By default as many as this process may keep busy (affinity, container quota) less those
-        of its other trainings, and one in a child made by multiprocessing.  The result is the same to the last bit.
+        The most threads.  By default as many as affinity and container quota leave to this process, less those of its other
+        trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
     callback : callable, optional
-        Called with a State (n_iter, cost, w, b, elapsed) after every update, under the NumPy error state that `train` was
-        called under; a true answer stops.  All updates are made on all rows and features then.
+        A function that is called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.  It runs
+        under the NumPy error state of the caller of `train`.  With a callback, all updates are made on all rows and features.
     progress : bool
-        Whether to show a bar (tqdm's, in a terminal or a notebook; pip install tqdm) once training has taken a tenth
-        of a second: how far the gradient's norm has come to `tol` in decades, or with `tol` = 0 the share of the updates.
+        Whether to show tqdm's bar (pip install tqdm) once training has taken a tenth of a second.  It shows how many decades the
+        gradient's norm has come toward `tol`, or with `tol` = 0 the share of the updates.
 
     Returns
     -------
     Model
-        It keeps X, y, sample_weight and offset alive, which `Model.summary` reads.  A pickle of it and a file don't.
+        The trained model.  It keeps X, y, sample_weight and offset alive, since `Model.summary` reads them.  Its pickles and
+        files don't have them.
 
     Raises
     ------
     TypeError, ValueError
-        Input that can't be trained on; the text names the argument, the place, and the way out.
+        The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data that is not SciPy's, or that is in blocks of a stream or in Dask's.
+        Sparse data are not SciPy's, or are in blocks of a stream or of Dask.
 
     Warns
     -----
     ConvergenceWarning
-        With tol > 0, `max_iter` was reached first, or float64 allows no smaller gradient; or the learning rate was so large
-        that J diverged.
+        With tol > 0, `max_iter` was reached first, or float64 allows no smaller gradient; or J diverged because the learning rate
+        was too large.
     SeparationWarning
-        Some direction of the features tells the classes apart, and without l2 no finite w is the best.
+        The features tell the classes apart, so that without l2 no finite w is the best.
 
     Examples
     --------
@@ -119,7 +123,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model.w.round(4), round(model.b, 4), model.converged
     (array([0.9082]), -1.3623, True)
 
-    The course's unit case, an example a column:
+    The course's unit case, with one example a column:
 
     >>> import numpy as np, fastlr
     >>> X = np.array([[1.0, -2.0, -1.0], [3.0, 0.5, -3.2]])
@@ -127,7 +131,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model.w.round(6), round(model.b, 6)
     (array([0.80956, 2.05082]), 1.594871)
 
-    A callback that stops early, where J on held-out data rises, and keeps the best parameters:
+    A callback that stops early, when J on held-out data has not fallen for ten updates, and keeps the best parameters:
 
     >>> rng = np.random.default_rng(0)
     >>> X = rng.standard_normal((200, 30))
@@ -197,17 +201,18 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
 def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
                       sample_weight: Any = None, offset: Any = None,
                       n_threads: int | None = None) -> tuple[float, np.ndarray, float]:
-    """One forward and one backward pass.
+    """Make one forward and one backward pass: compute J and its gradient at (w, b).
 
     Parameters
     ----------
     X : array_like or SciPy sparse matrix, (m, n)
+        The examples, as for `train`.
     y : array_like, (m,)
-        0 or 1, taken as given.
+        The labels 0 and 1, taken as given.
     w : array_like, (n,)
     b : float
     backend, l2, reduction, sample_weight, offset, n_threads
-        As for `train`.
+        Options, as for `train`.
 
     Returns
     -------
@@ -218,7 +223,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     Raises
     ------
     TypeError, ValueError, NotImplementedError
-        As for `train`.
+        The input can't be computed with; the text names the argument, the place, and the way out.
 
     Examples
     --------

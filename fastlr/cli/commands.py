@@ -1,4 +1,4 @@
-"""What the subcommands of fastlr do, each with its parsed options; they return the exit code."""
+"""The subcommands of fastlr: functions of the parsed options that return the exit code."""
 
 import argparse
 import dataclasses
@@ -21,7 +21,7 @@ NOT_CONVERGED = 3
 
 
 def train(options: argparse.Namespace) -> int:
-    """Read a table, train, save, print the summary."""
+    """Read a table, train, save the model, and print the summary."""
     if options.output is not None:
         _refuse_what_is_read(options.output, options.data)
         files.refuse_unwritable(options.output)
@@ -109,7 +109,7 @@ def _refuse_negative(name: str, weights: np.ndarray, first_row: int) -> None:
 
 
 def _two_labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """The labels that stand for y = 0 and y = 1, and y (m,)."""
+    """Find the labels that stand for y = 0 and y = 1, and y itself, (m,)."""
     labels, y = target.in_order()
     texts = [_text(label) for label in labels]
     listed = ", ".join(map(repr, texts[:3])) + (", ..." if len(texts) > 3 else "")
@@ -126,7 +126,7 @@ def _two_labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.
 
 
 def predict(options: argparse.Namespace) -> int:
-    """Write label and probabilities of every row of a table, a batch at a time."""
+    """Predict the label and the probabilities of every row of a table, one batch at a time."""
     model = fastlr.load(options.model)
     if model.has_offset and options.offset is None:
         raise ValueError(f"{options.model}: this model was trained with an offset; name the column with --offset")
@@ -174,7 +174,7 @@ def _features_of(model: fastlr.Model, table: tables.Table, extra: list[str]) -> 
 
 
 def summary(options: argparse.Namespace) -> int:
-    """Print the summary that was saved with a model."""
+    """Print the summary that is saved with a model."""
     try:
         _print(fastlr.load(options.model).summary(), options.json)
     except ValueError as error:
@@ -200,7 +200,7 @@ def _shows_progress() -> bool:
 
 
 def _counted(batches: Iterator[Any], path: str) -> Iterator[Any]:
-    """The same batches, and the rows so far on a terminal."""
+    """Pass the batches on, and show the number of rows so far on a terminal."""
     if not _shows_progress():
         yield from batches
         return

@@ -1,4 +1,4 @@
-"""fastlr demo: every backend on made-up data."""
+"""The subcommand fastlr demo: every backend on made-up data."""
 
 import time
 
@@ -9,11 +9,12 @@ from fastlr import backends
 from fastlr.backends.numpy_vectorized import sigmoid
 
 _LEARNING_RATE = 0.5
-_SECONDS = 0.5                  # of training to time a backend by
+# Seconds of training that a backend is timed by.
+_SECONDS = 0.5
 
 
 def run(m: int, n: int, n_threads: int | None) -> int:
-    """Print the table of backends; 0 if all of them agree."""
+    """Print the table of backends; return 0 if all of them agree, else 1."""
     rng = np.random.default_rng(0)
     true_w = rng.standard_normal(n) * (2.0 / np.sqrt(n))
     X, X_test = rng.standard_normal((m, n)), rng.standard_normal((20_000, n))
@@ -42,7 +43,7 @@ def run(m: int, n: int, n_threads: int | None) -> int:
     print(f"\n200 steps with backend {model.backend!r} in {model.elapsed:.2f} s: J = {model.costs[0]:.4f} -> {model.cost:.4f}\n"
           f"accuracy on 20000 new examples: {100 * model.score(X_test, y_test):.2f} %  "
           f"(the model that made the data: {100 * np.mean((X_test @ true_w + 0.5 > 0) == y_test):.2f} %)")
-    fastlr.train(X, y, n_threads=n_threads)                     # what is compiled on first use, is compiled now
+    fastlr.train(X, y, n_threads=n_threads)                     # compiles what is compiled on first use
     optimum = fastlr.train(X, y, n_threads=n_threads)
     print(f"the optimum by fastlr.train: {optimum.n_iter} updates with solver {optimum.solver!r} in {optimum.elapsed:.3f} s, "
           f"J = {optimum.cost:.6f}, gradient {optimum.grad_norm:.0e}")
@@ -52,7 +53,7 @@ def run(m: int, n: int, n_threads: int | None) -> int:
 
 
 def _seconds_a_step(X: np.ndarray, y: np.ndarray, backend: str, n_threads: int | None) -> float:
-    """The least of several runs, each without what happens once a run: checking X and the final cost."""
+    """The seconds of one step: the least of three differences between long and short runs, in which checking X cancels."""
     def run(steps: int) -> float:
         start = time.perf_counter()
         fastlr.train(X, y, backend=backend, learning_rate=_LEARNING_RATE, max_iter=steps, n_threads=n_threads)
@@ -60,6 +61,6 @@ def _seconds_a_step(X: np.ndarray, y: np.ndarray, backend: str, n_threads: int |
 
     once = run(1)
     if once > _SECONDS:
-        return once / 2             # one step and the final cost: two passes, beside which the check is nothing
+        return once / 2             # two passes, one step and the final cost; checking X takes no time beside them
     steps = max(2, int(_SECONDS / 3 / once))
     return min((run(1 + steps) - run(1)) / steps for _ in range(3))

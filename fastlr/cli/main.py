@@ -1,4 +1,4 @@
-"""The fastlr command: its options, and how it ends."""
+"""The fastlr command: its options and its exit codes."""
 
 import argparse
 import csv
@@ -13,7 +13,8 @@ from fastlr.cli import commands as subcommands
 from fastlr.cli import demo as demonstration
 from fastlr.data import arguments as checked_arguments
 
-_LONGEST_LINE = 1000            # of an error
+# Characters of an error in the terminal, at most.
+_LONGEST_LINE = 1000
 
 _EXIT_CODES = f"""\
 exit codes:
@@ -28,7 +29,7 @@ exit codes:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit code."""
+    """Run the command, and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
     options = parser.parse_args(arguments or ["demo"])
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _give_up_output()
         return 141
-    except Exception as error:                  # what a file can make NumPy and pyarrow raise has no list
+    except Exception as error:                  # a bad file can make NumPy and pyarrow raise anything
         if sys.flags.dev_mode:
             raise
         _give_up_output()
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _give_up_output() -> None:
-    """Python would try once more at exit to write what can't be written, and complain."""
+    """Drop output that can't be written; Python would try once more at exit, and complain."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -67,7 +68,7 @@ def _one_line(error: BaseException) -> str:
     text = str(error)[:4 * _LONGEST_LINE]
     if isinstance(error, OSError) and error.strerror is not None:
         text = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
-    text = "".join(mark if mark.isprintable() else " " for mark in text)        # a file that is no text may be quoted in it
+    text = "".join(mark if mark.isprintable() else " " for mark in text)        # it may quote a file that is not text
     return " ".join(text.split())[:_LONGEST_LINE] or type(error).__name__
 
 
@@ -205,7 +206,7 @@ def _names_or_none(text: str) -> list[str]:
 
 
 def _names(text: str) -> list[str]:
-    """Names of columns, in quotes where they hold a comma."""
+    """Split the names of columns at commas; a name with a comma stands in quotes."""
     names = next(csv.reader([text]), [])
     if len(set(names)) < len(names) or not names:
         raise argparse.ArgumentTypeError("name each column once, with commas between them")
