@@ -4,8 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.machine.forks import imported
-
 
 class Csr(NamedTuple):
     """A sparse X: `values` and `indices` from indptr[i] to indptr[i + 1] are row i, and all else is 0.
@@ -70,7 +68,9 @@ class Csr(NamedTuple):
     def scipy(self) -> Any:
         """Make a SciPy matrix of float64 that shares memory where it can."""
         indices, values = self.stored()
-        A = imported("scipy.sparse").csr_array(self.shape)
+        from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+
+        A = csr_array(self.shape)
         A.data, A.indices, A.indptr = values.astype(np.float64, copy=False), indices, self.indptr - self.indptr[0]
         return A
 

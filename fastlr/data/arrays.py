@@ -16,7 +16,6 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.data import frames, sparse
 from fastlr.data.arguments import COMPLEX, NOT_NUMBERS, number
-from fastlr.machine.forks import imported
 from fastlr.machine.limits import BYTES_A_CALL
 
 # Squares of X, summed over any number of rows, stay finite.
@@ -194,7 +193,7 @@ def is_stream(value: Any) -> bool:
 
 
 def _as_array(name: str, value: Any) -> np.ndarray:
-    if isinstance(value, imported("numpy.ma").MaskedArray):                 # NumPy imports it on first use
+    if isinstance(value, np.ma.MaskedArray):
         if np.ma.getmaskarray(value).any():
             where = np.argwhere(np.ma.getmaskarray(value))[0]
             raise ValueError(f"{name} has masked values; the first is at {_place(where)}.  Drop or impute them")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.machine.forks import imported
 
 _BLOCK = 1 << 20
 _FLOAT32_HOLDS = "?bBhH"       # dtypes, by character
@@ -100,7 +99,9 @@ def _is_in_order(X: Csr) -> bool:
 
 
 def _in_order(X: Csr) -> Csr:
-    A = imported("scipy.sparse").csr_array(X.shape, dtype=X.dtype)
+    from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+
+    A = csr_array(X.shape, dtype=X.dtype)
     A.data, A.indices, A.indptr = X.values.copy(), X.indices.copy(), X.indptr.copy()
     A.has_sorted_indices = A.has_canonical_format = False
     A.sum_duplicates()

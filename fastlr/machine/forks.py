@@ -21,7 +21,11 @@ _held: list[Any] = []
 
 
 def imported(name: str) -> ModuleType:
-    """Import a module on first use; a fork by another thread waits until the import is done."""
+    """Import a module on first use; a fork by another thread waits until the import is done.
+
+    It is for modules that a training may be the first to need: Numba and what imports it, pyarrow, `numpy.random`, a solver.
+    Without it every child hung that was forked while another thread imported one of them.
+    """
     if name in sys.modules:
         return importlib.import_module(name)            # waits for another thread that is importing it right now
     with starting:
