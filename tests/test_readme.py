@@ -1,5 +1,6 @@
 """README.md and docs/: their code runs, their transcript is true, their links lead somewhere."""
 
+import fnmatch
 import importlib.util
 import os
 import re
@@ -71,3 +72,15 @@ def test_links_lead_somewhere(page, name):
 def test_the_first_two_commands_are_the_demo_and_the_tests():
     demo, tests, *_ = blocks("README.md", "bash")
     assert "fastlr demo" in demo and "pytest" in tests
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_and_tests_that_a_page_names_exist(page):
+    prose = re.sub(r"^(`\S+`:\n\n)?```.*?^```", "", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    names = re.findall(r"`([^`\s]+)`", prose)
+    tests = re.findall(r"def (test_\w+)", "\n".join(file.read_text("utf-8") for file in (ROOT / "tests").rglob("test_*.py")))
+    folders = {path.name for path in (*ROOT.iterdir(), *(ROOT / "fastlr").iterdir()) if path.is_dir()}
+    missing = [name for name in names if name.partition("/")[0] in folders and name.partition("/")[2]
+               and not (ROOT / name).exists() and not (ROOT / "fastlr" / name).exists()]
+    missing += [name for name in names if re.fullmatch(r"test_[\w*]+", name) and not fnmatch.filter(tests, name)]
+    assert not missing
