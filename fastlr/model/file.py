@@ -12,7 +12,6 @@ decimal that reads back as the same float, so numbers keep every bit.  A number 
 A field more or less is an error.  What `write` writes is read by the same rules first.
 """
 
-import json
 import math
 import os
 import re
@@ -28,7 +27,8 @@ from fastlr.machine.files import replacing
 
 _FORMAT = "fastlr-model"
 _VERSION = 3
-_LARGEST_FILE = 2 ** 28             # bytes; twelve million numbers
+# Bytes that a file may have: twelve million numbers.
+_LARGEST_FILE = 2 ** 28
 
 
 class _Type(NamedTuple):
@@ -57,12 +57,13 @@ _FLAG = _Type("true or false", lambda value: type(value) is bool, bool)
 _TEXT = _Type("text without half a surrogate pair",
               lambda value: type(value) is str and not re.search("[\ud800-\udfff]", value), str)
 _GAP_KIND = _Type('"bound" or "estimate"', lambda value: value in ("bound", "estimate"), str)
+# The characters of the longest label: a short file can't ask for more memory than that.
 _LABEL_LENGTH = _integer(1, 2 ** 20)
-# Python reads and writes no integer of more than 4300 digits.
+# What labels may be; Python reads and writes no integer of more than 4300 digits.
 _LABEL_TYPES = {"bool": _FLAG, "int": _integer(-2 ** 1000, 2 ** 1000), "float": _NUMBER, "str": _TEXT}
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
 
-# The type and the shape of each field: n is the number of features, n_iter that of updates, "any" any number.
+# The type and the shape of each field, where n is the number of features and n_iter that of updates.
 _FIELDS: dict[str, Any] = {
     "w": (_NUMBER, "n"),
     "b": (_NUMBER,),
@@ -87,8 +88,11 @@ _FIELDS: dict[str, Any] = {
                    "log_likelihood": (_ANY_NUMBER,), "null_log_likelihood": (_ANY_NUMBER,), "l2": (_NUMBER,),
                    "fit_intercept": (_FLAG,), "notes": (_TEXT, "any")},
 }
+# The fields that may be null.
 _NULLABLE = ("gap", "gap_kind", "feature_names", "statistics")
-_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3}             # versions
+# The first version that has a field, where that is not version 1.
+_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3}
+
 
 def write(values: dict[str, Any], path: str | os.PathLike) -> None:
     """Write values to a file; it is written as a whole, or what was there stays.
@@ -108,6 +112,8 @@ def write(values: dict[str, Any], path: str | os.PathLike) -> None:
     ValueError
         Values that `read` would refuse.
     """
+    import json  # takes long, and few programs save or load
+
     path = _path(path)
     document = {"format": _FORMAT, "version": _VERSION} | _to_json(values) | {"classes": _labels_to_json(values["classes"])}
     try:
@@ -134,6 +140,8 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     FileNotFoundError, PermissionError
         As from `open`.
     """
+    import json
+
     path = _path(path)
     try:
         return _values(json.loads(_read(path).decode(), object_pairs_hook=_without_duplicates))
@@ -268,7 +276,7 @@ def _labels(name: str, value: Any) -> np.ndarray:
 
 
 def _label(name: str, value: Any, type_name: Any) -> Any:
-    """Python's label; version 3 began with "numpy.int8" and the like for NumPy's scalars, whose labels are the same."""
+    """One label; older files have types such as "numpy.int8" for NumPy's scalars, which are the same labels as Python's."""
     kind = _LABEL_TYPES.get(str(type_name).removeprefix("numpy.").rstrip("0123456789").removeprefix("u"))
     if kind is None:
         raise ValueError(f"{name} can't have the type {reprlib.repr(type_name)}; labels are {', '.join(_LABEL_TYPES)}")
