@@ -10,10 +10,8 @@ import numpy as np
 
 from fastlr import backends, solvers
 from fastlr.backends import choice
-from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, door
-from fastlr.data.arrays import Data
-from fastlr.data.parts import InParts
+from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
 from fastlr.machine.warnings import SeparationWarning, warn
@@ -169,12 +167,12 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # what is not finite, gate and solver find; what underflows, may
         data = door.data(X, y, sample_weight, class_weight, offset)
-    theta = arrays.start(init, data.X.shape[1])
+    theta = arrays.start(init, data.shape[1])
 
     backend = _backend(backend, data, module, options)
     kernel = backends.load(backend)
     try:
-        with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.X.size) as count:
+        with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.size) as count:
             objective = Objective(kernel, data, **objective_options, n_threads=count)
             objective.refuse_not_finite(moments_are_needed=options.tol > 0.0)
             result = module.solve(objective, theta, options)
@@ -235,22 +233,22 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     objective_options = _objective_options(l2, reduction, True)
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     data = door.data_as_given(X, y, sample_weight, offset)
-    theta = arrays.parameters(w, b, data.X.shape[1])
-    steps, kernels = (math.inf, ()) if isinstance(data.X, InParts) else (1, ("numba_fused",))
-    kernel = backends.load(choice.choose(backend, data.X, steps, kernels))
-    with backends.threads(kernel, n_threads, data.X.size) as count:
+    theta = arrays.parameters(w, b, data.shape[1])
+    name = (choice.choose(backend, data.X, 1, ("numba_fused",)) if isinstance(data, InMemory) else
+            choice.choose(backend, data, math.inf, ()))
+    kernel = backends.load(name)
+    with backends.threads(kernel, n_threads, data.size) as count:
         J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
     return J, grad[:-1], float(grad[-1])
 
 
-def _backend(name: str, data: Data, solver: ModuleType, options: solvers.Options) -> str:
+def _backend(name: str, data: Dataset, solver: ModuleType, options: solvers.Options) -> str:
     """The backend's name with "auto" resolved; beside data that don't lie in memory, no kernel takes long to start."""
-    X = data.X
-    if isinstance(X, InParts):
-        return choice.choose(name, X, math.inf, ())
-    m, n = X.shape
-    small = is_small(m, n, X.size, 0.5 * X.squares() if isinstance(X, Csr) else m * n * n)
-    return choice.choose(name, X, solver.expected_steps(options), solver.kernels(small))
+    if not isinstance(data, InMemory):
+        return choice.choose(name, data, math.inf, ())
+    m, n = data.shape
+    small = is_small(m, n, data.size, data.pairs if data.is_sparse else m * n * n)
+    return choice.choose(name, data.X, solver.expected_steps(options), solver.kernels(small))
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

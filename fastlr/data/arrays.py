@@ -16,6 +16,7 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.data import frames, sparse
 from fastlr.data.arguments import COMPLEX, NOT_NUMBERS, number
+from fastlr.machine.arrays import read_only
 from fastlr.machine.limits import BYTES_A_CALL
 
 # Squares of X, summed over any number of rows, stay finite.
@@ -31,36 +32,17 @@ _TAKEN = {np.dtype(name) for name in KERNEL_DTYPES}
 _FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 
 
-class Data(NamedTuple):
-    """What `train` has been given, checked."""
+class Vectors(NamedTuple):
+    """What `train` has been given beside X, checked."""
 
-    X: np.ndarray | Csr
-    y: np.ndarray
-    sample_weight: np.ndarray
-    offset: np.ndarray
+    y: np.ndarray                               # (m,) int8
+    sample_weight: np.ndarray                   # (m,) float64, or (0,)
+    offset: np.ndarray                          # (m,) float64, or (0,)
     classes: np.ndarray                         # (2,), in the order 0, 1
-    feature_names: tuple[str, ...] | None
 
 
-def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, offset: Any = None) -> Data:
-    """All that `train` is given about the rows.
-
-    Raises
-    ------
-    TypeError
-        An array of a kind that can't be numbers (X), labels (y) or weights.
-    ValueError
-        Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
-    NotImplementedError
-        Sparse data that is not SciPy's.
-    """
-    X, names = matrix(X)
-    return with_rows(X, names, y, sample_weight, class_weight, offset)
-
-
-def with_rows(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
-    """`data` for an X that has been checked, and has a shape."""
-    m = X.shape[0]
+def vectors(m: int, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Vectors:
+    """What `train` is given beside an X of m rows."""
     codes, classes = labels(y, m)
     refuse_one_class(classes)
     weights = vector_of_weights(sample_weight, m)
@@ -69,22 +51,15 @@ def with_rows(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any,
         weights = times_class_weight(weights, of_class, codes)
     if weights.size:
         refuse_class_without_weight(totals(weights, codes), classes)
-    return Data(X, codes, _frozen(weights), vector_of_offsets(offset, m), classes, names)
+    return Vectors(codes, read_only(weights), vector_of_offsets(offset, m), classes)
 
 
-def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
-    """Like `data`, but y is 0 and 1 already, and one class may be missing."""
-    X, names = matrix(X)
-    return with_rows_as_given(X, names, y, sample_weight, offset)
-
-
-def with_rows_as_given(X: Any, names: tuple[str, ...] | None, y: Any, sample_weight: Any, offset: Any) -> Data:
-    """`data_as_given` for an X that has been checked, and has a shape."""
-    m = X.shape[0]
+def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors:
+    """What is given beside an X of m rows where y is 0 and 1 already, and one class may be missing."""
     weights = vector_of_weights(sample_weight, m)
     if weights.size:
         refuse_extreme_total(float(weights.sum()))
-    return Data(X, zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]), names)
+    return Vectors(zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]))
 
 
 # ---- X --------------------------------------------------------------------------------------------------------------
@@ -134,7 +109,7 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
         A = np.ascontiguousarray(A)
     if not A.flags.aligned:
         A = A.copy(order="K")
-    return _frozen(A), found
+    return read_only(A), found
 
 
 def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
@@ -289,13 +264,6 @@ def _place(where: Any, names: tuple[str, ...] | None = None) -> str:
     return f"row {row}, column {column[0]}" + (f" ({names[column[0]]!r})" if names is not None else "")
 
 
-def _frozen(A: np.ndarray) -> np.ndarray:
-    """A read-only view: kernels are compiled once for read-only arrays and serve writable ones too."""
-    view = A.view(np.ndarray)
-    view.flags.writeable = False
-    return view
-
-
 # ---- y --------------------------------------------------------------------------------------------------------------
 
 def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
@@ -318,11 +286,11 @@ def labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     two = _two_numbers(A)
     if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
         classes, is_second = two
-        return _frozen(is_second.view(np.int8)), classes
+        return read_only(is_second.view(np.int8)), classes
     refuse_missing(A)
     classes = classes_among(A)
     is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
-    return _frozen(is_second.astype(np.int8)), classes
+    return read_only(is_second.astype(np.int8)), classes
 
 
 def refuse_missing(A: np.ndarray) -> None:
@@ -439,7 +407,7 @@ def zero_one(y: Any, m: int) -> np.ndarray:
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"y must be 0 or 1; it is {_plain(A[i])!r} at row {i}")
-    return _frozen(A.astype(np.int8))
+    return read_only(A.astype(np.int8))
 
 
 # ---- weights and offset ---------------------------------------------------------------------------------------------
@@ -447,7 +415,7 @@ def zero_one(y: Any, m: int) -> np.ndarray:
 def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.ndarray:
     """(m,) float64, or (0,) for None."""
     if value is None:
-        return _frozen(np.empty(0))
+        return read_only(np.empty(0))
     A = one_dimensional(name, value, m)
     if A.dtype.kind not in "biufO":
         raise TypeError(f"{name} must hold real numbers, not {A.dtype}")
@@ -476,7 +444,7 @@ def vector_of_weights(sample_weight: Any, m: int) -> np.ndarray:
 
 def weights_of_part(sample_weight: Any, m: int) -> np.ndarray:
     """The same for some of the rows, whose weights may all be 0."""
-    return _frozen(_vector("sample_weight", sample_weight, m, at_least_zero=True))
+    return read_only(_vector("sample_weight", sample_weight, m, at_least_zero=True))
 
 
 def refuse_no_weight(some_row_counts: bool) -> None:
@@ -487,7 +455,7 @@ def refuse_no_weight(some_row_counts: bool) -> None:
 
 def vector_of_offsets(offset: Any, m: int) -> np.ndarray:
     """offset (m,) float64, finite; (0,) for None."""
-    return _frozen(_vector("offset", offset, m))
+    return read_only(_vector("offset", offset, m))
 
 
 def totals(weights: np.ndarray, codes: np.ndarray) -> np.ndarray:

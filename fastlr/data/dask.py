@@ -1,28 +1,135 @@
-"""The door for Dask collections: every part is checked where it lies, and nothing comes here but what can be said of it.
+"""Dask collections: every part is checked where it lies, and a sum over rows is a tree of tasks that Dask runs where it likes.
 
 The workers keep the labels (a byte a row), weights and offsets (eight bytes a row each) as kernels take them.  Whether they
-keep X is up to the user, who may have persisted it; otherwise every pass over the rows makes it anew.
+keep X is up to the user, who may have persisted it; otherwise every pass over the rows makes it anew.  Placing, moving,
+spilling and retrying are Dask's, with whatever scheduler is active.  The tree depends on the number of parts alone, so that
+the bits of a sum depend on neither the workers nor the order in which tasks finish.
 """
 
 import copy
 import functools
 import math
-import uuid
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import os
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import dask
 import dask.array as da
 import numpy as np
+from dask.delayed import Delayed
 
-from fastlr.data import arrays, frames, sparse
-from fastlr.data.arrays import Data
-from fastlr.data.dask_parts import InDask, Values, Vectors, counts_of
+from fastlr import backends
+from fastlr.backends import numpy_vectorized
+from fastlr.data import arrays, frames, sampling, sparse
+from fastlr.data.dataset import Count, Dataset, InMemory, Pass, no_features
+from fastlr.machine.arrays import read_only
+from fastlr.machine.forks import imported
 
+_FAN_IN = 8                     # Values that one task of the tree merges.
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 _Labels = Callable[[Any, int], tuple[np.ndarray, np.ndarray]]           # codes of y (m,), and what they stand for
 
 
-def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Data:
-    """See `arrays.data`."""
+class Vectors(NamedTuple):
+    """What there is of a part beside X, as in `InMemory`."""
+
+    y: np.ndarray
+    sample_weight: np.ndarray
+    offset: np.ndarray
+
+
+class OnCluster(Dataset):
+    """Rows of a Dask collection.
+
+    Parameters
+    ----------
+    X : list of Delayed
+        An array or a data frame for each part.
+    vectors : list of Delayed
+        The Vectors of each part, which the workers keep.
+    shape : (m, n)
+    dtype
+        What kernels are to take X as.
+    has_weights, has_offset, classes, feature_names, backend, n_threads
+        As in `Dataset`; the threads are for samples, which come to this process.
+    """
+
+    def __init__(self, X: list[Delayed], vectors: list[Delayed], shape: tuple[int, int], dtype: np.dtype, has_weights: bool,
+                 has_offset: bool, classes: np.ndarray, feature_names: tuple[str, ...] | None,
+                 backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
+        super().__init__(shape, shape[0] * shape[1], dtype, shape[1] * dtype.itemsize, has_weights, has_offset, classes,
+                         feature_names, backend, n_threads)
+        self._X, self._vectors = X, vectors
+        self._counts: list[Count] = _here(_each(_count, vectors))
+        self._count = functools.reduce(Count.merge, self._counts)
+
+    @property
+    def count(self) -> Count:
+        """How many rows there are, by weight."""
+        return self._count
+
+    def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        call = functools.partial(_run, self.backend.__name__, self.dtype, pass_, arguments, named)
+        values = _each(call, self._X, self._vectors)
+        while len(values) > 1:
+            values = _each(functools.partial(functools.reduce, pass_.merge),
+                           [values[i:i + _FAN_IN] for i in range(0, len(values), _FAN_IN)])
+        found: list[_Result] = _here(values)
+        return found[0]
+
+    def take_each(self, samples: Sequence[np.ndarray]) -> list[InMemory]:
+        wanted = sampling.by_part(samples, [count.rows for count in self._counts])
+        found = _here([dask.delayed(functools.partial(_take, self.dtype, rows), pure=False)(self._X[part], self._vectors[part])
+                       for part, rows in wanted.items()])
+        return [self._in_memory(*sampling.stacked(parts)) for parts in zip(*found, strict=True)]
+
+    def divided_weights(self, exponent: int) -> "OnCluster":
+        vectors = _persisted(_each(functools.partial(_divided, exponent), self._vectors))
+        return self._with(self._X, vectors, self.shape, self.dtype)
+
+    def refuse_not_finite(self) -> None:
+        """Nothing: every part was looked through at the door."""
+
+    def without_features(self) -> "OnCluster":
+        other = self._with(_each(_no_features, self._vectors), self._vectors, (self.shape[0], 1), np.dtype(np.uint8))
+        return other.with_backend(numpy_vectorized, 1)
+
+    def _with(self, X: list[Delayed], vectors: list[Delayed], shape: tuple[int, int], dtype: np.dtype) -> "OnCluster":
+        return OnCluster(X, vectors, shape, dtype, self.has_weights, self.has_offset, self.classes, self.feature_names,
+                         self.backend, self.n_threads)
+
+
+# ---- parts as Delayed objects ---------------------------------------------------------------------------------------
+
+def _parts_of(collection: Any) -> list[Delayed]:
+    """The blocks of an array, or the partitions of a data frame."""
+    parts = collection.to_delayed()
+    return parts.ravel().tolist() if isinstance(parts, np.ndarray) else list(parts)
+
+
+def _each(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Delayed]:
+    """What a function makes of the values of each part, one from every column; nothing is computed yet."""
+    call = dask.delayed(function, pure=False)
+    return [call(*values) for values in zip(*columns, strict=True)]
+
+
+def _here(values: Iterable[Delayed]) -> list[Any]:
+    """The values, computed and brought here."""
+    return list(dask.compute(*values))
+
+
+def _persisted(values: Iterable[Delayed]) -> list[Delayed]:
+    """The values, computed and kept by whoever computed them."""
+    return list(dask.persist(*values))
+
+
+# ---- the door -------------------------------------------------------------------------------------------------------
+
+def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> OnCluster:
+    """The dataset of what `train` is given, as from `door.data`."""
     parts = _first_pass(arrays.labels, X, y, sample_weight, offset)
     classes = arrays.classes_among(_concatenated([found.labels for found in parts.found]))
     arrays.refuse_one_class(classes)
@@ -34,30 +141,29 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
         totals = totals * of_class
     if sample_weight is not None or class_weight is not None:
         arrays.refuse_class_without_weight(totals, classes)
-    return parts.data(classes, of_class, offset is not None)
+    return parts.data(classes, of_class, sample_weight is not None, offset is not None)
 
 
-def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> Data:
-    """See `arrays.data_as_given`."""
+def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> OnCluster:
+    """The dataset for y of 0 and 1, as from `door.data_as_given`."""
     parts = _first_pass(_zero_one, X, y, sample_weight, offset)
     classes = np.array([0, 1])
     if sample_weight is not None:
         total = float(parts.totals(classes).sum())
         arrays.refuse_no_weight(total > 0.0)
         arrays.refuse_extreme_total(total)
-    return parts.data(classes, None, offset is not None)
+    return parts.data(classes, None, sample_weight is not None, offset is not None)
 
 
 def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Array:
     """What a method of a Model says of each row, a part at a time; nothing is computed yet."""
     X = _in_parts(X)
     like = method(np.zeros((1, X.shape[1])), None if offset is None else np.zeros(1))[:0]
-    parts = Values.of(X).map(functools.partial(_predict, method, like),
-                             None if offset is None else _cut_like(X, "offset", offset))
-    name = f"fastlr-predicted-{uuid.uuid4().hex}"
-    others = like.shape[1:]
-    blocks = {(name, i, *(0 for _ in others)): key for i, key in enumerate(parts.keys)}
-    return da.Array(dict(parts.graph) | blocks, name, (tuple(_known_lengths(X)), *((n,) for n in others)), meta=like)
+    parts = _parts_of(X)
+    offsets = [None] * len(parts) if offset is None else _cut_like(X, "offset", offset)
+    predicted = _each(functools.partial(_predict, method, like), parts, offsets)
+    return da.concatenate([da.from_delayed(part, (length, *like.shape[1:]), meta=like)
+                           for part, length in zip(predicted, _known_lengths(X), strict=True)], allow_unknown_chunksizes=True)
 
 
 # ---- the first pass -------------------------------------------------------------------------------------------------
@@ -84,8 +190,8 @@ class _Checked(NamedTuple):
 class _Parts(NamedTuple):
     """All that have rows."""
 
-    X: Values
-    checked: Values
+    X: list[Delayed]
+    checked: list[Delayed]
     found: list[_Found]
 
     def totals(self, classes: np.ndarray) -> np.ndarray:
@@ -95,29 +201,27 @@ class _Parts(NamedTuple):
             np.add.at(totals, _codes(found.labels, classes), found.totals)
         return totals
 
-    def data(self, classes: np.ndarray, of_class: np.ndarray | None, has_offset: bool) -> Data:
-        """What a training is to know; the workers keep the vectors."""
-        vectors = self.checked.map(functools.partial(_vectors, classes, of_class)).persist()
+    def data(self, classes: np.ndarray, of_class: np.ndarray | None, has_weights: bool, has_offset: bool) -> OnCluster:
+        """The dataset; the workers keep the vectors."""
+        vectors = _persisted(_each(functools.partial(_vectors, classes, of_class), self.checked))
         m, n, names = sum(found.rows for found in self.found), self.found[0].columns, self.found[0].names
         dtype = arrays.kernel_dtype(np.result_type(*(found.dtype for found in self.found)))
-        X: Any = InDask(self.X, vectors, counts_of(vectors), m, n, dtype, has_offset)
-        nothing = np.empty(0)
-        return Data(X, nothing, nothing, nothing, classes, names)
+        return OnCluster(self.X, vectors, (m, n), dtype, has_weights or of_class is not None, has_offset, classes, names)
 
 
 def _first_pass(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Parts:
     """Read all rows once; errors name the part, and where it begins."""
     X = _in_parts(X)
-    vectors = [None if value is None and name != "y" else _cut_like(X, name, value)
+    parts = _parts_of(X)
+    vectors = [[None] * len(parts) if value is None and name != "y" else _cut_like(X, name, value)
                for name, value in (("y", y), ("sample_weight", sample_weight), ("offset", offset))]
-    values = Values.of(X)
-    checked = values.map(functools.partial(_check_part, labels), *vectors).persist()
-    found: list[_Found] = checked.map(_found).compute()
+    checked = _persisted(_each(functools.partial(_check_part, labels), parts, *vectors))
+    found: list[_Found] = _here(_each(_found, checked))
     _refuse(found)
     some = [i for i, part in enumerate(found) if part.rows > 0]
     if not some:
         arrays.refuse_shape((0, found[0].columns))
-    return _Parts(values.where(some), checked.where(some), [found[i] for i in some])
+    return _Parts([parts[i] for i in some], [checked[i] for i in some], [found[i] for i in some])
 
 
 def _refuse(parts: Sequence[_Found]) -> None:
@@ -159,22 +263,22 @@ def _in_parts(X: Any) -> Any:
     return X.rechunk({1: -1}) if X.numblocks[1] > 1 else X
 
 
-def _cut_like(X: Any, name: str, value: Any) -> Values:
+def _cut_like(X: Any, name: str, value: Any) -> list[Any]:
     """A vector in the parts of X."""
     if not arrays.is_dask(value):
         lengths = _lengths(X)
         A = (arrays.label_array if name == "y" else functools.partial(arrays.one_dimensional, name))(value, sum(lengths))
-        return Values.of_each(np.split(A, np.cumsum(lengths)[:-1]))
+        return list(np.split(A, np.cumsum(lengths)[:-1]))
     if not (isinstance(value, da.Array) or _is_frame(value)):
         raise TypeError(f"{name} is a Dask {type(value).__name__}; pass a Dask array, or a Dask Series")
     known, own = _known_lengths(X), _known_lengths(value)
     if len(known) == len(own) and all(a == b or math.isnan(a) or math.isnan(b) for a, b in zip(known, own, strict=True)):
-        return Values.of(value)                                     # a part that is of another length after all is refused
+        return _parts_of(value)                                     # a part that is of another length after all is refused
     lengths, own = _lengths(X), _lengths(value)
     if sum(own) != sum(lengths):
         raise ValueError(f"{name} has {sum(own)} values, and X has {sum(lengths)} rows")
     A = value.to_dask_array(lengths=own) if _is_frame(value) else copy.copy(value).compute_chunk_sizes()
-    return Values.of(A.rechunk({0: tuple(lengths)}))
+    return _parts_of(A.rechunk({0: tuple(lengths)}))
 
 
 def _is_frame(value: Any) -> bool:
@@ -190,11 +294,57 @@ def _known_lengths(collection: Any) -> Sequence[float]:
 def _lengths(collection: Any) -> list[int]:
     lengths = _known_lengths(collection)
     if any(map(math.isnan, lengths)):
-        lengths = Values.of(collection).map(len).compute()
+        lengths = _here(_each(len, _parts_of(collection)))
     return list(map(int, lengths))
 
 
 # ---- on a worker ----------------------------------------------------------------------------------------------------
+
+@np.errstate(all="ignore")
+def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], X: Any,
+         vectors: Vectors) -> Any:
+    """What a pass gives for a part."""
+    kernel, part = imported(backend), _part(dtype, X, vectors)
+    values = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]       # aligned, to be written to
+    with backends.threads(kernel, _threads_a_task(), part.size) as n_threads:
+        return pass_(part.with_backend(kernel, n_threads), *values, **named)
+
+
+def _take(dtype: np.dtype, samples: list[np.ndarray], X: Any, vectors: Vectors) -> list[tuple[Any, ...]]:
+    """Samples of the rows of a part, each as (X, y, sample_weight, offset)."""
+    return [taken.rows for taken in _part(dtype, X, vectors).take_each(samples)]
+
+
+def _part(dtype: np.dtype, X: Any, vectors: Vectors) -> InMemory:
+    y, sample_weight, offset = map(_as_kernels_take_it, vectors)
+    return InMemory(arrays.real_matrix(_array(X, dtype))[0], y, sample_weight, offset, np.array([0, 1]))
+
+
+def _array(X: Any, dtype: np.dtype) -> np.ndarray:
+    return X.to_numpy(dtype) if hasattr(X, "to_numpy") else np.asarray(X, dtype)
+
+
+def _threads_a_task() -> int | None:
+    """One, as a worker runs many tasks at once; as many as there are left to it where somebody has said how many."""
+    return None if "NUMBA_NUM_THREADS" in os.environ else 1
+
+
+def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
+    """Aligned and read-only, which what comes from another worker may not be."""
+    return read_only(np.require(vector, requirements="A"))
+
+
+def _count(vectors: Vectors) -> Count:
+    return Count.of(vectors.y, vectors.sample_weight)
+
+
+def _divided(exponent: int, vectors: Vectors) -> Vectors:
+    return vectors._replace(sample_weight=np.ldexp(vectors.sample_weight, -exponent))
+
+
+def _no_features(vectors: Vectors) -> np.ndarray:
+    return no_features(vectors.y.size)
+
 
 def _predict(method: Callable[..., np.ndarray], like: np.ndarray, X: Any, offset: Any) -> np.ndarray:
     return method(X, offset) if len(X) else like

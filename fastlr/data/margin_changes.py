@@ -1,8 +1,8 @@
 """How the margins of the examples move along directions of the parameters.
 
-Every function here is a sum over rows, or picks some of them, and takes
+Every pass here is a sum over rows, or picks some of them, and takes
 
-    data              Data            rows in memory, or one part of them
+    part              InMemory        rows in memory
     center, spread    (n,) float64    the features are (x - center) / spread: differences are taken before any product, so that
                                       a column far from 0 loses nothing
 
@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.data.arrays import Data
+from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 _NOTHING = 1e-13                # a component of a direction that stands for 0, relative to the largest
@@ -32,7 +32,7 @@ class MarginChanges(NamedTuple):
     least: np.ndarray           # (k,)
     largest: np.ndarray         # (k,)
 
-    def together(self, other: Self) -> Self:
+    def merge(self, other: Self) -> Self:
         """Those of these rows and others."""
         return type(self)(np.minimum(self.least, other.least), np.maximum(self.largest, other.largest))
 
@@ -43,7 +43,7 @@ class MovedRows(NamedTuple):
     rows: np.ndarray            # (r, k)
     changes: np.ndarray         # (r,)
 
-    def together(self, other: Self) -> Self:
+    def merge(self, other: Self) -> Self:
         """These rows and others."""
         return type(self)(np.concatenate([self.rows, other.rows]), np.concatenate([self.changes, other.changes]))
 
@@ -55,72 +55,84 @@ class MovedRows(NamedTuple):
         return type(self)(self.rows[chosen], self.changes[chosen])
 
 
-def margin_changes(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> MarginChanges:
+def _below(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.concatenate([rows, others])
+
+
+@merged_by(MarginChanges.merge)
+def margin_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> MarginChanges:
     """How far margins move along directions (n + 1, k)."""
     k = directions.shape[1]
     found = MarginChanges(np.full(k, np.inf), np.full(k, -np.inf))
     directions = np.where(np.abs(directions) > _NOTHING * np.abs(directions).max(axis=0), directions, 0.0)
     sizes = np.hstack([np.abs(directions), (directions != 0.0) * np.abs(directions).max(axis=0)])
-    is_wide = isinstance(data.X, Csr) and data.X.n_columns > _MOST_DENSE
-    for changes in (starmap(_relative, _of_stored(data, center, spread, directions, sizes)) if is_wide else
-                    (_relative(signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(data, center, spread))):
-        found = found.together(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
+    is_wide = isinstance(part.X, Csr) and part.X.n_columns > _MOST_DENSE
+    for changes in (starmap(_relative, _of_stored(part, center, spread, directions, sizes)) if is_wide else
+                    (_relative(signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(part, center, spread))):
+        found = found.merge(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
     return found
 
 
-def largest_changes(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> np.ndarray:
+@merged_by(np.maximum)
+def largest_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """How far any margin moves along directions (n + 1, k), relative to the products that are added up for it: (k,).
 
     A thousandth of the largest component of a direction is added to these, for rows that have next to none.
     """
     found, least = np.zeros(directions.shape[1]), 1e-3 * np.abs(directions).max(axis=0)
     sizes = np.abs(directions)
-    for changes, added_up in (_of_stored(data, center, spread, directions, sizes) if isinstance(data.X, Csr) else
-                              ((signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(data, center, spread))):
+    for changes, added_up in (_of_stored(part, center, spread, directions, sizes) if isinstance(part.X, Csr) else
+                              ((signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(part, center, spread))):
         found = np.maximum(found, (np.abs(changes) / (added_up + least)).max(axis=0, initial=0.0))
     return found
 
 
-def total(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> np.ndarray:
+@summed
+def total(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> np.ndarray:
     """The sum of the signed rows in a basis (n + 1, k), each divided by its largest entry there: (k,)."""
     found = np.zeros(basis.shape[1])
-    for rows in _in_basis(data, center, spread, basis):
+    for rows in _in_basis(part, center, spread, basis):
         found += rows.sum(axis=0)
     return found
 
 
-def gram_at_rest(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
+@summed
+def gram_at_rest(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray,
+                 rest: float) -> np.ndarray:
     """The sum of r r^T, (k, k), over those of these rows r that a direction q (k,) moves by at most rest."""
     found = np.zeros((q.size, q.size))
-    for rows in _in_basis(data, center, spread, basis):
+    for rows in _in_basis(part, center, spread, basis):
         resting = rows[np.abs(rows @ q) <= rest]
         found += resting.T @ resting
     return found
 
 
-def most_wrong(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray, most: int) -> MovedRows:
+@merged_by(MovedRows.merge)
+def most_wrong(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray, most: int) -> MovedRows:
     """At most so many of these rows, those that a direction q (k,) moves furthest to their wrong side."""
     found = MovedRows(np.empty((0, q.size)), np.empty(0))
-    for rows in _in_basis(data, center, spread, basis):
+    for rows in _in_basis(part, center, spread, basis):
         changes = rows @ q
         wrong = changes < 0.0
-        found = found.together(MovedRows(rows[wrong], changes[wrong])).least(most)
+        found = found.merge(MovedRows(rows[wrong], changes[wrong])).least(most)
     return found
 
 
-def signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+@merged_by(_below)
+def signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """All signed rows of a few, (r, n + 1)."""
-    return np.concatenate(list(_signed_rows(data, center, spread)))
+    return np.concatenate(list(_signed_rows(part, center, spread)))
 
 
-def typical_values(data: Data) -> tuple[np.ndarray, np.ndarray]:
+def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The center (n,) and spread (n,) that most of a few rows have, however far off some are.
 
     A constant column has spread 0.  The center is the median.  The spread is the root mean square of the distances from it, none
     of which counts for more than ten times the median of those that are not 0.  So a column that is 1 in few rows keeps its
     spread.
     """
-    signed = signed_rows(data, np.zeros(data.X.shape[1]), np.ones(data.X.shape[1]))
+    n = data.shape[1]
+    signed = data.reduce(signed_rows, np.zeros(n), np.ones(n))
     X = signed[:, :-1] * signed[:, -1:]
     center = np.median(X, axis=0)
     distances = np.abs(X - center)
@@ -131,37 +143,37 @@ def typical_values(data: Data) -> tuple[np.ndarray, np.ndarray]:
     return center, spread
 
 
-def _signed_rows(data: Data, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
+def _signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
     """The signed rows, a block at a time."""
-    X, (m, n) = data.X, data.X.shape
+    X, (m, n) = part.X, part.X.shape
     for rows in _blocks(m, n + 1):
         block = X.rows(rows).scipy().toarray() if isinstance(X, Csr) else X[rows]
         signed = np.ones((block.shape[0], n + 1))
         np.subtract(block, center, out=signed[:, :n])
         signed[:, :n] /= spread
-        signed[data.y[rows] == 0] *= -1.0
-        yield signed[data.sample_weight[rows] > 0.0] if data.sample_weight.size else signed
+        signed[part.y[rows] == 0] *= -1.0
+        yield signed[part.sample_weight[rows] > 0.0] if part.sample_weight.size else signed
 
 
-def _in_basis(data: Data, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> Iterator[np.ndarray]:
+def _in_basis(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> Iterator[np.ndarray]:
     """The signed rows in a basis (n + 1, k), each divided by its largest entry there, a block at a time."""
-    return (by_largest(signed @ basis) for signed in _signed_rows(data, center, spread))
+    return (by_largest(signed @ basis) for signed in _signed_rows(part, center, spread))
 
 
-def _of_stored(data: Data, center: np.ndarray, spread: np.ndarray, directions: np.ndarray,
+def _of_stored(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray,
                sizes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Signed rows of sparse X times directions (n + 1, k), and their absolute values times sizes (n + 1, l), a block at a time.
 
     Only what is stored is read.  Hardly any of many sparse columns is far from 0, so that no digits are lost.
     """
-    assert isinstance(data.X, Csr)
+    assert isinstance(part.X, Csr)
     w, w_sizes = directions[:-1] / spread[:, None], sizes[:-1] / spread[:, None]
     b, b_sizes = directions[-1] - center @ w, sizes[-1] + np.abs(center) @ w_sizes
-    side = np.where(data.y == 0, -1.0, 1.0)
-    for rows in _blocks(data.X.shape[0], directions.shape[1] + sizes.shape[1]):
-        A = data.X.rows(rows).scipy()
+    side = np.where(part.y == 0, -1.0, 1.0)
+    for rows in _blocks(part.X.shape[0], directions.shape[1] + sizes.shape[1]):
+        A = part.X.rows(rows).scipy()
         changes, added_up = side[rows, None] * (A @ w + b), abs(A) @ w_sizes + b_sizes
-        counts = data.sample_weight[rows] > 0.0 if data.sample_weight.size else slice(None)
+        counts = part.sample_weight[rows] > 0.0 if part.sample_weight.size else slice(None)
         yield changes[counts], added_up[counts]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends.csr import Csr
+from fastlr.machine.arrays import read_only
 
 _BLOCK = 1 << 20
 _FLOAT32_HOLDS = "?bBhH"       # dtypes, by character
@@ -49,7 +50,8 @@ def csr(X: Any) -> Csr:
                  np.ascontiguousarray(X.indptr, index), n)
     if not _is_in_order(result):
         result = _in_order(result)
-    return Csr(_frozen(result.values), _frozen(result.indices), _frozen(result.indptr), n)
+    values, indices, indptr = (read_only(np.require(part, requirements="A")) for part in result[:3])
+    return Csr(values, indices, indptr, n)
 
 
 def _refuse_corrupt(X: Any) -> None:
@@ -107,12 +109,6 @@ def _in_order(X: Csr) -> Csr:
     A.sum_duplicates()
     stored = int(A.indptr[-1])
     return Csr(A.data[:stored], A.indices[:stored], A.indptr, X.n_columns)
-
-
-def _frozen(A: np.ndarray) -> np.ndarray:
-    view = np.require(A, requirements="A").view(np.ndarray)
-    view.flags.writeable = False
-    return view
 
 
 def place(X: Csr, k: int) -> tuple[int, int]:

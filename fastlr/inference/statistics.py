@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr import backends, solvers
-from fastlr.data.arrays import Data
+from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.problem.certificate import self_concordance
 from fastlr.problem.objective import Objective
@@ -38,7 +38,7 @@ _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
 class Training(NamedTuple):
     """What a Model and its copies remember of their training, for `summary()`; pickles and files don't."""
 
-    data: Data
+    data: Dataset
     backend: str
     objective_options: dict[str, Any]
     n_threads: int | None
@@ -91,13 +91,13 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         There are too many features for a covariance, or the arrays have been changed: J has another value at theta now.
     """
     data, options = training.data, training.objective_options
-    n = data.X.shape[1]
+    n = data.shape[1]
     if n > MOST_SIDE:
         raise ValueError(f"summary() needs the covariance of all parameters, and that of {n} features is a matrix of "
                          f"{8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without standard "
                          "errors: w, b, cost and score() are there")
     kernel = backends.load(training.backend)
-    with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.X.size) as count:
+    with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
         objective = Objective(kernel, data, **options, n_threads=count)
         problem = Standardised(objective, *objective.standardisation)
         u = problem.u_of(theta)
@@ -116,7 +116,7 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
             penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
             log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
             null_log_likelihood = _null_log_likelihood(objective, theta[-1])
-            is_weighted = training.data.sample_weight.size > 0 or examples != objective.rows_that_count
+            is_weighted = data.has_weights or examples != objective.rows_that_count
             if is_weighted and not np.isnan(covariance).all():
                 notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
         else:

@@ -162,4 +162,4 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
 
 def _is_null(problem: Standardised, directions: np.ndarray) -> bool:
     """Whether no margin moves along directions (n + 1, k) of u."""
-    return bool(problem.over_rows(np.maximum, largest_changes, directions).max() <= _NULL)
+    return bool(problem.reduce(largest_changes, directions).max() <= _NULL)

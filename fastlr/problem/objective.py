@@ -10,20 +10,19 @@ component of every gradient is 0.
 
 import copy
 import math
-import operator
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 
 from fastlr.backends import descent, numpy_passes
 from fastlr.backends.descent import Rule
+from fastlr.data import gram, passes, shift
 from fastlr.data import moments as column_moments
-from fastlr.data.arrays import LARGEST, Data
+from fastlr.data.arrays import LARGEST
+from fastlr.data.dataset import Dataset, InMemory
 from fastlr.data.exact import loss_in_long_double
-from fastlr.data.parts import InParts, Parts
-from fastlr.data.rows import Rows, once
 from fastlr.machine.blas import dot
 
 # Numbers in X, and multiplications in a Hessian, beyond which Python's share of a step is smaller than what threads save.
@@ -33,6 +32,27 @@ _AN_EXAMPLE = 10                # what its loss costs, in numbers
 _EXACT = 1e-11                  # error of J, relative, that nobody minds
 _MOST_STORED = 30_000_000       # numbers in X, for which long doubles take a second
 _MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class once(Generic[_Result]):
+    """A property that is computed once for each object.
+
+    functools.cached_property of Python 3.11 has one lock for all objects: concurrent trainings would wait for each other's
+    moments, and the child of a fork for those of a thread that is gone.
+    """
+
+    def __init__(self, compute: Callable[[Any], _Result]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> _Result:
+        value = self._compute(instance)
+        instance.__dict__[self._compute.__name__] = value      # which is found first from now on
+        return value
 
 
 class Origin(NamedTuple):
@@ -56,7 +76,7 @@ class Objective:
     ----------
     backend : module
         See `fastlr.backends`.
-    data : Data
+    data : Dataset
     l2 : float
     reduction : {"mean", "sum"}
     fit_intercept : bool
@@ -68,28 +88,27 @@ class Objective:
     What overflows or is not finite is the solver's to judge: whoever calls holds `np.errstate(all="ignore")`, once for all steps.
     """
 
-    def __init__(self, backend: ModuleType, data: Data, l2: float, reduction: str, fit_intercept: bool, n_threads: int) -> None:
-        rows = data.X.rows(backend, data, n_threads) if isinstance(data.X, InParts) else Rows(backend, data, n_threads)
-        self._rows, unit = _with_moderate_weights(rows)
-        self._all_rows = self._rows             # of which there may be samples
+    def __init__(self, backend: ModuleType, data: Dataset, l2: float, reduction: str, fit_intercept: bool,
+                 n_threads: int) -> None:
+        self.data, unit = _with_moderate_weights(data.with_backend(backend, n_threads))
+        self._all_rows = self.data              # of which there may be samples
         self.direction = getattr(backend, "direction", numpy_passes.direction)
         """Of a quasi-Newton step, see `fastlr.backends`."""
         self._known: tuple[np.ndarray, float, np.ndarray] | None = None         # theta, J and gradient of the first read
-        total = self._rows.count.total
+        total = self.data.count.total
         scale, to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * total))
         self.rule = descent.SUMS._replace(intercept=float(fit_intercept), scale=scale, l2=l2, to_mean=to_mean)
         self.examples = unit * total
         """The sum of the weights."""
-        self.origin = Origin(np.zeros(data.X.shape[1]), -1, 1.0)
+        self.origin = Origin(np.zeros(data.shape[1]), -1, 1.0)
         """From where X is counted."""
-        self._names = data.feature_names
 
-    def _on(self, rows: Rows | Parts, scale: float) -> Self:
+    def _on(self, rows: Dataset, scale: float) -> Self:
         """J on other rows."""
         other = copy.copy(self)
         for name in ("rate", "moments", "standardisation", "variances", "is_small"):     # if they have been computed
             other.__dict__.pop(name, None)
-        other._rows, other.rule, other._known = rows, self.rule._replace(scale=scale), None
+        other.data, other.rule, other._known = rows, self.rule._replace(scale=scale), None
         if rows.shape[1] != self.origin.shift.size:         # other features
             other.origin = Origin(np.zeros(rows.shape[1]), -1, 1.0)
         return other
@@ -99,8 +118,7 @@ class Objective:
         known = self.known(theta)
         if known is not None:
             return known
-        grad = np.empty(theta.size)
-        loss = self._rows.cost_gradient(theta, grad)
+        loss, grad = self.data.reduce(passes.cost_gradient, theta)
         return descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
     def exact_cost(self, theta: np.ndarray, cost: float) -> float:
@@ -111,7 +129,7 @@ class Objective:
         error = margin * min(1.0 / self.rule.to_mean, cost)
         if error <= _EXACT * cost or self.stored > _MOST_STORED:
             return cost
-        loss = self._rows.over_rows(operator.add, loss_in_long_double, theta)
+        loss = self.data.reduce(loss_in_long_double, theta)
         return float(self.rule.scale * loss + 0.5 * self.rule.l2 * dot(theta[:-1], theta[:-1]))
 
     def known(self, theta: np.ndarray) -> tuple[float, np.ndarray] | None:
@@ -124,20 +142,20 @@ class Objective:
         if self.knows_moments:
             return
         pivot = self._pivot()
-        loss, grad, first, second = self._rows.first_read(theta, pivot)
+        loss, grad, first, second = self.data.reduce(passes.cost_gradient_and_moments, theta, pivot)
         self.__dict__["moments"] = self._finite(pivot, first, second)
         self._known = theta, descent.scaled_cost_gradient(loss, grad, theta, self.rule), grad
 
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         """At most `len(record)` steps of gradient descent in place; see `descent.descend`."""
-        return self._rows.descend(theta, previous, rule, record)
+        return passes.descend(self.data, theta, previous, rule, record)
 
     def hessian(self, theta: np.ndarray, center: np.ndarray, floor: float = 0.0) -> np.ndarray:
         """The second derivatives (n + 1, n + 1) of the loss part of J, with features x - center.
 
         Rows whose own curvature in J, scale * s_i a_i (1 - a_i), is below the floor are left out.
         """
-        H = self._rows.hessian(theta, center, floor / self.rule.scale)
+        H = self.data.reduce(passes.hessian, theta, center, floor / self.rule.scale)
         H *= self.rule.scale
         if not self.rule.intercept:
             H[-1] = H[:, -1] = 0.0
@@ -152,7 +170,7 @@ class Objective:
         v -> H v, (n + 1,), for features x as they are
         center -> the diagonal of H, (n + 1,), for features x - center
         """
-        times, diagonal = self._rows.hessian_product(theta)
+        times, diagonal = passes.hessian_product(self.data, theta)
 
         def product(v: np.ndarray) -> np.ndarray:
             Hv = times(v)
@@ -163,18 +181,14 @@ class Objective:
         return product, lambda center: self.rule.scale * diagonal(center)
 
     def curvature(self, theta: np.ndarray) -> float:
-        """The second derivative of J by b, of rows in memory."""
-        assert isinstance(self._rows, Rows)
-        return self.rule.scale * self._rows.total_curvature(theta)
-
-    def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:
-        """What function(data, *arguments) gives, a function of `margin_changes`; of data in parts, put together."""
-        return self._rows.over_rows(together, function, *arguments)
+        """The second derivative of J by b."""
+        return self.rule.scale * self.data.reduce(passes.total_curvature, theta)
 
     def quasi_newton(self, *arguments: Any) -> Any:
         """Many updates in one call of the backend, see `fastlr.backends`."""
-        assert isinstance(self._rows, Rows)
-        return self._rows.quasi_newton(*arguments)
+        assert isinstance(self.data, InMemory)
+        data = self.data.in_float64()
+        return data.backend.quasi_newton(*data.prepared, *arguments)
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """What `tol` bounds: the largest component of the gradient in standardised coordinates, on the mean scale."""
@@ -185,14 +199,14 @@ class Objective:
     def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A pivot, and the weighted sums of x - pivot and of its square, each (n,)."""
         pivot = self._pivot()
-        return self._finite(pivot, *self._rows.moments(pivot))
+        return self._finite(pivot, *self.data.reduce(passes.moments, pivot))
 
     def _pivot(self) -> np.ndarray:
-        return self._rows.heaviest() if self.rule.intercept else np.zeros(self.n_parameters - 1)
+        return self.data.heaviest_row() if self.rule.intercept else np.zeros(self.n_parameters - 1)
 
     def _finite(self, pivot: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The moments; unless they show that all of X is finite and can be squared, it is looked through for what is not."""
-        lightest = self._rows.count.lightest
+        lightest = self.data.count.lightest
         if not (np.abs(pivot).max() <= 0.5 * LARGEST and second.max() <= 0.1 * lightest * LARGEST ** 2):
             self._all_rows.refuse_not_finite()
         return pivot, first, second
@@ -200,7 +214,7 @@ class Objective:
     @once
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Center mu_j and spread sd_j of every column, each (n,)."""
-        return column_moments.standardisation(*self.moments, self._rows.count.total, bool(self.rule.intercept))
+        return column_moments.standardisation(*self.moments, self.data.count.total, bool(self.rule.intercept))
 
     def refuse_not_finite(self, moments_are_needed: bool) -> None:
         """Raise ValueError, with the place, where X holds values that are not finite or too large to square.
@@ -208,8 +222,8 @@ class Objective:
         Such values show in the moments, as soon as somebody needs them: only where nobody does, or some rows don't count, X is
         looked through for it.
         """
-        if not moments_are_needed or self._rows.count.rows < self.shape[0]:
-            self._rows.refuse_not_finite()
+        if not moments_are_needed or self.data.count.rows < self.shape[0]:
+            self.data.refuse_not_finite()
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""
@@ -217,7 +231,8 @@ class Objective:
 
     def lipschitz(self) -> float:
         """A constant L such that a step of 1/L never makes J larger."""
-        return 0.25 * self.rule.scale * self._rows.largest_eigenvalue(bool(self.rule.intercept)) + self.rule.l2   # sigma' <= 1/4
+        curvature = 0.25 * gram.largest_eigenvalue(self.data, bool(self.rule.intercept))       # sigma' <= 1/4
+        return self.rule.scale * curvature + self.rule.l2
 
     def null_model(self) -> np.ndarray:
         """The best theta with w = 0: b = log(p / (1 - p)), where there is an intercept and no offset, and else zeros."""
@@ -235,12 +250,12 @@ class Objective:
     @property
     def has_quasi_newton(self) -> bool:
         """Whether the backend can do that, and it is worth it."""
-        return isinstance(self._rows, Rows) and self._rows.has_quasi_newton and self.is_small
+        return isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.is_small
 
     @once
     def variances(self) -> np.ndarray:
         """Of the columns, (n,); the mean square without an intercept."""
-        return column_moments.variances(*self.moments, self._rows.count.total, bool(self.rule.intercept))
+        return column_moments.variances(*self.moments, self.data.count.total, bool(self.rule.intercept))
 
     @property
     def knows_moments(self) -> bool:
@@ -250,107 +265,108 @@ class Objective:
     @property
     def constant_columns(self) -> np.ndarray:
         """Which columns do not vary by more than rounding, (n,)."""
-        return column_moments.constant_columns(*self.moments, self._rows.count.total, bool(self.rule.intercept))
+        return column_moments.constant_columns(*self.moments, self.data.count.total, bool(self.rule.intercept))
 
     # ---- the data ---------------------------------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of X."""
-        return self._rows.shape
+        return self.data.shape
 
     @property
     def n_parameters(self) -> int:
         """n + 1."""
-        return self._rows.shape[1] + 1
+        return self.data.shape[1] + 1
 
     @property
     def is_sparse(self) -> bool:
         """Whether a step and a Hessian cost what `stored` and `pairs` say, not what the shape does."""
-        return self._rows.is_sparse
+        return self.data.is_sparse
 
     @property
     def stored(self) -> int:
         """Numbers in X."""
-        return self._rows.stored
+        return self.data.size
 
     @property
     def pairs(self) -> float:
         """Pairs of numbers in one row, over all rows of a sparse X: products in a Hessian."""
-        return self._rows.pairs
+        return self.data.pairs
 
     def column(self, j: int) -> str:
         """How to speak of column j."""
-        return f"column {j}" if self._names is None else f"column {j} ({self._names[j]!r})"
+        names = self.data.feature_names
+        return f"column {j}" if names is None else f"column {j} ({names[j]!r})"
 
     @property
     def has_offset(self) -> bool:
         """Whether the margins have an offset."""
-        return self._rows.has_offset
+        return self.data.has_offset
 
     @once
     def rate(self) -> float:
         """The (weighted) share of the examples with y = 1."""
-        return self._rows.count.positive / self._rows.count.total
+        return self.data.count.positive / self.data.count.total
 
     @property
     def rows_that_count(self) -> int:
         """How many rows have a weight other than 0."""
-        return self._rows.count.rows
+        return self.data.count.rows
 
     def effective_rows(self) -> float:
         """How many rows of equal weight tell as much as these (Kish)."""
-        return self._rows.count.total ** 2 / self._rows.count.squares
+        return self.data.count.total ** 2 / self.data.count.squares
 
     # ---- on other rows ----------------------------------------------------------------------------------------------
 
     @property
     def most_rows_of_samples(self) -> int:
         """More would take too much memory."""
-        return self._rows.most_bytes_of_samples // self._rows.bytes_a_row
+        return self.data.most_bytes_of_samples // self.data.bytes_a_row
 
     def samples(self, sizes: Sequence[int]) -> Iterator[Self]:
         """J on so many rows, spread evenly over those that count; which ones depends on their number alone."""
-        for rows in self._rows.samples(sizes):
+        for rows in self.data.samples(sizes):
             yield self._on(rows, 1.0 / self.rule.to_mean * (1.0 / rows.count.total))
 
     def origin_for(self, center: np.ndarray, spread: np.ndarray) -> Origin | None:
         """Where to count columns from that are far from 0; None where there is nothing to gain, or no room for a copy of X."""
-        if self.origin.shift.any() or not isinstance(self._rows, Rows):
+        if self.origin.shift.any() or not isinstance(self.data, InMemory):
             return None
         place, unit = -1, 1.0
         if not self.rule.intercept:
-            constant = None if self.rule.l2 > 0.0 else self._rows.constant_column()     # a penalty on it would change J
+            constant = None if self.rule.l2 > 0.0 else shift.constant_column(self.data)     # a penalty on it would change J
             if constant is None:
                 return None
             place, unit = constant
-            center, spread = self._rows.typical_values()
-        shift = self._rows.far_from_zero(center, spread)
+            center, spread = shift.typical_values_of_sample(self.data)
+        far = shift.far_from_zero(self.data, center, spread)
         if place >= 0:
-            shift[place] = 0.0
-        return Origin(shift, place, unit) if shift.any() else None
+            far[place] = 0.0
+        return Origin(far, place, unit) if far.any() else None
 
     def moved(self, origin: Origin) -> Self:
         """The same J of X counted from there."""
-        assert isinstance(self._rows, Rows)
-        other = self._on(self._rows.moved(origin.shift), self.rule.scale)
+        assert isinstance(self.data, InMemory)
+        other = self._on(shift.shifted(self.data, origin.shift), self.rule.scale)
         other.origin = origin
         return other
 
     @property
     def has_row_space(self) -> bool:
         """Whether `in_row_space` is there: not for data in parts, whose rows are many."""
-        return isinstance(self._rows, Rows)
+        return isinstance(self.data, InMemory)
 
     def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
         """The same J with m features in place of n > m, and what turns its theta into one for X."""
-        assert isinstance(self._rows, Rows)
-        rows, to_w = self._rows.in_row_space()
+        assert isinstance(self.data, InMemory)
+        rows, to_w = gram.in_row_space(self.data)
         return self._on(rows, self.rule.scale), lambda theta: np.append(to_w(theta[:-1]), theta[-1])
 
     def of_null_model(self) -> Self:
         """J without features and penalty."""
-        other = self._on(self._rows.without_features(), self.rule.scale)
+        other = self._on(self.data.without_features(), self.rule.scale)
         other.rule = other.rule._replace(l2=0.0)
         return other
 
@@ -359,7 +375,7 @@ class Objective:
     @property
     def cost_of_one_error(self) -> float:
         """A J below which no example is on the wrong side."""
-        return self.rule.scale * math.log(2.0) * self._rows.count.lightest
+        return self.rule.scale * math.log(2.0) * self.data.count.lightest
 
 
 def is_small(m: int, n: int, stored: int, pairs: float) -> bool:
@@ -367,10 +383,10 @@ def is_small(m: int, n: int, stored: int, pairs: float) -> bool:
     return stored + _AN_EXAMPLE * m <= _SMALL and max(pairs, n ** 3) <= _SMALL_HESSIAN
 
 
-def _with_moderate_weights(rows: Rows | Parts) -> tuple[Rows | Parts, float]:
-    """The rows with weights in a unit, a power of 2, in which their sum is moderate, and that unit: 1 unless need be."""
-    count = rows.count
+def _with_moderate_weights(data: Dataset) -> tuple[Dataset, float]:
+    """The data with weights in a unit, a power of 2, in which their sum is moderate, and that unit: 1 unless need be."""
+    count = data.count
     if count.lightest == count.heaviest == 1.0 or 1.0 / _MODERATE <= count.total <= _MODERATE:
-        return rows, 1.0
+        return data, 1.0
     exponent = math.frexp(count.total)[1]
-    return rows.in_unit(exponent), math.ldexp(1.0, exponent)
+    return data.divided_weights(exponent), math.ldexp(1.0, exponent)

@@ -11,13 +11,14 @@ whatever units the columns are in.  The penalty stays what it was: l2/2 ||w||^2 
 import copy
 import math
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 
 from fastlr.backends import step_rules
 from fastlr.backends.step_rules import Goal, MetricArrays, Space
 from fastlr.data import moments
+from fastlr.data.dataset import Pass
 from fastlr.machine.blas import dot
 from fastlr.problem.objective import Objective
 
@@ -29,6 +30,10 @@ _MOST_JUDGED = 1000              # features, and
 _ROWS_JUDGED = 2000             # rows, for whose curvature coordinates are made anew
 _FLAT = 1e-6                     # of the curvature that a problem was made for, where it is made anew for what there is
 _MISFIT = 30.0                  # deviations by curvature in a unit, or from a center, that make coordinates poor
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 class Standardised:
@@ -229,9 +234,10 @@ class Standardised:
         H *= self._scales[:, None]
         return H
 
-    def over_rows(self, together: Callable[[Any, Any], Any], function: Callable[..., Any], *arguments: Any) -> Any:
-        """What function(data, center, spread, *arguments) gives, a function of `margin_changes` for directions of u."""
-        return self.objective.over_rows(together, function, self.center, self.spread, *arguments)
+    def reduce(self, pass_: Pass[Concatenate[np.ndarray, np.ndarray, _Arguments], _Result], *arguments: _Arguments.args,
+               **named: _Arguments.kwargs) -> _Result:
+        """What a pass of `margin_changes` gives for directions of u."""
+        return self.objective.data.reduce(pass_, self.center, self.spread, *arguments, **named)
 
     @property
     def is_penalised(self) -> bool:

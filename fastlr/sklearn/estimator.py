@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from fastlr._train import fit
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, frames
+from fastlr.data.dataset import InMemory
 from fastlr.data.tables import Named
 from fastlr.machine import warnings
 from fastlr.machine.limits import processors
@@ -291,7 +292,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return found
 
     def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, labels: np.ndarray,
-               sample_weight: Any) -> arrays.Data:
+               sample_weight: Any) -> InMemory:
         """Prepare a batch for `learn`."""
         codes = _codes(y, labels)
         weights = arrays.vector_of_weights(sample_weight, X.shape[0])
@@ -299,7 +300,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             of_class = arrays.weights_of_classes(self.class_weight, arrays.totals(weights, codes), labels)
             weights = arrays.times_class_weight(weights, of_class, codes)
         given = weights if weights.size else None
-        return arrays.with_rows_as_given(X, names, codes, given, None)._replace(classes=labels)
+        vectors = arrays.vectors_as_given(X.shape[0], codes, given, None)
+        return InMemory(X, *vectors._replace(classes=labels), names)
 
     def _take(self, model: Model) -> None:
         """Set the attributes from a model, which is kept without its training data."""

@@ -23,9 +23,8 @@ import numpy as np
 
 from fastlr import backends
 from fastlr.backends import choice
-from fastlr.data import moments
-from fastlr.data.arrays import Data
-from fastlr.data.rows import Rows, ordinals_of
+from fastlr.data import moments, passes
+from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
 from fastlr.machine.blas import dot
@@ -63,9 +62,9 @@ class Memory(NamedTuple):
         shape = (n + 1, n + 1) if n <= MOST_FEATURES else (n + 1,)
         return cls(l2, fit_intercept, 0, 0.0, center, np.zeros(n), np.zeros(n), np.zeros(n + 1), np.zeros(shape))
 
-    def with_moments(self, rows: Rows) -> Self:
+    def with_moments(self, rows: Dataset) -> Self:
         """With those of a batch; what it tells of theta comes later."""
-        first, second = rows.moments(self.center)
+        first, second = rows.reduce(passes.moments, self.center)
         return self._replace(rows=self.rows + rows.shape[0], total=self.total + rows.count.total, first=self.first + first,
                              second=self.second + second)
 
@@ -130,16 +129,16 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     Many rows have their Hessian estimated from some, spread evenly over them.  The penalty of a first batch, where it is stronger
     than that of the training, moves theta (n + 1,), where the training has led, by one Newton step.
     """
-    if training.data.X.shape[1] > MOST_FEATURES_OF_FIT:
+    if training.data.shape[1] > MOST_FEATURES_OF_FIT:
         return None
     kernel = backends.load("numpy")
     l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]
-    whole = Rows(kernel, training.data, 1)
-    some = whole.take(ordinals_of(min(_ROWS_OF_FIT, whole.count.rows), whole.count.rows))
+    whole = training.data
+    some, = whole.samples([min(_ROWS_OF_FIT, whole.count.rows)])
     weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
-    some = some._replace(sample_weight=weight * (whole.count.total / weight.sum()))
+    some = some.with_weights(weight * (whole.count.total / weight.sum()))
     objective = Objective(kernel, some, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=1)
-    memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept).with_moments(Rows(kernel, some, 1))
+    memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept).with_moments(some)
     problem = _AfterEarlier(objective, memory)
     u = problem.u_of(theta)
     pull = (problem.prior - np.append(l2 / memory.spread() ** 2, 0.0)) * u
@@ -157,7 +156,7 @@ class Learned(NamedTuple):
 
 
 @np.errstate(all="ignore")                  # what is not finite is found at the end
-def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
+def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
           n_threads: int | None) -> Learned:
     """Learn from one more batch.
 
@@ -165,7 +164,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
     ----------
     memory : Memory or None
         What the batches before have left; None for the first.
-    data : Data
+    data : InMemory
         The batch, in which a class may be missing; without an offset.
     l2, fit_intercept
         For the first batch; afterwards they are in the memory.
@@ -186,12 +185,12 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
     kernel = backends.load(backend)
     if memory is not None:
         fit_intercept = memory.fit_intercept
-    with backends.threads(kernel, n_threads, data.X.size) as count:
+    with backends.threads(kernel, n_threads, data.size) as count:
         objective = Objective(kernel, data, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=count)
         if memory is None:
             memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept)
-        rows = Rows(kernel, data, count)
-        memory = memory.with_moments(rows)
+        data = data.with_backend(kernel, count)
+        memory = memory.with_moments(data)
         problem = _AfterEarlier(objective, memory)
         recorder = Recorder(began)
         for point in problem.iterates(tol):
@@ -200,7 +199,7 @@ def learn(memory: Memory | None, data: Data, *, l2: float, fit_intercept: bool, 
                 break
         theta = problem.theta_of(point.u)
         told = (objective.hessian(theta, memory.center) if problem.is_full else
-                rows.hessian_diagonal(theta, memory.center))
+                passes.hessian_diagonal(data, theta, memory.center))
     memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + told)
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from fastlr.data.margin_changes import (
-    MarginChanges,
-    MovedRows,
     by_largest,
     gram_at_rest,
     margin_changes,
@@ -68,7 +66,7 @@ def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, 
 
 def _separates(problem: Standardised, way: np.ndarray) -> bool:
     """Whether a direction of u moves no margin to its wrong side and some to its right one: the proof of separation."""
-    changes: MarginChanges = problem.over_rows(MarginChanges.together, margin_changes, _free(problem, way)[:, None])
+    changes = problem.reduce(margin_changes, _free(problem, way)[:, None])
     least, largest = changes.least[0], changes.largest[0]
     return bool(largest >= _RIGHT and least >= -min(_WRONG * way.size, _RIGHT_TO_WRONG * largest))
 
@@ -92,7 +90,7 @@ def _free(problem: Standardised, way: np.ndarray) -> np.ndarray:
 
 def _at_rest(problem: Standardised, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
     """The part of a direction q (k,) in a basis (n + 1, k) that leaves the margins alone which it hardly moves, as one of u."""
-    eigenvalues, V = np.linalg.eigh(problem.over_rows(np.add, gram_at_rest, basis, q, rest))
+    eigenvalues, V = np.linalg.eigh(problem.reduce(gram_at_rest, basis, q, rest))
     moving = V[:, eigenvalues > _NULL * max(float(eigenvalues[-1]), np.finfo(float).tiny)]
     for _ in range(2):                          # the second time for what rounding has left
         q = q - moving @ (moving.T @ q)
@@ -109,7 +107,7 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
     from scipy.optimize import linprog
 
     m, size = problem.objective.rows_that_count, sample.shape[0]
-    rows = sample.over_rows(np.append, signed_rows, problem.center, problem.spread)
+    rows = sample.data.reduce(signed_rows, problem.center, problem.spread)
     rows[:, -1] *= problem.objective.rule.intercept
     basis = _basis(by_largest(rows if problem.objective.rule.intercept else rows[:, :-1]), is_all=size == m)
     if not problem.objective.rule.intercept:
@@ -117,7 +115,7 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
     if basis.shape[1] == 0:
         return
     rows = by_largest(rows @ basis)
-    aim = problem.over_rows(np.add, total, basis) / m
+    aim = problem.reduce(total, basis) / m
     pivots = _MOST_PIVOTS
     for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.stored))):
         found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs-ds",
@@ -126,7 +124,7 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
         if found.status != 0:
             return
         pivots -= found.nit * rows.size
-        wrong: MovedRows = problem.over_rows(MovedRows.together, most_wrong, basis, found.x, size)
+        wrong = problem.reduce(most_wrong, basis, found.x, size)
         is_wrong = wrong.changes < -10.0 * _FEASIBLE
         if not is_wrong.any():
             for rest in _RESTS[::-1]:
@@ -137,7 +135,7 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
 
 def _typical(problem: Standardised, sample: Objective) -> Standardised:
     """J in coordinates in which most rows of a sample are standardised."""
-    center, spread = sample.over_rows(np.add, typical_values)
+    center, spread = typical_values(sample.data)
     return Standardised(problem.objective, center * problem.objective.rule.intercept,
                         np.where(spread > 0.0, spread, problem.spread))
 

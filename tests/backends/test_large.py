@@ -8,7 +8,7 @@ import pytest
 
 import fastlr
 from fastlr import backends
-from fastlr.data import arrays
+from fastlr.data import door
 from fastlr.problem.objective import Objective
 
 pytestmark = pytest.mark.long
@@ -80,7 +80,7 @@ def test_moments_and_hessian(order):
     x, m = X[rows].astype(float), TALL[0]
     kernel = backends.load("fused")
     with backends.threads(kernel, None, TALL[0] * TALL[1]) as count:
-        objective = Objective(kernel, arrays.data_as_given(X, y, None, None), 0.0, "mean", True, count)
+        objective = Objective(kernel, door.data_as_given(X, y), 0.0, "mean", True, count)
         center, spread = objective.standardisation
         H = objective.hessian(np.append(w, B), np.zeros(8))
     np.testing.assert_allclose(center, x.sum(axis=0) / m, atol=1e-10 * spread.min())

@@ -8,7 +8,7 @@ import pytest
 import fastlr
 from fastlr import backends
 from fastlr.backends import descent
-from fastlr.data import arrays as checked_arrays
+from fastlr.data import door
 from tests.problems import problem, weights
 
 KINDS = [(dtype, order) for dtype in (np.float64, np.float32) for order in "CF"]
@@ -18,12 +18,10 @@ WHOLE = [(dtype, order) for dtype in (np.uint8, np.int8, np.int16) for order in 
 def sums(backend, X, y, w, b, s=None, o=None, grad=None, n_threads=1):
     """The kernel itself: the sum of losses and the sum of gradients."""
     kernel = backends.load(backend)
-    data = checked_arrays.data_as_given(X, y, s, o)
+    data = door.data_as_given(X, y, s, o)
     grad = np.full(X.shape[1] + 1, np.nan) if grad is None else grad
-    with backends.threads(kernel, n_threads, data.X.size) as count:
-        rows = data[:4]
-        prepared = kernel.prepare(*rows, count) if hasattr(kernel, "prepare") else rows
-        return kernel.cost_gradient(*prepared, np.append(w, b).astype(float), grad), grad
+    with backends.threads(kernel, n_threads, data.size) as count:
+        return kernel.cost_gradient(*data.with_backend(kernel, count).prepared, np.append(w, b).astype(float), grad), grad
 
 
 def by_formula(X, y, w, b, s=None, o=None):
@@ -213,10 +211,10 @@ def test_kernel_descent_equals_plain_descent(compiled):
     """The compiled rule against `_descent.descend` with the same kernel: same updates, same status, to rounding."""
     X, y, *_ = problem(80, 3)
     kernel = backends.load(compiled)
-    data = checked_arrays.data(X, y)
+    data = door.data(X, y)
     rule = descent.Rule(alpha=0.4, intercept=1.0, scale=1 / 80, l2=0.2, tol=0.0, ceiling=10.0, to_mean=1.0,
                          center=X.mean(0), spread=X.std(0))
-    prepared = kernel.prepare(*data[:4], 1) if hasattr(kernel, "prepare") else data[:4]
+    prepared = data.with_backend(kernel, 1).prepared
     cases = [({}, descent.GOING), ({"tol": 1e-3}, descent.CONVERGED), ({"intercept": 0.0}, descent.GOING),
              ({"ceiling": 0.5, "alpha": 1e-9}, descent.DIVERGED), ({"alpha": 1e200, "l2": 1e200}, descent.DIVERGED)]
     for change, status in cases:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 import fastlr
 from fastlr import backends
-from fastlr.data import arrays
+from fastlr.data import door
 from fastlr.problem.objective import Objective
 from tests.backends.test_laws import sums
 from tests.problems import problem, weights
@@ -78,7 +78,7 @@ def test_mirrored_labels_have_mirrored_bits(backend, order):
     assert mirrored_J == J
     np.testing.assert_array_equal(mirrored_grad, -grad)
     kernel, center = backends.load(backend), np.arange(9.0)
-    H, mirrored_H = (Objective(kernel, arrays.data_as_given(X, labels, s, sign * o), 0.0, "sum", True, 1).hessian(
+    H, mirrored_H = (Objective(kernel, door.data_as_given(X, labels, s, sign * o), 0.0, "sum", True, 1).hessian(
         sign * np.append(w, b), center) for labels, sign in ((y, 1.0), (1.0 - y, -1.0)))
     np.testing.assert_array_equal(mirrored_H, H)
 
@@ -98,7 +98,7 @@ def test_the_curvature_is_exact_on_both_sides(backend, exact):
     """As the second derivative by b, of one row: it is a (1 - a) also where a is next to 1."""
     kernel = backends.load(backend)
     for z in (z for z, y in exact if y == 0 and abs(z) <= 1e100):
-        data = arrays.data_as_given(np.zeros((1, 1)), [0], None, None)
+        data = door.data_as_given(np.zeros((1, 1)), [0])
         H = Objective(kernel, data, 0.0, "sum", True, 1).hessian(np.array([0.0, z]), np.zeros(1))
         assert H[1, 1] == pytest.approx(exact[-abs(z), 0][1] * exact[-abs(z), 1][1] * -1.0, rel=1e-13, abs=1e-322), z
 
@@ -126,7 +126,7 @@ import numba
 numba.config.THREADING_LAYER = sys.argv[1]
 import fastlr
 from fastlr import backends
-from fastlr.data import arrays
+from fastlr.data import door
 from fastlr.problem.objective import Objective
 
 def digest(*results):
@@ -157,7 +157,7 @@ for shape, dtype, order in (((3, 2), "f8", "C"), ((1, 1), "f8", "C"), ((20_000, 
                 used.add(gd.n_threads)
                 results += [gd.w, gd.b, gd.costs, newton.w, newton.b, newton.costs]
             with backends.threads(kernel, n_threads, shape[0] * shape[1]) as count:
-                objective = Objective(kernel, arrays.data_as_given(X, y, s, o), 0.0, "mean", True, count)
+                objective = Objective(kernel, door.data_as_given(X, y, s, o), 0.0, "mean", True, count)
                 if shape[1] < 100:
                     results.append(objective.hessian(np.append(w, 0.3), np.zeros(shape[1])))
                 results += objective.standardisation

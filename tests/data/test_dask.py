@@ -9,9 +9,7 @@ import pandas as pd
 import pytest
 
 import fastlr
-from fastlr import backends
-from fastlr.data import arrays, door
-from fastlr.data.rows import Rows
+from fastlr.data import door, passes
 from fastlr.machine.limits import processors
 from fastlr.problem import standardised
 from tests.problems import weights
@@ -20,8 +18,8 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 
-from fastlr.data import dask_parts  # noqa: E402  (needs dask)
-from fastlr.data.dask_parts import Values, Vectors  # noqa: E402
+from fastlr.data import dask as on_dask  # noqa: E402  (needs dask)
+from fastlr.data.dask import Vectors  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
 M, N = 3000, 30                 # too large, with that, for all steps in one compiled call, which only data in memory have
@@ -189,12 +187,10 @@ def test_conjugate_gradients(monkeypatch):
 
 def test_samples_are_those_of_the_whole():
     weight = np.tile([0.0, 1.0, 2.0, 1.0], M // 4)
-    data = door.data(da.from_array(X, chunks=(170, 7)), Y, weight, None, OFFSET)
-    numpy = backends.load("numpy")
-    whole = Rows(numpy, arrays.data(X, Y, weight, None, OFFSET), 1)
+    data, whole = (door.data(A, Y, weight, None, OFFSET) for A in (da.from_array(X, chunks=(170, 7)), X))
     for sizes in ([2], [3, 100, 1500]):
-        for found, right in zip(data.X.rows(numpy, data, 1).samples(sizes), whole.samples(sizes), strict=True):
-            for a, b in zip(found._data[:4], right._data[:4], strict=True):
+        for found, right in zip(data.samples(sizes), whole.samples(sizes), strict=True):
+            for a, b in zip(found.rows, right.rows, strict=True):
                 assert a.dtype == b.dtype
                 assert np.array_equal(a, b)
 
@@ -377,7 +373,7 @@ def test_parts_of_other_dtypes():
 
     parts = dd.from_map(part, range(3), meta=part(2).iloc[:0], enforce_metadata=False)
     whole = pd.concat(map(part, range(3)))
-    assert dask_parts._array(frame(), np.dtype(np.float64)).dtype == np.float64        # not objects, a hundred times as slow
+    assert on_dask._array(frame(), np.dtype(np.float64)).dtype == np.float64        # not objects, a hundred times as slow
     found, right = (fastlr.train(each, Y, backend="numpy", tol=1e-12) for each in (parts, whole))
     assert np.abs(theta(found) - theta(right)).max() <= 1e-10 * np.abs(theta(right)).max()
 
@@ -391,8 +387,8 @@ def test_vectors_that_are_not_aligned():
     assert not unaligned(WEIGHT).flags.aligned
     J, *_ = fastlr.cost_and_gradient(X, Y, np.zeros(N), 0.0, sample_weight=WEIGHT, offset=OFFSET, reduction="sum",
                                      backend="fused", n_threads=1)
-    found, _ = dask_parts._call("fastlr.backends.numba_fused", X.dtype, "loss_and_gradient", Vectors(*map(unaligned, vectors)),
-                                 unaligned(X.ravel()).reshape(X.shape), dask_parts._Arguments((unaligned(np.zeros(N + 1)),)))
+    found, _ = on_dask._run("fastlr.backends.numba_fused", X.dtype, passes.cost_gradient, (unaligned(np.zeros(N + 1)),), {},
+                            unaligned(X.ravel()).reshape(X.shape), Vectors(*map(unaligned, vectors)))
     assert abs(found - J) <= 1e-12 * J
 
 
@@ -400,18 +396,18 @@ def test_vectors_that_are_not_aligned():
 
 def test_no_rows_come_here_and_x_is_read_once_a_sum(monkeypatch):
     reads, came = [], []
-    compute = Values.compute
+    here = on_dask._here
 
     def count(block, block_info=None):
         reads.append(block_info)
         return block
 
     def weigh(values):
-        found = compute(values)
+        found = here(values)
         came.append(len(pickle.dumps(found)))
         return found
 
-    monkeypatch.setattr(Values, "compute", weigh)
+    monkeypatch.setattr(on_dask, "_here", weigh)
     parts = da.from_array(X, chunks=(500, N)).map_blocks(count, meta=X[:0])
     reads.clear()
     fastlr.train(parts, da.from_array(Y, chunks=500), sample_weight=da.from_array(WEIGHT, chunks=500), backend="numpy",
@@ -421,18 +417,19 @@ def test_no_rows_come_here_and_x_is_read_once_a_sum(monkeypatch):
 
 
 def test_threads_of_a_task(monkeypatch):
-    seen = []
-    monkeypatch.setattr(dask_parts, "Rows", lambda *arguments: seen.append(arguments[2]) or Rows(*arguments))
+    def threads_and_gradient(part, theta):
+        return part.n_threads, *passes.cost_gradient(part, theta)
+
     found = []
     for setting in (None, "2"):
         if setting is None:
             monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
         else:
             monkeypatch.setenv("NUMBA_NUM_THREADS", setting)
-        found.append(dask_parts._call("fastlr.backends.numba_fused", X.dtype, "loss_and_gradient",
-                                       Vectors(Y.astype(np.int8), WEIGHT, OFFSET), X, dask_parts._Arguments((np.zeros(N + 1),))))
-    assert seen == [1, min(2, processors())]
-    assert found[0][1].tobytes() == found[1][1].tobytes()
+        found.append(on_dask._run("fastlr.backends.numba_fused", X.dtype, threads_and_gradient, (np.zeros(N + 1),), {}, X,
+                                  Vectors(Y.astype(np.int8), WEIGHT, OFFSET)))
+    assert [threads for threads, *_ in found] == [1, min(2, processors())]
+    assert found[0][2].tobytes() == found[1][2].tobytes()
 
 
 # ---- on a cluster ---------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from fastlr.data import arrays, margin_changes
-from fastlr.data.margin_changes import MarginChanges, MovedRows
+from fastlr.data import door, margin_changes
+from fastlr.data.dataset import InMemory
 from tests.problems import problem, weights
 
 M, N = 400, 5
@@ -20,9 +20,9 @@ def data(rows=slice(None), sparse=False):
     s, _ = weights(M)
     s[::7], s[150] = 0.0, 0.0               # one part has no row that counts
     X = scipy.sparse.csr_array(X) if sparse else X
-    whole = arrays.data(X, y, s)
-    A = X[rows] if not sparse else scipy.sparse.csr_array(X[rows])
-    return whole._replace(X=arrays.real_matrix(A)[0], y=whole.y[rows], sample_weight=whole.sample_weight[rows])
+    whole = door.data(X, y, s)
+    A = whole.X.rows(rows) if sparse else X[rows]
+    return InMemory(A, whole.y[rows], whole.sample_weight[rows], whole.offset, whole.classes)
 
 
 def signed():
@@ -62,13 +62,12 @@ def test_by_their_definition(sparse):
 def test_parts_add_up(sparse):
     basis = np.random.default_rng(1).standard_normal((N + 1, 4))
     q = np.array([1.0, -0.5, 0.25, 0.0])
-    for together, function, arguments in (
-            (MarginChanges.together, margin_changes.margin_changes, (basis,)), (np.add, margin_changes.total, (basis,)),
-            (np.add, margin_changes.gram_at_rest, (basis, q, 0.3)),
-            (MovedRows.together, margin_changes.most_wrong, (basis, q, M))):
-        parts = [function(data(rows, sparse), CENTER, SPREAD, *arguments) for rows in PARTS]
-        whole = function(data(sparse=sparse), CENTER, SPREAD, *arguments)
-        for one, other in zip(functools.reduce(together, parts), whole, strict=True):
+    for pass_, arguments in ((margin_changes.margin_changes, (basis,)), (margin_changes.total, (basis,)),
+                             (margin_changes.gram_at_rest, (basis, q, 0.3)), (margin_changes.most_wrong, (basis, q, M)),
+                             (margin_changes.signed_rows, ())):
+        parts = [pass_(data(rows, sparse), CENTER, SPREAD, *arguments) for rows in PARTS]
+        whole = pass_(data(sparse=sparse), CENTER, SPREAD, *arguments)
+        for one, other in zip(functools.reduce(pass_.merge, parts), whole, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
@@ -76,7 +75,7 @@ def test_columns_far_from_0_lose_nothing():
     """The difference of two neighbours of 1e15 is exact."""
     X = 1e15 + np.array([[0.0], [1.0], [1.0], [2.0]])
     direction = np.array([[1.0], [0.0]])
-    found = margin_changes.margin_changes(arrays.data(X, [0, 0, 1, 1]), np.array([1e15 + 1.0]), np.ones(1), direction)
+    found = margin_changes.margin_changes(door.data(X, [0, 0, 1, 1]), np.array([1e15 + 1.0]), np.ones(1), direction)
     assert (found.least, found.largest) == (0.0, 0.5)
 
 
@@ -84,12 +83,12 @@ def test_typical_values_are_those_of_most_rows():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.standard_normal(M), 45000.0 + rng.integers(0, 3, M), np.full(M, 7.0), np.arange(M) % 20 == 0])
     y = np.arange(M) % 2
-    center, spread = margin_changes.typical_values(arrays.data(X, y))
+    center, spread = margin_changes.typical_values(door.data(X, y))
     np.testing.assert_allclose(spread, [X[:, 0].std(), np.sqrt(np.mean((X[:, 1] - 45001.0) ** 2)), 0.0, np.sqrt(0.05)], rtol=0.05)
     np.testing.assert_allclose(center, [0.0, 45001.0, 7.0, 0.0], atol=0.1)
     X[3, 0], X[4, 1], X[5, 3] = 1e10, -1e300, 9999999999.0
     with np.errstate(over="ignore"):
-        again = margin_changes.typical_values(arrays.data(np.clip(X, -1e149, 1e149), y))
+        again = margin_changes.typical_values(door.data(np.clip(X, -1e149, 1e149), y))
     np.testing.assert_allclose(again[0], center, atol=0.1)
     assert (again[1] >= spread).all() and (again[1] <= 3.0 * spread).all()      # one value counts for ten typical ones at most
 

@@ -10,7 +10,8 @@ from scipy.special import expit
 
 import fastlr
 from fastlr import backends
-from fastlr.data import arrays
+from fastlr.data import door
+from fastlr.data.dataset import InMemory
 from fastlr.problem.objective import Objective
 from tests.problems import problem, weights
 
@@ -19,7 +20,7 @@ def objective(backend, X, y, sample_weight=None, offset=None, **options):
     kernel = backends.load(backend)
     options = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
     with backends.threads(kernel, None, X.size) as count:
-        return Objective(kernel, arrays.data(X, y, sample_weight, None, offset), **options, n_threads=count)
+        return Objective(kernel, door.data(X, y, sample_weight, None, offset), **options, n_threads=count)
 
 
 def test_standardisation_of_difficult_columns(backend):
@@ -50,7 +51,7 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
             array.flags.writeable = False
         kernel = backends.load(backend)
         with backends.threads(kernel, None, shape[0] * shape[1]) as count:
-            J = Objective(kernel, arrays.Data(*rows, np.array([0, 1]), None), 0.0, "sum", True, count)
+            J = Objective(kernel, InMemory(*rows, np.array([0, 1])), 0.0, "sum", True, count)
             each = s if s.size else np.ones(shape[0])
             x = X.astype(float)
             center, spread = J.standardisation
@@ -143,8 +144,8 @@ def test_same_bits_for_any_number_of_threads(name, order):
     results = []
     for n_threads in (1, 2):
         with backends.threads(kernel, n_threads, X.size) as count:
-            J = Objective(kernel, arrays.data(X, y), 0.0, "mean", True, count)
-            first_read = Objective(kernel, arrays.data(X, y), 0.0, "mean", True, count)
+            J = Objective(kernel, door.data(X, y), 0.0, "mean", True, count)
+            first_read = Objective(kernel, door.data(X, y), 0.0, "mean", True, count)
             first_read.first_read(np.append(w, b))
             results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation, *first_read.moments,
                             *first_read.cost_gradient(np.append(w, b))])
@@ -158,12 +159,12 @@ def test_trainings_do_not_wait_for_the_moments_of_another():
     first, second = (objective("numpy", X, y) for _ in range(2))
     computing, go_on = threading.Event(), threading.Event()
 
-    def slow_moments(pivot):
+    def slow_moments(pass_, pivot):
         computing.set()
         assert go_on.wait(60)
         return pivot, pivot + 1.0
 
-    first._rows.moments = slow_moments
+    first.data.reduce = slow_moments
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(lambda: first.standardisation)
         assert computing.wait(60)

@@ -12,8 +12,7 @@ import fastlr
 from fastlr import backends
 from fastlr.backends.compiled import self_test
 from fastlr.backends.csr import Csr
-from fastlr.data import arrays, moments
-from fastlr.data.rows import Rows, ordinals_of
+from fastlr.data import arrays, door, gram
 from fastlr.problem.objective import Objective
 from tests.backends.test_laws import sums
 from tests.problems import weights
@@ -108,7 +107,7 @@ def test_moments_and_hessian_are_those_of_the_dense_array(backend, weighted):
     for given in (X, X.toarray()):
         kernel = backends.load(backend)
         with backends.threads(kernel, 2, 10 ** 6) as count:
-            objective = Objective(kernel, arrays.data(given, y, s, None, o), 0.0, "mean", True, count)
+            objective = Objective(kernel, door.data(given, y, s, None, o), 0.0, "mean", True, count)
             center, spread = objective.standardisation
             results.append((center, spread, objective.hessian(np.append(w, b), center)))
     for value, known in zip(*results, strict=True):
@@ -119,7 +118,7 @@ def test_moments_of_a_full_column_far_from_zero(backend):
     rng = np.random.default_rng(0)
     D = np.column_stack([1e8 + rng.standard_normal(3_000), np.full(3_000, 0.1), rng.random(3_000) < 0.01])
     for s in (None, rng.random(3_000)):
-        objective = Objective(backends.load("numpy"), arrays.data(sp.csr_array(D), np.arange(3_000) % 2, s), 0.0, "mean", True, 1)
+        objective = Objective(backends.load("numpy"), door.data(sp.csr_array(D), np.arange(3_000) % 2, s), 0.0, "mean", True, 1)
         center, spread = objective.standardisation
         expected = np.average(D, axis=0, weights=s)
         np.testing.assert_allclose(center, expected, rtol=1e-12)
@@ -165,20 +164,20 @@ def test_wide_x_and_large_x():
 @pytest.mark.parametrize("shape", [(50, 3), (3, 50), (1_500, 3), (1_100, 1_200)])
 @pytest.mark.parametrize("intercept", [False, True])
 def test_largest_eigenvalue(shape, intercept):
-    X, *_ = sparse_problem(*shape)
+    X, y, *_ = sparse_problem(*shape)
     s = weights(shape[0])[0]
     for weight in (np.empty(0), s):
-        value = moments.largest_eigenvalue(arrays.matrix(X)[0], weight, intercept)
-        assert value == pytest.approx(moments.largest_eigenvalue(X.toarray(), weight, intercept), rel=1e-9)
+        data = (door.data_as_given(A, y).with_weights(weight) for A in (X, X.toarray()))
+        sparse, dense = (gram.largest_eigenvalue(each, intercept) for each in data)
+        assert sparse == pytest.approx(dense, rel=1e-9)
 
 
 def test_samples_are_rows():
     X, y, *_ = sparse_problem(3_000, 30)
     s, o = weights(3_000)
-    parts = [Rows(backends.load("numpy"), arrays.data(A, y, s, None, o), 1).take(ordinals_of(500, np.count_nonzero(s)))
-             for A in (X, X.toarray())]
+    parts = [door.data(A, y, s, None, o).samples([500])[0] for A in (X, X.toarray())]
     assert (parts[0].X.scipy().toarray() == parts[1].X).all()
-    assert all((a == b).all() for a, b in zip(parts[0][1:4], parts[1][1:4], strict=True))
+    assert all((a == b).all() for a, b in zip(parts[0].rows[1:], parts[1].rows[1:], strict=True))
     with pytest.raises(ValueError, match="read-only"):
         parts[0].X.values[0] = 1.0
 

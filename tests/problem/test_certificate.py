@@ -9,7 +9,7 @@ import scipy.sparse
 
 import fastlr
 from fastlr import SeparationWarning, backends
-from fastlr.data import arrays
+from fastlr.data import door
 from fastlr.problem.certificate import self_concordance, strong_convexity
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
@@ -50,7 +50,7 @@ def test_bounds_are_above_the_truth_and_near_it(options, backend):
     given = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
     kernel = backends.load(backend)
     with backends.threads(kernel, None, X.size) as count, np.errstate(all="ignore"):
-        J = Objective(kernel, arrays.data(X, y), **given, n_threads=count)
+        J = Objective(kernel, door.data(X, y), **given, n_threads=count)
         problem = Standardised(J, *J.standardisation)
         theta = fastlr.train(X, y, backend="numpy", **options)
         u = problem.u_of(np.append(theta.w, theta.b))

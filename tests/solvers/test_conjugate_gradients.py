@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 import fastlr
 from fastlr import backends
-from fastlr.data import arrays, door
+from fastlr.data import door
 from fastlr.problem import standardised as standardised_problem
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised, standardised
@@ -79,7 +79,7 @@ def test_product_is_that_of_the_hessian(backend, order, weighted):
         s, o = weights(m) if weighted else (None, None)
         kernel = backends.load(backend)
         for intercept in (True, False):
-            objective = Objective(kernel, arrays.data(X, y, s, None, o), 0.3, "sum", intercept, 1)
+            objective = Objective(kernel, door.data(X, y, s, None, o), 0.3, "sum", intercept, 1)
             J, _ = standardised(objective, None)
             u = J.u_of(np.append(w, b if intercept else 0.0))
             H, (product, diagonal) = J.hessian(u), J.hessian_product(u)
@@ -110,7 +110,7 @@ def test_same_bits_for_any_number_of_threads(order, n_threads):
     X, y, w, b = sparse_problem(70_000, 3) if order == "csr" else problem(70_000, 3)
     Hv = []
     for name, count in (("fused", 1), ("fused", n_threads), ("numpy", 1)):
-        objective = Objective(backends.load(name), arrays.data(X, y), 0.0, "mean", True, count)
+        objective = Objective(backends.load(name), door.data(X, y), 0.0, "mean", True, count)
         Hv.append(objective.hessian_product(np.append(w, b))[0](np.arange(4.0)))
     assert (Hv[0] == Hv[1]).all()
     np.testing.assert_allclose(Hv[0], Hv[2], rtol=1e-11)

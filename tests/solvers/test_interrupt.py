@@ -11,7 +11,7 @@ import pytest
 import fastlr
 from fastlr import backends
 from fastlr.backends import ranges as row_ranges
-from fastlr.data import arrays
+from fastlr.data import door
 from tests.problems import problem, weights
 
 # Hessians of a second, and columns so much alike that L-BFGS takes hundreds of steps.
@@ -94,9 +94,9 @@ def test_hessian_in_pieces(monkeypatch):
     from fastlr.backends.compiled import hessian
 
     X, y, w, b = problem(2500, 6)
-    data = arrays.data_as_given(X, y, None, None)
+    data = door.data_as_given(X, y)
     kernel = backends.load("fused")
-    arguments = (1, *data[:4], np.append(w, b), np.zeros(6), 0.0)
+    arguments = (1, *data.rows, np.append(w, b), np.zeros(6), 0.0)
     whole = kernel.hessian(*arguments)
     monkeypatch.setattr(hessian, "PRODUCTS_A_CALL", 700 * 8 ** 2)
     np.testing.assert_allclose(kernel.hessian(*arguments), whole, rtol=1e-12)

@@ -13,7 +13,7 @@ import fastlr
 from fastlr import backends
 from fastlr.backends import choice, numpy_vectorized
 from fastlr.backends.step_rules import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
-from fastlr.data.rows import ordinals_of
+from fastlr.data.sampling import evenly
 from fastlr.machine.blas import dot, inverse_factor
 from fastlr.problem.standardised import Standardised, standardised
 from fastlr.solvers import NAMES, auto, quasi_newton
@@ -135,10 +135,10 @@ def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reducti
     J = objective(backend, X, y, reduction=reduction, l2=0.1)
     sample, = J.samples([300])
     again, = objective(backend, X + 1.0, 1.0 - y, reduction=reduction).samples([300])
-    chosen, index = sample._rows._data.X, {tuple(row): i for i, row in enumerate(X)}
+    chosen, index = sample.data.X, {tuple(row): i for i, row in enumerate(X)}
     rows = [index[tuple(row)] for row in chosen]
     assert (np.array(rows) // 10 == np.arange(300)).all()
-    assert (again._rows._data.X - 1.0 == pytest.approx(chosen))
+    assert (again.data.X - 1.0 == pytest.approx(chosen))
     assert chosen.flags.c_contiguous == (order == "C")
     theta = np.append(w, b)
     cost, grad = sample.cost_gradient(theta)
@@ -200,7 +200,7 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
 def test_updates_in_one_call_are_certified_by_all_rows():
     """In coordinates of a sample, where one column has another mean and another deviation."""
     X, y, *_ = problem(6000, 8)
-    X[ordinals_of(500, 6000)[::50], 1] += 100.0
+    X[evenly(500, 6000)[::50], 1] += 100.0
     points = []
     for backend in ("fused", "numpy"):
         J = objective(backend, X, y)
@@ -268,7 +268,7 @@ def test_auto_takes_samples_where_there_are_many_rows():
 
 @pytest.mark.parametrize(("size", "m"), [(500, 6000), (500, 2500), (1000, 128_000), (777, 5000)])
 def test_samples_are_spread_evenly_and_in_step_with_no_period(size, m):
-    rows = ordinals_of(size, m)
+    rows = evenly(size, m)
     assert rows.size == size
     assert (np.diff(rows) >= 0).all()           # equal where two stretches share a row
     assert (np.abs(rows - (np.arange(size) + 0.5) * m / size) <= 0.5 * m / size + 1.0).all()
@@ -279,10 +279,10 @@ def test_samples_are_spread_evenly_and_in_step_with_no_period(size, m):
 
 @pytest.mark.usefixtures("samples_of_few_rows")
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e151])
-@pytest.mark.parametrize("row", [int(ordinals_of(500, 6000)[123]), 4321])
+@pytest.mark.parametrize("row", [int(evenly(500, 6000)[123]), 4321])
 def test_auto_refuses_values_wherever_they_are(backend, row, value):
     """In a sample, or in a row that no sample has."""
-    assert 4321 not in ordinals_of(500, 6000)
+    assert 4321 not in evenly(500, 6000)
     X, y, *_ = problem(6000, 8)
     X[row, 1] = value
     with pytest.raises(ValueError, match=rf"row {row}, column 1"):
@@ -310,7 +310,7 @@ def test_auto_certifies_by_the_deviations_of_all_rows(order, backend):
 def test_the_hessian_of_a_sample_is_completed_where_columns_are_rare(backend):
     """In columns of few ones, of which the sample has none or some, and one that never varies."""
     X, y, *_ = problem(6000, 8)
-    sampled = ordinals_of(500, 6000)
+    sampled = evenly(500, 6000)
     X[:, 1] = np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[:40])
     X[:, 2] = np.isin(np.arange(6000), sampled[:3]) | np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[-90:])
     X[:, 3] = 7.0
@@ -340,7 +340,7 @@ def test_a_sample_is_taken_as_it_is_while_nothing_is_known_of_all_rows(backend):
 def test_units_of_a_column_that_no_sample_sees_do_not_matter():
     X, y, *_ = problem(6000, 8)
     rare = [4321, 4322, 4324, 4326]
-    assert not set(rare) & set(ordinals_of(500, 6000))
+    assert not set(rare) & set(evenly(500, 6000))
     X[:, 1], y[rare] = np.isin(np.arange(6000), rare), [0, 1, 0, 1]
     model = fastlr.train(X, y, backend="numpy")
     X[:, 1] *= 1e6
@@ -354,7 +354,7 @@ def test_auto_starts_from_samples_without_one_class(backend):
     X, y, *_ = problem(6000, 8)
     y[:] = 0
     y[[1001, 2003, 4321]] = 1
-    assert not y[ordinals_of(500, 6000)].any()
+    assert not y[evenly(500, 6000)].any()
     ours, newton = (fastlr.train(X, y, l2=0.01, tol=1e-11, solver=solver, backend=backend) for solver in ("auto", "newton"))
     np.testing.assert_allclose(ours.w, newton.w, atol=1e-9)
 

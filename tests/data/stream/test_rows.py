@@ -10,7 +10,7 @@ import fastlr
 from fastlr import backends, solvers
 from fastlr.backends import ranges
 from fastlr.data import door
-from fastlr.data.rows import Count
+from fastlr.data.dataset import Count
 from fastlr.data.stream import blocks
 from fastlr.problem import objective as objectives
 from fastlr.problem.objective import Objective
@@ -162,8 +162,8 @@ def test_counts_of_parts_add_up():
     s[1000:1005], s[3000] = 0.0, 9.0
     for weight in (s, np.empty(0)):
         parts = [Count.of(y[part], weight[part]) for part in rows]
-        np.testing.assert_allclose(functools.reduce(Count.together, parts), Count.of(y, weight), rtol=1e-12)
-        assert Count.of(y[:3], np.zeros(3)).together(Count.of(y, weight)).lightest == Count.of(y, weight).lightest
+        np.testing.assert_allclose(functools.reduce(Count.merge, parts), Count.of(y, weight), rtol=1e-12)
+        assert Count.of(y[:3], np.zeros(3)).merge(Count.of(y, weight)).lightest == Count.of(y, weight).lightest
 
 
 def test_a_file_that_shrinks_in_the_middle(tmp_path):
@@ -185,5 +185,5 @@ def test_memory_maps(tmp_path, monkeypatch):
     same_model(fastlr.train(np.load(path, mmap_mode="c"), y, tol=1e-12), expected)          # may differ from its file
     for given in (np.load(path, mmap_mode="r"), path, tmp_path / "X.npy"):
         model = fastlr.train(given, y, tol=1e-12)
-        assert len(model._training.data.X.stream.ranges) > 1
+        assert len(model._training.data.stream.ranges) > 1
         np.testing.assert_allclose(model.w, expected.w, rtol=1e-8)

@@ -1,0 +1,279 @@
+"""What a model is trained on: rows of X with labels, weights and offsets, wherever they lie, and passes over them.
+
+Solvers ask for sums over rows.  A `Pass` says what some rows in memory have in such a sum, and how two parts' results merge.
+So a pass that is written for rows in memory works for files that are read in blocks (`stream.dataset.InBlocks`) and for a
+cluster (`dask.OnCluster`) as well.
+"""
+
+import abc
+import copy
+import functools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeVar
+
+import numpy as np
+
+from fastlr.backends import numpy_vectorized
+from fastlr.backends.csr import Csr, bytes_a_row
+from fastlr.data import arrays, sampling
+from fastlr.machine import blas
+from fastlr.machine.arrays import read_only
+
+_MOST_BYTES_OF_SAMPLES = 1 << 26    # The most bytes of X that samples copy.
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class Pass(Generic[_Arguments, _Result]):
+    """A function of rows in memory whose results for parts of the rows merge into that for all of them.
+
+    Called with an `InMemory`, it gives what these rows have.  `Dataset.reduce` gives what all rows of any dataset have.
+
+    Parameters
+    ----------
+    of_part : callable
+        (part, *arguments) -> result, for an `InMemory`.  It is a function of a module, by whose name workers find the pass.
+    merge : callable
+        (result, result) -> result, of two parts, the first of which comes first in the order of the rows.
+    """
+
+    __name__: str
+
+    def __init__(self, of_part: Callable[Concatenate["InMemory", _Arguments], _Result],
+                 merge: Callable[[_Result, _Result], _Result]) -> None:
+        self._of_part, self.merge = of_part, merge
+        functools.update_wrapper(self, of_part)
+
+    def __call__(self, part: "InMemory", *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        return self._of_part(part, *arguments, **named)
+
+    def __reduce__(self) -> str:
+        return self.__name__
+
+
+def merged_by(merge: Callable[[Any, Any], Any]) -> Callable[[Callable[Concatenate["InMemory", _Arguments], _Result]],
+                                                             Pass[_Arguments, _Result]]:
+    """Make a pass of a function of rows in memory, whose results for two parts merge like this."""
+    return lambda of_part: Pass(of_part, merge)
+
+
+def summed(of_part: Callable[Concatenate["InMemory", _Arguments], _Result]) -> Pass[_Arguments, _Result]:
+    """Make a pass of a function of rows in memory, whose results (numbers, arrays, or tuples of these) are sums over rows."""
+    return Pass(of_part, _plus)
+
+
+def _plus(a: Any, b: Any) -> Any:
+    return tuple(map(operator.add, a, b)) if isinstance(a, tuple) else a + b
+
+
+class Count(NamedTuple):
+    """How many rows there are, by weight."""
+
+    total: float                # the sum of the weights
+    positive: float             # the sum of the weights of the rows with y = 1
+    squares: float              # the sum of the squared weights
+    rows: int                   # how many rows have a weight other than 0
+    lightest: float             # the least weight other than 0
+    heaviest: float             # the largest weight
+    heaviest_row: int           # the first row with that weight, counted among those whose weight is not 0
+
+    @classmethod
+    def of(cls, y: np.ndarray, sample_weight: np.ndarray) -> Self:
+        """Count rows with labels y (m,) and weights (m,), or (0,) for ones."""
+        if not sample_weight.size:
+            return cls(float(y.size), float(np.count_nonzero(y)), float(y.size), y.size, 1.0, 1.0, 0)
+        s = sample_weight
+        counting = s if s.min() > 0.0 else s[s > 0.0]
+        place = int(np.argmax(s))
+        return cls(float(s.sum()), blas.dot(s, y), blas.dot(s, s), counting.size,
+                   float(counting.min(initial=math.inf)), float(s[place]), int(np.count_nonzero(s[:place])))
+
+    def merge(self, other: Self) -> Self:
+        """The count of these rows and others behind them."""
+        heaviest_row = self.heaviest_row if self.heaviest >= other.heaviest else self.rows + other.heaviest_row
+        return type(self)(self.total + other.total, self.positive + other.positive, self.squares + other.squares,
+                          self.rows + other.rows, min(self.lightest, other.lightest), max(self.heaviest, other.heaviest),
+                          heaviest_row)
+
+
+class Dataset(abc.ABC):
+    """Rows of X with labels, weights and offsets that have been checked.
+
+    Attributes
+    ----------
+    shape : (m, n)
+    size : int
+        Numbers in X; of sparse X, those that are stored.
+    dtype
+        X as kernels take it.
+    classes : (2,) array
+        The labels that 0 and 1 stand for.
+    feature_names : tuple of str, or None
+    has_weights, has_offset : bool
+    bytes_a_row : int
+        What a row of X takes in memory, on average.
+    pairs : float
+        Pairs of numbers in one row, over all rows of a sparse X: products in a Hessian.
+    most_bytes_of_samples : int
+    backend : module
+        The backend that passes ask, see `fastlr.backends`.
+    n_threads : int
+        Threads that its kernels may use.
+    """
+
+    is_sparse = False
+    pairs = 0.0
+    most_bytes_of_samples = _MOST_BYTES_OF_SAMPLES
+
+    def __init__(self, shape: tuple[int, int], size: int, dtype: np.dtype, bytes_a_row: int, has_weights: bool, has_offset: bool,
+                 classes: np.ndarray, feature_names: tuple[str, ...] | None, backend: ModuleType, n_threads: int) -> None:
+        self.shape, self.size, self.dtype, self.bytes_a_row = shape, size, dtype, bytes_a_row
+        self.has_weights, self.has_offset = has_weights, has_offset
+        self.classes, self.feature_names = classes, feature_names
+        self.backend, self.n_threads = backend, n_threads
+
+    @property
+    @abc.abstractmethod
+    def count(self) -> Count:
+        """How many rows there are, by weight."""
+
+    @abc.abstractmethod
+    def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        """What a pass gives for all rows."""
+
+    @abc.abstractmethod
+    def take_each(self, samples: Sequence[np.ndarray]) -> list["InMemory"]:
+        """Copies of several samples of rows, in one read; a sample is sorted and counts the rows whose weight is not 0."""
+
+    @abc.abstractmethod
+    def divided_weights(self, exponent: int) -> "Dataset":
+        """The same rows with weights divided by 2 to the exponent."""
+
+    @abc.abstractmethod
+    def without_features(self) -> "Dataset":
+        """The same rows with one column of zeros in place of X, for NumPy's kernels."""
+
+    def with_backend(self, backend: ModuleType, n_threads: int) -> Self:
+        """The same rows, for another backend."""
+        other = copy.copy(self)
+        other.backend, other.n_threads = backend, n_threads
+        return other
+
+    @abc.abstractmethod
+    def refuse_not_finite(self) -> None:
+        """Raise ValueError, with the place, where X holds what is not finite or too large to square."""
+
+    def take(self, rows: np.ndarray) -> "InMemory":
+        """A copy of some rows, sorted, counted among those whose weight is not 0."""
+        found, = self.take_each([rows])
+        return found
+
+    def samples(self, sizes: Sequence[int]) -> list["InMemory"]:
+        """Samples of so many of the rows whose weight is not 0, evenly spread; the sizes alone say which."""
+        return self.take_each([sampling.evenly(size, self.count.rows) for size in sizes]) if sizes else []
+
+    def heaviest_row(self) -> np.ndarray:
+        """The row of X with the largest weight, (n,) float64."""
+        X = self.take(np.array([self.count.heaviest_row])).X
+        return X.scipy().toarray()[0] if isinstance(X, Csr) else X[0].astype(np.float64)
+
+    def _in_memory(self, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray) -> "InMemory":
+        """Some of the rows, or others like them, as arrays that kernels take."""
+        return InMemory(X, y, sample_weight, offset, self.classes, self.feature_names, self.backend, self.n_threads)
+
+
+class InMemory(Dataset):
+    """Rows in memory; what a `Pass` is a function of.
+
+    Parameters
+    ----------
+    X : (m, n) array or Csr
+    y : (m,) int8
+        0 or 1.
+    sample_weight, offset : (m,) float64, or (0,) for none
+    classes, feature_names, backend, n_threads
+        As in `Dataset`.
+
+    Attributes
+    ----------
+    X, y, sample_weight, offset
+    rows : tuple
+        The four of them, as NumPy's passes take them.
+    prepared : tuple
+        As the backend's kernels take them.
+    """
+
+    def __init__(self, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,
+                 feature_names: tuple[str, ...] | None = None, backend: ModuleType = numpy_vectorized,
+                 n_threads: int = 1) -> None:
+        m, n = X.shape
+        super().__init__((m, n), X.size, X.dtype, bytes_a_row(X), sample_weight.size > 0, offset.size > 0, classes,
+                         feature_names, backend, n_threads)
+        self.X, self.y, self.sample_weight, self.offset = X, y, sample_weight, offset
+        self.rows = X, y, sample_weight, offset
+        self.prepared: tuple[Any, ...] = (backend.prepare(*self.rows, n_threads) if hasattr(backend, "prepare") else self.rows)
+        if isinstance(X, Csr):
+            self.is_sparse, self.pairs = True, 0.5 * X.squares()
+        self._count: Count | None = None
+        self._float64: InMemory | None = None
+
+    @property
+    def count(self) -> Count:
+        """How many rows there are, by weight."""
+        if self._count is None:
+            self._count = Count.of(self.y, self.sample_weight)
+        return self._count
+
+    def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        return pass_(self, *arguments, **named)
+
+    def take_each(self, samples: Sequence[np.ndarray]) -> list["InMemory"]:
+        if self.count.rows < self.y.size:
+            counting = np.flatnonzero(self.sample_weight)
+            samples = [counting[rows] for rows in samples]
+        return [self._in_memory(_rows_of(self.X, rows), *(read_only(vector[rows]) if vector.size else vector
+                                                          for vector in (self.y, self.sample_weight, self.offset)))
+                for rows in samples]
+
+    def with_backend(self, backend: ModuleType, n_threads: int) -> "InMemory":
+        return InMemory(*self.rows, self.classes, self.feature_names, backend, n_threads)
+
+    def with_features(self, X: np.ndarray | Csr) -> "InMemory":
+        """The same rows with another X."""
+        return self._in_memory(X, self.y, self.sample_weight, self.offset)
+
+    def with_weights(self, sample_weight: np.ndarray) -> "InMemory":
+        """The same rows with other weights."""
+        return self._in_memory(self.X, self.y, sample_weight, self.offset)
+
+    def divided_weights(self, exponent: int) -> "InMemory":
+        return self.with_weights(read_only(np.ldexp(self.sample_weight, -exponent)))
+
+    def without_features(self) -> "InMemory":
+        return self.with_features(no_features(self.shape[0])).with_backend(numpy_vectorized, 1)
+
+    def refuse_not_finite(self) -> None:
+        arrays.refuse_not_finite(self.X, self.feature_names)
+
+    def in_float64(self) -> "InMemory":
+        """The same with X as float64 in C order: of few numbers, a copy takes less than kernels for other X take to compile."""
+        if self._float64 is None:
+            X = self.X
+            self._float64 = self.with_features(X._replace(values=read_only(np.asarray(X.values, np.float64)))
+                                               if isinstance(X, Csr) else read_only(np.ascontiguousarray(X, np.float64)))
+        return self._float64
+
+
+def no_features(m: int) -> np.ndarray:
+    """One column of zeros, (m, 1) uint8."""
+    return read_only(np.zeros((m, 1), np.uint8))
+
+
+def _rows_of(X: np.ndarray | Csr, rows: np.ndarray) -> np.ndarray | Csr:
+    if isinstance(X, Csr):
+        return X.take(rows)
+    return read_only(X.take(rows, axis=0) if X.flags.c_contiguous else X.T.take(rows, axis=1).T)

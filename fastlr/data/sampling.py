@@ -1,0 +1,48 @@
+"""Which rows a sample has, and where they lie in data that are in parts."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastlr.machine.arrays import read_only
+from fastlr.machine.forks import imported
+
+_CACHED_JITTER = 1 << 14        # The longest jitter, in rows, that is kept from one sample to the next.
+
+
+def evenly(size: int, m: int) -> np.ndarray:
+    """Rows of 0..m - 1 for a sample of a size, in order, one in each stretch of m / size: the two numbers alone say which."""
+    jitter = _short_jitter()[:size] if size <= _CACHED_JITTER else _jitter(size)
+    return ((np.arange(size) + jitter) * (m / size)).astype(np.intp)
+
+
+def _jitter(size: int) -> np.ndarray:
+    jitter: np.ndarray = imported("numpy.random").default_rng(0).random(size)
+    return jitter
+
+
+@functools.cache
+def _short_jitter() -> np.ndarray:
+    """A jitter whose beginning is any shorter one: making a generator takes longer than a step on a small sample."""
+    return _jitter(_CACHED_JITTER)
+
+
+def by_part(samples: Sequence[np.ndarray], sizes: Sequence[int]) -> dict[int, list[np.ndarray]]:
+    """The rows of samples (sorted, counted over all parts) as rows of the parts, which have such sizes.
+
+    Returns
+    -------
+    dict from the number of a part to a list of rows, one for each sample; parts of which no sample has a row are left out
+    """
+    ends = np.cumsum(sizes)
+    rows = {part: [sample[(end - size <= sample) & (sample < end)] - (end - size) for sample in samples]
+            for part, (size, end) in enumerate(zip(sizes, ends, strict=True))}
+    return {part: each for part, each in rows.items() if any(map(len, each))}
+
+
+def stacked(parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    """X and vectors (X, y, sample_weight, offset) of several parts below each other, X in the order of memory that it has."""
+    X, *vectors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    ordered = np.ascontiguousarray if all(part[0].flags.c_contiguous for part in parts) else np.asfortranarray
+    return read_only(ordered(X)), *map(read_only, vectors)

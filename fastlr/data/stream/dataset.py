@@ -1,0 +1,87 @@
+"""The rows of a stream: blocks that are in memory for as long as a sum over them takes."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from fastlr.backends import numpy_vectorized
+from fastlr.data import sampling
+from fastlr.data.dataset import Count, Dataset, InMemory, Pass, no_features
+from fastlr.data.stream.blocks import Stream
+from fastlr.machine.arrays import read_only
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class InBlocks(Dataset):
+    """A stream's blocks; labels, weights and offsets are in memory whole.
+
+    Parameters
+    ----------
+    stream : Stream
+        Scanned.
+    y, sample_weight, offset, classes, backend, n_threads
+        As for `InMemory`.
+    """
+
+    def __init__(self, stream: Stream, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,
+                 backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
+        super().__init__(stream.shape, stream.size, stream.dtype, stream.shape[1] * stream.itemsize, sample_weight.size > 0,
+                         offset.size > 0, classes, stream.names, backend, n_threads)
+        self.stream, self.y, self.sample_weight, self.offset = stream, y, sample_weight, offset
+        self.most_bytes_of_samples = stream.sample_bytes
+        self._count = Count.of(y, sample_weight)
+
+    @property
+    def count(self) -> Count:
+        """How many rows there are, by weight."""
+        return self._count
+
+    def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        merged: list[_Result] = []
+        for first, X in self.stream.blocks():
+            found = pass_(self._part(first, X), *arguments, **named)
+            if not _is_finite(found):                   # J may be too large for float64, but X can have changed
+                self.stream.refuse_not_finite(first, X)
+            merged = [pass_.merge(merged[0], found) if merged else found]
+        return merged[0]
+
+    def take_each(self, samples: Sequence[np.ndarray]) -> list[InMemory]:
+        sizes = [rows.stop - rows.start if not self.has_weights else int(np.count_nonzero(self.sample_weight[rows]))
+                 for rows in self.stream.ranges]
+        wanted, found = sampling.by_part(samples, sizes), []
+        for number, (first, X) in enumerate(self._blocks_until(max(wanted))):
+            if number in wanted:
+                self.stream.refuse_not_finite(first, X)
+                found.append([taken.rows for taken in self._part(first, X).take_each(wanted[number])])
+        return [self._in_memory(*sampling.stacked(parts)) for parts in zip(*found, strict=True)]
+
+    def divided_weights(self, exponent: int) -> "InBlocks":
+        return InBlocks(self.stream, self.y, read_only(np.ldexp(self.sample_weight, -exponent)), self.offset, self.classes,
+                        self.backend, self.n_threads)
+
+    def refuse_not_finite(self) -> None:
+        """Nothing: every block was looked through at the door, and is again where a sum is not finite."""
+
+    def without_features(self) -> InMemory:
+        return InMemory(no_features(self.shape[0]), self.y, self.sample_weight, self.offset, self.classes)
+
+    def _part(self, first: int, X: np.ndarray) -> InMemory:
+        rows = slice(first, first + X.shape[0])
+        return self._in_memory(X, *(vector[rows] for vector in (self.y, self.sample_weight, self.offset)))
+
+    def _blocks_until(self, last: int) -> Iterator[tuple[int, np.ndarray]]:
+        """One pass that ends behind the block of this number."""
+        with contextlib.closing(self.stream.blocks()) as blocks:
+            for number, block in enumerate(blocks):
+                yield block
+                if number == last:
+                    break
+
+
+def _is_finite(found: Any) -> bool:
+    return all(map(_is_finite, found)) if isinstance(found, tuple) else bool(np.isfinite(found).all())
