@@ -240,8 +240,9 @@ def test_optimum_is_scikit_learns(backend):
 
 def test_a_callback_that_stops_leaves_the_gradients_norm():
     X, y, *_ = problem(80, 3)
-    model = fastlr.train(X, y, solver="gd", tol=1e-9, callback=lambda state: state.n_iter == 4)     # warns of nothing
+    given = {"backend": "numpy", "solver": "gd", "tol": 1e-9}
+    model = fastlr.train(X, y, **given, callback=lambda state: state.n_iter == 4)       # warns of nothing
     assert (model.n_iter, model.converged, model.stop_reason) == (4, False, "the callback asked to stop")
-    again = fastlr.train(X, y, solver="gd", tol=1e-9, init=model, max_iter=10**5)
+    again = fastlr.train(X, y, **given, init=model, max_iter=10**5)
     assert model.grad_norm == model.history.grad_norm[-1] == again.history.grad_norm[0]
     assert "not converged" in repr(model)
