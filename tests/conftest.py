@@ -1,7 +1,13 @@
-"""`pytest --backend numpy,fused` narrows the tests that take a backend to these."""
+"""Options, markers and fixtures that all tests share.
+
+pytest --backend numpy,fused      narrows the tests that take a backend to these
+pytest --backend toy -k toy       runs them with `backends/toy.py`, which does what the contract asks for and no more
+pytest -m quick                   runs what compiles nothing
+"""
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,16 +17,105 @@ from fastlr import backends
 BACKENDS = tuple(backends.available_backends())
 COMPILED = ("loop", "parallel", "fused")
 
+# Thresholds that tests lower, so that little data takes the way of much: where each is found.
+THRESHOLDS = {
+    "small problem": "fastlr.problem.objective._SMALL",             # numbers in X
+    "cheap sample": "fastlr.solvers.auto._CHEAP",                   # of the rows
+    "range": "fastlr.backends.ranges.BYTES_A_CALL",                       # of X in one call of a kernel
+    "products": "fastlr.backends.compiled.hessian.PRODUCTS_A_CALL",       # of a Hessian in one call of its kernel
+    "side": "fastlr.problem.standardised.MOST_SIDE",                # of a Hessian
+    "sparse side": "fastlr.problem.standardised._MOST_SPARSE_SIDE",
+}
+
 
 def pytest_addoption(parser):
     parser.addoption("--backend", default=",".join(BACKENDS), help="comma-separated backends to test")
 
 
+def chosen_backends(config):
+    return config.getoption("--backend").split(",")
+
+
 def pytest_generate_tests(metafunc):
-    chosen = metafunc.config.getoption("--backend").split(",")
-    for argument, all_of_them in (("backend", BACKENDS), ("compiled", COMPILED)):
+    for argument, names in (("backend", [*BACKENDS, "toy"]), ("compiled", COMPILED)):
         if argument in metafunc.fixturenames:
-            metafunc.parametrize(argument, [name for name in all_of_them if name in chosen])
+            metafunc.parametrize(argument, [name for name in names if name in chosen_backends(metafunc.config)])
+
+
+def parameters_of(item):
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def is_quick(item):
+    slower = isinstance(item, pytest.DoctestItem) or any(item.get_closest_marker(name) for name in ("slow", "long", "compiles"))
+    return not slower and not any(isinstance(value, str) and value in COMPILED for value in parameters_of(item).values())
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if is_quick(item):
+            item.add_marker("quick")
+
+
+@pytest.fixture(scope="session")
+def _nothing_compiles(request):
+    """In a run of the quick tests compiling is an error, wherever in this process it happens."""
+    if request.config.option.markexpr != "quick":
+        yield
+        return
+    from numba.core import event
+
+    class Refusal(event.Listener):
+        def on_start(self, event):
+            pytest.fail("a quick test compiles; mark it with `compiles`", pytrace=False)
+
+        def on_end(self, event):
+            pass
+
+    with event.install_listener("numba:compile", Refusal()):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _auto_stays_with_numpy(_nothing_compiles, monkeypatch):
+    """What a test compiles doesn't depend on how long the tests before it took: "auto" starts Numba for one long call alone."""
+    monkeypatch.setattr("fastlr.backends.choice._LOSS_LIMIT", float("inf"))
+
+
+@pytest.fixture
+def toy_backend(monkeypatch):
+    """As if tests/backends/toy.py lay in the folder of the backends, with a row in their table."""
+    from tests.backends import toy
+
+    monkeypatch.setitem(sys.modules, "fastlr.backends.toy", toy)
+    monkeypatch.setitem(backends._TABLE, "toy", backends._Row("toy", None))
+
+
+@pytest.fixture(autouse=True)
+def _toy_backend_where_it_is_named(request):
+    if parameters_of(request.node).get("backend") == "toy":
+        request.getfixturevalue("toy_backend")
+
+
+@pytest.fixture(autouse=True)
+def _sparse_x_where_it_is_taken(request, _toy_backend_where_it_is_named):
+    backend = parameters_of(request.node).get("backend")
+    if (backend is not None and request.node.get_closest_marker("sparse")
+            and "sparse" not in getattr(backends.load(backend), "layouts", backends.LAYOUTS)):
+        pytest.skip(f"backend={backend!r} takes dense X alone")
+
+
+@pytest.fixture
+def threshold(monkeypatch):
+    """threshold(name, value) sets one of `THRESHOLDS`."""
+    return lambda name, value: monkeypatch.setattr(THRESHOLDS[name], value)
+
+
+@pytest.fixture
+def samples_of_few_rows(threshold):
+    """Let "auto" start from a sample of 6000 x 8 already: what it does that with by itself is too much for the slow backends."""
+    threshold("small problem", 50_000)
+    threshold("cheap sample", 0.2)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -46,10 +141,3 @@ def shared_data():
     if not (folder / "INDEX.md").exists():
         pytest.skip(f"no data in {folder}; set FASTLR_DATA")
     return folder
-
-
-@pytest.fixture
-def samples_of_few_rows(monkeypatch):
-    """Let "auto" start from a sample of 6000 x 8 already: what it does that with by itself is too much for the slow backends."""
-    monkeypatch.setattr("fastlr.problem.objective._SMALL", 50_000)
-    monkeypatch.setattr("fastlr.solvers.auto._CHEAP", 0.2)

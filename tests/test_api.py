@@ -30,7 +30,7 @@ X = np.arange(4.0)[:, None]; y = [0, 1, 0, 1]
 print(fastlr.train(X, y, learning_rate=.1, max_iter=5).backend)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    print([fastlr.train(X, y, learning_rate=1e-9, max_iter=30_000).backend for _ in range(2)])
+    print([fastlr.train(X, y, learning_rate=1e-9, max_iter=21_000).backend for _ in range(2)])
 print([str(warning.message) for warning in caught])
 try: fastlr.train(X, y, backend="fused", learning_rate=.1, max_iter=5)
 except ImportError as error: print(error)
@@ -39,6 +39,7 @@ fastlr.show_versions()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("numba", "why"), [
     ("raise ImportError('Numba needs NumPy 2.2 or less')", "ImportError: Numba needs NumPy 2.2 or less"),
     ("__version__ = '99.0'; config = object()", "ImportError: cannot import name"),
@@ -58,6 +59,7 @@ def test_numpy_takes_over_where_numba_can_not_be_used(tmp_path, numba, why):
     assert any(why in line for line in versions)
 
 
+@pytest.mark.slow
 def test_numpy_takes_over_where_there_is_no_numba():
     hide = """
 import importlib.util
@@ -114,6 +116,7 @@ def test_a_missing_package_is_said(monkeypatch):
     assert fastlr.train(X, y, learning_rate=0.1, max_iter=2).backend == "numpy"
 
 
+@pytest.mark.compiles
 def test_auto_is_numpy_for_little_work_and_fused_for_much():
     code = """
 import sys, numpy as np, fastlr
@@ -143,18 +146,20 @@ def _processors():
     return processors()
 
 
+@pytest.mark.compiles
 def test_compile_time_is_counted_apart(tmp_path):
     code = """
 import numpy as np, fastlr
 X = np.random.default_rng(0).standard_normal((50, 5)); y = np.arange(50) % 2
 first, second = (fastlr.train(X, y, learning_rate=0.1, max_iter=1, backend="fused") for _ in range(2))
-assert first.compile_time > 0.2 > first.elapsed, (first.compile_time, first.elapsed)
+assert first.compile_time > first.elapsed, (first.compile_time, first.elapsed)
 assert second.compile_time == 0.0
 """
     result = run(code, FASTLR_CACHE_DIR=str(tmp_path))
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.compiles
 def test_warmup_compiles_everything_that_train_needs():
     code = """
 import numpy as np, fastlr
@@ -204,6 +209,19 @@ for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.
 def test_warmup_refuses_unknown_dtypes():
     with pytest.raises(ValueError, match=r"dtypes must be one of 'float64', 'float32', .*, not 'int32'"):
         fastlr.warmup("numpy", dtypes=("int32",))
+
+
+def test_a_backend_of_dense_x_alone_refuses_sparse_x(toy_backend):
+    from scipy.sparse import csr_array
+
+    X, y, w, b = problem()
+    model, known = (fastlr.train(X, y, backend=name) for name in ("toy", "numpy"))
+    np.testing.assert_allclose(model.w, known.w, rtol=1e-6)
+    for call in (lambda: fastlr.train(csr_array(X), y, backend="toy"),
+                 lambda: fastlr.cost_and_gradient(csr_array(X), y, w, b, backend="toy"),
+                 lambda: fastlr.LogisticRegression(backend="toy").partial_fit(csr_array(X), y)):
+        with pytest.raises(NotImplementedError, match=r"^X is sparse, and backend='toy' takes dense X alone; pass X\.toarray"):
+            call()
 
 
 def test_show_versions(capsys):

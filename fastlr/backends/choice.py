@@ -38,7 +38,7 @@ _seconds_lost = {"training": 0.0, "predicting": 0.0}        # to NumPy, by this 
 
 
 def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
-    """Resolve "auto" to the name of a backend; any other name is returned as it is.
+    """Resolve "auto" to the name of a backend; any other name is returned as it is, if that backend takes such an X.
 
     "auto" is "fused" where its kernels are ready in this process, or where starting Numba pays.  Otherwise, and where Numba is
     missing or broken, it is "numpy".
@@ -53,6 +53,9 @@ def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
         The modules of `fastlr.backends` whose kernels training will call.
     """
     if not (isinstance(name, str) and name == "auto"):
+        if isinstance(X, Csr) and "sparse" not in getattr(backends.load(name), "layouts", backends.LAYOUTS):
+            raise NotImplementedError(f"X is sparse, and backend={name!r} takes dense X alone; pass X.toarray(), or choose "
+                                      "another backend")
         return name
     if backends.reason_why_not("fused") is not None:
         return "numpy"

@@ -31,7 +31,10 @@ from fastlr.backends.compiled import (
     quasi_newton,
     self_test,
 )
-from fastlr.backends.compiled.jit import Entry
+from tests.backends import sum_up
+from tests.backends.sum_up import entry, is_right
+
+pytestmark = pytest.mark.compiles
 
 # ---- in this process, with a kernel that compiles in no time ---------------------------------------------------------
 
@@ -39,26 +42,13 @@ X = np.arange(12.0).reshape(4, 3)
 X.flags.writeable = False           # as the gate for input leaves it
 
 
-def sum_up(X, sums):
-    """A kernel."""
-    for i in range(X.shape[0]):
-        for j in range(X.shape[1]):
-            sums[0] += X[i, j]
-
-
-def is_right(compiled, X):
-    sums = np.zeros(1)
-    compiled(X, sums)
-    return sums[0] == X.sum()
-
-
 def run(known_answer=is_right, X=X):
     """What a new process does: whether the kernel came from the cache."""
-    entry, sums = Entry(sum_up, known_answer, writes=("sums",)), np.zeros(1)
-    entry(X, sums)
-    entry(X.copy(), sums)               # which can be written to
+    kernel, sums = entry(known_answer), np.zeros(1)
+    kernel(X, sums)
+    kernel(X.copy(), sums)              # which can be written to
     assert sums[0] == 2.0 * X.sum()
-    compiled, = entry._compiled.values()
+    compiled, = kernel._compiled.values()
     assert len(compiled.signatures) == 1
     return bool(compiled.stats.cache_hits)
 
@@ -106,11 +96,11 @@ def test_whoever_comes_first_can_write_to_x_or_not(cache, first):
 def test_a_dispatcher_compiles_nothing_more_once_it_is_handed_out(cache):
     """It would save into its temporary directory, which Numba makes anew, or into the one that others read."""
     for _ in range(2):                                  # compiled, loaded
-        entry = Entry(sum_up, is_right, writes=("sums",))
-        entry(X, np.zeros(1))
+        kernel = entry()
+        kernel(X, np.zeros(1))
         kept = contents(cache)
         with pytest.raises(TypeError, match="No matching definition"):
-            entry(X, np.zeros(1, np.float32))
+            kernel(X, np.zeros(1, np.float32))
         assert contents(cache) == kept
     assert len(list(cache.iterdir())) == 1
 
@@ -218,7 +208,7 @@ def test_code_for_other_types_is_not_used(cache):
     run()
     place, = cache.iterdir()
     shutil.rmtree(place)
-    Entry(sum_up, lambda compiled, X: True, writes=("sums",))(X.astype(np.float32), np.zeros(1))
+    entry(lambda compiled, X: True)(X.astype(np.float32), np.zeros(1))
     other, = cache.iterdir()
     other.rename(place)
     assert not warned_once("finds nothing")
@@ -241,7 +231,7 @@ def test_wrong_code_from_the_cache_is_compiled_anew(cache):
 
 
 def test_wrong_code_from_the_compiler_is_refused(cache):
-    with pytest.raises(RuntimeError, match=r"test_cache-float64-C .* wrong answer .* backend='numpy'"):
+    with pytest.raises(RuntimeError, match=r"sum_up-float64-C .* wrong answer .* backend='numpy'"):
         run(lambda compiled, X: False)
     assert not list(cache.iterdir())
 
@@ -524,43 +514,13 @@ def test_an_edited_helper_and_code_that_computes_something_else(tmp_path, filled
     assert fit(cache, **here) == (wrong, "")
 
 
-KERNEL = """
-import os, sys, time, numpy as np
-from fastlr.backends.compiled.jit import Entry
-
-def sum_up(X, sums):
-    for i in range(X.shape[0]):
-        for j in range(X.shape[1]):
-            sums[0] += X[i, j]
-
-def is_right(compiled, X):
-    sums = np.zeros(1)
-    compiled(X, sums)
-    return sums[0] == X.sum()
-
-if __name__ == "__main__":
-    os.umask(0o022)
-    seed = int(sys.argv[1])
-    while time.time() < float(sys.argv[2]):             # all at once
-        pass
-    for k in np.random.default_rng(seed).permutation(2):
-        entry, sums = Entry(sum_up, is_right, writes=("sums",)), np.zeros(1)
-        X = np.asarray(np.arange(12).reshape(4, 3), dtype=("f8", "f4")[k])
-        for is_writable in (seed % 2 == 0, seed % 2 == 1):
-            X.flags.writeable = is_writable
-            entry(X, sums)
-        assert sums[0] == 132.0
-"""
-
-
 @pytest.mark.slow
 def test_processes_that_share_a_cache_at_once(tmp_path):
     """An empty one, read-only and writable arrays, some processes killed: then all kernels are there, and nothing else."""
-    (tmp_path / "kernel.py").write_text(KERNEL)
     environment = os.environ | {"FASTLR_CACHE_DIR": str(tmp_path / "cache")}
 
     def start(seed):
-        return subprocess.Popen([sys.executable, "-W", "error", "kernel.py", str(seed), str(time.time() + 2.0)], cwd=tmp_path,
+        return subprocess.Popen([sys.executable, "-W", "error", sum_up.__file__, str(seed), str(time.time() + 2.0)],
                                 env=environment, stderr=subprocess.PIPE, text=True)
 
     killed, processes = [start(seed) for seed in range(2)], [start(seed) for seed in range(2, 6)]
@@ -577,7 +537,7 @@ def test_processes_that_share_a_cache_at_once(tmp_path):
         assert temporary.stat().st_mode & 0o777 == 0o700
     for manifest in tmp_path.glob("cache/fastlr/*/*-float64-C/manifest"):
         manifest.unlink()                                               # one is compiled anew, and the old temporaries go
-    last = subprocess.run([sys.executable, "kernel.py", "6", "0"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE,
+    last = subprocess.run([sys.executable, sum_up.__file__, "6", "0"], env=environment, stderr=subprocess.PIPE,
                           text=True, check=True)
     assert last.stderr.count("RuntimeWarning") == 1
     kept = contents(tmp_path)

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.compiles
+
 TESTS = Path(__file__).parents[1]
 # What calls the compiled kernels on shapes around their block sizes.
 OF_KERNELS = ["backends/test_laws.py", "data/test_moments.py"]
 
 
 def run(files, chosen, cache, **environment):
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow and not long",
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not long",
                "-k", chosen, "--backend", "loop,parallel,fused", *(str(TESTS / file) for file in files)]
     result = subprocess.run(command, capture_output=True, text=True, check=False,
                             env=os.environ | {"FASTLR_CACHE_DIR": str(cache)} | environment)

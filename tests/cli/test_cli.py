@@ -183,6 +183,7 @@ def labels_back(name, *options):
     (str(2 ** 70), str(2 ** 70 + 1), None), ("inf", "nan", None), ("NA", "ZA", None), ("1,5", "10,5", None),
     (" yes", "yes", None), ("FALSE", "TRUE", None), ("a\nb", "c", None), ("no", "yes", None),
 ])
+@pytest.mark.slow
 def test_labels_of_csv_come_back_as_they_stood(folder, first, second, classes):
     labels = np.array([first, second])[IS_SECOND.astype(int)]
     pd.DataFrame({"a": A, "y": labels}).to_csv("t.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
@@ -290,13 +291,14 @@ def test_the_index_of_a_pandas_frame_is_no_feature(folder, capsys, name):
     (parquet.write_table if name == "t.PARQUET" else feather.write_feather)(table, name)
     assert main(["train", name, "--target", "y", "-o", "model.json"]) == 0
     assert "'key', the index of a pandas frame, is left out" in capsys.readouterr().err
-    for model in (fastlr.load("model.json"), fastlr.train(name, "y"), fastlr.train(fastlr.stream(name), "y")):
+    for model in (fastlr.load("model.json"), *(fastlr.train(X, "y", backend="numpy") for X in (name, fastlr.stream(name)))):
         assert model.feature_names == ("a", "b")
     assert main(["train", name, "--target", "y", "--features", "a,key", "-o", "model.json"]) == 0
     assert fastlr.load("model.json").feature_names == ("a", "key")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.slow
 def test_a_row_may_be_longer_than_what_is_read_at_once(folder, monkeypatch, end):
     monkeypatch.setattr(tables, "_BLOCK_BYTES", 500)
     notes = ["p", "x" * 5000, "one\ntwo" * 2000, 'say "hi",' * 900, 'end,"\n' * 800, ""]
@@ -676,6 +678,7 @@ def child(model):
         process.kill()
 
 
+@pytest.mark.slow
 def test_output_that_nobody_reads(child):
     child.stdout.close()
     with contextlib.suppress(BrokenPipeError):
@@ -684,6 +687,7 @@ def test_output_that_nobody_reads(child):
     assert child.stderr.read() == b""
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_waiting_for_input(child):
     child.send_signal(signal.SIGINT)
     assert child.communicate()[1] == b"fastlr: interrupted\n"
@@ -692,6 +696,7 @@ def test_ctrl_c_while_waiting_for_input(child):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 @pytest.mark.parametrize("arguments", [["predict", "model.json", "data.csv"], ["info"]])
+@pytest.mark.slow
 def test_standard_output_that_is_full(model, arguments):
     with open("/dev/full", "wb") as full:
         result = subprocess.run([sys.executable, "-m", "fastlr", *arguments], stdout=full, stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ import pytest
 from fastlr.cli.main import main
 
 
+@pytest.mark.compiles
 def test_demo_runs_every_backend_and_agrees(capsys):
     assert main(["demo", "--rows", "3000", "--features", "4"]) == 0
     printed = capsys.readouterr().out
@@ -17,6 +18,7 @@ def test_demo_runs_every_backend_and_agrees(capsys):
     assert "DISAGREE" not in printed
 
 
+@pytest.mark.compiles
 def test_demo_fails_when_backends_disagree(capsys, monkeypatch):
     from fastlr.backends import numpy_vectorized
 

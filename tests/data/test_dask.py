@@ -21,7 +21,7 @@ dd = pytest.importorskip("dask.dataframe")
 from fastlr.data import dask as on_dask  # noqa: E402  (needs dask)
 from fastlr.data.dask import Vectors  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("samples_of_few_rows")]
 M, N = 3000, 30                 # too large, with that, for all steps in one compiled call, which only data in memory have
 NAMES = [f"f{j}" for j in range(N)]
 _random = np.random.default_rng(0)
@@ -49,13 +49,15 @@ def assert_same(found, right, tolerance=1e-10):
 
 # ---- the same answer ------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("chunks", [(M, N), (M // 2, N), (1000, 7), (180, N), ((1, 0, 1700, 0, 1299), 11)], ids=str)
-@pytest.mark.parametrize("options", [{}, {"solver": "newton"}, {"solver": "lbfgs"}, {"solver": "gd", "max_iter": 30, "tol": 0},
-                                     {"learning_rate": 0.5, "max_iter": 10}], ids=str)
-def test_any_chunking(chunks, options):
-    found = fastlr.train(da.from_array(X, chunks=chunks), da.from_array(Y, chunks=500), backend="fused", **options)
-    assert_same(found, fastlr.train(X, Y, backend="fused", **options))
-    assert found.backend == "fused"
+@pytest.mark.parametrize("kernel", ["numpy", "fused"])
+@pytest.mark.parametrize(("chunks", "options"), [
+    ((M, N), {}), ((M // 2, N), {"solver": "newton"}), ((1000, 7), {}), ((180, N), {"solver": "lbfgs"}),
+    ((1000, 7), {"solver": "gd", "max_iter": 30, "tol": 0}), (((1, 0, 1700, 0, 1299), 11), {}),
+    (((1, 0, 1700, 0, 1299), 11), {"learning_rate": 0.5, "max_iter": 10})], ids=str)
+def test_any_chunking(kernel, chunks, options):
+    found = fastlr.train(da.from_array(X, chunks=chunks), da.from_array(Y, chunks=500), backend=kernel, **options)
+    assert_same(found, fastlr.train(X, Y, backend=kernel, **options))
+    assert found.backend == kernel
 
 
 def test_every_backend(backend):

@@ -13,6 +13,7 @@ from fastlr import backends
 from fastlr.data import door
 from fastlr.data.dataset import InMemory
 from fastlr.problem.objective import Objective
+from tests.backends.test_laws import KINDS
 from tests.problems import problem, weights
 
 
@@ -39,8 +40,8 @@ def test_standardisation_of_difficult_columns(backend):
         np.testing.assert_allclose(spread, np.sqrt(np.mean(X ** 2, axis=0)) + [0, 0, 1, 0, 0, 0], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C"), ("uint8", "F")])
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (137, 4), (700, 9), (3000, 37)])
+@pytest.mark.parametrize(("dtype", "order"), KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (137, 4), (3000, 37)])
 def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
     X, y, w, b = problem(*shape, dtype=dtype, order=order)
     theta = np.append(w, b)
@@ -67,8 +68,8 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
             assert (H == H.T).all()
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
-@pytest.mark.parametrize("shape", [(2, 1), (2, 3), (137, 4), (2500, 9), (3000, 37), (300, 200), (12, 1600)])
+@pytest.mark.parametrize(("dtype", "order"), KINDS)
+@pytest.mark.parametrize("shape", [(2, 1), (137, 4), (3000, 37), (12, 1600)])
 def test_the_first_read_gives_gradient_and_moments(backend, dtype, order, shape):
     X, y, w, b = problem(*shape, dtype=dtype, order=order)
     theta = np.append(w, b)
@@ -101,14 +102,14 @@ def test_what_the_first_read_knows_it_says_once(backend):
     assert sample.cost_gradient(theta)[0] != cost
 
 
-@pytest.mark.parametrize(("dtype", "order"), [("float64", "C"), ("float64", "F"), ("float32", "C")])
-@pytest.mark.parametrize("sparse", [False, True])
-def test_hessian_leaves_out_rows_below_the_floor(backend, dtype, order, sparse):
+@pytest.mark.parametrize("form", [np.ascontiguousarray, np.asfortranarray,
+                                  pytest.param(scipy.sparse.csr_array, marks=pytest.mark.sparse)], ids=["C", "F", "csr"])
+def test_hessian_leaves_out_rows_below_the_floor(backend, form):
     """They are rows without weight: half of them here."""
-    X, y, w, b = problem(300, 5, dtype=dtype, order=order)
+    X, y, w, b = problem(300, 5)
     s, o = weights(300)
     theta, center = np.append(w, b), np.full(5, 0.25)
-    A = scipy.sparse.csr_array(X) if sparse else X
+    A = form(X)
     J = objective(backend, A, y, s, o)
     sigma = expit(X @ w + b + o)
     curvature = s * sigma * (1.0 - sigma) / s.sum()

@@ -71,8 +71,8 @@ def test_one_step_of_gradient_descent(backend):
     assert [*model.w, model.b] == pytest.approx(np.subtract([0.5, 0.25, 0.1], np.multiply(0.1, d)), rel=1e-14)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize(("shape", "scale"), [((1, 1), 1), ((57, 7), 1), ((20, 3), 1e4), ((20, 3), 1e-4)])
+@pytest.mark.parametrize(("reduction", "shape", "scale"), [("mean", (1, 1), 1), ("sum", (57, 7), 1), ("mean", (20, 3), 1e4),
+                                                           ("sum", (20, 3), 1e-4)])
 def test_every_backend_equals_the_graph(backend, reduction, shape, scale):
     X, y, w, b = problem(*shape, scale=scale)
     check = check_gradient(backend, X, y, w, b, reduction=reduction)
@@ -82,13 +82,13 @@ def test_every_backend_equals_the_graph(backend, reduction, shape, scale):
     assert check.passed, check
 
 
-@pytest.mark.parametrize("size", [40.0, 700.0, 1e4])
-def test_every_backend_equals_the_graph_at_extreme_margins(backend, size):
+def test_every_backend_equals_the_graph_at_extreme_margins(backend):
     """Where a rounds to 0 and 1."""
     X, y, w, b = problem(57, 7)
-    check = check_gradient(backend, X, y, w * size, b)
-    assert check.passed, check
-    assert np.abs(logistic_cost(X, y, w * size, b).edges[0][0].value).max() > size / 2
+    for size in (40.0, 700.0, 1e4):
+        check = check_gradient(backend, X, y, w * size, b)
+        assert check.passed, check
+        assert np.abs(logistic_cost(X, y, w * size, b).edges[0][0].value).max() > size / 2
 
 
 def test_a_flipped_sign_is_found(monkeypatch):
@@ -180,11 +180,11 @@ def test_extreme_margins():
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_terms():
-    """No recursion, forward, backward, or when it is freed; and time in proportion: 1e5 squared would never end."""
-    w, x = Value(0.5, "w1"), np.linspace(-2, 2, 100_000)
+def test_thousands_of_terms():
+    """No recursion, forward, backward, or when it is freed; and time in proportion: their number squared would never end."""
+    w, x = Value(0.5, "w1"), np.linspace(-2, 2, 30_000)
     J = sum(softplus(w * x_i) for x_i in x.tolist())
-    vectorised = logistic_cost(x[:, None], np.zeros(100_000), [0.5], 0.0, reduction="sum")
+    vectorised = logistic_cost(x[:, None], np.zeros(30_000), [0.5], 0.0, reduction="sum")
     assert J.value == pytest.approx(vectorised.value, rel=1e-12)
     assert J.derivatives()["dw1"] == pytest.approx(vectorised.derivatives()["dw1"], rel=1e-11)
     assert len(J.formula) < 100

@@ -14,6 +14,8 @@ import fastlr
 from fastlr import _environment
 from fastlr.machine import distribution
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

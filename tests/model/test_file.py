@@ -646,6 +646,7 @@ def count_of_damaged_files_that_load(files, good, seed, count):
     return loaded
 
 
+@pytest.mark.slow
 def test_damaged_file_is_refused_or_a_valid_model(good, files):
     loaded = count_of_damaged_files_that_load(files, good, 0, 3000)
     assert 300 < loaded < 2000                          # neither is rare
@@ -692,6 +693,7 @@ def test_copies_are_the_same():
         assert_same(dataclasses.replace(again, _training=None), BASE)
 
 
+@pytest.mark.compiles
 def test_models_come_back_without_numba(tmp_path):
     model = train(backend="fused")
     model.save(tmp_path / "model.json")

@@ -15,6 +15,8 @@ from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
 from tests.oracles import Oracle
 
+pytestmark = pytest.mark.slow
+
 each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
 each_kernel = pytest.mark.parametrize("kernel", ["numpy", "fused"])
 KEY_HELD_DOWN = 9999999999.0

@@ -35,12 +35,14 @@ def check(kind, seed, numbers, backend="numpy"):
     assert sum(each.is_unknown for each in outcomes) < 0.02 * len(outcomes)
 
 
+@pytest.mark.slow
 def test_gap_of_hard_problems():
-    check("gap", 0, range(25))
+    check("gap", 0, range(10))
 
 
+@pytest.mark.slow
 def test_separation_far_from_0():
-    check("separation", 0, range(80))
+    check("separation", 0, range(50))
 
 
 @pytest.mark.long

@@ -130,13 +130,13 @@ def test_few_rows(solver, kernel):
 
 @each_kernel
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
-@pytest.mark.parametrize("unit", [1e-101, 1e-60, 1e60, 1e98])
-@pytest.mark.parametrize("columns", [1.0, 2e148, 1e-130])
-def test_unit_of_weights_makes_no_difference(unit, columns, solver, kernel):
+def test_unit_of_weights_makes_no_difference(solver, kernel):
     """Also where s x^2 would overflow, or vanish."""
-    model, _ = fit(Z * columns, solver=solver, backend=kernel, sample_weight=np.full(M, unit))
-    assert model.converged
-    assert model.cost == pytest.approx(least_cost(), rel=1e-12)
+    for unit in (1e-101, 1e-60, 1e60, 1e98):
+        for columns in (1.0, 2e148, 1e-130):
+            model, _ = fit(Z * columns, solver=solver, backend=kernel, sample_weight=np.full(M, unit))
+            assert model.converged
+            assert model.cost == pytest.approx(least_cost(), rel=1e-12)
 
 
 def test_powers_of_two_as_weights_give_the_same_bits(backend):

@@ -14,6 +14,8 @@ from fastlr.solvers.conjugate_gradients import solution
 from tests.data.test_sparse import sparse_problem
 from tests.problems import problem, weights
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def no_room(monkeypatch):
@@ -68,7 +70,7 @@ def test_without_curvature_the_diagonal_decides(bad):
     assert (solution(lambda v: bad * v, diagonal, g, 0.1, never).x == g / diagonal).all()
 
 
-@pytest.mark.parametrize("order", ["C", "F", "csr"])
+@pytest.mark.parametrize("order", ["C", "F", pytest.param("csr", marks=pytest.mark.sparse)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_product_is_that_of_the_hessian(backend, order, weighted):
     for m, n in ((300, 7), (90, 40)):
@@ -105,6 +107,7 @@ def test_product_of_a_stream_is_that_of_the_array():
 
 @pytest.mark.parametrize("n_threads", [2, 5])
 @pytest.mark.parametrize("order", ["C", "csr"])
+@pytest.mark.compiles
 def test_same_bits_for_any_number_of_threads(order, n_threads):
     """Of rows in so many blocks that a chunk has several."""
     X, y, w, b = sparse_problem(70_000, 3) if order == "csr" else problem(70_000, 3)

@@ -30,11 +30,9 @@ def test_a_learning_rate_alone_makes_exactly_max_iter_updates(backend):
     assert "max_iter=7" in model.stop_reason
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("scales", [(1, 1, 1), (1e-3, 1.0, 50.0)])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_default_step_never_makes_the_cost_larger(backend, reduction, scales, order):
-    X, y, *_ = problem(60, 3, order=order)
+@pytest.mark.parametrize(("reduction", "scales"), [("mean", (1, 1, 1)), ("sum", (1e-3, 1.0, 50.0))])
+def test_default_step_never_makes_the_cost_larger(backend, reduction, scales):
+    X, y, *_ = problem(60, 3)
     s, o = weights(60)
     for options in ({}, {"l2": 0.7}, {"fit_intercept": False}, {"sample_weight": s, "offset": o}):
         with warnings.catch_warnings():
@@ -61,8 +59,8 @@ def test_step_is_at_most_one_over_the_largest_curvature(shape):
             assert bound <= exact * min(shape) ** (1 / 64)
 
 
-@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}, {"l2": 0.1}, {"l2": 0.1, "reduction": "sum"},
-                                     {"fit_intercept": False}])
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1, "reduction": "sum"}, {"fit_intercept": False}])
+@pytest.mark.slow
 def test_tolerance_is_what_the_model_reports(backend, options):
     """The measure by its definition: the gradient in standardised coordinates, on the mean scale."""
     X, y, *_ = problem(60, 3)
@@ -141,15 +139,14 @@ def test_divergence_warns_and_returns_what_was_good(backend, options):
     assert fastlr.cost_and_gradient(X, y, model.w, model.b, backend=backend, **given)[0] == model.cost
 
 
-@pytest.mark.parametrize("rate", [1e8, 1e300, 1.7e308])
-@pytest.mark.parametrize("stopped", [False, True])
-def test_divergence_at_the_very_last_update(backend, rate, stopped):
+def test_divergence_at_the_very_last_update(backend):
     X, y, *_ = problem(50, 2)
-    callback = (lambda state: True) if stopped else None
-    with pytest.warns(ConvergenceWarning, match="diverged"):
-        model = fastlr.train(X * 1e8, y, max_iter=5 if stopped else 1, learning_rate=rate, backend=backend, callback=callback)
-    assert (model.n_iter, model.costs.size) == (0, 0)
-    assert (model.w == 0.0).all() and model.cost == pytest.approx(np.log(2))
+    for rate in (1e8, 1e300, 1.7e308):
+        for max_iter, callback in ((1, None), (5, lambda state: True)):
+            with pytest.warns(ConvergenceWarning, match="diverged"):
+                model = fastlr.train(X * 1e8, y, max_iter=max_iter, learning_rate=rate, backend=backend, callback=callback)
+            assert (model.n_iter, model.costs.size) == (0, 0)
+            assert (model.w == 0.0).all() and model.cost == pytest.approx(np.log(2))
 
 
 def test_a_cost_that_rises_for_a_while_goes_on(backend):
@@ -225,6 +222,7 @@ def test_number_of_steps_a_call_changes_nothing(backend, monkeypatch):
         assert model.stop_reason == results[0].stop_reason
 
 
+@pytest.mark.slow
 def test_optimum_is_scikit_learns(backend):
     from sklearn.linear_model import LogisticRegression
 
