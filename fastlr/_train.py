@@ -1,4 +1,4 @@
-"""train and cost_and_gradient: check -> backend -> objective -> solver -> Model."""
+"""train and cost_and_gradient: data -> backend -> J -> solver -> Model."""
 
 import math
 import time
@@ -46,8 +46,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         than half of the memory there is, is streamed too.
 
         Dask arrays and DataFrames (pip install dask distributed) stay where they are.  Every step is one graph with one task a
-        part. Persist them if they fit into the cluster's memory; otherwise every step makes them anew.  y, weights and offset may
-        then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS if a worker sets that.
+        part.  Persist them if they fit into the cluster's memory; otherwise every step makes them anew.  y, weights and offset
+        may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS if a worker sets that.
     y : array_like, (m,)
         Two labels of any kind.  In sorted order they stand for y = 0 and y = 1.  For a table, y is the name of a column, and so
         are `sample_weight` and `offset`.  For a stream of (X, y) blocks it is None.
@@ -80,9 +80,9 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     offset : array_like, (m,), optional
         Numbers that are added to the margins of the rows.  Predicting then needs an offset too.
     init : (w, b) or Model, optional
-        The start.  Zeros are a start like any other.  By default "gd" starts at zeros, and the others at the best model with w =
-        0. Without a callback they may start closer: at the optimum of samples of the rows, or at that in the space of few rows,
-        found in at most `max_iter` updates there.
+        The start.  Zeros are a start like any other.  By default "gd" starts at zeros, and the others at the best model whose w
+        is 0.  Without a callback they may start closer: at the optimum of samples of the rows, or at that in the space of few
+        rows, found in at most `max_iter` updates there.
     n_threads : int, optional
         The most threads.  By default as many as affinity and container quota leave to this process, less those of its other
         trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
@@ -145,27 +145,12 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model.stop_reason, model.n_iter - best[1].n_iter
     ('the callback asked to stop', 10)
     """
-    model, warning = fit(X, y, backend=backend, solver=solver, learning_rate=learning_rate, max_iter=max_iter, tol=tol, l2=l2,
-                         reduction=reduction, fit_intercept=fit_intercept, sample_weight=sample_weight,
-                         class_weight=class_weight, offset=offset, init=init, n_threads=n_threads, callback=callback,
-                         progress=progress)
-    if warning is not None:
-        warn(warning)
-    return model
-
-
-def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
-        max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
-        fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None, init: Any = None,
-        n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
-        progress: bool = False) -> tuple[Model, Warning | None]:
-    """`train`, with the warning handed over: the estimator issues it under scikit-learn's category too."""
     start, compiled = time.perf_counter(), stopwatch.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
-    with np.errstate(all="ignore"):             # what is not finite, gate and solver find; what underflows, may
+    with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
         data = door.data(X, y, sample_weight, class_weight, offset)
     theta = arrays.start(init, data.shape[1])
 
@@ -182,17 +167,24 @@ def fit(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning
         if options.progress is not None:
             options.progress.close()
 
-    compile_time = stopwatch.seconds() - compiled
     has_minimum = (False if isinstance(result.warning, SeparationWarning) else
                    True if result.converged and result.gap_kind == "bound" else None)
     training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum)
-    model = Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
-                  cost=float(result.history.cost[-1]), costs=result.history.cost[:-1], history=result.history,
-                  n_iter=result.history.step.size, converged=result.converged, stop_reason=result.stop_reason,
-                  grad_norm=result.grad_norm, gap=result.gap, gap_kind=result.gap_kind, solver=result.solver, backend=backend,
-                  n_threads=count, elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
-                  feature_names=data.feature_names, has_offset=objective.has_offset, _training=training)
-    return model, result.warning
+    model = _model(result, training, count, objective.has_offset, start, compiled)
+    if result.warning is not None:
+        warn(result.warning)
+    return model
+
+
+def _model(result: solvers.Result, training: Training, n_threads: int, has_offset: bool, start: float, compiled: float) -> Model:
+    """Make the Model of a Result; `start` and `compiled` are what the clock and the stopwatch showed when `train` was called."""
+    history, data, compile_time = result.history, training.data, stopwatch.seconds() - compiled
+    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
+                 cost=float(history.cost[-1]), costs=history.cost[:-1], history=history, n_iter=history.step.size,
+                 converged=result.converged, stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap,
+                 gap_kind=result.gap_kind, solver=result.solver, backend=training.backend, n_threads=n_threads,
+                 elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
+                 feature_names=data.feature_names, has_offset=has_offset, _training=training)
 
 
 @np.errstate(all="ignore")
@@ -243,7 +235,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
 
 
 def _backend(name: str, data: Dataset, solver: ModuleType, options: solvers.Options) -> str:
-    """The backend's name with "auto" resolved; beside data that don't lie in memory, no kernel takes long to start."""
+    """Resolve "auto" to a backend's name; reading data that don't lie in memory takes longer than starting any kernel."""
     if not isinstance(data, InMemory):
         return choice.choose(name, data, math.inf, ())
     m, n = data.shape
@@ -259,7 +251,7 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
     if callback is not None:
         if not callable(callback):
             raise TypeError(f"callback must be callable, not {callback!r}")
-        callback = np.errstate(**np.geterr())(callback)         # the caller's own, whatever holds where it is called
+        callback = np.errstate(**np.geterr())(callback)         # the error state of train's caller
     default_tol = 1e-8 if learning_rate is None else 0.0
     options = solvers.Options(learning_rate, arguments.optional(arguments.integer, "max_iter", max_iter, at_least=0),
                               default_tol if tol is None else arguments.number("tol", tol, at_least=0.0), callback, start)

@@ -2,6 +2,9 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 _PASSED_THROUGH = ("fastlr", "numpy")           # NumPy's errstate decorates functions of this package
@@ -15,8 +18,26 @@ class SeparationWarning(ConvergenceWarning):
     """Warning that the features tell the classes apart, so that no finite optimum exists."""
 
 
+_held: ContextVar[list[Warning] | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def held_back() -> Iterator[list[Warning]]:
+    """Collect ConvergenceWarnings in a list in place of issuing them, for a caller that issues them under another name."""
+    held: list[Warning] = []
+    token = _held.set(held)
+    try:
+        yield held
+    finally:
+        _held.reset(token)
+
+
 def warn(warning: Warning) -> None:
     """Issue a warning that names the caller's line: the innermost line on the stack outside this package."""
+    held = _held.get()
+    if held is not None and isinstance(warning, ConvergenceWarning):
+        held.append(warning)
+        return
     frame = sys._getframe(1)
     while _is_passed_through(frame) and frame.f_back is not None:
         frame = frame.f_back

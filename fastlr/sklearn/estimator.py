@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastlr._train import fit
+from fastlr._train import train
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, frames
 from fastlr.data.dataset import InMemory
@@ -167,15 +167,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             The training has not converged, or the classes are separated; both are scikit-learn's ConvergenceWarning too.
         """
         options = self._train_options()
-        with _in_scikit_learns_words(y):
+        with _in_scikit_learns_words(y), warnings.held_back() as held:
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
-            model, warning = fit(_named(A, names), y, sample_weight=sample_weight, **options)
+            model = train(_named(A, names), y, sample_weight=sample_weight, **options)
         _warn_of_a_column(y)
         assert model._training is not None
         self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
-        if warning is not None:
+        for warning in held:
             warnings.warn(_as_scikit_learns(warning))
         return self
 

@@ -47,7 +47,7 @@ LEFT_OUT = {
 }
 
 _trainings = 0
-_train = fastlr.sklearn.estimator.fit
+_train = fastlr.sklearn.estimator.train
 
 
 def _counted(*args, **options):
@@ -60,7 +60,7 @@ def _counted(*args, **options):
 
 def pytest_configure():
     sklearn.linear_model.LogisticRegression = fastlr.LogisticRegression     # before the module of tests imports it
-    fastlr.sklearn.estimator.fit = _counted
+    fastlr.sklearn.estimator.train = _counted
 
 
 def pytest_collection_modifyitems(items):

@@ -164,8 +164,8 @@ def test_refused_parameters(options, error, message, data):
 
 def test_n_jobs_are_threads(data, monkeypatch):
     asked = []
-    train = fastlr.sklearn.estimator.fit
-    monkeypatch.setattr(fastlr.sklearn.estimator, "fit", lambda *args, **options: asked.append(options["n_threads"]) or
+    train = fastlr.train
+    monkeypatch.setattr(fastlr.sklearn.estimator, "train", lambda *args, **options: asked.append(options["n_threads"]) or
                         train(*args, **options))
     for n_jobs in (None, 1, 3, -1, -1000):
         LogisticRegression(n_jobs=n_jobs).fit(*data[:2])
