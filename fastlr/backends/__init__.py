@@ -14,15 +14,10 @@ A backend is a module of this folder.  It has
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)
         optional: what `cost_gradient` and `moments` give, in one read of X; without it there are two
-    direction(grad, inverse, factor, steps, changes, curvatures) -> (n + 1,)
-        optional: -M grad by L-BFGS: M starts from P^T P with the lower triangular factor P (n + 1, n + 1); or, where that is
-        (0, 0), from the inverse diagonal (n + 1,), in the size that the last step shows; and is corrected by the last steps and
-        the gradient's changes in them, (k, n + 1) each, with curvatures (k,) their products; without it NumPy's
-    quasi_newton(*prepared, u, cost, grad, p, space, goal, metric, record) -> (updates, is_sound, cost)
-        optional: at most `len(record)` updates of u in place along p = -M grad until the goal, in one compiled call for small
-        problems, in the coordinates `_steps.Space`, with the `_steps.MetricArrays` of M; record[i] is J and the gradient's norm
-        before update i, and its step.  cost and grad are those at u, or cost is NaN; cost, grad and p become those at the end.
-        Not sound: J is not finite, or can't be lowered by this.  X is float64, in C order or a `csr.Csr`
+    quasi_newton(*prepared, descent, M, scale, rule, hessian, ridge, record) -> bool
+        optional: drive the `engine` through at most `len(record)` updates in one compiled call, for small problems, until the
+        stopping rule has something for the caller to look at; return whether J may be lowered further.  record[i] is J and the
+        gradient's norm before update i, and its step.  X is float64, in C order or a `csr.Csr`
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)

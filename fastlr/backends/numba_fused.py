@@ -13,7 +13,6 @@ from numba import prange
 from fastlr.backends.compiled import self_test
 from fastlr.backends.compiled.chunks import chunks_of, combine, rows_of
 from fastlr.backends.compiled.descent import apply, cost_gradient_and_descend
-from fastlr.backends.compiled.direction import direction
 from fastlr.backends.compiled.first_read import cost_gradient_and_moments
 from fastlr.backends.compiled.fused_rows import block_rows, sums_of_rows
 from fastlr.backends.compiled.hessian import hessian
@@ -25,7 +24,7 @@ from fastlr.backends.compiled.threads import SerialOrParallel, prepare
 from fastlr.backends.compiled.threads import limited as threads
 from fastlr.backends.descent import GOING
 
-__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "direction", "hessian", "hessian_product",
+__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product",
            "is_compiled", "moments", "prepare", "quasi_newton", "threads"]
 
 

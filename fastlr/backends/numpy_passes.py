@@ -8,7 +8,6 @@ import numpy as np
 from fastlr.backends.csr import Csr, as_float64, with_zeros
 from fastlr.backends.numpy_vectorized import margins, row_blocks
 from fastlr.backends.ranges import pieces
-from fastlr.machine.blas import dot
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 
@@ -88,29 +87,6 @@ def _both_ways(X: Any) -> Iterator[tuple[slice, Any, Any]]:
     for rows in row_blocks(X):
         block = as_float64(X, rows)
         yield rows, block, block.T
-
-
-def direction(grad: np.ndarray, inverse: np.ndarray, factor: np.ndarray, steps: np.ndarray, changes: np.ndarray,
-              curvatures: np.ndarray) -> np.ndarray:
-    """See `fastlr.backends`."""
-    pairs = list(zip(steps, changes, curvatures.tolist(), strict=True))
-
-    def base(q: np.ndarray) -> np.ndarray:
-        return np.einsum("ij,i->j", factor, np.vecdot(factor, q)) if factor.size else inverse * q   # neither starts BLAS threads
-
-    q, shares = -grad, []
-    for du, dg, curvature in reversed(pairs):
-        shares.append(dot(du, q) / curvature)
-        q = q - shares[-1] * dg
-    p = base(q)
-    if pairs and not factor.size:
-        _, dg, curvature = pairs[-1]
-        size = dot(dg, base(dg))
-        if size > 0.0:                      # the squares of a gradient below 1e-162 are 0
-            p *= curvature / size
-    for (du, dg, curvature), share in zip(pairs, reversed(shares), strict=True):
-        p += du * (share - dot(dg, p) / curvature)
-    return p
 
 
 def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:

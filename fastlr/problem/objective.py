@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from fastlr.backends import descent, numpy_passes
+from fastlr.backends import descent
 from fastlr.backends.descent import Rule
 from fastlr.data import gram, passes, shift
 from fastlr.data import moments as column_moments
@@ -92,8 +92,6 @@ class Objective:
                  n_threads: int) -> None:
         self.data, unit = _with_moderate_weights(data.with_backend(backend, n_threads))
         self._all_rows = self.data              # of which there may be samples
-        self.direction = getattr(backend, "direction", numpy_passes.direction)
-        """Of a quasi-Newton step, see `fastlr.backends`."""
         self._known: tuple[np.ndarray, float, np.ndarray] | None = None         # theta, J and gradient of the first read
         total = self.data.count.total
         scale, to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / (unit * total))

@@ -15,8 +15,9 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from fastlr.backends import step_rules
-from fastlr.backends.step_rules import Goal, MetricArrays, Space
+from fastlr.backends import engine
+from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
+from fastlr.backends.vectors import standardised_size
 from fastlr.data import moments
 from fastlr.data.dataset import Pass
 from fastlr.machine.blas import dot
@@ -54,11 +55,11 @@ class Standardised:
         self._scales[:-1] /= spread
         self._shifts[:-1] = center
         self._means_in_deviations = np.abs(self._shifts * self._scales)
+        self._l2 = np.append(np.full(spread.size, objective.rule.l2), 0.0)
         self.penalty[:-1] = objective.rule.l2 / spread ** 2
         self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self.penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
-        self._measure: tuple[np.ndarray, np.ndarray] | None = None          # of `gradient_norm`, where it is not by u
-        self._bounded: tuple[np.ndarray, np.ndarray] | None = None          # of `bounded_by_tol`, likewise
+        self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
         self.uncertainty = 0.0
         """Relative variance of the Hessian: features a row of a sample, 0 for all rows."""
         self.unseen = np.zeros(spread.size + 1)
@@ -110,13 +111,20 @@ class Standardised:
         grad *= self._scales
         return cost, grad
 
+    @property
+    def scale(self) -> Scale:
+        """What the engine is to know of J and of its coordinates."""
+        rule = self.objective.rule
+        return Scale(self.center, self._scales, self._l2, self.penalty, self.diagonal, self._means_in_deviations, *self._measure,
+                     rule.to_mean, rule.scale, rule.intercept)
+
     def gradient_norm(self, grad: np.ndarray) -> float:
         """How large the gradient by u is, on the mean scale: what solvers make small."""
-        return _largest(grad, self._measure) * self.objective.rule.to_mean
+        return engine.gradient_norm(grad, self.scale)
 
     def bounded_by_tol(self, grad: np.ndarray) -> float:
         """What `tol` bounds: the largest component of the gradient where mean and deviation of all rows standardise X."""
-        return _largest(grad, self._bounded) * self.objective.rule.to_mean
+        return standardised_size(grad, *self._bounded) * self.objective.rule.to_mean
 
     def hessian(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives of J at u, (n + 1, n + 1).
@@ -297,7 +305,7 @@ class Standardised:
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
-        return step_rules.rounding(cost, self._cancelled(u), self.objective.rule.to_mean)
+        return engine.rounding(cost, self._cancelled(u), self.objective.rule.to_mean)
 
     def margin_rounding(self, u: np.ndarray) -> float:
         """How far off the margin of a row may be that is no further than typical from the center."""
@@ -317,27 +325,10 @@ class Standardised:
         """Whether `quasi_newton` is there, and faster than going step by step."""
         return self.objective.has_quasi_newton
 
-    def quasi_newton(self, u: np.ndarray, cost: float, grad: np.ndarray, p: np.ndarray, goal: Goal, metric: MetricArrays,
-                     updates: int) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, bool]:
-        """At most so many updates in one compiled call, from u, where J is cost, or NaN, and p where the metric has aimed; the
-        metric's arrays are overwritten.
-
-        Returns
-        -------
-        u, cost, grad, p
-            As in `Iterate`.
-        before : (updates, 3)
-            As in `Iterate`.
-        is_sound : bool
-            False where J can't be lowered from u by this, but perhaps otherwise.
-        """
-        rule = self.objective.rule
-        ratio, shift = self._measure or (np.ones(u.size - 1), np.zeros(u.size - 1))
-        space = Space(self.center, self._scales, self.penalty, self.diagonal, ratio, shift, rule.to_mean, rule.scale,
-                      rule.intercept)
-        u, grad, p, record = u.copy(), grad.copy(), p.copy(), np.empty((updates, 3))
-        made, is_sound, cost = self.objective.quasi_newton(u, cost, grad, p, space, goal, metric, record)
-        return u, cost, grad, p, record[:made], is_sound
+    def quasi_newton(self, descent: Descent, M: Approximation, rule: StoppingRule, hessian: Price, ridge: float,
+                     record: np.ndarray) -> bool:
+        """At most `len(record)` updates in one compiled call, see `fastlr.backends`; whether J may be lowered further."""
+        return bool(self.objective.quasi_newton(descent, M, self.scale, rule, hessian, ridge, record))
 
 
 def standardised(objective: Objective, theta: np.ndarray | None) -> tuple[Standardised, np.ndarray]:
@@ -348,11 +339,3 @@ def standardised(objective: Objective, theta: np.ndarray | None) -> tuple[Standa
             objective.first_read(theta)
     problem = Standardised(objective, *objective.standardisation)
     return problem, problem.u_of(theta)
-
-
-def _largest(grad: np.ndarray, measure: tuple[np.ndarray, np.ndarray] | None) -> float:
-    """The largest component of a gradient by u, in other coordinates if there is a measure."""
-    if measure is None:
-        return float(np.abs(grad).max())
-    ratio, shift = measure
-    return max(abs(float(grad[-1])), float(np.abs(ratio * grad[:-1] + shift * grad[-1]).max()))

@@ -23,6 +23,7 @@ import numpy as np
 
 from fastlr import backends
 from fastlr.backends import choice
+from fastlr.backends.engine import DIAGONAL, DUE, Scale
 from fastlr.data import moments, passes
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
@@ -33,7 +34,7 @@ from fastlr.model.model import Model
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
 from fastlr.solvers.history import Recorder
-from fastlr.solvers.quasi_newton import Iterate, Metric, iterates, kernels
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates, kernels
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
 MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
@@ -112,13 +113,14 @@ class _AfterEarlier(Standardised):
     def hessian(self, u: np.ndarray) -> np.ndarray:
         return super().hessian(u) + self._earlier
 
-    def gradient_norm(self, grad: np.ndarray) -> float:
-        """On the mean scale of all rows so far, for which the quadratic stands."""
-        return float(np.abs(grad).max()) / self._total
+    @property
+    def scale(self) -> Scale:
+        """With the mean scale of all rows so far, for which the quadratic stands."""
+        return super().scale._replace(to_mean=1.0 / self._total)
 
     def iterates(self, tol: float) -> Iterator[Iterate]:
         """On the way to the optimum from where the batches before have led."""
-        return iterates(self, self._before, Metric(self, is_due=self.is_full), tol,
+        return iterates(self, self._before, InverseHessian(self, DUE if self.is_full else DIAGONAL), tol,
                         self.steps_a_hessian() if self.is_full else math.inf)
 
 

@@ -13,11 +13,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fastlr.backends import engine
+from fastlr.backends.engine import DIAGONAL, DUE, Price
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, newton, quasi_newton
 from fastlr.solvers.conjugate_gradients import or_conjugate_gradients
-from fastlr.solvers.quasi_newton import Hessians, Iterate, Metric, hessians_of, iterates
+from fastlr.solvers.quasi_newton import (
+    InverseHessian,
+    Iterate,
+    SampleHessian,
+    inverse_factor_of_hessian,
+    iterates,
+    price_of_hessian,
+)
 from fastlr.solvers.run import run
 
 _ROWS_A_FEATURE = 10            # of the first sample
@@ -40,18 +49,19 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
     """Minimise J from theta, or from the null model; or, where there are many rows, from the optima of samples."""
     if newton.is_wide(objective):
         return newton.solve(objective, theta, options)
-    sizes, hessians = _sample_sizes(objective), None
+    sizes, of_sample = _sample_sizes(objective), None
     if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= _CHEAP * objective.rows_that_count:
-        problem, u, metric = _after_samples(objective, sizes, options)
+        problem, u, M = _after_samples(objective, sizes, options)
     else:
         problem, u = standardised(objective, theta)
-        metric = Metric(problem)
-        hessians = _hessians_of_sample(problem, sizes[-1]) if sizes else None
+        M = InverseHessian(problem)
+        of_sample = _hessian_of_sample(problem, sizes[-1]) if sizes else None
     steps = problem.steps_a_hessian()
-    points = iterates(problem, u, metric, options.tol, steps, sample=hessians, **options.how_many)
+    points = iterates(problem, u, M, options.tol, steps, sample=of_sample, **options.how_many)
 
     def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        points = iterates(problem, u, Metric(problem, is_due=problem.has_room_for_hessian), tol, steps, **options.how_many)
+        M = InverseHessian(problem, DUE if problem.has_room_for_hessian else DIAGONAL)
+        points = iterates(problem, u, M, tol, steps, **options.how_many)
         return or_conjugate_gradients(problem, points, tol, steps)
 
     return run(problem, or_conjugate_gradients(problem, points, options.tol, steps), options, descend)
@@ -66,16 +76,16 @@ def _sample_sizes(objective: Objective) -> list[int]:
     return sizes
 
 
-def _hessians_of_sample(problem: Standardised, rows: int) -> Hessians:
+def _hessian_of_sample(problem: Standardised, rows: int) -> SampleHessian:
     objective = problem.objective
     steps = problem.time_of_hessian(rows / objective.rows_that_count) / problem.time_of_step()
-    return Hessians(steps, math.sqrt(_ON_THE_WAY * objective.shape[1] / rows), steps,
-                    lambda u: Metric.hessian(problem.on_sample(next(objective.samples([rows]))), u))
+    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * objective.shape[1] / rows), steps),
+                         lambda u: inverse_factor_of_hessian(problem.on_sample(next(objective.samples([rows]))), u))
 
 
-def _after_samples(objective: Objective, sizes: list[int], options: Options) -> tuple[Standardised, np.ndarray, Metric]:
+def _after_samples(objective: Objective, sizes: list[int], options: Options) -> tuple[Standardised, np.ndarray, InverseHessian]:
     """The objective in coordinates in which the columns of the first sample are standardised; the optimum of the last, and the
-    metric there.
+    inverse Hessian there.
 
     Mean and deviation of all rows are needed for the certificate alone, and come with the first evaluation.  Where a column does
     not vary in the sample, they are the coordinates.
@@ -86,29 +96,28 @@ def _after_samples(objective: Objective, sizes: list[int], options: Options) -> 
         if problem is None:
             sample.first_read(start)
             problem = Standardised(objective, *(objective if sample.constant_columns.any() else sample).standardisation)
-            u, metric = problem.u_of(start), Metric(problem)
-        u, metric = _optimum_of(sample, problem, u, metric, options)
+            u, M = problem.u_of(start), InverseHessian(problem)
+        u, M = _optimum_of(sample, problem, u, M, options)
     assert problem is not None
     objective.first_read(problem.theta_of(u))
-    return problem.certified(), u, metric
+    return problem.certified(), u, M
 
 
-def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, metric: Metric,
-                options: Options) -> tuple[np.ndarray, Metric]:
-    """The optimum of a sample of the problem's rows, up to its sampling error, and the metric there.
+def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, M: InverseHessian,
+                options: Options) -> tuple[np.ndarray, InverseHessian]:
+    """The optimum of a sample of the problem's rows, up to its sampling error, and the inverse Hessian there.
 
-    On the sample a Hessian has to save steps on the sample; at its end, steps on all rows, at the rate that the metric there has
-    shown.
+    On the sample a Hessian has to save steps on the sample; at its end, steps on all rows, at the rate that the approximation
+    there has shown.
     """
     sample, tol = problem.on_sample(objective), options.tol
     most = min(_STEPS_A_SAMPLE, options.most_updates)
     enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
-    points = iterates(sample, u, metric, max(tol, left), sample.steps_a_hessian(), enough, most)
+    points = iterates(sample, u, M, max(tol, left), sample.steps_a_hessian(), enough, most)
     for _, point in zip(range(most), points, strict=False):
-        metric = point.metric or metric
         if point.gap <= enough:
             break
-    rate = max(metric.expected_rate(sample), metric.rate(evidence=0.0))
-    if hessians_of(sample, sample.time_of_hessian() / problem.time_of_step()).pay(left, rate, tol):
-        metric = Metric.hessian(sample, point.u)
-    return point.u, metric
+    rate = max(M.expected_rate(sample), M.rate(evidence=0.0))
+    if engine.pays(price_of_hessian(sample, sample.time_of_hessian() / problem.time_of_step()), left, rate, tol):
+        M = InverseHessian.at(sample, point.u)
+    return point.u, M

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.backends import step_rules
+from fastlr.backends import engine
 from fastlr.machine.blas import dot
 from fastlr.problem.standardised import Standardised
-from fastlr.solvers.quasi_newton import RIDGE, Iterate, descent
+from fastlr.solvers.quasi_newton import RIDGE, Iterate, solved_iterates
 
 _ROUGH = 0.5                    # of the gradient's norm, the most that a solution may leave of it
 _MEMORY = 0.1                   # what it may leave falls slowly as long as it is more than this
@@ -43,7 +43,7 @@ def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterat
     left, diagonal = _ROUGH, problem.diagonal   # what the next solution may leave of the norm, and the preconditioner
     last: Solution | None = None
 
-    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[None, np.ndarray, float]:
+    def step(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> np.ndarray:
         nonlocal last, left, diagonal
         product, new_diagonal = problem.hessian_product(u)
         unforeseen = 1.0 if last is None else abs(math.sqrt(dot(grad, grad / diagonal)) - last.left) / last.norm
@@ -52,9 +52,9 @@ def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterat
         left = min(_ROUGH, max(unforeseen, left ** _GOLDEN if left ** _GOLDEN > _MEMORY else 0.0))
         last = solution(lambda v: product(v) + ridge * v, diagonal, grad, left,
                         lambda residual: problem.gradient_norm(residual) <= _OF_TOL * min(tol, grad_norm))
-        return None, -last.x, -dot(grad, last.x)
+        return -last.x
 
-    return descent(problem, u, aim)
+    return solved_iterates(problem, u, tol, step)
 
 
 def or_conjugate_gradients(problem: Standardised, points: Iterator[Iterate], tol: float,
@@ -72,12 +72,12 @@ def or_conjugate_gradients(problem: Standardised, points: Iterator[Iterate], tol
     """
     for point in points:
         yield point
-        if point.metric is not None and point.metric.is_diagonal:
-            steps = step_rules.steps_left(point.grad_norm, point.metric.rate(_EVIDENCE), tol)
+        if point.inverse_hessian.is_diagonal:
+            steps = engine.steps_left(point.grad_norm, point.inverse_hessian.rate(_EVIDENCE), tol)
             if _TO_START + _A_STEP * steps < min(steps, steps_a_hessian):
                 break
     else:
-        if not (point.metric is None or point.metric.is_diagonal):
+        if not point.inverse_hessian.is_diagonal:
             return
     following = truncated_newton(problem, point.u, tol)
     next(following)                             # the point where they start has been told

@@ -8,7 +8,7 @@ import numpy as np
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, quasi_newton
-from fastlr.solvers.quasi_newton import Iterate, Metric, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
 from fastlr.solvers.run import run
 
 kernels = quasi_newton.kernels
@@ -24,6 +24,6 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
     problem, u = standardised(objective, theta)
 
     def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        return iterates(problem, u, Metric(problem), tol, steps_a_hessian=math.inf, **options.how_many)
+        return iterates(problem, u, InverseHessian(problem), tol, steps_a_hessian=math.inf, **options.how_many)
 
     return run(problem, descend(problem, u, options.tol, options), options, descend)

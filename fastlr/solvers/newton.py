@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fastlr.backends.engine import DIAGONAL, DUE
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised, standardised
 from fastlr.solvers import Options, Result, quasi_newton
 from fastlr.solvers.conjugate_gradients import truncated_newton
-from fastlr.solvers.quasi_newton import Iterate, Metric, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
 from fastlr.solvers.run import run
 
 _WIDE = 0.5                     # rows a feature, at most,
@@ -38,7 +39,8 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
 
     def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
         if wide or problem.has_room_for_hessian:
-            return iterates(problem, u, Metric(problem, is_due=not wide), tol, problem.steps_a_hessian(), **options.how_many)
+            M = InverseHessian(problem, DIAGONAL if wide else DUE)
+            return iterates(problem, u, M, tol, problem.steps_a_hessian(), **options.how_many)
         return truncated_newton(problem, u, tol)
 
     return run(problem, descend(problem, u, options.tol, options), options, descend)._replace(solver="newton")
@@ -55,7 +57,7 @@ def _optimum_in_row_space(objective: Objective, options: Options) -> np.ndarray:
     reduced, to_theta = objective.in_row_space()
     problem, u = standardised(reduced, None)
     tol = _CLOSER * options.tol
-    points = iterates(problem, u, Metric(problem, is_due=True), tol, problem.steps_a_hessian())
+    points = iterates(problem, u, InverseHessian(problem, DUE), tol, problem.steps_a_hessian())
     for _, point in zip(range(options.most_updates + 1), points, strict=False):
         if point.grad_norm <= tol or point.cost <= problem.cost_of_one_error:
             break

@@ -1,9 +1,6 @@
-"""Descent along -M g, where M approximates the inverse Hessian: the engine of "newton", "lbfgs" and "auto".
+"""The drivers of the engine: they answer what it asks for, in Python, or in compiled code where problems are small.
 
-M is the inverse of a Hessian, or of its diagonal, somewhere near, corrected by the last steps (the two-loop recursion of
-L-BFGS: Nocedal and Wright, Numerical Optimization, algorithm 7.4).  A correction is free; a new Hessian costs as much as
-several steps.  So one is computed only when the steps that are left, at the rate at which the gradient has been
-shrinking, would cost more than the Hessian and the steps that are left with it.
+The engine is in `fastlr.backends.engine`.  Here it is told what a Hessian costs, and what it finds is made a sequence of points.
 """
 
 import math
@@ -12,32 +9,35 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.backends import step_rules
-from fastlr.backends.step_rules import (
-    AIMED,
-    ARRIVALS,
+from fastlr.backends import engine
+from fastlr.backends.engine import (
     DIAGONAL,
-    DUE,
+    DIRECTION,
+    DONE,
+    EVALUATE,
+    EXACT,
     GAPS,
     HESSIAN,
-    KIND,
-    MEMORY,
     PAIRS,
+    POINT,
+    SAMPLE_HESSIAN,
     SAMPLED,
-    Goal,
-    MetricArrays,
+    SOLVED,
+    Approximation,
+    Descent,
+    Kind,
+    Price,
+    StoppingRule,
 )
-from fastlr.machine.blas import dot, ridged_inverse_factor
+from fastlr.machine.blas import ridged_inverse_factor
 from fastlr.machine.limits import UPDATES_A_CALL
 from fastlr.problem.standardised import Standardised
-from fastlr.solvers.line_search import line_search
 
 RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
-_RATE_OF_HESSIAN = 0.05         # of all rows, where J is not quadratic yet
-_RATE_OF_DIAGONAL = 0.5         # with the corrections of L-BFGS, where columns are not too much alike
-_STALE = 10, 0.5                # steps in a row, too small for J to tell, that have not brought the gradient to such a share,
-_STALE_OF_DIAGONAL = 100, 0.9   # where M starts from a Hessian, and from a diagonal, with which the rate may be poor
+_RATE_OF_HESSIAN = 0.05         # by which a step shrinks the gradient with a Hessian of all rows, where J is not quadratic yet,
+_RATE_OF_DIAGONAL = 0.5         # and with a diagonal and the corrections of L-BFGS, where columns are not too much alike
 _NO_FACTOR = np.empty((0, 0))
+_NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
 
 def kernels(is_small: bool) -> tuple[str, ...]:
@@ -47,112 +47,86 @@ def kernels(is_small: bool) -> tuple[str, ...]:
     return "compiled.first_read", "numba_fused"
 
 
-class Metric:
-    """M.
+class InverseHessian:
+    """An approximation of the inverse Hessian, which descents make and correct.
 
     Parameters
     ----------
     problem : Standardised
-        Whose Hessians it is about.
-    factor : (n + 1, n + 1), optional
-        P, lower triangular, where M starts from P^T P, the inverse of a Hessian.
-    is_due : bool
-        Whether M is to be made from the Hessian at the first point.  Else, without a factor, it starts from the inverse of the
-        diagonal of the Hessian at the null model, which costs nothing.
+    made_from : {DIAGONAL, DUE, SOLVED}
+        DIAGONAL is the diagonal of the Hessian at the null model, which costs nothing.  DUE asks for a Hessian at the first
+        point.  With SOLVED every step is solved for by itself, and there is no approximation.
     """
 
-    def __init__(self, problem: Standardised, factor: np.ndarray | None = None, is_due: bool = False) -> None:
+    def __init__(self, problem: Standardised, made_from: int = DIAGONAL) -> None:
         size = problem.diagonal.size
-        kind = DUE if is_due else DIAGONAL if factor is None else SAMPLED if problem.is_sample else HESSIAN
-        self.arrays = MetricArrays(np.array([kind, 0, 0, 0]), _NO_FACTOR if factor is None else factor, np.empty((MEMORY, size)),
-                                   np.empty((MEMORY, size)), np.empty(MEMORY), np.empty(GAPS), np.array([math.inf]))
-        self._inverse = 1.0 / problem.diagonal
-        self._direction = problem.objective.direction
+        self.arrays = Approximation(Kind(made_from), _NO_FACTOR, 1.0 / problem.diagonal, np.empty((PAIRS + 1, size)),
+                                    np.empty((PAIRS + 1, size)), np.empty(PAIRS + 1), np.empty(PAIRS + 1), np.empty(size),
+                                    np.empty(GAPS))
 
     @classmethod
-    def hessian(cls, problem: Standardised, u: np.ndarray) -> "Metric":
-        """From the Hessian at u.  A sample's is drawn towards its diagonal, since it can't know what goes together rarely."""
-        return cls(problem, ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty))
+    def at(cls, problem: Standardised, u: np.ndarray) -> "InverseHessian":
+        """The inverse of the Hessian at u."""
+        inverse = cls(problem)
+        if inverse.set_factor(inverse_factor_of_hessian(problem, u)):
+            engine.restart(inverse.arrays, EXACT)
+        return inverse
 
-    @property
-    def is_due(self) -> bool:
-        """Whether a Hessian is to be made before this is one."""
-        return bool(self.arrays.state[KIND] == DUE)
+    def set_factor(self, factor: np.ndarray | None) -> bool:
+        """Put an inverse factor of a Hessian in its place, if there is one, and return whether there is."""
+        if factor is not None:
+            self.arrays = self.arrays._replace(factor=factor)
+        return factor is not None
+
+    def reset_for(self, problem: Standardised) -> None:
+        """Begin a descent of another problem: a Hessian counts as one of other rows, and nothing is known of the rate."""
+        kind = self.arrays.kind
+        if kind.made_from == EXACT:
+            kind.made_from = SAMPLED
+        kind.points = 0
 
     @property
     def is_diagonal(self) -> bool:
         """Whether it starts from a diagonal, whose size the last step has to correct."""
-        return bool(self.arrays.state[KIND] == DIAGONAL)
+        return self.arrays.kind.made_from == DIAGONAL
 
     def expected_rate(self, problem: Standardised) -> float:
         """By what factor a step shrinks the gradient, as far as can be known beforehand."""
         return _RATE_OF_DIAGONAL if self.is_diagonal else _rate_with_hessian(problem)
 
-    def direction(self, grad: np.ndarray) -> np.ndarray:
-        """-M grad."""
-        state, factor, steps, changes, curvatures, *_ = self.arrays
-        pairs = state[PAIRS]
-        return self._direction(grad, self._inverse, factor if state[KIND] >= SAMPLED else _NO_FACTOR, steps[:pairs],
-                               changes[:pairs], curvatures[:pairs])
-
-    def learn(self, du: np.ndarray, dg: np.ndarray) -> None:
-        """Correct M by a step du that changed the gradient by dg."""
-        curvature = dot(du, dg)
-        if not curvature > 0.0:
-            return
-        state, _, steps, changes, curvatures, *_ = self.arrays
-        if state[PAIRS] == MEMORY:
-            for pairs in (steps, changes, curvatures):
-                pairs[:-1] = pairs[1:]
-            state[PAIRS] -= 1
-        last = state[PAIRS]
-        steps[last], changes[last], curvatures[last] = du, dg, curvature
-        state[PAIRS] += 1
-
-    def arrive(self, grad: np.ndarray) -> tuple[np.ndarray, float]:
-        """-M grad and grad^T of it at a new point, whose gap is noted for the rate."""
-        p = self.direction(grad)
-        slope = dot(grad, p)
-        self.arrays.gaps[self.arrays.state[ARRIVALS] % GAPS] = -0.5 * slope
-        self.arrays.state[ARRIVALS] += 1
-        return p, slope
-
-    def forget_rate(self) -> None:
-        """On the way to another problem."""
-        self.arrays.state[KIND] = min(self.arrays.state[KIND], SAMPLED)
-        self.arrays.state[ARRIVALS] = self.arrays.state[AIMED] = 0
-        self.arrays.least[0] = math.inf
-
     def rate(self, evidence: float) -> float:
-        """By what factor a step has been shrinking the gradient, over `steps_of_evidence`; 0 before."""
-        steps, gaps = step_rules.steps_of_evidence(evidence, int(self.arrays.state[KIND])), self.arrays.gaps
-        last = int(self.arrays.state[ARRIVALS]) - 1
-        if last < steps:
-            return 0.0
-        return step_rules.rate_of_gaps(float(gaps[(last - steps) % GAPS]), float(gaps[last % GAPS]), steps)
+        """By what factor a step has been shrinking the gradient, over `engine.steps_of_evidence`; 0 before."""
+        return engine.rate(self.arrays, evidence)
+
+    def direction(self, grad: np.ndarray) -> np.ndarray:
+        """Where a step goes from a point with this gradient."""
+        p = np.empty_like(grad)
+        engine.direction(self.arrays, grad, p)
+        return p
 
 
-class Hessians(NamedTuple):
-    """Where a metric may come from."""
+def inverse_factor_of_hessian(problem: Standardised, u: np.ndarray) -> np.ndarray | None:
+    """P, lower triangular, with P^T P the inverse of the Hessian at u.
 
-    steps: float                # what one costs; infinity for none
-    rate: float                 # by what factor a step with it is expected to shrink the gradient
-    evidence: float             # the same, for `steps_of_evidence`; 0 where steps cost nothing
-    metric: Callable[[np.ndarray], Metric]      # from the one at u
-
-    def pay(self, grad_norm: float, rate: float, tol: float) -> bool:
-        """Whether one costs less than the steps that it saves on the way from a gradient to tol; a rate of 0 is unknown."""
-        return step_rules.steps_left(grad_norm, rate, tol) > self.steps + step_rules.steps_left(grad_norm, self.rate, tol)
+    A sample's Hessian is drawn towards its diagonal, since it can't know what goes together rarely.
+    """
+    return ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty)
 
 
-def hessians_of(problem: Standardised, steps: float) -> Hessians:
-    """Those of the problem itself, at so many steps each.  (Steps on a sample cost next to nothing.)"""
-    evidence = 0.0 if problem.is_sample else steps
-    return Hessians(steps, _rate_with_hessian(problem), evidence, lambda u: Metric.hessian(problem, u))
+def price_of_hessian(problem: Standardised, steps: float) -> Price:
+    """That of the problem's own, at so many steps.  (Steps on a sample cost next to nothing.)"""
+    return Price(steps, _rate_with_hessian(problem), 0.0 if problem.is_sample else steps)
 
 
 def _rate_with_hessian(problem: Standardised) -> float:
     return math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN
+
+
+class SampleHessian(NamedTuple):
+    """A Hessian that a sample of the rows gives."""
+
+    price: Price
+    factor: Callable[[np.ndarray], np.ndarray | None]       # of its inverse at u
 
 
 class Iterate(NamedTuple):
@@ -161,22 +135,28 @@ class Iterate(NamedTuple):
     u: np.ndarray               # (n + 1,) standardised coordinates
     cost: float                 # J
     grad: np.ndarray            # (n + 1,)
-    metric: Metric | None       # None: a Hessian that has not been made
-    p: np.ndarray               # (n + 1,) -M grad: where the next step goes
-    gap: float                  # grad^T M grad / 2, an estimate of J - J*
+    inverse_hessian: InverseHessian
+    p: np.ndarray               # (n + 1,) where the next step goes
+    gap: float                  # half of what the gradient promises along p, an estimate of J - J*
     grad_norm: float            # what tol bounds
     before: Sequence[tuple[float, float, float]] | np.ndarray   # of each update since the last: J, gradient norm, step
 
+    @classmethod
+    def of(cls, descent: Descent, M: InverseHessian, before: Sequence[tuple[float, float, float]] | np.ndarray) -> "Iterate":
+        """Where a descent is, in a copy."""
+        at = descent.at
+        return cls(descent.u.copy(), at.cost, descent.grad.copy(), M, descent.p.copy(), -0.5 * at.slope, at.grad_norm, before)
 
-def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, steps_a_hessian: float, enough: float = 0.0,
-             most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: Hessians | None = None) -> Iterator[Iterate]:
-    """Descend from u along -M g.
+
+def iterates(problem: Standardised, u: np.ndarray, M: InverseHessian, tol: float, steps_a_hessian: float, enough: float = 0.0,
+             most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: SampleHessian | None = None) -> Iterator[Iterate]:
+    """Descend from u for as long as somebody asks and J can be lowered.
 
     Parameters
     ----------
     problem : Standardised
     u : (n + 1,)
-    metric : Metric
+    M : InverseHessian
         To begin with.
     tol : float
         Where all this is going: what the gradient's norm is to be at the end.
@@ -188,84 +168,61 @@ def iterates(problem: Standardised, u: np.ndarray, metric: Metric, tol: float, s
         and the number of updates.  Where both leave it any, small problems are descended in compiled code,
     updates_a_call : int
         so many updates an iterate.
-    sample : Hessians, optional
-        Of a sample: one is made at most.
+    sample : SampleHessian, optional
+        One that is made once at most.
     """
-    metric.forget_rate()
-    of_all = hessians_of(problem, steps_a_hessian)
+    M.reset_for(problem)
+    price, descent = price_of_hessian(problem, steps_a_hessian), Descent.start(u)
     if most and problem.has_quasi_newton:
-        goal = Goal(tol, enough, problem.cost_of_one_error, steps_a_hessian, of_all.evidence, of_all.rate,
-                    RIDGE + problem.uncertainty)
-        for point in _in_calls(problem, u, metric, goal, most, updates_a_call):
-            yield point
-            u, metric = point.u, point.metric or metric
-    last: tuple[np.ndarray, np.ndarray] | None = None
-
-    def aim(u: np.ndarray, grad: np.ndarray, grad_norm: float) -> tuple[Metric, np.ndarray, float]:
-        nonlocal metric, last, sample
-        if metric.is_due:
-            metric = Metric.hessian(problem, u)
-        elif last is not None:
-            metric.learn(u - last[0], grad - last[1])
-        last = u, grad
-        p, slope = metric.arrive(grad)
-        for hessians in (sample, of_all):           # far from the optimum a sample's is good enough
-            if hessians is not None and hessians.pay(grad_norm, metric.rate(hessians.evidence), tol):
-                sample = None if hessians is sample else sample
-                metric = hessians.metric(u)
-                return metric, *metric.arrive(grad)
-        return metric, p, slope
-
-    yield from descent(problem, u, aim)
+        rule = StoppingRule(tol, enough, problem.cost_of_one_error)
+        return _by_compiled_code(problem, descent, M, rule, price, most, updates_a_call)
+    return _by_python(problem, descent, M, tol, price, sample, None)
 
 
-def _in_calls(problem: Standardised, u: np.ndarray, metric: Metric, goal: Goal, most: int,
-              updates_a_call: int) -> Iterator[Iterate]:
-    """The start, and an iterate for each compiled call, until a call has found nothing to do or something out of the ordinary."""
-    if not metric.arrays.factor.size:
-        metric.arrays = metric.arrays._replace(factor=np.empty((u.size, u.size)))
-    cost, grad = problem.known(u) or (math.nan, np.empty_like(u))
-    p, is_sound, updates = np.empty_like(u), True, 0 if updates_a_call == 1 else updates_a_call
-    while is_sound:
-        u, cost, grad, p, before, is_sound = problem.quasi_newton(u, cost, grad, p, goal, metric.arrays, min(updates, most))
-        if is_sound or len(before):
-            yield Iterate(u, cost, grad, metric, p, -0.5 * dot(grad, p), problem.gradient_norm(grad), before)
-        if len(before) < updates:
-            return
-        most -= len(before)
-        updates = updates_a_call
+def solved_iterates(problem: Standardised, u: np.ndarray, tol: float,
+                    solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -> Iterator[Iterate]:
+    """Descend from u where solve(u, gradient, its norm) says where each step goes."""
+    return _by_python(problem, Descent.start(u), InverseHessian(problem, SOLVED), tol, _NO_HESSIAN, None, solve)
 
 
-def descent(problem: Standardised, u: np.ndarray,
-            aim: Callable[[np.ndarray, np.ndarray, float], tuple[Metric | None, np.ndarray, float]]) -> Iterator[Iterate]:
-    """Descend from u for as long as somebody asks and J can be lowered.
+def _by_python(problem: Standardised, descent: Descent, M: InverseHessian, tol: float, price: Price, sample: SampleHessian | None,
+               solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None) -> Iterator[Iterate]:
+    at, scale = descent.at, problem.scale
+    of_sample = _NO_HESSIAN if sample is None else sample.price
+    while (ask := engine.advance(descent, M.arrays, scale, tol, price, of_sample)) != DONE:
+        if ask == EVALUATE:
+            at.trial_cost, descent.trial_grad[:] = problem.cost_gradient(descent.trial)
+        elif ask == POINT:
+            yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
+        elif ask == HESSIAN:
+            at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))
+        elif ask == SAMPLE_HESSIAN:
+            assert sample is not None
+            at.is_definite, of_sample = M.set_factor(sample.factor(descent.u)), _NO_HESSIAN
+        elif ask == DIRECTION:
+            assert solve is not None
+            descent.p[:] = solve(descent.u, descent.grad, at.grad_norm)
 
-    Parameters
-    ----------
-    problem : Standardised
-    u : (n + 1,)
-    aim : callable
-        (u, gradient, its norm) -> (metric, p, slope): where the next step goes, asked once at every point; the slope is the
-        gradient times p.
-    """
-    cost, grad = problem.cost_gradient(u)
-    before: tuple[tuple[float, float, float], ...] = ()
-    least, stale = math.inf, 0
+
+def _by_compiled_code(problem: Standardised, descent: Descent, M: InverseHessian, rule: StoppingRule, price: Price, most: int,
+                      updates_a_call: int) -> Iterator[Iterate]:
+    """The start if there is to be an iterate for each update, and an iterate for each call."""
+    at, size = descent.at, descent.u.size
+    if not M.arrays.factor.size:
+        M.set_factor(np.empty((size, size)))
+    known = problem.known(descent.trial)
+    if known is not None:
+        at.asked, (at.trial_cost, descent.trial_grad[:]) = EVALUATE, known
+    updates = 0 if updates_a_call == 1 else updates_a_call
+    seen = -1                                   # updates at the last iterate
     while True:
-        grad_norm = problem.gradient_norm(grad)
-        metric, p, slope = aim(u, grad, grad_norm)
-        gap = -0.5 * slope
-        yield Iterate(u, cost, grad, metric, p, gap, grad_norm, before)
-        rounding = problem.rounding(u, cost)
-        most_stale, share = _STALE_OF_DIAGONAL if metric is not None and metric.is_diagonal else _STALE
-        if gap <= rounding and grad_norm > share * least:
-            stale += 1
-            if stale == most_stale:
-                return                      # what is left of the gradient is rounding
-        else:
-            least, stale = grad_norm, 0
-        step = line_search(problem, u, cost, slope, p, rounding)
-        if step is None:
+        before, record = at.updates, np.empty((min(updates, most), 3))
+        is_going = problem.quasi_newton(descent, M.arrays, rule, price, RIDGE + problem.uncertainty, record)
+        made = at.updates - before
+        if at.updates > seen:
+            yield Iterate.of(descent, M, record[:made])
+        seen = at.updates
+        most -= made
+        if not is_going or most == 0:
             return
-        before = ((cost, grad_norm, step.length),)
-        u, cost, grad = step.u, step.cost, step.grad
+        updates = updates_a_call

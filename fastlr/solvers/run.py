@@ -120,7 +120,7 @@ def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], op
 def _result(problem: Standardised, point: Iterate, recorder: Recorder, options: Options, ending: Ending,
             verdict: Verdict | None) -> Result:
     reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
-    method = "lbfgs" if point.metric is not None and point.metric.is_diagonal else "newton"
+    method = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
     grad_norm = problem.bounded_by_tol(point.grad)
     theta, history = problem.parameters(point.u), recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
     if verdict is None:

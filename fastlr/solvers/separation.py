@@ -22,7 +22,7 @@ from fastlr.data.margin_changes import (
 )
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
-from fastlr.solvers.quasi_newton import Iterate, Metric
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate
 
 _WRONG = 1e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
 _RIGHT = 1e-10                  # likewise, the least that some margin has to move,
@@ -58,7 +58,7 @@ def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, 
     size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.n_parameters), objective.rows_that_count)
     sample = next(objective.samples([size]))
     typical = _typical(near, sample)
-    newton = [Metric.hessian(problem, u).direction(grad)] if problem.has_room_for_hessian else []
+    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.has_room_for_hessian else []
     ways = [typical.from_other(problem, way) for way in (u, p, *newton)]
     found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
     return next((problem.from_other(typical, way) for way in found), None)

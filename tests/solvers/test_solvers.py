@@ -12,14 +12,13 @@ import pytest
 
 import fastlr
 from fastlr import backends
-from fastlr.backends import choice, numpy_vectorized
-from fastlr.backends.step_rules import DIAGONAL, GAPS, HESSIAN, KIND, SAMPLED, steps_of_evidence
+from fastlr.backends import choice, engine, numpy_vectorized
+from fastlr.backends.engine import DIAGONAL, DONE, DUE, EVALUATE, EXACT, GAPS, POINT, SAMPLED, SOLVED, Descent, Price, Scale
 from fastlr.data.sampling import evenly
 from fastlr.machine.blas import dot, inverse_factor
 from fastlr.problem.standardised import Standardised, standardised
 from fastlr.solvers import NAMES, auto, quasi_newton
-from fastlr.solvers.line_search import line_search
-from fastlr.solvers.quasi_newton import Metric, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, inverse_factor_of_hessian, iterates
 from tests.data.test_moments import objective
 from tests.problems import problem, weights
 
@@ -90,57 +89,66 @@ def test_dot_of_long_vectors():
     assert dot(a, b) == pytest.approx(float(a @ b), rel=1e-12)
 
 
-class Quartic:
-    """J(u) = (u - 3)^4 of one variable, as a problem for the line search."""
-
-    calls = 0
-
-    def cost_gradient(self, u):
-        self.calls += 1
-        return float((u[0] - 3.0) ** 4), 4.0 * (u - 3.0) ** 3
-
-    def rounding(self, u, cost):
-        return 1e-12 * cost
+@np.errstate(over="ignore")
+def step_on_a_quartic(length):
+    """The first step by that length from 0 on J(u) = (u - 3)^4: J at its end, or None where there is none; and the trials."""
+    one, none = np.ones(1), np.empty(0)
+    scale = Scale(none, one, 0.0 * one, 0.0 * one, one, 0.0 * one, none, none, 1.0, 1.0, 1.0)
+    descent, never = Descent.start(np.zeros(1)), Price(math.inf, 0.0, math.inf)
+    M = InverseHessian(SimpleNamespace(diagonal=one), SOLVED).arrays
+    trials = 0
+    while (ask := engine.advance(descent, M, scale, 0.0, never, never)) != DONE:
+        if ask == EVALUATE:
+            trials += 1
+            far = descent.trial - 3.0
+            descent.at.trial_cost, descent.trial_grad[:] = float(far[0] ** 4), 4.0 * far ** 3
+        elif ask == POINT and descent.at.updates:
+            assert descent.at.cost == (descent.u[0] - 3.0) ** 4
+            return descent.at.cost, trials
+        else:
+            descent.p[:] = length
+    return None, trials
 
 
 @pytest.mark.parametrize("length", [1e-3, 1.0, 4.0, 30.0, 1e6, 1e30, 1e100])
 def test_line_search_lowers_the_cost_wherever_the_direction_ends(length):
-    J, u = Quartic(), np.zeros(1)
-    cost, grad = J.cost_gradient(u)
-    with np.errstate(over="ignore", invalid="ignore"):
-        step = line_search(J, u, cost, grad @ [length], np.array([length]), J.rounding(u, cost))
-    assert step.cost < cost
-    assert step.cost == J.cost_gradient(step.u)[0]
-    assert J.calls < 70
+    cost, trials = step_on_a_quartic(length)
+    assert cost < 81.0
+    assert trials < 42
 
 
 def test_line_search_up_the_hill_finds_nothing():
-    J, u = Quartic(), np.zeros(1)
-    cost, grad = J.cost_gradient(u)
-    assert line_search(J, u, cost, grad @ [-1.0], np.array([-1.0]), J.rounding(u, cost)) is None
+    assert step_on_a_quartic(-1.0) == (None, 1)
+
+
+def update(M, du, dg):
+    """Have M learn from a step du that changes the gradient by dg."""
+    descent = Descent.start(du)
+    descent.u[:], descent.grad[:], descent.trial_grad[:] = 0.0, 0.0, dg
+    engine.update(M.arrays, descent)
 
 
 @pytest.mark.parametrize("kind", ["diagonal", "hessian"])
-def test_memory_makes_a_metric_satisfy_the_secant_equation(kind, backend):
+def test_updates_make_an_inverse_hessian_satisfy_the_secant_equation(kind, backend):
     X, y, *_ = problem(50, 4)
     J, u = standardised(objective(backend, X, y), None)
-    metric = Metric(J) if kind == "diagonal" else Metric.hessian(J, u)
-    assert metric.is_diagonal == (kind == "diagonal")
+    M = InverseHessian(J) if kind == "diagonal" else InverseHessian.at(J, u)
+    assert M.is_diagonal == (kind == "diagonal")
     rng = np.random.default_rng(0)
     A = rng.standard_normal((5, 5))
     H = A @ A.T
     for _ in range(12):
         du = rng.standard_normal(5)
-        metric.learn(du, H @ du)
-    np.testing.assert_allclose(-metric.direction(H @ du), du, rtol=1e-9)
+        update(M, du, H @ du)
+    np.testing.assert_allclose(-M.direction(H @ du), du, rtol=1e-9)
 
 
 def test_steps_that_bend_the_wrong_way_are_not_learnt():
     J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), None)
-    metric = Metric(J)
-    before = metric.direction(np.ones(5))
-    metric.learn(np.ones(5), -np.ones(5))
-    np.testing.assert_array_equal(metric.direction(np.ones(5)), before)
+    M = InverseHessian(J)
+    before = M.direction(np.ones(5))
+    update(M, np.ones(5), -np.ones(5))
+    np.testing.assert_array_equal(M.direction(np.ones(5)), before)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -193,11 +201,11 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     small, u = standardised(objective("fused", X, y, s, o, **options), None)
     plain, _ = standardised(objective("numpy", X, y, s, o, **options), None)
     assert small.has_quasi_newton and not plain.has_quasi_newton
-    tol, is_due = 1e-5, solver == "newton"
-    together = next(iterates(small, u, Metric(small, is_due=is_due), tol, steps_a_hessian, most=50))
+    tol, made_from = 1e-5, DUE if solver == "newton" else DIAGONAL
+    together = next(iterates(small, u, InverseHessian(small, made_from), tol, steps_a_hessian, most=50))
     assert together.grad_norm <= tol and len(together.before) >= 3
     before = []
-    for point in iterates(plain, u, Metric(plain, is_due=is_due), tol, steps_a_hessian):
+    for point in iterates(plain, u, InverseHessian(plain, made_from), tol, steps_a_hessian):
         before += point.before
         if point.grad_norm <= tol:
             break
@@ -206,8 +214,8 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     np.testing.assert_allclose(together.u, point.u, rtol=1e-6, atol=1e-9)
     assert together.cost == pytest.approx(point.cost, rel=1e-12)
     np.testing.assert_allclose(together.grad, point.grad, atol=1e-10 / small.objective.rule.to_mean)
-    assert together.metric.arrays.state.tolist()[:3] == point.metric.arrays.state.tolist()[:3]
-    assert together.metric.is_diagonal == (solver == "lbfgs")
+    assert together.inverse_hessian.arrays.kind == point.inverse_hessian.arrays.kind
+    assert together.inverse_hessian.is_diagonal == (solver == "lbfgs")
     assert together.gap == pytest.approx(point.gap, rel=1e-3)
 
 
@@ -222,7 +230,7 @@ def test_updates_in_one_call_are_certified_by_all_rows():
         sample, = J.samples([500])
         certified = Standardised(J, *sample.standardisation).certified()
         before, u = [], certified.u_of(J.null_model())
-        for point in iterates(certified, u, Metric(certified), 1e-5, 3.0, most=100 if backend == "fused" else 0):
+        for point in iterates(certified, u, InverseHessian(certified), 1e-5, 3.0, most=100 if backend == "fused" else 0):
             before += list(point.before)
             if point.grad_norm <= 1e-5:
                 break
@@ -236,8 +244,8 @@ def test_a_singular_hessian_gets_as_much_of_a_ridge_as_it_needs(backend, monkeyp
     x = np.where(np.arange(64) % 2, 1.0, -1.0)
     y = np.arange(64) // 2 % 2
     J, u = standardised(objective(backend, np.column_stack([x, x]), y), None)        # whole numbers: exactly singular
-    point = next(iterates(J, u, Metric(J, is_due=True), 1e-8, 3.0, most=1))
-    assert point.metric is not None and not point.metric.is_diagonal
+    point = next(iterates(J, u, InverseHessian(J, DUE), 1e-8, 3.0, most=1))
+    assert not point.inverse_hessian.is_diagonal
 
 
 @pytest.mark.parametrize("start", [1.0, 1e3, -1e5])
@@ -411,15 +419,15 @@ def test_a_sample_gives_its_hessian_alone_where_it_is_large_or_the_start_is_know
 def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkeypatch):
     """Half of it for the first, after one step without size; on a sample, once the rate is known."""
     at = []
-    hessian = Metric.hessian.__func__
-    monkeypatch.setattr(Metric, "hessian", classmethod(lambda cls, problem, u: at.append(len(costs)) or hessian(cls, problem, u)))
+    monkeypatch.setattr(quasi_newton, "inverse_factor_of_hessian",
+                        lambda problem, u: at.append(len(costs)) or inverse_factor_of_hessian(problem, u))
     X, y, *_ = problem(300, 20)
     X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
     J, u = standardised(objective("numpy", X, y, l2=1e-6), None)
     if is_sample:
         J = J.on_sample(J.objective)
     costs = []
-    for point in itertools.islice(iterates(J, u, Metric(J), 1e-10, steps_a_hessian=6.6), 30):
+    for point in itertools.islice(iterates(J, u, InverseHessian(J), 1e-10, steps_a_hessian=6.6), 30):
         costs.append(point.cost)
         if point.grad_norm <= 1e-10:
             break
@@ -429,10 +437,10 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
 
 
 @pytest.mark.parametrize(("cost", "kind", "steps"), [
-    (6.6, DIAGONAL, 4), (6.6, SAMPLED, 3), (6.6, HESSIAN, 7), (0.0, DIAGONAL, 2), (0.0, SAMPLED, 1), (0.0, HESSIAN, 1),
-    (math.inf, DIAGONAL, GAPS - 2), (math.inf, HESSIAN, GAPS - 3)])
+    (6.6, DIAGONAL, 4), (6.6, SAMPLED, 3), (6.6, EXACT, 7), (0.0, DIAGONAL, 2), (0.0, SAMPLED, 1), (0.0, EXACT, 1),
+    (math.inf, DIAGONAL, GAPS - 2), (math.inf, EXACT, GAPS - 3)])
 def test_steps_of_evidence(cost, kind, steps):
-    assert steps_of_evidence(cost, kind) == steps
+    assert engine.steps_of_evidence(cost, kind) == steps
 
 
 def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, threshold):
@@ -448,18 +456,17 @@ def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, threshold):
 def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
     X, y, *_ = problem(400, 6)
     J, u = standardised(objective(backend, X, y), None)
-    metric = Metric.hessian(J, u)
-    assert metric.arrays.state[KIND] == HESSIAN
-    assert Metric.hessian(J.on_sample(J.objective), u).arrays.state[KIND] == SAMPLED
-    next(iterates(J, u, metric, 1e-8, 1e9, most=1))
-    assert metric.arrays.state[KIND] == SAMPLED
+    M = InverseHessian.at(J, u)
+    assert M.arrays.kind.made_from == EXACT
+    next(iterates(J, u, M, 1e-8, 1e9, most=1))
+    assert M.arrays.kind.made_from == SAMPLED
 
 
 @pytest.mark.compiles
 def test_a_call_goes_on_to_the_gap_that_is_asked_for():
     X, y, *_ = problem(400, 6)
     J, u = standardised(objective("fused", X, y), None)
-    point = next(iterates(J, u, Metric(J), 1e-2, math.inf, enough=1e-12, most=50))
+    point = next(iterates(J, u, InverseHessian(J), 1e-2, math.inf, enough=1e-12, most=50))
     assert point.gap <= 1e-12
     assert point.before[-2][1] < 1e-2
 

@@ -45,6 +45,11 @@ def contracted(function: _Function) -> _Function:
     return cast(_Function, numba.njit(**_FLAGS, fastmath={"contract"})(function))
 
 
+def compile_as(compiled: Callable[..., Any], function: Callable[..., Any], reorders_sums: bool = False) -> None:
+    """Have kernels that call a function of plain Python call another, compiled like a `block` or a `helper`."""
+    overload(function, strict=False, jit_options=_BLOCK_FLAGS if reorders_sums else _FLAGS | _INNER)(lambda *_: compiled)
+
+
 def by_layout(c_order: Callable[..., Any], f_order: Callable[..., Any], csr: Callable[..., Any]) -> Callable[..., Any]:
     """One block kernel out of three plain functions of (X, ...), chosen by X's memory layout when compiling."""
 

@@ -12,7 +12,23 @@ import numpy as np
 from fastlr.backends import descent as gradient_descent
 from fastlr.backends import numpy_passes, numpy_vectorized
 from fastlr.backends.csr import Csr, numbers_of, with_zeros
-from fastlr.backends.step_rules import DUE, GAPS, HESSIAN, Goal, MetricArrays, Space
+from fastlr.backends.engine import (
+    DUE,
+    EVALUATE,
+    GAPS,
+    HESSIAN,
+    POINT,
+    Approximation,
+    Descent,
+    Kind,
+    Price,
+    Scale,
+    Scratch,
+    StoppingRule,
+    advance,
+    as_record,
+    from_record,
+)
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
                                 # Hessian of whole tiles
@@ -126,46 +142,42 @@ def predictions(compiled: Any, X: np.ndarray | Csr) -> bool:
 
 
 def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """One step with the Hessian at zero, in coordinates where every column has mean 8 and deviation 5."""
+    """Two steps with the Hessian at zero, in coordinates where every column has mean 8 and deviation 5."""
     prepared, size = _rows(), _N + 1
-    space = Space(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), penalty=np.append(np.full(_N, 0.1), 0.0),
-                  diagonal=np.ones(size), ratio=np.ones(_N), shift=np.zeros(_N), to_mean=1.0, scale=1.0 / _M, intercept=1.0)
-    goal = Goal(tol=0.0, gap=0.0, cost=-1.0, steps_a_hessian=math.inf, evidence=math.inf, rate_with_hessian=0.5, ridge=0.0)
-    metric = MetricArrays(np.array([DUE, 0, 0, 0]), np.empty((size, size)), np.empty((3, size)), np.empty((3, size)), np.empty(3),
-                          np.empty(GAPS), np.array([math.inf]))
+    l2 = np.append(np.full(_N, 2.5), 0.0)
+    scale = Scale(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), l2=l2, penalty=l2 / 25.0,
+                  diagonal=np.ones(size), far=np.append(np.full(_N, 1.6), 0.0), ratio=np.ones(_N), shift=np.zeros(_N),
+                  to_mean=1.0, sums=1.0 / _M, intercept=1.0)
+    rule, never = StoppingRule(tol=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf)
+    sides = [(Descent.start(np.zeros(size)), _approximation(size)) for _ in range(2)]
+    (descent, M), (known, known_M) = sides
+    record, known_record = np.empty((2, 3)), []
+    at, kind = as_record(descent.at), as_record(M.kind)
+    ask = compiled(X, *prepared, descent._replace(at=at), M._replace(kind=kind), scale, rule, never, never, 0.0, record,
+                   Scratch.of(_N, size + 2))
 
-    def by_u(u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        theta, sums = u * space.scales, np.empty(size)
-        theta[-1] -= space.center @ theta[:-1]
-        loss = numpy_vectorized.cost_gradient(_known(X), *prepared, theta, sums)
-        sums[:-1] -= space.center * sums[-1]
-        H = numpy_passes.hessian(_known(X), *prepared, theta, space.center, 0.0) * np.outer(space.scales, space.scales)
-        return (space.scale * loss + 0.5 * space.penalty @ (u * u), space.scale * space.scales * sums + space.penalty * u,
-                space.scale * H + np.diag(space.penalty))
+    while advance(known, known_M, scale, 0.0, never, never) != POINT or known.at.updates < 2:
+        theta = (known.trial if known.at.asked == EVALUATE else known.u) * scale.scales
+        theta[-1] -= scale.center @ theta[:-1]
+        if known.at.asked == EVALUATE:
+            loss = numpy_vectorized.cost_gradient(_known(X), *prepared, theta, known.trial_grad)
+            known.trial_grad[:-1] -= scale.center * known.trial_grad[-1]
+            known.trial_grad[:] = scale.sums * scale.scales * known.trial_grad + scale.penalty * known.trial
+            known.at.trial_cost = scale.sums * loss + 0.5 * scale.penalty @ known.trial ** 2
+        elif known.at.asked == HESSIAN:
+            H = numpy_passes.hessian(_known(X), *prepared, theta, scale.center, 0.0) * np.outer(scale.scales, scale.scales)
+            known_M.factor[:] = np.linalg.inv(np.linalg.cholesky(scale.sums * H + np.diag(scale.penalty)))
+        elif known.at.updates:
+            known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
+    known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
+    from_record(at, descent.at)
+    from_record(kind, M.kind)
+    return (ask == POINT and M.kind == known_M.kind and descent.at.updates == 2
+            and _agree((record, known_record), (descent.at.cost, known.at.cost), *zip(descent[1:], known[1:], strict=True),
+                       (M.factor, known_M.factor), (M.steps[:2], known_M.steps[:2]), (M.changes[:2], known_M.changes[:2])))
 
-    cost, gradient, H = by_u(np.zeros(size))
-    step = np.linalg.solve(H, -gradient)
-    next_cost, next_gradient, _ = by_u(step)
-    factor, change = np.linalg.inv(np.linalg.cholesky(H)), next_gradient - gradient
-    direction = numpy_passes.direction(next_gradient, np.ones(size), factor, step[None], change[None], np.array([step @ change]))
-    u, grad, p, record = np.zeros(size), gradient.copy(), np.empty(size), np.empty((1, 3))
-    result = compiled(X, *prepared, u, cost, grad, p, space, goal, metric, record, np.empty((size + 2, size + 2)))
-    known_record = np.array([[cost, np.abs(gradient).max(), 1.0]])
-    return (result[:2] == (1, True) and metric.state.tolist() == [HESSIAN, 1, 2, 1]
-            and _agree((u, step), (record, known_record), (result[2], next_cost), (grad, next_gradient), (p, direction),
-                       (metric.factor, factor), (metric.steps[0], step), (metric.changes[0], change)))
 
-
-def direction(compiled: Any, X: np.ndarray) -> bool:
-    """From a factor and from a diagonal, with three pairs."""
-    size = _N + 1
-    grad, inverse, p = _theta(), 0.1 + _theta() ** 2, np.empty(size)
-    factor = np.tril(np.sin(np.arange(1.0, size * size + 1.0)).reshape(size, size))
-    steps = np.cos(np.arange(3.0 * size)).reshape(3, size)
-    changes = steps * np.arange(1.0, size + 1.0)
-    curvatures = (steps * changes).sum(axis=1)
-    for some in (factor, np.empty((0, 0))):
-        compiled(grad, inverse, some, steps, changes, curvatures, p)
-        if not _agree((p, numpy_passes.direction(grad, inverse, some, steps, changes, curvatures))):
-            return False
-    return True
+def _approximation(size: int) -> Approximation:
+    """An inverse Hessian that is to be made."""
+    return Approximation(Kind(DUE), np.zeros((size, size)), np.ones(size), np.empty((3, size)), np.empty((3, size)), np.empty(3),
+                         np.empty(3), np.empty(size), np.empty(GAPS))

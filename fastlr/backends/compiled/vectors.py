@@ -1,0 +1,81 @@
+"""The vector operations of `backends.vectors` as loops, and the engine made of them, for Numba."""
+
+import inspect
+from typing import Any
+
+from fastlr.backends import engine, vectors
+from fastlr.backends.compiled.jit import compile_as
+
+
+def _scale_into(a: float, x: Any, out: Any) -> None:
+    for j in range(x.size):
+        out[j] = a * x[j]
+
+
+def _combine(x: Any, a: float, y: Any, out: Any) -> None:
+    for j in range(x.size):
+        out[j] = x[j] + a * y[j]
+
+
+def _add_multiple(x: Any, a: float, y: Any) -> None:
+    for j in range(x.size):
+        x[j] += a * y[j]
+
+
+def _multiply(x: Any, y: Any) -> None:
+    for j in range(x.size):
+        x[j] *= y[j]
+
+
+def _dot(x: Any, y: Any) -> float:
+    total = 0.0
+    for j in range(x.size):
+        total += x[j] * y[j]
+    return total
+
+
+def _weighted_square(x: Any, weights: Any) -> float:
+    total = 0.0
+    for j in range(x.size):
+        total += weights[j] * x[j] * x[j]
+    return total
+
+
+def _weighted_size(x: Any, weights: Any) -> float:
+    total = 0.0
+    for j in range(weights.size):
+        total += abs(weights[j] * x[j])
+    return total
+
+
+def _lower_times(P: Any, x: Any, out: Any) -> None:
+    for i in range(x.size):
+        row, total = P[i], 0.0
+        for j in range(i + 1):
+            total += row[j] * x[j]
+        out[i] = total
+
+
+def _lower_transposed_times(P: Any, x: Any, out: Any) -> None:
+    for j in range(x.size):
+        out[j] = 0.0
+    for i in range(x.size):
+        row, x_i = P[i], x[i]
+        for j in range(i + 1):
+            out[j] += row[j] * x_i
+
+
+def _standardised_size(grad: Any, ratio: Any, shift: Any) -> float:
+    db = grad[grad.size - 1]
+    largest = abs(db)
+    for j in range(grad.size - 1):
+        largest = max(largest, abs(ratio[j] * grad[j] + shift[j] * db if ratio.size else grad[j]))
+    return largest
+
+
+for _loops in (_scale_into, _combine, _add_multiple, _multiply, _dot, _weighted_square, _weighted_size, _lower_times,
+               _lower_transposed_times, _standardised_size):
+    compile_as(_loops, getattr(vectors, _loops.__name__[1:]), reorders_sums=True)
+for _function in vars(engine).values():
+    if inspect.isfunction(_function) and _function.__module__ == engine.__name__:
+        compile_as(_function, _function)

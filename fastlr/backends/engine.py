@@ -1,0 +1,406 @@
+"""Descent along -M g as a state machine over small arrays: the engine of "newton", "lbfgs" and "auto".
+
+It is written once, in plain Python that Numba compiles too.  M approximates the inverse Hessian: it is the inverse of a Hessian,
+or of its diagonal, somewhere near, corrected by the last steps (the two-loop recursion of L-BFGS: Nocedal and Wright, Numerical
+Optimization, algorithm 7.4).  A correction is free; a new Hessian costs as much as several steps.  So one is asked for only when
+the steps that are left, at the rate at which the gradient has been shrinking, would cost more than the Hessian and the steps that
+are left with it.
+
+Whoever drives the engine calls `advance` until it returns DONE, and answers what else it returns:
+
+    EVALUATE            at.trial_cost = J at `trial`, and trial_grad = its gradient
+    HESSIAN             `factor` = P with P^T P the inverse of the Hessian at u; at.is_definite = whether there is one
+    SAMPLE_HESSIAN      the same from a sample of the rows
+    DIRECTION           p = where to go from u, for an M of the kind SOLVED
+    POINT               nothing: u, grad and p are those of a new point, which the caller may look at
+
+A trial of the line search is an EVALUATE like any other.  All vectors have n + 1 components: the coordinates u of the parameters,
+with the intercept last.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlr.backends.vectors import (
+    add_multiple,
+    combine,
+    dot,
+    lower_times,
+    lower_transposed_times,
+    multiply,
+    scale_into,
+    standardised_size,
+    weighted_size,
+    weighted_square,
+)
+
+NOTHING, EVALUATE, HESSIAN, SAMPLE_HESSIAN, DIRECTION, POINT, DONE = range(7)
+"""What `advance` asks for; NOTHING has been asked for at the start."""
+DUE, DIAGONAL, SAMPLED, EXACT, SOLVED = range(5)
+"""What M is made from: a Hessian that is yet to be made, a diagonal, a Hessian of other rows, or of these; or SOLVED, no M."""
+
+PAIRS = 10                      # steps that correct M at most
+GAPS = 1024                     # points whose gap is remembered
+ROUNDING = 1e-12                # of J, relative: smaller differences may be those of adding up a million losses
+_EPS = 2.0 ** -52
+_ENOUGH = 1e-4                  # of the decrease that the slope promises, what a step has to bring (Armijo)
+_FLATTER = 0.9                  # of the slope, what may be left at the end of a step where J says nothing
+_TRIALS = 40                    # trials of a line search at most,
+_TRIALS_BY_CUBIC = 8            # of which so many by a cubic: more say that the direction is out of all proportion
+_TRIALS_BY_SLOPE = 8            # trials by the slope: more say that the slope is rounding too
+_TRIALS_AHEAD = 12              # trials further ahead, each twice as far compared with the one before as that: 10^23 steps in all
+_STALE = 10                     # steps in a row, too small for J to tell, that have not brought the gradient to
+_STALE_SHARE = 0.5              # this share, where M starts from a Hessian; and
+_STALE_OF_DIAGONAL = 100        # likewise where it starts from a diagonal, with which the rate may be poor
+_STALE_SHARE_OF_DIAGONAL = 0.9
+_MOST_EVIDENCE = GAPS - 3       # steps over which a rate is looked for
+_WORST_RATE = 0.999             # a rate as good as none
+_SMALLEST_TOL = 1e-16           # a tol beyond reach
+
+
+class Scale(NamedTuple):
+    """The coordinates u of theta, and J in them."""
+
+    center: np.ndarray          # (n,) mu_j
+    scales: np.ndarray          # (n + 1,) 1 / sd_j, and 1
+    l2: np.ndarray              # (n + 1,) the penalty is half the sum of l2_j theta_j^2, and
+    penalty: np.ndarray         # (n + 1,) this the diagonal of its Hessian by u
+    diagonal: np.ndarray        # (n + 1,) that of a Hessian of J that costs nothing
+    far: np.ndarray             # (n + 1,) |mu_j| / sd_j, and 0
+    ratio: np.ndarray           # (n,) or (0,), and
+    shift: np.ndarray           # (n,) or (0,): the gradient's norm is the largest |ratio_j g_j + shift_j db| or |db|, times
+    to_mean: float              # from J to the mean scale
+    sums: float                 # from sums over rows to J
+    intercept: float            # 1, or 0 to leave b where it is
+
+
+class StoppingRule(NamedTuple):
+    """Where a driver stops to let its caller look."""
+
+    tol: float                  # of the gradient's norm, at the very end
+    gap: float                  # that is small enough in its place; 0 for none
+    cost: float                 # at which the caller has a look
+
+
+class Price(NamedTuple):
+    """What a Hessian costs, and what it brings."""
+
+    steps: float                # that take as long; infinity for a Hessian that is never asked for
+    rate: float                 # by what factor a step with it is expected to shrink the gradient
+    evidence: float             # steps, for `steps_of_evidence`; 0 where steps cost nothing
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a descent is.  Compiled code is given a record with the same fields."""
+
+    asked: int = NOTHING        # what `advance` has asked for last
+    updates: int = 0
+    cost: float = math.nan      # J at u, and
+    grad_norm: float = math.nan     # the gradient's norm,
+    slope: float = math.nan     # its product with p,
+    rounding: float = 0.0       # a difference of J that says nothing there
+    length: float = 0.0         # of the step to `trial`, which is u + length p; 0 at the start
+    trial_cost: float = math.nan    # J there, and
+    trial_slope: float = math.nan   # the product of its gradient with p
+    trials: int = 0             # made before it from u, and
+    trials_by_slope: int = 0    # how many of them had their length from the slope,
+    trials_ahead: int = 0       # or went further ahead
+    cost_before: float = math.nan   # J at the point before u, and
+    grad_norm_before: float = math.nan
+    least: float = math.inf     # the gradient's norm that is to become smaller where J says nothing,
+    stale: int = 0              # and for how many steps it has not
+    is_definite: int = 1        # whether the Hessian that was asked for has an inverse
+
+
+class Descent(NamedTuple):
+    """A point, where to go from there, and the next point to try."""
+
+    at: Position
+    u: np.ndarray
+    grad: np.ndarray
+    p: np.ndarray
+    trial: np.ndarray
+    trial_grad: np.ndarray
+
+    @classmethod
+    def start(cls, u: np.ndarray) -> "Descent":
+        """A descent from u."""
+        return cls(Position(), np.empty_like(u), np.empty_like(u), np.empty_like(u), u.copy(), np.empty_like(u))
+
+
+@dataclass(slots=True)
+class Kind:
+    """What M is made from.  Compiled code is given a record with the same fields."""
+
+    made_from: int
+    pairs: int = 0              # steps that have corrected it since,
+    points: int = 0             # and points whose gap has been noted
+
+
+class Approximation(NamedTuple):
+    """M."""
+
+    kind: Kind
+    factor: np.ndarray          # (n + 1, n + 1) P, lower triangular, with P^T P the inverse of a Hessian, if M is made from one
+    inverse: np.ndarray         # (n + 1,) the inverse diagonal, if M is made from that
+    steps: np.ndarray           # (PAIRS + 1, n + 1) of u, in turns, and
+    changes: np.ndarray         # (PAIRS + 1, n + 1) of the gradient in them
+    curvatures: np.ndarray      # (PAIRS + 1,) their products
+    shares: np.ndarray          # (PAIRS + 1,) a scratch pad, and
+    scratch: np.ndarray         # (n + 1,) another
+    gaps: np.ndarray            # (GAPS,) grad^T M grad / 2 at the last points, in turns
+
+
+class Scratch(NamedTuple):
+    """What compiled code overwrites when it answers."""
+
+    theta: np.ndarray           # (n + 1,)
+    sums: np.ndarray            # (n + 2,)
+    H: np.ndarray               # (side, side) with room for tiles
+    L: np.ndarray               # (n + 1, n + 1)
+
+    @classmethod
+    def of(cls, n: int, side: int) -> "Scratch":
+        """Room for n features."""
+        return cls(np.empty(n + 1), np.empty(n + 2), np.empty((side, side)), np.empty((n + 1, n + 1)))
+
+
+def as_record(values: Position | Kind) -> Any:
+    """The record that compiled code takes in place of a Position or a Kind."""
+    dtype = [(each.name, np.int64 if each.type is int else np.float64) for each in fields(values)]
+    return np.array([tuple(getattr(values, name) for name, _ in dtype)], dtype).view(np.recarray)[0]
+
+
+def from_record(record: np.record, values: Position | Kind) -> None:
+    """Give a Position or a Kind what compiled code has made of its record."""
+    for each, value in zip(fields(values), record.item(), strict=True):
+        setattr(values, each.name, value)
+
+
+# ---- the state machine ----------------------------------------------------------------------------------------------
+
+def advance(descent: Descent, M: Approximation, scale: Scale, tol: float, hessian: Price, sample: Price) -> int:
+    """Go on from the answer to what was asked for last.
+
+    Parameters
+    ----------
+    descent : Descent
+    M : Approximation
+    scale : Scale
+    tol : float
+        What the gradient's norm is to be at the end of it all.
+    hessian, sample : Price
+        Of a Hessian of J, and of a sample.
+
+    Returns
+    -------
+    int
+        What is wanted next.
+    """
+    at = descent.at
+    is_new = at.asked == EVALUATE           # the point, if the trial is one
+    if at.asked == NOTHING:
+        at.asked = EVALUATE
+    elif at.asked == POINT:
+        at.asked = _depart(descent, M)
+    elif is_new and not _is_point(descent):
+        at.asked = _next_trial(descent)
+    else:
+        if is_new:
+            _arrive(descent, M, scale)
+        elif at.asked != DIRECTION:
+            restart(M, DIAGONAL if not at.is_definite else EXACT if at.asked == HESSIAN else SAMPLED)
+        at.asked = _aim(descent, M, is_new, tol, hessian, sample)
+    return at.asked
+
+
+def _is_point(descent: Descent) -> bool:
+    """Whether the trial lowers J enough; or its slope, where J is so small a change that it says nothing."""
+    at, t = descent.at, descent.at.length
+    if t == 0.0 or (at.trial_cost <= at.cost + _ENOUGH * t * at.slope and -t * at.slope > at.rounding):
+        return True
+    at.trial_slope = dot(descent.trial_grad, descent.p)
+    return at.trial_cost <= at.cost + at.rounding and abs(at.trial_slope) <= _FLATTER * abs(at.slope)
+
+
+def _next_trial(descent: Descent) -> int:
+    """EVALUATE where J is expected to be least along p; or DONE if no step lowers J any more."""
+    at, t = descent.at, descent.at.length
+    if not at.trial_cost <= at.cost + at.rounding:
+        if at.trials < _TRIALS_BY_CUBIC:
+            at.length = minimum_of_cubic(t, at.cost, at.slope, at.trial_cost, at.trial_slope)
+        else:
+            at.length = 1e-3 * t
+    elif at.trial_slope > 0.0:
+        at.trials_by_slope += 1
+        at.length = t * min(max(at.slope / (at.slope - at.trial_slope), 0.05), 0.7)
+    else:
+        at.trials_ahead += 1
+        at.length = t * float(1 << at.trials_ahead)     # where one row alone has made the step short, the end may be far away
+    at.trials += 1
+    if at.trials == _TRIALS or at.trials_by_slope == _TRIALS_BY_SLOPE or at.trials_ahead == _TRIALS_AHEAD:
+        return DONE
+    combine(descent.u, at.length, descent.p, descent.trial)
+    return EVALUATE
+
+
+def _arrive(descent: Descent, M: Approximation, scale: Scale) -> None:
+    """Make the trial the point, and let M learn from the step."""
+    at = descent.at
+    if at.length > 0.0:
+        at.updates += 1
+        update(M, descent)
+    at.cost_before, at.grad_norm_before = at.cost, at.grad_norm
+    at.cost = at.trial_cost
+    scale_into(1.0, descent.trial, descent.u)
+    scale_into(1.0, descent.trial_grad, descent.grad)
+    at.grad_norm = gradient_norm(descent.grad, scale)
+    at.rounding = rounding(at.cost, weighted_size(descent.u, scale.far), scale.to_mean)
+
+
+def _aim(descent: Descent, M: Approximation, is_new: bool, tol: float, hessian: Price, sample: Price) -> int:
+    """POINT once p is known; or what has to be known for it, which only a new point may ask for."""
+    at, made_from = descent.at, M.kind.made_from
+    if is_new and made_from == SOLVED:
+        return DIRECTION
+    if is_new and made_from == DUE:
+        return HESSIAN
+    if made_from != SOLVED:
+        direction(M, descent.grad, descent.p)
+    at.slope = dot(descent.grad, descent.p)
+    M.gaps[M.kind.points % M.gaps.size] = -0.5 * at.slope
+    M.kind.points += 1
+    if is_new and pays(sample, at.grad_norm, rate(M, sample.evidence), tol):    # far from the optimum it is good enough
+        return SAMPLE_HESSIAN
+    return HESSIAN if is_new and pays(hessian, at.grad_norm, rate(M, hessian.evidence), tol) else POINT
+
+
+def _depart(descent: Descent, M: Approximation) -> int:
+    """EVALUATE the end of a whole step; or DONE, if what is left of the gradient is rounding."""
+    at, is_diagonal = descent.at, M.kind.made_from == DIAGONAL
+    share = _STALE_SHARE_OF_DIAGONAL if is_diagonal else _STALE_SHARE
+    if -0.5 * at.slope <= at.rounding and at.grad_norm > share * at.least:
+        at.stale += 1
+        if at.stale == (_STALE_OF_DIAGONAL if is_diagonal else _STALE):
+            return DONE
+    else:
+        at.least, at.stale = at.grad_norm, 0
+    if not at.slope < 0.0:
+        return DONE
+    at.length = 1.0
+    at.trials = at.trials_by_slope = at.trials_ahead = 0
+    combine(descent.u, 1.0, descent.p, descent.trial)
+    return EVALUATE
+
+
+# ---- M --------------------------------------------------------------------------------------------------------------
+
+def restart(M: Approximation, made_from: int) -> None:
+    """M is made anew: no step has corrected it, and nothing is known of its rate."""
+    M.kind.made_from = made_from
+    M.kind.pairs = M.kind.points = 0
+
+
+def update(M: Approximation, descent: Descent) -> None:
+    """Correct M by the step to the trial, in place of the oldest correction; not if J bends the wrong way along it."""
+    slots = M.curvatures.size
+    new = M.kind.pairs % slots          # free, as one correction less than there are slots is in use
+    combine(descent.trial, -1.0, descent.u, M.steps[new])
+    combine(descent.trial_grad, -1.0, descent.grad, M.changes[new])
+    M.curvatures[new] = dot(M.steps[new], M.changes[new])
+    if M.curvatures[new] > 0.0:
+        M.kind.pairs += 1
+
+
+def direction(M: Approximation, grad: np.ndarray, p: np.ndarray) -> None:
+    """p = -M grad."""
+    slots, end = M.curvatures.size, M.kind.pairs
+    start = max(0, end - (slots - 1))
+    scale_into(-1.0, grad, p)
+    for k in range(end - 1, start - 1, -1):
+        i = k % slots
+        M.shares[i] = dot(M.steps[i], p) / M.curvatures[i]
+        add_multiple(p, -M.shares[i], M.changes[i])
+    if M.kind.made_from == DIAGONAL:
+        multiply(p, M.inverse)
+        if end > 0:                     # in the size that the last step shows
+            last = (end - 1) % slots
+            square = weighted_square(M.changes[last], M.inverse)
+            if square > 0.0:            # the squares of a gradient below 1e-162 are 0
+                scale_into(M.curvatures[last] / square, p, p)
+    else:
+        lower_times(M.factor, p, M.scratch)
+        lower_transposed_times(M.factor, M.scratch, p)
+    for k in range(start, end):
+        i = k % slots
+        add_multiple(p, M.shares[i] - dot(M.changes[i], p) / M.curvatures[i], M.steps[i])
+
+
+def rate(M: Approximation, evidence: float) -> float:
+    """By what factor a step has been shrinking the gradient, over `steps_of_evidence`; 0 before."""
+    steps, last = steps_of_evidence(evidence, M.kind.made_from), M.kind.points - 1
+    if last < steps:
+        return 0.0
+    before, after = M.gaps[(last - steps) % M.gaps.size], M.gaps[last % M.gaps.size]
+    return float((after / before) ** (0.5 / steps))
+
+
+def steps_of_evidence(steps_a_hessian: float, made_from: int) -> int:
+    """Over how many steps to look for the rate before a Hessian is made: as many as it costs, half of that for the first.
+
+    One more from the diagonal, whose first step nothing has corrected.
+    """
+    steps = math.floor(min(steps_a_hessian if made_from == EXACT else 0.5 * steps_a_hessian, _MOST_EVIDENCE) + 0.5)
+    return int(max(2, steps + 1) if made_from == DIAGONAL else max(1, steps))
+
+
+def steps_left(grad_norm: float, rate: float, tol: float) -> float:
+    """How many steps it takes from a gradient to tol, if each shrinks it by a rate; none as far as is known for a rate of 0."""
+    if rate == 0.0 or grad_norm <= tol:
+        return 0.0
+    return math.log(grad_norm / max(tol, _SMALLEST_TOL)) / -math.log(min(rate, _WORST_RATE))
+
+
+def pays(price: Price, grad_norm: float, rate: float, tol: float) -> bool:
+    """Whether a Hessian costs less than the steps that it saves on the way from a gradient to tol."""
+    return steps_left(grad_norm, rate, tol) > price.steps + steps_left(grad_norm, price.rate, tol)
+
+
+# ---- what is small --------------------------------------------------------------------------------------------------
+
+def gradient_norm(grad: np.ndarray, scale: Scale) -> float:
+    """How large the gradient by u is, on the mean scale: what is made small."""
+    return standardised_size(grad, scale.ratio, scale.shift) * scale.to_mean
+
+
+def is_small(at: Position, rule: StoppingRule) -> bool:
+    """Whether a driver is to stop at this point."""
+    gap = -0.5 * at.slope
+    return (gap <= rule.gap if rule.gap > 0.0 else at.grad_norm <= rule.tol) or at.cost <= rule.cost
+
+
+def rounding(cost: float, cancelled: float, to_mean: float) -> float:
+    """A difference of J that may be rounding: also of margins w x, of size `cancelled`, where b takes most of it.
+
+    A margin that is off by e changes a loss by at most e, and by at most e times the loss.
+    """
+    return ROUNDING * abs(cost) + _EPS * cancelled * min(1.0 / to_mean, abs(cost))
+
+
+def minimum_of_cubic(t: float, cost: float, slope: float, trial_cost: float, trial_slope: float) -> float:
+    """Where the cubic with these values and slopes at 0 and t is least, kept well inside; near 0 if J overflowed."""
+    d1 = slope + trial_slope + 3.0 * (cost - trial_cost) / t
+    radicand = d1 * d1 - slope * trial_slope
+    if not math.isfinite(radicand):
+        return 0.01 * t
+    if radicand < 0.0:
+        return 0.5 * t
+    d2 = math.sqrt(radicand)
+    denominator = trial_slope - slope + 2.0 * d2
+    if denominator == 0.0:
+        return 0.5 * t
+    return min(max(t - t * (trial_slope + d2 - d1) / denominator, 0.05 * t), 0.7 * t)

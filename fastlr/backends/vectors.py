@@ -1,0 +1,61 @@
+"""The vector operations of the engine, by NumPy; `compiled.vectors` has the same as loops, which Numba puts in their place."""
+
+import numpy as np
+
+from fastlr.machine.blas import dot
+
+__all__ = ["add_multiple", "combine", "dot", "lower_times", "lower_transposed_times", "multiply", "scale_into", "weighted_size",
+           "weighted_square"]
+
+_ROWS = 128                     # rows of a lower triangle that are multiplied together, some of their zeros included
+
+
+def scale_into(a: float, x: np.ndarray, out: np.ndarray) -> None:
+    """out = a x."""
+    np.multiply(x, a, out=out)
+
+
+def combine(x: np.ndarray, a: float, y: np.ndarray, out: np.ndarray) -> None:
+    """out = x + a y, where out is neither of them."""
+    np.multiply(y, a, out=out)
+    out += x
+
+
+def add_multiple(x: np.ndarray, a: float, y: np.ndarray) -> None:
+    """x += a y."""
+    x += a * y
+
+
+def multiply(x: np.ndarray, y: np.ndarray) -> None:
+    """x *= y, element by element."""
+    x *= y
+
+
+def weighted_square(x: np.ndarray, weights: np.ndarray) -> float:
+    """The sum of weights x^2."""
+    return dot(x, weights * x)
+
+
+def weighted_size(x: np.ndarray, weights: np.ndarray) -> float:
+    """The sum of |weights x|, as far as there are weights."""
+    return float(np.abs(weights * x[:weights.size]).sum())
+
+
+def lower_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """out = P x for a lower triangular P; no BLAS thread is started."""
+    for i in range(0, x.size, _ROWS):
+        np.vecdot(P[i:i + _ROWS, :i + _ROWS], x[:i + _ROWS], out=out[i:i + _ROWS])
+
+
+def lower_transposed_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
+    """out = P^T x for a lower triangular P; no BLAS thread is started."""
+    out[:] = 0.0
+    for i in range(0, x.size, _ROWS):
+        out[:i + _ROWS] += np.einsum("ij,i->j", P[i:i + _ROWS, :i + _ROWS], x[i:i + _ROWS])
+
+
+def standardised_size(grad: np.ndarray, ratio: np.ndarray, shift: np.ndarray) -> float:
+    """The largest of |db| and |ratio_j dw_j + shift_j db|, with a ratio of 1 and no shift where there are none."""
+    if not ratio.size:
+        return float(np.abs(grad).max())
+    return max(abs(float(grad[-1])), float(np.abs(ratio * grad[:-1] + shift * grad[-1]).max()))
