@@ -52,6 +52,7 @@ def test_shell_lines_name_what_there_is(page, line):
             assert program in ("pytest", "asv", "ruff", "mypy", "pre-commit") or command == ". .venv/bin/activate", command
 
 
+@pytest.mark.slow
 def test_the_transcript_of_the_command(shared_data, tmp_path):
     """Each command prints the lines below it, up to ten decimals; "..." stands for any number of lines."""
     shutil.copy(shared_data / "dense" / "pima_diabetes.csv", tmp_path / "diabetes.csv")

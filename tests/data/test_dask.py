@@ -179,9 +179,9 @@ def test_cost_and_gradient():
     np.testing.assert_allclose(ones[0], fastlr.cost_and_gradient(X, np.ones(M), w, b, backend="numpy")[0], rtol=1e-12)
 
 
-def test_conjugate_gradients(monkeypatch):
+def test_conjugate_gradients(monkeypatch, threshold):
     """Where a Hessian would be too large."""
-    monkeypatch.setattr(standardised, "MOST_SIDE", 0)
+    threshold("side", 0)
     monkeypatch.setattr(standardised.Standardised, "hessian", None)
     options = {"backend": "numpy", "solver": "newton", "l2": 0.01, "sample_weight": WEIGHT}
     assert_same(fastlr.train(da.from_array(X, chunks=(700, N)), Y, **options), fastlr.train(X, Y, **options))

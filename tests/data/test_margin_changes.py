@@ -76,7 +76,7 @@ def test_columns_far_from_0_lose_nothing():
     X = 1e15 + np.array([[0.0], [1.0], [1.0], [2.0]])
     direction = np.array([[1.0], [0.0]])
     found = margin_changes.margin_changes(door.data(X, [0, 0, 1, 1]), np.array([1e15 + 1.0]), np.ones(1), direction)
-    assert (found.least, found.largest) == (0.0, 0.5)
+    assert (found.least, found.largest) == (0.0, 1.0)
 
 
 def test_typical_values_are_those_of_most_rows():
@@ -94,14 +94,14 @@ def test_typical_values_are_those_of_most_rows():
 
 
 def test_sparse_rows_of_many_columns_stay_sparse(monkeypatch):
-    """Changes are relative to what is stored then, and have the same signs."""
+    """Changes are relative to what is stored and to the centers then, and have the same signs."""
     directions = np.random.default_rng(0).standard_normal((N + 1, 3))
     monkeypatch.setattr(margin_changes, "_MOST_DENSE", 0)
     found = margin_changes.margin_changes(data(sparse=True), CENTER, SPREAD, directions)
     X, y, *_ = problem(M, N)
     w = directions[:-1] / SPREAD[:, None]
     b = directions[-1] - CENTER @ w
-    sizes = (np.abs(X).sum(axis=1)[:, None] + 1.0) * np.maximum(np.abs(w).max(axis=0), np.abs(b))
+    sizes = ((np.abs(X) + np.abs(CENTER)) @ (1.0 / SPREAD) + 1.0)[:, None] * np.abs(directions).max(axis=0)
     changes = np.where(y == 1, 1.0, -1.0)[:, None] * (X @ w + b) / sizes
     changes = changes[data().sample_weight > 0.0]
     np.testing.assert_allclose([found.least, found.largest], [changes.min(axis=0), changes.max(axis=0)], rtol=1e-12)

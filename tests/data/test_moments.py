@@ -70,6 +70,7 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
 
 @pytest.mark.parametrize(("dtype", "order"), KINDS)
 @pytest.mark.parametrize("shape", [(2, 1), (137, 4), (3000, 37), (12, 1600)])
+@pytest.mark.slow
 def test_the_first_read_gives_gradient_and_moments(backend, dtype, order, shape):
     X, y, w, b = problem(*shape, dtype=dtype, order=order)
     theta = np.append(w, b)

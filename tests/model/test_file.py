@@ -518,14 +518,15 @@ def test_the_good_file_is_good(tmp_path):
     assert fastlr.load(tmp_path / "model").predict([[0.0, 0.0]]).tolist() == [1]
 
 
-@pytest.mark.parametrize(("content", "text"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
-def test_hostile_file(content, text, tmp_path):
+def test_hostile_files(tmp_path):
     path = tmp_path / "model"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
     start = re.escape(f"{str(path)!r} is not a model file that fastlr can read: ")
-    with pytest.raises(ValueError, match=f"^{start}.*{text}") as caught:
-        fastlr.load(path)
-    assert type(caught.value) is ValueError and len(str(caught.value)) < len(str(path)) + 400
+    for name, content, text in HOSTILE:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(ValueError) as caught:
+            fastlr.load(path)
+        assert re.search(f"^{start}.*{text}", str(caught.value)), (name, str(caught.value))
+        assert type(caught.value) is ValueError and len(str(caught.value)) < len(str(path)) + 400, name
 
 
 def test_file_of_ten_gigabytes_is_not_read(tmp_path):

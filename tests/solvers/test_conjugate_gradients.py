@@ -7,7 +7,6 @@ import scipy.sparse as sp
 import fastlr
 from fastlr import backends
 from fastlr.data import door
-from fastlr.problem import standardised as standardised_problem
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised, standardised
 from fastlr.solvers.conjugate_gradients import solution
@@ -18,10 +17,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def no_room(monkeypatch):
+def no_room(monkeypatch, threshold):
     """No X is large enough for a Hessian, and none is made."""
-    monkeypatch.setattr(standardised_problem, "MOST_SIDE", 0)
-    monkeypatch.setattr(standardised_problem, "_MOST_SPARSE_SIDE", 0)
+    threshold("side", 0)
+    threshold("sparse side", 0)
 
     def hessian(self, u):
         raise AssertionError("a Hessian was made")
@@ -183,7 +182,7 @@ def test_what_is_left_is_not_called_rounding_while_it_can_be_lowered(solver, l2,
     assert model.converged and model.grad_norm <= tol
 
 
-def test_each_step_is_solved_as_closely_as_the_last_foresaw(monkeypatch):
+def test_each_step_is_solved_as_closely_as_the_last_foresaw(monkeypatch, threshold):
     """With few products, and the diagonal again only where the Hessian has changed."""
     X, y = text()
     made = {"products": 0, "diagonals": 0}
@@ -199,7 +198,7 @@ def test_each_step_is_solved_as_closely_as_the_last_foresaw(monkeypatch):
         return lambda v: count("products", product(v)), lambda: count("diagonals", diagonal())
 
     monkeypatch.setattr(Standardised, "hessian_product", counted)
-    monkeypatch.setattr(standardised_problem, "_MOST_SPARSE_SIDE", 0)
+    threshold("sparse side", 0)
     model = fastlr.train(X, y, l2=1.0 / 600, solver="newton", backend="numpy", tol=1e-8)
     assert model.converged
     assert made["products"] <= 160

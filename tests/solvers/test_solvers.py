@@ -551,6 +551,7 @@ def test_without_updates_the_model_is_the_start(shape, solver):
 
 @pytest.mark.parametrize("solver", NAMES)
 @pytest.mark.parametrize("shape", KINDS)
+@pytest.mark.slow
 def test_a_callback_sees_every_update(shape, solver):
     X, y, *_ = problem(*shape)
     start, states = math.log(y.mean() / (1.0 - y.mean())), []
