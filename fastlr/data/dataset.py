@@ -139,26 +139,26 @@ class Dataset(abc.ABC):
     @property
     @abc.abstractmethod
     def count(self) -> Count:
-        """How many rows there are, by weight."""
+        """The counts of rows by weight and class."""
 
     @abc.abstractmethod
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
-        """What a pass gives for all rows."""
+        """Make a pass over all rows, and return its merged result."""
 
     @abc.abstractmethod
     def take_each(self, samples: Sequence[np.ndarray]) -> list["InMemory"]:
-        """Copies of several samples of rows, in one read; a sample is sorted and counts the rows whose weight is not 0."""
+        """Copy several samples of rows in one read; a sample is sorted and counts only rows whose weight is not 0."""
 
     @abc.abstractmethod
     def divided_weights(self, exponent: int) -> "Dataset":
-        """The same rows with weights divided by 2 to the exponent."""
+        """Return these rows with weights divided by 2 to the exponent."""
 
     @abc.abstractmethod
     def without_features(self) -> "Dataset":
-        """The same rows with one column of zeros in place of X, for NumPy's kernels."""
+        """Return these rows with one column of zeros in place of X, for NumPy's kernels."""
 
     def with_backend(self, backend: ModuleType, n_threads: int) -> Self:
-        """The same rows, for another backend."""
+        """Return these rows for another backend."""
         other = copy.copy(self)
         other.backend, other.n_threads = backend, n_threads
         return other
@@ -243,11 +243,11 @@ class InMemory(Dataset):
         return InMemory(*self.rows, self.classes, self.feature_names, backend, n_threads)
 
     def with_features(self, X: np.ndarray | Csr) -> "InMemory":
-        """The same rows with another X."""
+        """Return these rows with another X."""
         return self._in_memory(X, self.y, self.sample_weight, self.offset)
 
     def with_weights(self, sample_weight: np.ndarray) -> "InMemory":
-        """The same rows with other weights."""
+        """Return these rows with other weights."""
         return self._in_memory(self.X, self.y, sample_weight, self.offset)
 
     def divided_weights(self, exponent: int) -> "InMemory":
@@ -260,7 +260,7 @@ class InMemory(Dataset):
         arrays.refuse_not_finite(self.X, self.feature_names)
 
     def in_float64(self) -> "InMemory":
-        """The same with X as float64 in C order: of few numbers, a copy takes less than kernels for other X take to compile."""
+        """Return these rows with X as float64 in C order: copying a small X is faster than compiling kernels for another kind."""
         if self._float64 is None:
             X = self.X
             self._float64 = self.with_features(X._replace(values=read_only(np.asarray(X.values, np.float64)))

@@ -75,7 +75,7 @@ def _blocks(X: np.ndarray, sample_weight: np.ndarray) -> Iterator[tuple[np.ndarr
 
 
 def in_row_space(data: InMemory) -> tuple[InMemory, Callable[[np.ndarray], np.ndarray]]:
-    """The same margins from m features in place of n > m, and what turns their w into one for X.
+    """Make m features that have the margins of n > m features, and a function that turns their w into one for X.
 
     With l2 the optimum w lies in the space of the rows, w = X^T v, and otherwise one of the optima does.  With the inverse
     factor P of X X^T, that is X X^T = (P^T P)^-1, the features X X^T P^T have the same margins and the same ||w|| for

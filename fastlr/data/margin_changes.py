@@ -19,10 +19,10 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
 
-_BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
-_NOTHING = 1e-13                # a component of a direction that stands for 0, relative to the largest
-_MOST_ROUNDED = 1e8             # times the products added up for a margin, what rounding of it is charged for at most
-_MOST_DENSE = 1000              # columns of sparse X whose rows are made dense, a block at a time
+_BLOCK_ELEMENTS = 1 << 17       # Elements in a block of rows: a megabyte of float64.
+_NOTHING = 1e-13                # A component of a direction stands for 0 up to this share of the largest.
+_MOST_ROUNDED = 1e8             # The most that rounding of a margin is charged for, in multiples of its products.
+_MOST_DENSE = 1000              # The most columns of a sparse X whose rows are made dense, one block at a time.
 
 
 class MarginChanges(NamedTuple):
@@ -33,7 +33,7 @@ class MarginChanges(NamedTuple):
     largest: np.ndarray         # (k,)
 
     def merge(self, other: Self) -> Self:
-        """Those of these rows and others."""
+        """Merge the changes on these rows with those on others."""
         return type(self)(np.minimum(self.least, other.least), np.maximum(self.largest, other.largest))
 
 

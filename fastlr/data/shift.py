@@ -52,7 +52,7 @@ def far_from_zero(data: InMemory, center: np.ndarray, spread: np.ndarray) -> np.
 
 
 def shifted(data: InMemory, shift: np.ndarray) -> InMemory:
-    """The same rows with X less a shift (n,) of its dtype."""
+    """Subtract a shift (n,) from every row of X, in the dtype of X."""
     X = data.X
     less = shift.astype(X.dtype)
     if not isinstance(X, Csr):

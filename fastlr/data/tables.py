@@ -23,11 +23,17 @@ from fastlr.machine.distribution import how_to_install
 from fastlr.machine.files import replacing
 from fastlr.machine.forks import imported
 
-_BLOCK_BYTES = 1 << 20          # of CSV
+# Bytes of CSV that are read at a time.
+_BLOCK_BYTES = 1 << 20
+# Bytes of the longest header of a CSV file.
 _LONGEST_HEADER = 1 << 24
-_LONGEST_ROW = 1 << 28          # bytes of CSV
-_BATCH_ROWS = 1 << 16           # of Parquet
-_PANEL_BYTES = 1 << 26          # so large that freeing a panel gives its memory back to the system
+# Bytes of the longest row of a CSV file.
+_LONGEST_ROW = 1 << 28
+# Rows of Parquet that are read at a time.
+_BATCH_ROWS = 1 << 16
+# Bytes of a panel of columns, which is so large that freeing it gives its memory back to the system.
+_PANEL_BYTES = 1 << 26
+# Distinct labels in a column, at most.
 _MOST_LABELS = 100
 NO_ROW = "there is a header and no row"
 FORMATS = {".parquet": "parquet", ".feather": "ipc", ".arrow": "ipc", ".ipc": "ipc"}
@@ -55,7 +61,7 @@ _ENCODING = "; a file in another encoding can be converted, as by iconv -f {} -t
 
 
 class Dialect(NamedTuple):
-    """How a CSV file is written."""
+    """The conventions of a CSV file."""
 
     delimiter: str = ","
     decimal: str = "."
@@ -103,13 +109,13 @@ def reading(path: str, dialect: Dialect) -> Iterator[Table]:
 
 
 def format_of(path: str) -> str | None:
-    """Which of pyarrow's formats the name of a file says; None for CSV."""
+    """The format of a file by its name, in pyarrow's words; None for CSV."""
     return FORMATS.get(os.path.splitext(path)[1].lower())
 
 
 @contextlib.contextmanager
 def naming(place: str) -> Iterator[None]:
-    """Raise what is wrong with a table as a ValueError that says where; an error of the system's stays what it is."""
+    """Raise an error of a table as a ValueError that says where it is; an error of the system passes as it is."""
     from pyarrow import ArrowException
 
     try:
@@ -123,7 +129,7 @@ def naming(place: str) -> Iterator[None]:
 
 
 def pyarrow() -> ModuleType:
-    """pyarrow, or how to install it."""
+    """Import pyarrow, or say how to install it."""
     try:
         return imported("pyarrow")
     except ImportError as error:
@@ -160,11 +166,11 @@ class _Pieces(io.RawIOBase):
         self._is_quoted = False
 
     def readable(self) -> bool:
-        """See `io.IOBase`."""
+        """Say that the file can be read."""
         return True
 
     def read(self, _: int = -1) -> bytes:
-        """The next piece."""
+        """Read the next piece."""
         pieces = [self._start or self._file.read(self._size)]
         self._start = b""
         size = len(pieces[0])
@@ -234,7 +240,7 @@ def _first_line(file: Any) -> tuple[bytes, bytes]:
 
 
 def _readable(message: str, names: list[str], dialect: Dialect) -> str:
-    """What pyarrow says about a value, with the column's name; anything else as it is."""
+    """Add the column's name to pyarrow's message about a value; other messages pass as they are."""
     if "straddling" in message:
         return "a row is too long: is a quotation mark not closed, or does one stand within a text without quotes?"
     found = re.fullmatch(r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (\w+): invalid (?:value '(.*)'|UTF8 data)",
@@ -256,7 +262,7 @@ _MISSING_IN_QUOTES = ("", "NA", "NaN", "nan", "N/A", "NULL", "null")
 
 
 def _way_out(value: str, dialect: Dialect) -> str:
-    """What can be done about a text of a CSV file that is no number."""
+    """Say what to do about a text in a CSV file that is not a number."""
     value, other = value.strip(), "," if dialect.decimal == "." else "."
     digits = re.fullmatch(r"[+-]?\d*([^\w+-])\d+(?:[eE][+-]?\d+)?", value)
     thousands = re.fullmatch(r"[+-]?\d{1,3}(?:([^\w+-])\d{3})(?:\1\d{3})*(?:[.,]\d*)?", value)
@@ -322,7 +328,7 @@ def require(names: Sequence[str], what: str, *columns: str) -> None:
 
 
 def _meant(names: Sequence[str], missing: Sequence[str]) -> str:
-    """The names that are closest to those that are missing."""
+    """Suggest the names that are closest to those that are missing."""
     of_simple = {name.strip().casefold(): name for name in names}
     close = [found for name in missing[:10]
              for found in difflib.get_close_matches(name.strip().casefold(), list(of_simple)[:10_000], 1, 0.75)]
@@ -330,7 +336,7 @@ def _meant(names: Sequence[str], missing: Sequence[str]) -> str:
 
 
 def _other_delimiter(names: Sequence[str]) -> str:
-    """What to do about a CSV file of one column, in whose name the delimiter stands."""
+    """Say what to do about a CSV file of one column whose name holds another delimiter."""
     found = [mark for mark in ";\t|," if len(names) == 1 and mark in names[0]]
     return f"; pass --delimiter {'tab' if found[0] == chr(9) else repr(found[0])} if that is between the columns" if found else ""
 
@@ -400,7 +406,7 @@ def _holds_text(kind: Any) -> bool:
 
 
 def way_out(kind: Any) -> str:
-    """What can be done about a column of a type that is none of numbers."""
+    """Say what to do about a column whose type is not a number."""
     from pyarrow import types
 
     return _WAYS_OUT["text" if _holds_text(kind) else "dates" if types.is_temporal(kind) else "others"]
@@ -417,7 +423,7 @@ def refuse_value(name: str, row: int, value: float) -> None:
 
 
 def missing(place: str) -> str:
-    """What is said of a number that is missing."""
+    """Say what to do about a missing number."""
     return f"{place}: the value is missing; fill such values in, drop their rows, or leave the column out"
 
 

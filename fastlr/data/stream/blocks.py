@@ -1,4 +1,4 @@
-"""stream and Stream: X that is larger than memory, a block of rows at a time."""
+"""stream and Stream: an X larger than memory, one block of rows at a time."""
 
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -15,13 +15,13 @@ from fastlr.machine.limits import available_memory
 
 
 def stream(source: Any, *, memory: int | None = None) -> "Stream":
-    """X for `train` and `cost_and_gradient` that is read a block of rows at a time, because it is larger than memory.
+    """Make an X for `train` and `cost_and_gradient` that is larger than memory and is read one block of rows at a time.
 
-    Training passes over the blocks several times.  While one is computed on, the next is read.  What fits into `memory` is
-    kept there, and read once.  The first pass checks every number.
+    Training passes over the blocks several times.  The next block is read while one is computed on.  Blocks that fit into
+    `memory` are kept there, and read once.  The first pass checks every number.
 
-    The model is that of the array in memory, up to rounding; by "parallel" and "fused" to the last bit, if the blocks are those
-    of 256 MB into which an array is cut as well.  They are if `memory` holds two of them and the samples; otherwise blocks are
+    The model is that of an array in memory, up to rounding.  By "parallel" and "fused" it has the same bits if the blocks are
+    those of 256 MB into which an array is cut.  They are if `memory` holds two of them and the samples; otherwise blocks are
     shorter.
 
     Parameters
@@ -130,33 +130,33 @@ class Stream:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(m, n)."""
+        """The shape (m, n)."""
         return self._known().shape
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the blocks."""
+        """The dtype of the blocks."""
         return self._known().dtype
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Of the columns, in tables and frames."""
+        """The names of the columns of a table or frame."""
         return self._source.names
 
     @property
     def size(self) -> int:
-        """Numbers in X."""
+        """The number of elements of X."""
         m, n = self.shape
         return m * n
 
     @property
     def itemsize(self) -> int:
-        """Bytes of one number."""
+        """The bytes of one element."""
         return self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all numbers."""
+        """The bytes of all elements."""
         return self.size * self.itemsize
 
     def _known(self) -> Form:

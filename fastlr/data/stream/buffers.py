@@ -1,6 +1,6 @@
-"""How a stream's memory is divided: the rows of a block, and which blocks are kept.
+"""The division of a stream's memory: the rows of a block, and the blocks that are kept.
 
-Two blocks are in flight, one computed on and one read.  Blocks are kept in what memory is left.
+Two blocks are in flight: one is computed on while the other is read.  The memory that is left keeps blocks.
 """
 
 from typing import Any
@@ -10,25 +10,28 @@ import numpy as np
 from fastlr.backends.csr import bytes_a_row
 from fastlr.backends.ranges import FEWEST, pieces, shorter_pieces
 
+# Blocks that are in memory at once although they are not kept.
 IN_FLIGHT = 2
+# The most bytes of memory that samples take.
 _MOST_BYTES_OF_SAMPLES = 1 << 26
-_SHARE_OF_A_BLOCK = 8           # where blocks are shorter than pieces: three quarters are left to keep others
+# Shorter blocks than those of an array take one part in so many of the memory each, which leaves three quarters to keep others.
+_SHARE_OF_A_BLOCK = 8
 
 
 def sample_bytes(memory: int) -> int:
-    """Of the memory for X, what samples of rows may take."""
+    """The bytes of the memory for X that samples of rows may take."""
     return min(memory // 4, _MOST_BYTES_OF_SAMPLES)
 
 
 def ranges(X: Any, memory: int) -> list[slice]:
-    """The rows of every block: those of the pieces of an array, where two of them find room.
+    """The rows of every block: the ranges of an array in memory if two of them find room, and else shorter ones.
 
     Parameters
     ----------
     X : Stream
-        Of which the blocks depend on shape and dtype alone.
+        The stream; its blocks depend on shape and dtype only.
     memory : int
-        For X in all.
+        The bytes for X in all.
 
     Raises
     ------

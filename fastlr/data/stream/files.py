@@ -1,4 +1,4 @@
-"""X in a file of numbers, .npy or behind np.memmap: read, never mapped, because a mapped file that shrinks kills the process."""
+"""X in a file of numbers, .npy or a memory map's: read, not mapped, since a mapped file that shrinks kills the process."""
 
 import mmap
 import os
@@ -10,12 +10,14 @@ import numpy as np
 from fastlr.data import arrays
 from fastlr.data.stream.source import Form, Order, Room, refuse_other_columns, system_error, where
 
+# Bytes of one call of the system to read.
 _BYTES_A_READ = 1 << 24
-_BYTES_TO_CONVERT = 1 << 20     # which stay in cache
+# Bytes that are read and converted to another dtype at a time, so that they stay in cache.
+_BYTES_TO_CONVERT = 1 << 20
 
 
 class Layout(NamedTuple):
-    """Where X lies in its file."""
+    """The place, shape and dtype of X in its file."""
 
     offset: int
     shape: tuple[int, int]
@@ -87,7 +89,7 @@ class FileSource:
         return cls(os.fspath(X.filename), Layout(_offset_in_file(X), (rows, columns), X.dtype, order, stride), has_header=False)
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
-        """See `Source`, as for all that follows."""
+        """Say the form of X, as described at `Source`."""
         refuse_other_columns(self.title, columns, brings_y)
         return Form(self._layout.shape, self._dtype, self._layout.order)
 
@@ -109,7 +111,7 @@ class FileSource:
         return {}
 
     def _refuse_another(self, file: Any, place: str) -> None:
-        """Raise where the header is another one than it was."""
+        """Raise if the header has changed."""
         if self._has_header:
             layout = _header(self.title, file)
             if layout != self._layout:
@@ -132,7 +134,7 @@ class FileSource:
 
 
 def _header(path: str, file: BinaryIO) -> Layout:
-    """What an .npy file says of its array, of two dimensions."""
+    """Read the header of an .npy file that holds an array of two dimensions."""
     npy = np.lib.format
     try:
         version = npy.read_magic(file)
@@ -147,7 +149,7 @@ def _header(path: str, file: BinaryIO) -> Layout:
 
 
 def _offset_in_file(X: np.memmap) -> int:
-    """Where the first element lies: `X.offset` is where the map began that X may be a part of."""
+    """The place of X's first element in the file; `X.offset` is that of the whole map, of which X may be a part."""
     mapped: Any = X
     while not isinstance(mapped, mmap.mmap):
         mapped = mapped.base
@@ -156,7 +158,7 @@ def _offset_in_file(X: np.memmap) -> int:
 
 
 def _read_line(file: int, start: int, values: np.ndarray, dtype: np.dtype) -> int:
-    """Fill contiguous values from a place in the file, where they have a dtype; how many there were."""
+    """Fill contiguous values from a place in the file, where they have a dtype; return how many there were."""
     if dtype == values.dtype:
         return _read(file, start, values) // dtype.itemsize
     scratch = np.empty(max(1, _BYTES_TO_CONVERT // dtype.itemsize), dtype)
@@ -171,7 +173,7 @@ def _read_line(file: int, start: int, values: np.ndarray, dtype: np.dtype) -> in
 
 
 def _read(file: int, start: int, values: np.ndarray) -> int:
-    """Fill contiguous values with bytes from a place in the file; how many bytes there were."""
+    """Fill contiguous values with bytes from a place in the file; return how many bytes there were."""
     memory = memoryview(values.view(np.uint8).data)
     done = 0
     while done < len(memory):

@@ -1,4 +1,4 @@
-"""X in blocks that somebody's code gives, each with its y or without."""
+"""X in blocks that the caller's code gives, with or without y."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ class GivenSource:
     Parameters
     ----------
     blocks : iterable or callable
-        Of X (rows, n), or of (X, y).
+        Blocks X (rows, n), or pairs (X, y).
     """
 
     title, seeks = "source", False
@@ -39,7 +39,7 @@ class GivenSource:
         self._first: tuple[int, np.dtype, tuple[str, ...] | None]
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> None:
-        """See `Source`, as for all that follows."""
+        """Note whether y comes with X; the form is known after a pass, as described at `Source`."""
         for argument, name in columns.items():
             raise ValueError(f"{argument} is {name!r}, the name of a column, which only tables have; pass an array (m,)"
                              + ("" if argument != "y" else ", or None for blocks (X, y)"))

@@ -1,4 +1,4 @@
-"""Which source a path, a memory map, a dataset or an iterable is."""
+"""The choice of a source for a path, a memory map, a dataset or an iterable."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ from fastlr.data.stream.tables import TableSource
 
 
 def source_of(source: Any) -> Source:
-    """The kind of source that this is."""
+    """Make the source that fits what the caller passed."""
     if isinstance(source, (str, bytes, os.PathLike)):
         path = os.fsdecode(source)
         if path.lower().endswith(".npy"):

@@ -1,4 +1,4 @@
-"""A thread that reads blocks while those before them are computed on."""
+"""A thread that reads the next block while the one before is computed on."""
 
 import contextlib
 import threading
@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-_PATIENCE = 1.0                 # seconds that each side waits for the other before it looks around
+# Seconds that each side waits for the other before it checks whether that has ended.
+_PATIENCE = 1.0
 
 
 class Stopped(RuntimeError):
-    """The pass was ended, by another that has begun."""
+    """Error that another pass has begun, which ends this one."""
 
 
 class ReadAhead:

@@ -1,4 +1,4 @@
-"""What a stream reads from: the joint between `Stream` and each kind of source."""
+"""The sources of a stream: the contract between `Stream` and each kind of source."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ Order = Literal["C", "F"]
 
 
 class Form(NamedTuple):
-    """Of X as its blocks have it."""
+    """The shape, dtype and memory order of X in blocks."""
 
     shape: tuple[int, int]
     dtype: np.dtype                             # one of the kernels'
@@ -20,11 +20,11 @@ class Form(NamedTuple):
 
 
 Room = Callable[[int, tuple[int, int], np.dtype, Order], np.ndarray]
-"""Memory for block i, of a shape, dtype and order; waits until there is some."""
+"""A function that gives memory for block i of a shape, dtype and order, and waits until there is some."""
 
 
 class Source(Protocol):
-    """Where blocks of rows come from.
+    """A source of blocks of rows.
 
     Errors of a source name it, the block and the row, as `where` does.
     """
@@ -35,7 +35,7 @@ class Source(Protocol):
     seeks: bool
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form | None:
-        """Of X; None if only a pass will tell.
+        """Say the form of X; None if only a pass over all blocks can tell.
 
         Parameters
         ----------
@@ -46,19 +46,19 @@ class Source(Protocol):
         """
 
     def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
-        """The blocks of these numbers and rows, in memory that `room` gives; all blocks if the form is None."""
+        """Read the blocks of these numbers and rows into memory that `room` gives; read all blocks if the form is None."""
 
     def gathered(self) -> Mapping[str, np.ndarray]:
-        """What the first pass found besides X, under "y", "sample_weight" and "offset"."""
+        """Return what the first pass found beside X, by the names "y", "sample_weight" and "offset"."""
 
 
 def where(title: str, number: int, rows: slice) -> str:
-    """How messages speak of a block."""
+    """Name a block in a message."""
     return f"{title}, block {number} (rows {rows.start} to {rows.stop - 1})"
 
 
 def system_error(error: OSError, path: str, number: int, rows: slice) -> OSError:
-    """The same error, which names the block."""
+    """Make an error of the system name the block."""
     what = os.strerror(error.errno or 0)
     return OSError(error.errno, f"{what}, at block {number} (rows {rows.start} to {rows.stop - 1})", path)
 
@@ -75,7 +75,7 @@ class ArraySource:
         self._dtype = arrays.kernel_dtype(X.dtype)
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
-        """See `Source`, as for all that follows."""
+        """Say the form of X, as described at `Source`."""
         refuse_other_columns("an array", columns, brings_y)
         return Form(self._X.shape, self._dtype, order_of(self._X))
 
@@ -97,7 +97,7 @@ def order_of(X: np.ndarray) -> Order:
 
 
 def refuse_other_columns(what: str, columns: Mapping[str, str], brings_y: bool) -> None:
-    """Raise where more is asked of something than X: columns by their names, or y."""
+    """Raise if a source of numbers only is asked for y or for columns by their names."""
     if brings_y:
         raise ValueError(f"y is missing, and {what} holds X alone; pass an array (m,)")
     for argument, name in columns.items():

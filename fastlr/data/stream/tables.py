@@ -14,9 +14,12 @@ import numpy as np
 from fastlr.data import arrays, tables
 from fastlr.data.stream.source import Form, Room, system_error, where
 
+# Bytes of one batch of rows, roughly.
 _BATCH_BYTES = 1 << 20
-_FEWEST_ROWS = 1024             # of a batch
-_BUFFER_BYTES = 1 << 16         # for each column
+# Rows of the shortest batch.
+_FEWEST_ROWS = 1024
+# Bytes of pyarrow's buffer for each column.
+_BUFFER_BYTES = 1 << 16
 
 
 class _Part(NamedTuple):
@@ -76,7 +79,7 @@ class TableSource:
             return cls(dataset.dataset([*map(os.path.abspath, files)], format=formats.pop()), path)
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
-        """See `Source`, as for all that follows."""
+        """Say the form of X, as described at `Source`."""
         if brings_y:
             raise ValueError(f"y is missing; pass the name of one of the columns of {self.title}, or an array (m,)")
         schema = self._dataset.schema
@@ -233,7 +236,7 @@ def _refuse_without(names: Sequence[str], columns: Sequence[str]) -> None:
 
 
 def _dtype(name: str, kind: Any) -> np.dtype:
-    """Of the numbers of a column."""
+    """The dtype of the numbers of a column."""
     from pyarrow import types
 
     kind = tables.kind_of_values(kind)
