@@ -29,7 +29,6 @@ from fastlr.problem.standardised import Standardised
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
-_NEARLY_QUADRATIC = 1.5         # x, up to which J falls by about half of nu^2
 _NULL = 1e-12                   # relative change of a margin, see `largest_changes`: less is rounding
 _FEWEST_ROWS = 500              # of a sample, and
 _ROWS_A_FEATURE = 4
@@ -41,7 +40,6 @@ class Certificate(NamedTuple):
     gap: float                  # J - J* is at most this; infinity where nothing is proved
     has_minimum: bool           # whether J has been proved to have a minimum
     is_dear: bool = False       # whether only a Hessian that is out of proportion could prove more
-    estimate: float = math.inf  # nu^2, twice what J falls by where it is quadratic; infinity where it is not nearly so
 
 
 NOTHING = Certificate(math.inf, False)
@@ -65,7 +63,7 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
     """
     if problem.time_of_hessian() <= budget:
         found = self_concordance(problem, problem.objective, u, grad, gap)
-        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad)._replace(estimate=found.estimate))
+        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
     best = strong_convexity(problem, u, grad)
     m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
     if best.gap > enough and rows < m and problem.time_of_hessian(rows / m) <= budget:
@@ -114,8 +112,7 @@ def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad
             break
         gap = norm ** 2                         # more than was expected: rows of little curvature have to go
     x = norm / math.sqrt(floor) if floor > 0.0 else math.inf
-    estimate = norm ** 2 if x < _NEARLY_QUADRATIC else math.inf
-    return Certificate(floor * _fall(x), True, estimate=estimate) if x < 1.0 else NOTHING._replace(estimate=estimate)
+    return Certificate(floor * _fall(x), True) if x < 1.0 else NOTHING
 
 
 def _fall(x: float) -> float:

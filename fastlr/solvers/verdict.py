@@ -64,14 +64,11 @@ class Verdict:
         self.way: np.ndarray | None = None
         self.has_minimum = proof.has_minimum or problem.is_penalised
         self.gap, self.kind = (gap, "estimate") if proof.gap == math.inf else (proof.gap, "bound")
-        is_estimated = problem.is_penalised and self.gap > enough >= proof.estimate     # there is a minimum, and it is near
-        if is_estimated:
-            self.gap, self.kind = proof.estimate, "estimate"
         is_trivial = not self.gap < cost
         if is_trivial:
             self.gap, self.kind = cost, "bound"             # J is never below 0
         self.grad_norm = problem.bounded_by_tol(grad)
-        is_known = not is_trivial and (self.kind == "bound" or proof.is_dear or is_estimated)
+        is_known = not is_trivial and (self.kind == "bound" or proof.is_dear)
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
         self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(enough / self.gap))) if 0.0 < self.gap < math.inf else _CLOSER
 
