@@ -29,9 +29,9 @@ def copy(tmp_path):
     for path, source in re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
         (tmp_path / path).write_text(source)
     for table, path, row in re.findall(r"`(_?[A-Z]+)` in `(\S+\.py)`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
-        head, start, rest = (tmp_path / path).read_text("utf-8").partition(f"\n{table} = {{\n")
-        assert start, f"{path} has no table {table}"
-        (tmp_path / path).write_text(head + start + row + rest)
+        source = (tmp_path / path).read_text("utf-8")
+        (line,) = re.findall(rf"^{table} = .*\n", source, re.MULTILINE)
+        (tmp_path / path).write_text(source.replace(line, row if row.startswith(table) else line + row))
 
     def run(*command):
         environment = os.environ | {"PYTHONPATH": str(tmp_path)}
@@ -40,10 +40,27 @@ def copy(tmp_path):
     return run
 
 
+def passes(copy, *options):
+    tests = copy("-m", "pytest", "-q", *options)
+    print(tests.stdout[-3000:], tests.stderr)           # shown where it fails
+    return tests.returncode == 0 and "passed" in tests.stdout
+
+
 @pytest.mark.slow
 def test_a_backend_can_be_added(copy):
-    tests = copy("-m", "pytest", "-q", "-o", "addopts=", "-m", "not long", "--backend", "plain", "-k", "plain",
-                 "tests/backends/test_laws.py", "tests/backends/test_numerics.py")
-    assert tests.returncode == 0 and "passed" in tests.stdout, tests.stdout[-3000:] + tests.stderr
+    assert passes(copy, "--backend", "plain", "-k", "plain", "tests/backends/test_laws.py", "tests/backends/test_numerics.py")
     trained = copy("-c", "import fastlr; print(fastlr.train([[0], [1], [2], [3]], [0, 1, 0, 1], backend='plain').backend)")
     assert trained.stdout == "plain\n", trained.stderr
+
+
+@pytest.mark.slow
+def test_a_solver_can_be_added(copy):
+    assert passes(copy, "--backend", "numpy", "-k", "one_hessian", "tests/solvers/test_solvers.py")
+    code = """
+import numpy as np, fastlr
+X = np.random.default_rng(0).standard_normal((500, 5)) * [1, 10, 100, 1000, 1e-5]; y = X[:, 0] + np.sin(np.arange(500.0)) > 0
+one, newton = (fastlr.train(X, y, solver=solver) for solver in ("one_hessian", "newton"))
+print(one.solver, one.converged, np.allclose(one.w, newton.w))
+"""
+    trained = copy("-W", "error", "-c", code)
+    assert trained.stdout == "one_hessian True True\n", trained.stderr
