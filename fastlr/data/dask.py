@@ -74,9 +74,9 @@ class OnCluster(Dataset):
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         call = functools.partial(_run, self.backend.__name__, self.dtype, pass_, arguments, named)
         values = _each(call, self._X, self._vectors)
+        merged = dask.delayed(functools.partial(_merged, pass_.merge), pure=False)
         while len(values) > 1:
-            values = _each(functools.partial(functools.reduce, pass_.merge),
-                           [values[i:i + _FAN_IN] for i in range(0, len(values), _FAN_IN)])
+            values = [merged(*values[i:i + _FAN_IN]) for i in range(0, len(values), _FAN_IN)]
         found: list[_Result] = _here(values)
         return found[0]
 
@@ -308,6 +308,10 @@ def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], arguments: tu
     values = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]       # aligned, to be written to
     with backends.threads(kernel, _threads_a_task(), part.size) as n_threads:
         return pass_(part.with_backend(kernel, n_threads), *values, **named)
+
+
+def _merged(merge: Callable[[Any, Any], Any], *values: Any) -> Any:
+    return functools.reduce(merge, values)
 
 
 def _take(dtype: np.dtype, samples: list[np.ndarray], X: Any, vectors: Vectors) -> list[tuple[Any, ...]]:
