@@ -52,7 +52,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                     train(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
             if is_compiled:
                 A, _ = arrays.matrix(X)
-                offset = arrays.vector_of_offsets(None, _ROWS)
+                offset = arrays.real_vector("offset", None, _ROWS)
                 choice.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlr import backends, solvers
 from fastlr.backends import choice
-from fastlr.data import arguments, arrays, door
+from fastlr.data import arguments, door
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
@@ -152,7 +152,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
         data = door.data(X, y, sample_weight, class_weight, offset)
-    theta = arrays.start(init, data.shape[1])
+    theta = arguments.start(init, data.shape[1])
 
     backend = _backend(backend, data, module, options)
     kernel = backends.load(backend)
@@ -225,7 +225,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     objective_options = _objective_options(l2, reduction, True)
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     data = door.data_as_given(X, y, sample_weight, offset)
-    theta = arrays.parameters(w, b, data.shape[1])
+    theta = arguments.parameters(w, b, data.shape[1])
     name = (choice.choose(backend, data.X, 1, ("numba_fused",)) if isinstance(data, InMemory) else
             choice.choose(backend, data, math.inf, ()))
     kernel = backends.load(name)

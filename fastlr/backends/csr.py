@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.machine.arrays import read_only
+
 
 class Csr(NamedTuple):
     """A sparse X: `values` and `indices` from indptr[i] to indptr[i + 1] are row i, and all else is 0.
@@ -42,10 +44,7 @@ class Csr(NamedTuple):
         indptr = np.zeros(chosen.size + 1, self.indptr.dtype)
         np.cumsum(sizes, out=indptr[1:])
         at = np.arange(int(indptr[-1])) + np.repeat(self.indptr[chosen] - indptr[:-1], sizes)
-        parts = self.values[at], self.indices[at], indptr
-        for part in parts:
-            part.flags.writeable = False
-        return Csr(*parts, self.n_columns)
+        return Csr(read_only(self.values[at]), read_only(self.indices[at]), read_only(indptr), self.n_columns)
 
     def row(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """The columns and values of one row."""

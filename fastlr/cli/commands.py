@@ -14,7 +14,8 @@ import numpy as np
 
 import fastlr
 from fastlr import _environment
-from fastlr.data import arrays, tables
+from fastlr.data import tables, weights
+from fastlr.data.arrays import LARGEST
 from fastlr.machine import files
 
 NOT_CONVERGED = 3
@@ -33,7 +34,7 @@ def train(options: argparse.Namespace) -> int:
         def blocks() -> Iterator[np.ndarray]:
             row = 1
             for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
-                block = tables.numbers(batch, [*features, *extra], row, arrays.LARGEST)
+                block = tables.numbers(batch, [*features, *extra], row, LARGEST)
                 if options.weight is not None:
                     _refuse_negative(options.weight, block[len(features)], row)
                 target.add(batch, row)
@@ -46,8 +47,8 @@ def train(options: argparse.Namespace) -> int:
         sample_weight = extra_columns.get(options.weight)
         if sample_weight is not None:
             with tables.naming(f"column {options.weight!r}"):
-                arrays.refuse_no_weight(bool(sample_weight.any()))
-                arrays.refuse_class_without_weight(arrays.totals(sample_weight, y), labels)
+                weights.refuse_no_weight(bool(sample_weight.any()))
+                weights.refuse_class_without_weight(weights.totals(sample_weight, y), labels)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", fastlr.ConvergenceWarning)

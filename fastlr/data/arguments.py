@@ -1,4 +1,4 @@
-"""Options that are numbers, flags or words: each check returns a plain Python value, or says what would have been right."""
+"""Arguments that are numbers, flags, words or parameters: a check returns a plain value, or says what would have been right."""
 
 import math
 import operator
@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-COMPLEX = (complex, np.complexfloating)
-# Although float() takes some of them.
-NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
+from fastlr.data import arrays
+from fastlr.data.arrays import NOT_NUMBERS
 
 
 def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
@@ -58,3 +57,34 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
 def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) -> Any:
     """None, or what `check` makes of the value."""
     return None if value is None else check(name, value, **bounds)
+
+
+def start(init: Any, n: int) -> np.ndarray | None:
+    """theta (n + 1,) float64 to start from, that of (w, b) or a Model; None leaves it to the solver."""
+    if init is None:
+        return None
+    if hasattr(init, "w") and hasattr(init, "b"):
+        init = (init.w, init.b)
+    try:
+        w, b = init
+    except (TypeError, ValueError):
+        raise TypeError(f"init must be None, (w, b) or a Model, not {type(init).__name__}") from None
+    return parameters(w, b, n, "init: ")
+
+
+def parameters(w: Any, b: Any, n: int, where: str = "") -> np.ndarray:
+    """theta (n + 1,) float64: w, and b behind it."""
+    w = np.atleast_1d(arrays.as_array(f"{where}w", w))
+    if w.ndim == 2 and 1 in w.shape:
+        w = w.ravel()
+    if w.shape != (n,):
+        raise ValueError(f"{where}w has shape {w.shape}, and X has {n} features: w must have shape ({n},)")
+    if w.dtype.kind not in "biuf":
+        raise TypeError(f"{where}w must hold real numbers, not {w.dtype}")
+    theta = np.empty(n + 1)
+    theta[:n] = w
+    theta[n] = number(f"{where}b", b)
+    if not np.isfinite(theta).all():
+        j = int(np.argmin(np.isfinite(theta)))
+        raise ValueError(f"{where}w must be finite; w[{j}] is {float(theta[j])!r}")
+    return theta

@@ -1,65 +1,34 @@
-"""The one gate for input: every array that passes is what kernels expect; every refusal says where and what to do.
+"""The gate for X and for vectors of numbers: what passes is what kernels expect; a refusal says where and what to do.
 
-Out comes X (m, n) float64, float32, uint8, int8 or int16 in C or Fortran order, finite, read-only; y (m,) int8, 0 or 1;
-sample_weight and offset (m,) float64, or (0,) where there are none.  X is copied only where its dtype or layout needs it.
-SciPy's sparse X becomes a `Csr` (see `sparse`).  Solvers and kernels behind the gate never validate.
+Out comes X (m, n) float64, float32, uint8, int8 or int16 in C or Fortran order, finite, read-only.  It is copied only where its
+dtype or layout needs it.  SciPy's sparse X becomes a `Csr` (see `sparse`).  Solvers and kernels behind the gate never validate.
 """
 
 import datetime
 import math
 import numbers
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from fastlr.backends.csr import Csr
 from fastlr.data import frames, sparse
-from fastlr.data.arguments import COMPLEX, NOT_NUMBERS, number
 from fastlr.machine.arrays import read_only
 from fastlr.machine.limits import BYTES_A_CALL
 
 # Squares of X, summed over any number of rows, stay finite.
 LARGEST = 1e150
-_LARGEST_TOTAL = 1e100          # of weights, and the inverse of the smallest
-# Of all weight: a class with less is lost in rounding.
-_SMALLEST_SHARE = 1e-15
+
+COMPLEX = (complex, np.complexfloating)
+# What is no real number, although float() takes some of these.
+NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
 
 # Trained as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
 _TAKEN = {np.dtype(name) for name in KERNEL_DTYPES}
 # These fit into float32 without loss, at half of the memory.
 _FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
-
-
-class Vectors(NamedTuple):
-    """What `train` has been given beside X, checked."""
-
-    y: np.ndarray                               # (m,) int8
-    sample_weight: np.ndarray                   # (m,) float64, or (0,)
-    offset: np.ndarray                          # (m,) float64, or (0,)
-    classes: np.ndarray                         # (2,), in the order 0, 1
-
-
-def vectors(m: int, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Vectors:
-    """What `train` is given beside an X of m rows."""
-    codes, classes = labels(y, m)
-    refuse_one_class(classes)
-    weights = vector_of_weights(sample_weight, m)
-    if class_weight is not None:
-        of_class = weights_of_classes(class_weight, totals(weights, codes), classes)
-        weights = times_class_weight(weights, of_class, codes)
-    if weights.size:
-        refuse_class_without_weight(totals(weights, codes), classes)
-    return Vectors(codes, read_only(weights), vector_of_offsets(offset, m), classes)
-
-
-def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors:
-    """What is given beside an X of m rows where y is 0 and 1 already, and one class may be missing."""
-    weights = vector_of_weights(sample_weight, m)
-    if weights.size:
-        refuse_extreme_total(float(weights.sum()))
-    return Vectors(zero_one(y, m), weights, vector_of_offsets(offset, m), np.array([0, 1]))
 
 
 # ---- X --------------------------------------------------------------------------------------------------------------
@@ -71,22 +40,16 @@ def matrix(X: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
     return A, names
 
 
-def matrix_to_predict(X: Any, names: tuple[str, ...] | None,
-                      n_features: int) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
-    """Like `matrix`, but values that are not finite get through.
+def real_matrix(X: Any, names: tuple[str, ...] | None = None,
+                n_features: int | None = None) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
+    """X as a kernel takes it, with whatever is not finite in it, and its column names if it is a data frame.
 
     Parameters
     ----------
     X : array_like or SciPy sparse matrix, (m, n)
     names, n_features
-        What the model was trained on; a mismatch is an error.
+        What a model was trained on; a mismatch is an error.
     """
-    return real_matrix(X, names, n_features)
-
-
-def real_matrix(X: Any, names: tuple[str, ...] | None = None,
-                n_features: int | None = None) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
-    """X as a kernel takes it, with whatever is not finite in it; see `matrix_to_predict`."""
     A, found = X, None
     if type(X) is not np.ndarray:
         if sparse.is_scipy(X) or isinstance(X, Csr):
@@ -97,7 +60,7 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
         found = frames.column_names(X)
         if names is not None and found is not None:
             frames.refuse_other_columns(X, found, names)
-        A = _as_array("X", X)
+        A = as_array("X", X)
     refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)
@@ -167,7 +130,7 @@ def is_stream(value: Any) -> bool:
     return getattr(type(value), "is_fastlr_stream", False) is True
 
 
-def _as_array(name: str, value: Any) -> np.ndarray:
+def as_array(name: str, value: Any) -> np.ndarray:
     if isinstance(value, np.ma.MaskedArray):
         if np.ma.getmaskarray(value).any():
             where = np.argwhere(np.ma.getmaskarray(value))[0]
@@ -203,7 +166,7 @@ def _way_out(value: Any) -> str:
     """What to do about a value of X that is not a number."""
     if isinstance(value, (str, bytes)):
         return _TEXT_HINT
-    if _is_missing(value):
+    if is_missing(value):
         return ".  Drop or impute it"
     return frames.DATES_HINT if isinstance(value, _DATES) else ""
 
@@ -264,13 +227,11 @@ def _place(where: Any, names: tuple[str, ...] | None = None) -> str:
     return f"row {row}, column {column[0]}" + (f" ({names[column[0]]!r})" if names is not None else "")
 
 
-# ---- y --------------------------------------------------------------------------------------------------------------
-
 def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     """An array (m,) of whatever dtype."""
     _refuse_other_collections(name, value)
     frames.refuse_lazy(name, value)
-    A = _as_array(name, value)
+    A = as_array(name, value)
     if A.ndim == 2 and A.shape[1] == 1:
         A = A[:, 0]
     if A.ndim != 1:
@@ -280,91 +241,7 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     return A
 
 
-def labels(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (m,) int8 and the classes, two or one, that 0 and 1 stand for, in sorted order."""
-    A = label_array(y, m)
-    two = _two_numbers(A)
-    if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
-        classes, is_second = two
-        return read_only(is_second.view(np.int8)), classes
-    refuse_missing(A)
-    classes = classes_among(A)
-    is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
-    return read_only(is_second.astype(np.int8)), classes
-
-
-def refuse_missing(A: np.ndarray) -> None:
-    """Raise ValueError, with the place, where one of these labels (m,) is missing or infinite."""
-    missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
-    if missing.any():
-        i = int(np.argmax(missing))
-        raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {_plain(A[i])!r} "
-                         f"at row {i}.  Drop those rows")
-
-
-def classes_among(A: np.ndarray) -> np.ndarray:
-    """The distinct values of labels (m,), sorted: two or one."""
-    try:
-        classes = _distinct(A)
-    except TypeError:
-        raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
-    if classes.size > 2:
-        raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
-                         "two.  For one class against the rest, pass y == that_class")
-    return classes
-
-
-def refuse_one_class(classes: np.ndarray) -> None:
-    """Raise ValueError where there is nothing to tell apart."""
-    if classes.size == 1:
-        raise ValueError(f"y has one class only, {_plain(classes[0])!r}; logistic regression needs two")
-
-
-def labels_as_given(y: Any, m: int) -> np.ndarray:
-    """y (m,) for comparing with predicted labels, of any number of classes."""
-    A = label_array(y, m)
-    if A.dtype == object:
-        A = A.copy()
-        A[_missing_objects(A)] = None           # pd.NA == 0 is neither true nor false
-    return A
-
-
-_LABELS = (str, bytes, numbers.Number, np.bool_)
-_NOT_LABELS = (*COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
-
-
-def label_array(y: Any, m: int) -> np.ndarray:
-    """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
-    A = one_dimensional("y", y, m)
-    if A.dtype.kind == "T":                     # whose missing ones are None, NaN, or whatever the dtype says
-        A = A.astype(object)
-    if isinstance(y, Sequence) and _is_changed_by_numpy(A):
-        values = np.empty(m, object)
-        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
-        if not all(isinstance(v, (str, bytes)) for v in values):
-            A = values
-    if A.dtype.kind not in "biufOUS":
-        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
-    if A.dtype == object:
-        for i, label in enumerate(A):
-            if not (_is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _NOT_LABELS):
-                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
-    return A
-
-
-def _is_changed_by_numpy(A: np.ndarray) -> bool:
-    """Whether the items of a list may have been others: numbers beside text become text, and large integers become floats."""
-    with np.errstate(invalid="ignore"):
-        return A.dtype.kind in "US" or (A.dtype.kind == "f" and bool((np.abs(A) >= 2.0 ** 53).any()))
-
-
-def _missing_objects(A: np.ndarray) -> np.ndarray:
-    if A.dtype != object:
-        return np.zeros(1, bool)
-    return np.fromiter(map(_is_missing, A), bool, A.size)
-
-
-def _is_missing(label: Any) -> bool:
+def is_missing(label: Any) -> bool:
     """None, NaN of any kind, pandas' NA and NaT, NumPy's masked."""
     if label is None or label is np.ma.masked or type(label).__name__ in ("NAType", "NaTType"):
         return True
@@ -374,46 +251,8 @@ def _is_missing(label: Any) -> bool:
         return True
 
 
-def _plain(label: Any) -> Any:
-    """As Python writes it: 0, not np.int64(0)."""
-    return label.item() if isinstance(label, np.generic) else label
-
-
-def _distinct(A: np.ndarray) -> np.ndarray:
-    two = _two_numbers(A)
-    return np.unique(A) if two is None else two[0]
-
-
-def _two_numbers(A: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The distinct values, sorted, of numbers that have two or one, and which are the largest (m,), without a sort; else None."""
-    if A.dtype.kind not in "biuf":
-        return None
-    is_first = A == A[0]
-    i = int(np.argmin(is_first))
-    if is_first[i]:
-        return A[:1].copy(), is_first
-    is_other = A == A[i]
-    if np.count_nonzero(is_first) + np.count_nonzero(is_other) < A.size:            # NaN is neither
-        return None
-    return (A[[0, i]], is_other) if A[0] < A[i] else (A[[i, 0]], is_first)
-
-
-def zero_one(y: Any, m: int) -> np.ndarray:
-    """y as given, which must be 0 or 1 everywhere; (m,) int8."""
-    A = one_dimensional("y", y, m)
-    if A.dtype.kind not in "biuf":
-        raise TypeError(f"y must be numbers, 0 or 1, not {A.dtype}")
-    bad = ~((A == 0) | (A == 1))
-    if bad.any():
-        i = int(np.argmax(bad))
-        raise ValueError(f"y must be 0 or 1; it is {_plain(A[i])!r} at row {i}")
-    return read_only(A.astype(np.int8))
-
-
-# ---- weights and offset ---------------------------------------------------------------------------------------------
-
-def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.ndarray:
-    """(m,) float64, or (0,) for None."""
+def real_vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.ndarray:
+    """A vector (m,) float64, finite, at most LARGEST in magnitude, perhaps at least 0; (0,) for None."""
     if value is None:
         return read_only(np.empty(0))
     A = one_dimensional(name, value, m)
@@ -431,109 +270,4 @@ def _vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.nd
     if bad.any():
         i = int(np.argmax(bad))
         raise ValueError(f"{name} must be {wish}; it is {float(A[i])!r} at row {i}")
-    return A
-
-
-def vector_of_weights(sample_weight: Any, m: int) -> np.ndarray:
-    """sample_weight (m,) float64, at least 0, not all 0; (0,) for None."""
-    weights = weights_of_part(sample_weight, m)
-    if weights.size:
-        refuse_no_weight(bool(weights.any()))
-    return weights
-
-
-def weights_of_part(sample_weight: Any, m: int) -> np.ndarray:
-    """The same for some of the rows, whose weights may all be 0."""
-    return read_only(_vector("sample_weight", sample_weight, m, at_least_zero=True))
-
-
-def refuse_no_weight(some_row_counts: bool) -> None:
-    """Raise ValueError where no row counts."""
-    if not some_row_counts:
-        raise ValueError("sample_weight is zero in every row; some row must count")
-
-
-def vector_of_offsets(offset: Any, m: int) -> np.ndarray:
-    """offset (m,) float64, finite; (0,) for None."""
-    return read_only(_vector("offset", offset, m))
-
-
-def totals(weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The sums of the weights of class 0 and class 1, (2,)."""
-    if not weights.size:
-        return np.bincount(codes, minlength=2).astype(np.float64)
-    return np.array([weights[codes == code].sum() for code in (0, 1)])
-
-
-def weights_of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """What multiplies the weights of class 0 and class 1, (2,), where these have such totals."""
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        return np.array([totals.sum() / (2.0 * total) if total > 0.0 else 0.0 for total in totals])     # the caller refuses 0
-    if not isinstance(class_weight, Mapping):
-        raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
-    labels = classes.tolist()
-    unknown = [label for label in class_weight if label not in labels]
-    if unknown:
-        raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
-    of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
-    for label, weight in zip(labels, of_class, strict=True):
-        if weight > LARGEST:
-            raise ValueError(f"class_weight[{label!r}] must be at most {LARGEST:g}, not {weight!r}")
-    return np.array(of_class)
-
-
-def times_class_weight(weights: np.ndarray, of_class: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Weights (m,) of rows, (0,) for ones, times those of their classes."""
-    return weights * of_class[codes] if weights.size else of_class[codes]
-
-
-def refuse_extreme_total(total: float) -> None:
-    """Raise ValueError where weights add up to what can't be divided by."""
-    if total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
-        raise ValueError(f"sample_weight (times class_weight) adds up to {total:.3g}; its sum must lie between "
-                         f"{1.0 / _LARGEST_TOTAL:g} and {_LARGEST_TOTAL:g}.  Multiply it by a constant")
-
-
-def refuse_class_without_weight(totals: np.ndarray, classes: np.ndarray) -> None:
-    """Raise ValueError where the sums of the weights of both classes, (2,), don't let both count."""
-    whole = float(totals.sum())
-    refuse_extreme_total(whole)
-    for total, label in zip(totals.tolist(), classes.tolist(), strict=True):
-        if total == 0.0:
-            raise ValueError(f"every row of class {label!r} has weight 0; both classes need a row that counts")
-        if total < _SMALLEST_SHARE * whole:
-            raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {whole:.3g}, too small a "
-                             "share for float64; both classes need rows that count")
-
-
-# ---- parameters ------------------------------------------------------------------------------------------------------
-
-def start(init: Any, n: int) -> np.ndarray | None:
-    """theta (n + 1,) float64 to start from, that of (w, b) or a Model; None leaves it to the solver."""
-    if init is None:
-        return None
-    if hasattr(init, "w") and hasattr(init, "b"):
-        init = (init.w, init.b)
-    try:
-        w, b = init
-    except (TypeError, ValueError):
-        raise TypeError(f"init must be None, (w, b) or a Model, not {type(init).__name__}") from None
-    return parameters(w, b, n, "init: ")
-
-
-def parameters(w: Any, b: Any, n: int, where: str = "") -> np.ndarray:
-    """theta (n + 1,) float64: w, and b behind it."""
-    w = np.atleast_1d(_as_array(f"{where}w", w))
-    if w.ndim == 2 and 1 in w.shape:
-        w = w.ravel()
-    if w.shape != (n,):
-        raise ValueError(f"{where}w has shape {w.shape}, and X has {n} features: w must have shape ({n},)")
-    if w.dtype.kind not in "biuf":
-        raise TypeError(f"{where}w must hold real numbers, not {w.dtype}")
-    theta = np.empty(n + 1)
-    theta[:n] = w
-    theta[n] = number(f"{where}b", b)
-    if not np.isfinite(theta).all():
-        j = int(np.argmin(np.isfinite(theta)))
-        raise ValueError(f"{where}w must be finite; w[{j}] is {float(theta[j])!r}")
-    return theta
+    return read_only(A)

@@ -21,7 +21,7 @@ from dask.delayed import Delayed
 
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
-from fastlr.data import arrays, frames, sampling, sparse
+from fastlr.data import arrays, frames, labels, sampling, sparse, weights
 from fastlr.data.dataset import Count, Dataset, InMemory, Pass, no_features
 from fastlr.machine.arrays import read_only
 from fastlr.machine.forks import imported
@@ -130,17 +130,17 @@ def _persisted(values: Iterable[Delayed]) -> list[Delayed]:
 
 def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> OnCluster:
     """The dataset of what `train` is given, as from `door.data`."""
-    parts = _first_pass(arrays.labels, X, y, sample_weight, offset)
-    classes = arrays.classes_among(_concatenated([found.labels for found in parts.found]))
-    arrays.refuse_one_class(classes)
+    parts = _first_pass(labels.codes, X, y, sample_weight, offset)
+    classes = labels.classes_among(_concatenated([found.labels for found in parts.found]))
+    labels.refuse_one_class(classes)
     totals, of_class = parts.totals(classes), None
     if sample_weight is not None:
-        arrays.refuse_no_weight(bool(totals.any()))
+        weights.refuse_no_weight(bool(totals.any()))
     if class_weight is not None:
-        of_class = arrays.weights_of_classes(class_weight, totals, classes)
+        of_class = weights.of_classes(class_weight, totals, classes)
         totals = totals * of_class
     if sample_weight is not None or class_weight is not None:
-        arrays.refuse_class_without_weight(totals, classes)
+        weights.refuse_class_without_weight(totals, classes)
     return parts.data(classes, of_class, sample_weight is not None, offset is not None)
 
 
@@ -150,8 +150,8 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> OnCluster:
     classes = np.array([0, 1])
     if sample_weight is not None:
         total = float(parts.totals(classes).sum())
-        arrays.refuse_no_weight(total > 0.0)
-        arrays.refuse_extreme_total(total)
+        weights.refuse_no_weight(total > 0.0)
+        weights.refuse_extreme_total(total)
     return parts.data(classes, None, sample_weight is not None, offset is not None)
 
 
@@ -209,13 +209,13 @@ class _Parts(NamedTuple):
         return OnCluster(self.X, vectors, (m, n), dtype, has_weights or of_class is not None, has_offset, classes, names)
 
 
-def _first_pass(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Parts:
+def _first_pass(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Parts:
     """Read all rows once; errors name the part, and where it begins."""
     X = _in_parts(X)
     parts = _parts_of(X)
     vectors = [[None] * len(parts) if value is None and name != "y" else _cut_like(X, name, value)
                for name, value in (("y", y), ("sample_weight", sample_weight), ("offset", offset))]
-    checked = _persisted(_each(functools.partial(_check_part, labels), parts, *vectors))
+    checked = _persisted(_each(functools.partial(_check_part, codes), parts, *vectors))
     found: list[_Found] = _here(_each(_found, checked))
     _refuse(found)
     some = [i for i, part in enumerate(found) if part.rows > 0]
@@ -239,12 +239,12 @@ def _refuse(parts: Sequence[_Found]) -> None:
         start += part.rows
 
 
-def _concatenated(labels: Sequence[np.ndarray]) -> np.ndarray:
+def _concatenated(each: Sequence[np.ndarray]) -> np.ndarray:
     """All labels; beside numbers text stays text."""
-    kinds = {each.dtype.kind for each in labels}
+    kinds = {A.dtype.kind for A in each}
     if kinds & set("US") and len(kinds) > 1:
-        labels = [each.astype(object) for each in labels]
-    return np.concatenate(labels)
+        each = [A.astype(object) for A in each]
+    return np.concatenate(each)
 
 
 # ---- collections ----------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ def _cut_like(X: Any, name: str, value: Any) -> list[Any]:
     """A vector in the parts of X."""
     if not arrays.is_dask(value):
         lengths = _lengths(X)
-        A = (arrays.label_array if name == "y" else functools.partial(arrays.one_dimensional, name))(value, sum(lengths))
+        A = (labels.label_array if name == "y" else functools.partial(arrays.one_dimensional, name))(value, sum(lengths))
         return list(np.split(A, np.cumsum(lengths)[:-1]))
     if not (isinstance(value, da.Array) or _is_frame(value)):
         raise TypeError(f"{name} is a Dask {type(value).__name__}; pass a Dask array, or a Dask Series")
@@ -355,7 +355,7 @@ def _predict(method: Callable[..., np.ndarray], like: np.ndarray, X: Any, offset
 
 
 @np.errstate(all="ignore")
-def _check_part(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Checked:
+def _check_part(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Checked:
     """Errors are handed over: only who knows all parts can say where in the whole they are."""
     m, *others = X.shape
     nothing = np.empty(0)
@@ -371,17 +371,17 @@ def _check_part(labels: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any
             return _Checked(found, Vectors(nothing, nothing, nothing))
         frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
         A, names = arrays.matrix(X)
-        codes, own = labels(y, m)
-        weights = arrays.weights_of_part(sample_weight, m)
-        vectors = Vectors(codes, weights, arrays.vector_of_offsets(offset, m))
-        totals = arrays.totals(weights, codes)[:own.size]
+        own_codes, own = codes(y, m)
+        s = weights.checked_part(sample_weight, m)
+        vectors = Vectors(own_codes, s, arrays.real_vector("offset", offset, m))
+        totals = weights.totals(s, own_codes)[:own.size]
         return _Checked(_Found(m, A.shape[1], A.dtype, names, own, totals, None), vectors)
     except (TypeError, ValueError, NotImplementedError) as error:
         return _Checked(found._replace(refusal=error), Vectors(nothing, nothing, nothing))
 
 
 def _zero_one(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
-    return arrays.zero_one(y, m), np.array([0, 1])
+    return labels.zero_one(y, m), np.array([0, 1])
 
 
 def _found(checked: _Checked) -> _Found:
@@ -390,11 +390,11 @@ def _found(checked: _Checked) -> _Found:
 
 def _vectors(classes: np.ndarray, of_class: np.ndarray | None, checked: _Checked) -> Vectors:
     """With y as codes of the classes of the whole, and weights times those of the classes."""
-    y, weights, offset = checked.vectors
+    y, s, offset = checked.vectors
     y = _codes(checked.found.labels, classes)[y]
-    return Vectors(y, weights if of_class is None else arrays.times_class_weight(weights, of_class, y), offset)
+    return Vectors(y, s if of_class is None else weights.times_of_class(s, of_class, y), offset)
 
 
-def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def _codes(own: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """0 or 1 for each of some labels; an array of int8."""
-    return (labels == classes[1:]).astype(np.int8)
+    return (own == classes[1:]).astype(np.int8)

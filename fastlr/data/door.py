@@ -4,13 +4,22 @@ A path, and a memory map that would take more than half of the memory there is, 
 """
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.data import arrays, frames
-from fastlr.data.arrays import Vectors
+from fastlr.data import arrays, frames, labels, weights
 from fastlr.data.dataset import Dataset, InMemory
+from fastlr.machine.arrays import read_only
+
+
+class Vectors(NamedTuple):
+    """What `train` has been given beside X, checked."""
+
+    y: np.ndarray                               # (m,) int8
+    sample_weight: np.ndarray                   # (m,) float64, or (0,)
+    offset: np.ndarray                          # (m,) float64, or (0,)
+    classes: np.ndarray                         # (2,), in the order 0, 1
 
 
 def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, offset: Any = None) -> Dataset:
@@ -32,7 +41,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
 
         return dask.data(X, y, sample_weight, class_weight, offset)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
-    return _dataset(X, names, arrays.vectors(X.shape[0], y, sample_weight, class_weight, offset))
+    return _dataset(X, names, _vectors(X.shape[0], y, sample_weight, class_weight, offset))
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Dataset:
@@ -44,7 +53,27 @@ def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
     if not arrays.is_stream(X):
         arrays.refuse_not_finite(X, names)
-    return _dataset(X, names, arrays.vectors_as_given(X.shape[0], y, sample_weight, offset))
+    return _dataset(X, names, vectors_as_given(X.shape[0], y, sample_weight, offset))
+
+
+def _vectors(m: int, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Vectors:
+    """What `train` is given beside an X of m rows."""
+    codes, classes = labels.codes(y, m)
+    labels.refuse_one_class(classes)
+    s = weights.checked(sample_weight, m)
+    if class_weight is not None:
+        s = weights.times_of_class(s, weights.of_classes(class_weight, weights.totals(s, codes), classes), codes)
+    if s.size:
+        weights.refuse_class_without_weight(weights.totals(s, codes), classes)
+    return Vectors(codes, read_only(s), arrays.real_vector("offset", offset, m), classes)
+
+
+def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors:
+    """What is given beside an X of m rows where y is 0 and 1 already, and one class may be missing."""
+    s = weights.checked(sample_weight, m)
+    if s.size:
+        weights.refuse_extreme_total(float(s.sum()))
+    return Vectors(labels.zero_one(y, m), s, arrays.real_vector("offset", offset, m), np.array([0, 1]))
 
 
 def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, ...]:

@@ -1,4 +1,6 @@
-"""Arrays that nobody may write to."""
+"""Arrays that nobody may write to, and values as Python writes them."""
+
+from typing import Any
 
 import numpy as np
 
@@ -8,3 +10,8 @@ def read_only(A: np.ndarray) -> np.ndarray:
     view = A.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own value: 0, not np.int64(0)."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.machine.arrays import plain
 from fastlr.machine.files import replacing
 
 _FORMAT = "fastlr-model"
@@ -296,7 +297,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _labels_to_json(classes: np.ndarray) -> dict[str, Any]:
-    values = [label.item() if isinstance(label, np.generic) else label for label in classes]
+    values = [plain(label) for label in classes]
     for label in values:
         if type(label) not in (bool, int, float, str):
             raise TypeError(f"a model file can't hold the label {label!r}, a {type(label).__name__}; train on labels that are "

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import choice
-from fastlr.data import arrays, frames
+from fastlr.data import arrays, frames, labels, weights
 from fastlr.inference.statistics import Statistics, Training, names_of, statistics
 from fastlr.inference.summary import Summary, summary
+from fastlr.machine.arrays import plain
 from fastlr.model import file
 from fastlr.solvers.history import History
 
@@ -161,10 +162,10 @@ class Model:
     @np.errstate(all="ignore")
     def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
         frames.refuse_other_order(X=X, offset=offset)
-        A, names = arrays.matrix_to_predict(X, self.feature_names, self.w.size)
+        A, names = arrays.real_matrix(X, self.feature_names, self.w.size)
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        offset = arrays.vector_of_offsets(offset, A.shape[0])
+        offset = arrays.real_vector("offset", offset, A.shape[0])
         theta = np.append(self.w, self.b)
         predictor = choice.predictor(A)
         predicted, is_finite = predictor.predict(A, offset, theta, as_probabilities)
@@ -198,15 +199,15 @@ class Model:
                             "same as a Dask array")
         frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
         predicted = self.predict(X, offset)
-        right = predicted == arrays.labels_as_given(y, predicted.size)
-        weights = arrays.vector_of_weights(sample_weight, right.size)
-        return float(np.average(right, weights=weights if weights.size else None))
+        right = predicted == labels.labels_as_given(y, predicted.size)
+        s = weights.checked(sample_weight, right.size)
+        return float(np.average(right, weights=s if s.size else None))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all attributes by name, with arrays as lists of Python numbers and the history as a dict of lists."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if not field.name.startswith("_")}
         values["history"] = self.history._asdict()
-        return {name: _plain(value) for name, value in values.items()}
+        return {name: _in_lists(value) for name, value in values.items()}
 
     def plot_costs(self, ax: Any = None) -> Any:
         """Draw J against the number of updates; needs matplotlib (pip install matplotlib).
@@ -276,7 +277,7 @@ class Model:
             found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
             self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
-        other, label = _plain(self.classes)
+        other, label = _in_lists(self.classes)
         head = {"probability of": f"{label!r}, against {other!r}",
                 "examples": f"{found.examples:.12g}",
                 "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)"}
@@ -402,10 +403,10 @@ def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
                          "Scale the features, and train on them so")
 
 
-def _plain(value: Any) -> Any:
+def _in_lists(value: Any) -> Any:
     """Convert arrays to lists of Python's own values; arrays of objects may hold NumPy scalars."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _in_lists(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):
-        return [item.item() if isinstance(item, np.generic) else item for item in value.tolist()]
+        return [plain(item) for item in value.tolist()]
     return value

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastlr._train import train
 from fastlr.backends.csr import Csr
-from fastlr.data import arguments, arrays, frames
+from fastlr.data import arguments, arrays, door, frames, labels, weights
 from fastlr.data.dataset import InMemory
 from fastlr.data.tables import Named
 from fastlr.machine import warnings
@@ -253,12 +253,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         with _in_scikit_learns_words(y):
             A, names = self._checked(X, reset=not goes_on, y=y, sample_weight=sample_weight)
             arrays.refuse_not_finite(A, names)
-            found = arrays.label_array(y, A.shape[0])
-            arrays.refuse_missing(found)
-            labels = self.classes_ if goes_on and classes is None else _two_labels(classes, found)
-            if goes_on and not np.array_equal(labels, self.classes_):
-                raise ValueError(f"classes={labels.tolist()}, and those of the first call were {self.classes_.tolist()}")
-            batch = self._batch(A, names, found, labels, sample_weight)
+            found = labels.label_array(y, A.shape[0])
+            labels.refuse_missing(found)
+            two = self.classes_ if goes_on and classes is None else _two_labels(classes, found)
+            if goes_on and not np.array_equal(two, self.classes_):
+                raise ValueError(f"classes={two.tolist()}, and those of the first call were {self.classes_.tolist()}")
+            batch = self._batch(A, names, found, two, sample_weight)
         _warn_of_a_column(y)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
@@ -291,17 +291,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         validate_data(self, X, vectors.get("y", "no_validation"), reset=reset, skip_check_array=True)
         return found
 
-    def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, labels: np.ndarray,
+    def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, classes: np.ndarray,
                sample_weight: Any) -> InMemory:
         """Prepare a batch for `learn`."""
-        codes = _codes(y, labels)
-        weights = arrays.vector_of_weights(sample_weight, X.shape[0])
+        codes = _codes(y, classes)
+        s = weights.checked(sample_weight, X.shape[0])
         if self.class_weight is not None:
-            of_class = arrays.weights_of_classes(self.class_weight, arrays.totals(weights, codes), labels)
-            weights = arrays.times_class_weight(weights, of_class, codes)
-        given = weights if weights.size else None
-        vectors = arrays.vectors_as_given(X.shape[0], codes, given, None)
-        return InMemory(X, *vectors._replace(classes=labels), names)
+            of_class = weights.of_classes(self.class_weight, weights.totals(s, codes), classes)
+            s = weights.times_of_class(s, of_class, codes)
+        vectors = door.vectors_as_given(X.shape[0], codes, s if s.size else None, None)
+        return InMemory(X, *vectors._replace(classes=classes), names)
 
     def _take(self, model: Model) -> None:
         """Set the attributes from a model, which is kept without its training data."""
@@ -372,7 +371,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         with _in_scikit_learns_words(y):
             A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
-            arrays.refuse_missing(arrays.label_array(y, A.shape[0]))
+            labels.refuse_missing(labels.label_array(y, A.shape[0]))
         return self._as_it_stands().score(_named(A, names), y, sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -446,17 +445,17 @@ def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
 def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     """The two classes in order: those that are given, or else those of the first batch."""
     if classes is None:
-        labels = arrays.classes_among(y)
-        if labels.size == 1:
-            raise ValueError(f"y holds one label only, {labels.tolist()[0]!r}, and there must be two; pass classes= on the first "
+        found = labels.classes_among(y)
+        if found.size == 1:
+            raise ValueError(f"y holds one label only, {found.tolist()[0]!r}, and there must be two; pass classes= on the first "
                              "call of partial_fit")
-        return labels
-    labels = np.unique(np.asarray(classes))
-    if labels.size == 1:
-        raise ValueError(f"classes holds one label only, {labels.tolist()[0]!r}, and there must be two")
-    if labels.size != 2:
-        raise ValueError(_only_binary(f"classes holds {labels.size} labels, and there must be two", labels))
-    return labels
+        return found
+    found = np.unique(np.asarray(classes))
+    if found.size == 1:
+        raise ValueError(f"classes holds one label only, {found.tolist()[0]!r}, and there must be two")
+    if found.size != 2:
+        raise ValueError(_only_binary(f"classes holds {found.size} labels, and there must be two", found))
+    return found
 
 
 def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:

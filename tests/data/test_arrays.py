@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse
 
 import fastlr
-from fastlr.data import arrays
+from fastlr.data import arrays, labels
 
 M, N = 30, 3
 RNG = np.random.default_rng(0)
@@ -925,6 +925,6 @@ def test_cost_and_gradient_refuses_w(w):
 
 @pytest.mark.parametrize("y", [[2.5, -1.0, 2.5, -1.0], [-1.0, 2.5, -1.0, 2.5], [True, False, True, True], [1, 0, 0, 1]])
 def test_two_numbers_are_in_order_whichever_comes_first(y):
-    codes, classes = arrays.labels(np.array(y), 4)
+    codes, classes = labels.codes(np.array(y), 4)
     assert classes.tolist() == sorted(set(y))
     assert classes[codes].tolist() == y

@@ -1,0 +1,124 @@
+"""The gate for labels: out comes y (m,) int8, 0 or 1, and the classes that these stand for."""
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastlr.data import arrays
+from fastlr.machine.arrays import plain, read_only
+
+_LABELS = (str, bytes, numbers.Number, np.bool_)
+_NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
+
+
+def codes(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (m,) int8 and the classes, two or one, that 0 and 1 stand for, in sorted order."""
+    A = label_array(y, m)
+    two = _two_numbers(A)
+    if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
+        classes, is_second = two
+        return read_only(is_second.view(np.int8)), classes
+    refuse_missing(A)
+    classes = classes_among(A)
+    is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
+    return read_only(is_second.astype(np.int8)), classes
+
+
+def refuse_missing(A: np.ndarray) -> None:
+    """Raise ValueError, with the place, where one of these labels (m,) is missing or infinite."""
+    missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
+    if missing.any():
+        i = int(np.argmax(missing))
+        raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {plain(A[i])!r} "
+                         f"at row {i}.  Drop those rows")
+
+
+def classes_among(A: np.ndarray) -> np.ndarray:
+    """The distinct values of labels (m,), sorted: two or one."""
+    try:
+        classes = _distinct(A)
+    except TypeError:
+        raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
+    if classes.size > 2:
+        raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
+                         "two.  For one class against the rest, pass y == that_class")
+    return classes
+
+
+def refuse_one_class(classes: np.ndarray) -> None:
+    """Raise ValueError where there is nothing to tell apart."""
+    if classes.size == 1:
+        raise ValueError(f"y has one class only, {plain(classes[0])!r}; logistic regression needs two")
+
+
+def labels_as_given(y: Any, m: int) -> np.ndarray:
+    """y (m,) for comparing with predicted labels, of any number of classes."""
+    A = label_array(y, m)
+    if A.dtype == object:
+        A = A.copy()
+        A[_missing_objects(A)] = None           # pd.NA == 0 is neither true nor false
+    return A
+
+
+def label_array(y: Any, m: int) -> np.ndarray:
+    """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
+    A = arrays.one_dimensional("y", y, m)
+    if A.dtype.kind == "T":                     # whose missing ones are None, NaN, or whatever the dtype says
+        A = A.astype(object)
+    if isinstance(y, Sequence) and _is_changed_by_numpy(A):
+        values = np.empty(m, object)
+        values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
+        if not all(isinstance(v, (str, bytes)) for v in values):
+            A = values
+    if A.dtype.kind not in "biufOUS":
+        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+    if A.dtype == object:
+        for i, label in enumerate(A):
+            if not (arrays.is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _NOT_LABELS):
+                raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
+    return A
+
+
+def _is_changed_by_numpy(A: np.ndarray) -> bool:
+    """Whether the items of a list may have been others: numbers beside text become text, and large integers become floats."""
+    with np.errstate(invalid="ignore"):
+        return A.dtype.kind in "US" or (A.dtype.kind == "f" and bool((np.abs(A) >= 2.0 ** 53).any()))
+
+
+def _missing_objects(A: np.ndarray) -> np.ndarray:
+    if A.dtype != object:
+        return np.zeros(1, bool)
+    return np.fromiter(map(arrays.is_missing, A), bool, A.size)
+
+
+def _distinct(A: np.ndarray) -> np.ndarray:
+    two = _two_numbers(A)
+    return np.unique(A) if two is None else two[0]
+
+
+def _two_numbers(A: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The distinct values, sorted, of numbers that have two or one, and which are the largest (m,), without a sort; else None."""
+    if A.dtype.kind not in "biuf":
+        return None
+    is_first = A == A[0]
+    i = int(np.argmin(is_first))
+    if is_first[i]:
+        return A[:1].copy(), is_first
+    is_other = A == A[i]
+    if np.count_nonzero(is_first) + np.count_nonzero(is_other) < A.size:            # NaN is neither
+        return None
+    return (A[[0, i]], is_other) if A[0] < A[i] else (A[[i, 0]], is_first)
+
+
+def zero_one(y: Any, m: int) -> np.ndarray:
+    """y as given, which must be 0 or 1 everywhere; (m,) int8."""
+    A = arrays.one_dimensional("y", y, m)
+    if A.dtype.kind not in "biuf":
+        raise TypeError(f"y must be numbers, 0 or 1, not {A.dtype}")
+    bad = ~((A == 0) | (A == 1))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"y must be 0 or 1; it is {plain(A[i])!r} at row {i}")
+    return read_only(A.astype(np.int8))

@@ -1,0 +1,79 @@
+"""The gate for weights: out comes sample_weight (m,) float64, times class_weight, or (0,) where every row counts once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastlr.data import arrays
+from fastlr.data.arguments import number
+
+_LARGEST_TOTAL = 1e100          # The largest sum of weights, and the inverse of the smallest.
+_SMALLEST_SHARE = 1e-15         # The least share of all weight that a class may have: less is lost in rounding.
+
+
+def checked(sample_weight: Any, m: int) -> np.ndarray:
+    """sample_weight (m,) float64, at least 0, not all 0; (0,) for None."""
+    weights = checked_part(sample_weight, m)
+    if weights.size:
+        refuse_no_weight(bool(weights.any()))
+    return weights
+
+
+def checked_part(sample_weight: Any, m: int) -> np.ndarray:
+    """sample_weight (m,) float64, at least 0, of a part of the rows, where all may be 0; (0,) for None."""
+    return arrays.real_vector("sample_weight", sample_weight, m, at_least_zero=True)
+
+
+def refuse_no_weight(some_row_counts: bool) -> None:
+    """Raise ValueError where no row counts."""
+    if not some_row_counts:
+        raise ValueError("sample_weight is zero in every row; some row must count")
+
+
+def totals(weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """The sums of the weights of class 0 and class 1, (2,)."""
+    if not weights.size:
+        return np.bincount(codes, minlength=2).astype(np.float64)
+    return np.array([weights[codes == code].sum() for code in (0, 1)])
+
+
+def of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """What multiplies the weights of class 0 and class 1, (2,), where these have such totals."""
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return np.array([totals.sum() / (2.0 * total) if total > 0.0 else 0.0 for total in totals])     # the caller refuses 0
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class of y; the classes are {labels}")
+    of_class = [number(f"class_weight[{label!r}]", class_weight.get(label, 1.0), at_least=0.0) for label in labels]
+    for label, weight in zip(labels, of_class, strict=True):
+        if weight > arrays.LARGEST:
+            raise ValueError(f"class_weight[{label!r}] must be at most {arrays.LARGEST:g}, not {weight!r}")
+    return np.array(of_class)
+
+
+def times_of_class(weights: np.ndarray, of_class: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Weights (m,) of rows, (0,) for ones, times those of their classes."""
+    return weights * of_class[codes] if weights.size else of_class[codes]
+
+
+def refuse_extreme_total(total: float) -> None:
+    """Raise ValueError where weights add up to what can't be divided by."""
+    if total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
+        raise ValueError(f"sample_weight (times class_weight) adds up to {total:.3g}; its sum must lie between "
+                         f"{1.0 / _LARGEST_TOTAL:g} and {_LARGEST_TOTAL:g}.  Multiply it by a constant")
+
+
+def refuse_class_without_weight(totals: np.ndarray, classes: np.ndarray) -> None:
+    """Raise ValueError where the sums of the weights of both classes, (2,), don't let both count."""
+    whole = float(totals.sum())
+    refuse_extreme_total(whole)
+    for total, label in zip(totals.tolist(), classes.tolist(), strict=True):
+        if total == 0.0:
+            raise ValueError(f"every row of class {label!r} has weight 0; both classes need a row that counts")
+        if total < _SMALLEST_SHARE * whole:
+            raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {whole:.3g}, too small a "
+                             "share for float64; both classes need rows that count")
