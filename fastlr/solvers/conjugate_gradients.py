@@ -1,9 +1,9 @@
 """Newton's method without a Hessian, for more features than a Hessian has room for.
 
-The step p solves H p = -g by conjugate gradients, which take H as a function alone: H v = V^T (D (V v)) is one read of X
-(Nocedal and Wright, Numerical Optimization, algorithms 7.1 and 5.3).  How closely each step is solved depends on how well the
-last one foresaw the gradient where it led (Eisenstat and Walker, 1996, their first choice): far from the optimum, where J is
-not quadratic, a rough solution is as good as the exact one; near it the steps converge faster than linearly.
+The step p solves H p = -g by conjugate gradients, which need H only as a function: H v = V^T (D (V v)) is one read of X
+(Nocedal and Wright, Numerical Optimization, algorithms 7.1 and 5.3).  Each step is solved the more closely, the better the last
+one foresaw the gradient where it led (Eisenstat and Walker, 1996, their first choice).  Far from the optimum J is not quadratic,
+and a rough solution is as good as the exact one.  Near the optimum the steps converge faster than linearly.
 """
 
 import math
@@ -17,20 +17,30 @@ from fastlr.machine.blas import dot
 from fastlr.problem.standardised import Standardised
 from fastlr.solvers.quasi_newton import RIDGE, Iterate, solved_iterates
 
-_ROUGH = 0.5                    # of the gradient's norm, the most that a solution may leave of it
-_MEMORY = 0.1                   # what it may leave falls slowly as long as it is more than this
-_GOLDEN = 1.618                 # the power at which it falls then
-_AS_BEFORE = 0.1                # of the norm: a gradient foreseen so well shows a Hessian whose diagonal has not changed much
-_OF_TOL = 0.1                   # of tol: a residual that is small enough in any case
-_MOST_PRODUCTS = 250            # in a step
-_OF_PENALTY = 9.0               # times the penalty's, added to the diagonal: columns that it rules had better stay alike
-_TO_START = 15.0                # steps of L-BFGS that take as long as what conjugate gradients take before they are fast,
-_A_STEP = 0.4                   # and what they take from there on for each step of L-BFGS that they save
-_EVIDENCE = 24                  # half as many steps of L-BFGS show at what rate they go
+# The largest share of the gradient's norm that a solution may leave.
+_ROUGH = 0.5
+# The share above which the next solution may not leave much less than the last.
+_MEMORY = 0.1
+# The power of the last share that the next one may leave then.
+_GOLDEN = 1.618
+# The share of the gradient, not foreseen by the last step, up to which the Hessian's diagonal has not changed much.
+_AS_BEFORE = 0.1
+# The share of tol that a residual may have in any case.
+_OF_TOL = 0.1
+# Products with the Hessian in one step, at most.
+_MOST_PRODUCTS = 250
+# The multiple of the penalty that is added to the diagonal, so that columns that the penalty rules stay alike.
+_OF_PENALTY = 9.0
+# Steps of L-BFGS that take as long as conjugate gradients do before they are fast.
+_TO_START = 15.0
+# Steps of L-BFGS that conjugate gradients then take for each step of L-BFGS that they save.
+_A_STEP = 0.4
+# Twice the number of steps of L-BFGS that show its rate.
+_EVIDENCE = 24
 
 
 class Solution(NamedTuple):
-    """What conjugate gradients have found for H x = g."""
+    """The solution of H x = g that conjugate gradients have found."""
 
     x: np.ndarray               # (n,) with g^T x > 0
     norm: float                 # of g, by the inverse diagonal, and
@@ -38,7 +48,7 @@ class Solution(NamedTuple):
 
 
 def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
-    """Descend from u, as `iterates` does; tol is what the gradient's norm is to be at the end."""
+    """Descend from u, and yield the points; `tol` is the gradient's norm that is asked for at the end."""
     ridge = RIDGE * problem.diagonal
     left, diagonal = _ROUGH, problem.diagonal   # what the next solution may leave of the norm, and the preconditioner
     last: Solution | None = None
@@ -59,16 +69,16 @@ def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterat
 
 def or_conjugate_gradients(problem: Standardised, points: Iterator[Iterate], tol: float,
                            steps_a_hessian: float) -> Iterator[Iterate]:
-    """The points of L-BFGS for as long as they come fast; from where they don't, or J seems to fall no more, `truncated_newton`.
+    """Follow L-BFGS while it is fast, then `truncated_newton`; also where L-BFGS can't lower J any more.
 
     Parameters
     ----------
     problem : Standardised
     points : iterator of Iterate
     tol : float
-        What the gradient's norm is to be at the end.
+        The gradient's norm that is asked for at the end.
     steps_a_hessian : float
-        What a Hessian costs, in steps; infinity for none.
+        The cost of a Hessian, in steps; infinity for none.
     """
     for point in points:
         yield point
@@ -86,24 +96,24 @@ def or_conjugate_gradients(problem: Standardised, points: Iterator[Iterate], tol
 
 def solution(product: Callable[[np.ndarray], np.ndarray], diagonal: np.ndarray, g: np.ndarray, left: float,
              is_enough: Callable[[np.ndarray], bool]) -> Solution:
-    """x with H x = g, roughly, by conjugate gradients preconditioned by a diagonal.
+    """Solve H x = g roughly, by conjugate gradients preconditioned by a diagonal.
 
     Parameters
     ----------
     product : callable
-        v -> H v.
+        The function v -> H v.
     diagonal : (n,) float64
         Positive.
     g : (n,) float64
     left : float
-        Of the residual's norm, by the inverse diagonal, that may be left;
+        The share of the residual's norm, by the inverse diagonal, that may be left.
     is_enough : callable
-        or of a residual that will do in any case.
+        A function of a residual: whether it is small enough in any case.
 
     Returns
     -------
     Solution
-        Also if it breaks off early: x minimises x^T H x / 2 - g^T x over ever more directions.
+        A solution even if the loop breaks off early, since x minimizes x^T H x / 2 - g^T x over ever more directions.
     """
     x, residual = np.zeros_like(g), g.copy()
     scaled = residual / diagonal

@@ -1,4 +1,4 @@
-"""Gradient descent: w := w - alpha dw, b := b - alpha db, over all examples each time."""
+"""Gradient descent: w := w - alpha dw, b := b - alpha db, over all examples in each step."""
 
 import math
 import time
@@ -14,16 +14,17 @@ from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
-_CEILING = 1e6                  # a cost so many times that of the start is the work of a learning rate that is far too large
+# The multiple of the first cost above which the learning rate is far too large.
+_CEILING = 1e6
 
 
 def expected_steps(options: Options) -> int:
-    """See `fastlr.solvers`."""
+    """The number of steps that will be made, at most."""
     return options.most_updates
 
 
 def kernels(is_small: bool) -> tuple[str, ...]:
-    """See `fastlr.solvers`."""
+    """The modules of compiled kernels that gradient descent calls."""
     return ("numba_fused",)
 
 
@@ -81,7 +82,7 @@ def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
 
 
 def _verdict(objective: Objective, theta: np.ndarray, tol: float, steps: int) -> Verdict:
-    """What is known about theta, where the gap to be expected is that of a diagonal Hessian."""
+    """Judge theta, with the gap that a diagonal Hessian lets expect."""
     problem = Standardised(objective, *objective.standardisation)
     u = problem.u_of(theta)
     cost, grad = problem.cost_gradient(u)
@@ -95,7 +96,7 @@ def _verdict(objective: Objective, theta: np.ndarray, tol: float, steps: int) ->
 
 def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol: float, verdict: Verdict | None,
             is_stopped: bool) -> Result:
-    """Without a verdict nobody has asked for the optimum."""
+    """Make the Result; without a verdict nobody has asked for the optimum."""
     if verdict is None:
         return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
     warning: ConvergenceWarning | None = None
@@ -111,7 +112,7 @@ def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol
 
 
 def _diverged(objective: Objective, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:
-    """The parameters before the last update, the one that led to `cost`."""
+    """Return the parameters before the last update, which is the one that led to `cost`."""
     history = recorder.history(objective.cost_gradient(previous)[0], math.nan, n_iter=recorder.n_iter - 1)
     reason = f"diverged: J rose from {history.cost[0]:.3g} to {cost:.3g} at update {recorder.n_iter}"
     warning = ConvergenceWarning(

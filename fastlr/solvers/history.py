@@ -1,4 +1,4 @@
-"""What happened on the way: J, the gradient and the time at every update."""
+"""The history of a training: J, the gradient and the time at every update."""
 
 import itertools
 import time
@@ -8,18 +8,18 @@ import numpy as np
 
 
 class History(NamedTuple):
-    """The course of a training.
+    """The history of a training.
 
     Attributes
     ----------
     cost : (n_iter + 1,) float64
         J after 0, 1, ... n_iter updates.
     grad_norm : (n_iter + 1,) float64
-        What `tol` bounds, there; NaN where gradient descent had no `tol`.
+        The gradient's norm that `tol` bounds, after as many updates; NaN where gradient descent had no `tol`.
     step : (n_iter,) float64
-        What each update multiplied its direction by: the learning rate, or 1 for a full step of a quasi-Newton method.
+        The factor of each update's direction: the learning rate, or 1 for a full step of a quasi-Newton method.
     seconds : (n_iter + 1,) float64
-        Since `train` was called, compiling included.  Updates in one compiled call share its time evenly.
+        The seconds since `train` was called, compiling included.  Updates in one compiled call share its time evenly.
     """
 
     cost: np.ndarray
@@ -44,7 +44,7 @@ class Recorder:
         self._seconds = [self.elapsed()]        # at the start, and after each of them
 
     def elapsed(self) -> float:
-        """Seconds since training began."""
+        """The seconds since training began."""
         return time.perf_counter() - self.start
 
     def add(self, updates: Any) -> None:
@@ -55,7 +55,7 @@ class Recorder:
             self.n_iter += len(updates)
 
     def history(self, cost: float, grad_norm: float, n_iter: int | None = None) -> History:
-        """The first n_iter updates (by default all), with J and the gradient's norm after them."""
+        """Make a History of the first n_iter updates (by default all), with J and the gradient's norm after them."""
         n_iter = self.n_iter if n_iter is None else n_iter
         cost_and_norm, step = np.empty((2, n_iter + 1)), np.empty(0)
         if n_iter:

@@ -15,12 +15,12 @@ kernels = quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:
-    """See `fastlr.solvers`."""
+    """The number of steps to the optimum, roughly."""
     return 30
 
 
 def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
-    """Minimise J from theta, or from the null model."""
+    """Minimize J from theta, or from the null model."""
     problem, u = standardised(objective, theta)
 
     def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:

@@ -1,4 +1,4 @@
-"""progress=True: a tqdm bar, in a terminal or a notebook, that costs a look at the clock an update."""
+"""The bar of progress=True: tqdm's, in a terminal or a notebook; it costs one look at the clock for each update."""
 
 import functools
 import importlib.util
@@ -10,7 +10,8 @@ import numpy as np
 
 from fastlr.machine.distribution import how_to_install
 
-_INTERVAL = 0.1                 # seconds between two pictures, and before the first: short trainings need none
+# Seconds between two pictures, and before the first, since short trainings need none.
+_INTERVAL = 0.1
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
@@ -20,7 +21,7 @@ def _is_installed() -> bool:
 
 
 class Progress:
-    """How far training has come: in decades of the gradient's norm on its way to tol, or in updates if tol is 0.
+    """A bar that shows the share of training done: in decades of the gradient's norm toward tol, or in updates if tol is 0.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class Progress:
             self._due = time.perf_counter() + _INTERVAL
 
     def close(self) -> None:
-        """Leave the last picture standing."""
+        """Close the bar; its last picture stays."""
         if self._bar is not None:
             self._draw()
             self._bar.close()
@@ -70,7 +71,7 @@ class Progress:
             self._bar.set_postfix_str(f"{n_iter} updates, J = {cost:.6g}{gradient}")
 
     def _share(self, n_iter: int, grad_norm: float) -> float:
-        """Of the way, between 0 and 1."""
+        """The share of training that is done, between 0 and 1."""
         if not 0.0 < self._tol < self._first < math.inf:
             return n_iter / max(self._max_iter, 1)
         decades = math.log(self._first / max(grad_norm, self._tol)) / math.log(self._first / self._tol)

@@ -33,15 +33,18 @@ from fastlr.machine.blas import ridged_inverse_factor
 from fastlr.machine.limits import UPDATES_A_CALL
 from fastlr.problem.standardised import Standardised
 
-RIDGE = 1e-11                   # of the null model's diagonal, added to a Hessian: collinear columns make it singular
-_RATE_OF_HESSIAN = 0.05         # by which a step shrinks the gradient with a Hessian of all rows, where J is not quadratic yet,
-_RATE_OF_DIAGONAL = 0.5         # and with a diagonal and the corrections of L-BFGS, where columns are not too much alike
+# The share of the null model's diagonal that is added to a Hessian, since collinear columns make it singular.
+RIDGE = 1e-11
+# The factor by which a step with a Hessian of all rows shrinks the gradient, where J is not quadratic yet.
+_RATE_OF_HESSIAN = 0.05
+# The factor by which a step of L-BFGS shrinks the gradient, where columns are not too much alike.
+_RATE_OF_DIAGONAL = 0.5
 _NO_FACTOR = np.empty((0, 0))
 _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
 
 def kernels(is_small: bool) -> tuple[str, ...]:
-    """See `fastlr.solvers`."""
+    """The modules of compiled kernels that quasi-Newton methods call in any case."""
     if is_small:
         return "compiled.moments", "compiled.quasi_newton", "compiled.hessian"
     return "compiled.first_read", "numba_fused"
@@ -66,7 +69,7 @@ class InverseHessian:
 
     @classmethod
     def at(cls, problem: Standardised, u: np.ndarray) -> "InverseHessian":
-        """The inverse of the Hessian at u."""
+        """Invert the Hessian at u."""
         inverse = cls(problem)
         if inverse.set_factor(inverse_factor_of_hessian(problem, u)):
             engine.restart(inverse.arrays, EXACT)
@@ -91,30 +94,30 @@ class InverseHessian:
         return self.arrays.kind.made_from == DIAGONAL
 
     def expected_rate(self, problem: Standardised) -> float:
-        """By what factor a step shrinks the gradient, as far as can be known beforehand."""
+        """The factor by which a step is expected to shrink the gradient."""
         return _RATE_OF_DIAGONAL if self.is_diagonal else _rate_with_hessian(problem)
 
     def rate(self, evidence: float) -> float:
-        """By what factor a step has been shrinking the gradient, over `engine.steps_of_evidence`; 0 before."""
+        """The factor by which steps have been shrinking the gradient, over `engine.steps_of_evidence`; 0 before that."""
         return engine.rate(self.arrays, evidence)
 
     def direction(self, grad: np.ndarray) -> np.ndarray:
-        """Where a step goes from a point with this gradient."""
+        """The direction of a step from a point with this gradient."""
         p = np.empty_like(grad)
         engine.direction(self.arrays, grad, p)
         return p
 
 
 def inverse_factor_of_hessian(problem: Standardised, u: np.ndarray) -> np.ndarray | None:
-    """P, lower triangular, with P^T P the inverse of the Hessian at u.
+    """Invert the Cholesky factor of the Hessian at u: the result P is lower triangular, and P^T P is the inverse Hessian.
 
-    A sample's Hessian is drawn towards its diagonal, since it can't know what goes together rarely.
+    A sample's Hessian is drawn toward its diagonal, since a sample doesn't show columns that go together rarely.
     """
     return ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty)
 
 
 def price_of_hessian(problem: Standardised, steps: float) -> Price:
-    """That of the problem's own, at so many steps.  (Steps on a sample cost next to nothing.)"""
+    """The price of the problem's own Hessian, which costs so many steps; steps on a sample cost next to nothing."""
     return Price(steps, _rate_with_hessian(problem), 0.0 if problem.is_sample else steps)
 
 
@@ -159,17 +162,17 @@ def iterates(problem: Standardised, u: np.ndarray, M: InverseHessian, tol: float
     M : InverseHessian
         To begin with.
     tol : float
-        Where all this is going: what the gradient's norm is to be at the end.
+        The gradient's norm that is asked for at the end.
     steps_a_hessian : float
-        What a Hessian costs, in steps; infinity for none.
+        The cost of a Hessian, in steps; infinity for none.
     enough : float
-        A gap at which the caller will stop,
+        The gap at which the caller will stop.
     most : int
-        and the number of updates.  Where both leave it any, small problems are descended in compiled code,
+        The number of updates at which the caller will stop.  If it is not 0, small problems descend in compiled code.
     updates_a_call : int
-        so many updates an iterate.
+        The number of updates in one call of compiled code, which gives one iterate.
     sample : SampleHessian, optional
-        One that is made once at most.
+        A Hessian of a sample, which is made once at most.
     """
     M.reset_for(problem)
     price, descent = price_of_hessian(problem, steps_a_hessian), Descent.start(u)
@@ -181,7 +184,7 @@ def iterates(problem: Standardised, u: np.ndarray, M: InverseHessian, tol: float
 
 def solved_iterates(problem: Standardised, u: np.ndarray, tol: float,
                     solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -> Iterator[Iterate]:
-    """Descend from u where solve(u, gradient, its norm) says where each step goes."""
+    """Descend from u with steps that solve(u, gradient, its norm) returns."""
     return _by_python(problem, Descent.start(u), InverseHessian(problem, SOLVED), tol, _NO_HESSIAN, None, solve)
 
 
@@ -206,7 +209,7 @@ def _by_python(problem: Standardised, descent: Descent, M: InverseHessian, tol: 
 
 def _by_compiled_code(problem: Standardised, descent: Descent, M: InverseHessian, rule: StoppingRule, price: Price, most: int,
                       updates_a_call: int) -> Iterator[Iterate]:
-    """The start if there is to be an iterate for each update, and an iterate for each call."""
+    """Yield an iterate for each compiled call; the start too, if a call makes a single update."""
     at, size = descent.at, descent.u.size
     if not M.arrays.factor.size:
         M.set_factor(np.empty((size, size)))

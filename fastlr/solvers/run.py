@@ -1,4 +1,4 @@
-"""From a sequence of iterates to a Result: when to stop, what is proved there, and what to say about it."""
+"""The loop around every solver but gradient descent: it follows the iterates, stops, proves what it can, and makes the Result."""
 
 import enum
 import math
@@ -17,13 +17,16 @@ from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, sepa
 Descend = Callable[[Standardised, np.ndarray, float, Options], Iterator[Iterate]]
 """(problem, u, tol, options) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
 
-_MOST_ROUNDS = 12               # of going closer to the optimum because too little is proved where the gradient is small
-_SLOW = 200                     # updates, then twice as many each time, after which coordinates are judged anew
-_SAME_DESCENT = 2               # rounds that only go on; the others start again from there
+# Rounds of going closer to the optimum, at most, because too little is proved where the gradient is small.
+_MOST_ROUNDS = 12
+# Updates after which the coordinates are judged anew; twice as many each time.
+_SLOW = 200
+# Rounds that continue the descent; later rounds start a new one.
+_SAME_DESCENT = 2
 
 
 class Ending(enum.Enum):
-    """Why a descent has ended."""
+    """The reason why a descent has ended."""
 
     AT_REST = "the gradient is at most tol={tol:g}"
     SLOW = "the gradient falls slowly"
