@@ -17,17 +17,17 @@ from fastlr.data import frames, sparse
 from fastlr.machine.arrays import read_only
 from fastlr.machine.limits import BYTES_A_CALL
 
-# Squares of X, summed over any number of rows, stay finite.
+# The largest magnitude of a number in X: sums of its squares over any number of rows stay finite.
 LARGEST = 1e150
 
 COMPLEX = (complex, np.complexfloating)
-# What is no real number, although float() takes some of these.
+# The types that are no real numbers, although float() takes some of them.
 NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
 
-# Trained as they are.
+# The dtypes of X that kernels take as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
 _TAKEN = {np.dtype(name) for name in KERNEL_DTYPES}
-# These fit into float32 without loss, at half of the memory.
+# The dtypes that fit into float32 without loss, at half of the memory of float64.
 _FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.data.dataset import InMemory, summed
 
-_BLOCK_ELEMENTS = 1 << 16       # a megabyte of long doubles
+_BLOCK_ELEMENTS = 1 << 16       # Elements in a block of rows: a megabyte of long doubles.
 
 
 @summed

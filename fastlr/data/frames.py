@@ -86,7 +86,7 @@ def _dtypes(X: Any) -> list[Any]:
     return list(schema.types if hasattr(schema, "types") else schema.values())
 
 
-_CATEGORIES = ("CategoricalDtype", "Categorical", "Enum")              # of pandas, and of polars
+_CATEGORIES = ("CategoricalDtype", "Categorical", "Enum")              # The categories of pandas and polars.
 
 
 def _refuse_dtype(dtype: Any, column: str) -> None:

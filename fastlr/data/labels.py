@@ -10,7 +10,8 @@ from fastlr.data import arrays
 from fastlr.machine.arrays import plain, read_only
 
 _LABELS = (str, bytes, numbers.Number, np.bool_)
-_NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)       # although they are numbers by the abstract class
+# These are numbers.Number too, and no labels.
+_NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)
 
 
 def codes(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
