@@ -58,8 +58,8 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def _nothing_compiles(request):
-    """In a run of the quick tests compiling is an error, wherever in this process it happens."""
+def _nothing_compiles(request, _own_compile_cache):
+    """In a run of the quick tests compiling is an error: at once in this process, at the end in children."""
     if request.config.option.markexpr != "quick":
         yield
         return
@@ -74,6 +74,7 @@ def _nothing_compiles(request):
 
     with event.install_listener("numba:compile", Refusal()):
         yield
+    assert not list(Path(os.environ["FASTLR_CACHE_DIR"]).rglob("*.nbc")), "a child of a quick test has compiled"
 
 
 @pytest.fixture(autouse=True)
@@ -125,9 +126,9 @@ def _ctrl_c_interrupts():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_compile_cache(tmp_path_factory):
+def _own_compile_cache(request, tmp_path_factory):
     """The user's compile cache stays out of the tests; the suite's own lives in FASTLR_CACHE_DIR for its children."""
-    if "FASTLR_CACHE_DIR" not in os.environ:
+    if "FASTLR_CACHE_DIR" not in os.environ or request.config.option.markexpr == "quick":
         folder = tmp_path_factory.getbasetemp()
         if "PYTEST_XDIST_WORKER" in os.environ:         # each has a folder in the run's: what one compiles, both load
             folder = folder.parent
