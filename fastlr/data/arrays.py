@@ -88,7 +88,7 @@ def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
 
 
 def kernel_dtype(dtype: np.dtype, column: str | None = None) -> np.dtype:
-    """What X of a dtype is trained as: itself if kernels take it, else the smallest float that holds it; a bool is a uint8.
+    """The dtype that an X is trained as: its own if kernels take it, else the smallest float that holds it; uint8 for bool.
 
     Raises
     ------
@@ -163,7 +163,7 @@ _DATES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.ti
 
 
 def _way_out(value: Any) -> str:
-    """What to do about a value of X that is not a number."""
+    """Say what to do about a value of X that is not a number."""
     if isinstance(value, (str, bytes)):
         return _TEXT_HINT
     if is_missing(value):

@@ -34,7 +34,7 @@ _Labels = Callable[[Any, int], tuple[np.ndarray, np.ndarray]]           # codes 
 
 
 class Vectors(NamedTuple):
-    """What there is of a part beside X, as in `InMemory`."""
+    """The labels, weights and offsets of a part."""
 
     y: np.ndarray
     sample_weight: np.ndarray
@@ -111,7 +111,7 @@ def _parts_of(collection: Any) -> list[Delayed]:
 
 
 def _each(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Delayed]:
-    """What a function makes of the values of each part, one from every column; nothing is computed yet."""
+    """Call a function for each part, with one value from every column, once Dask computes it."""
     call = dask.delayed(function, pure=False)
     return [call(*values) for values in zip(*columns, strict=True)]
 
@@ -156,7 +156,7 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> OnCluster:
 
 
 def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Array:
-    """What a method of a Model says of each row, a part at a time; nothing is computed yet."""
+    """Let a method of a Model predict for each part, once Dask computes it."""
     X = _in_parts(X)
     like = method(np.zeros((1, X.shape[1])), None if offset is None else np.zeros(1))[:0]
     parts = _parts_of(X)
@@ -169,7 +169,7 @@ def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Arra
 # ---- the first pass -------------------------------------------------------------------------------------------------
 
 class _Found(NamedTuple):
-    """What is to be known of a part."""
+    """The facts about a part that the client needs."""
 
     rows: int
     columns: int
@@ -303,7 +303,7 @@ def _lengths(collection: Any) -> list[int]:
 @np.errstate(all="ignore")
 def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], X: Any,
          vectors: Vectors) -> Any:
-    """What a pass gives for a part."""
+    """Make a pass over one part."""
     kernel, part = imported(backend), _part(dtype, X, vectors)
     values = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]       # aligned, to be written to
     with backends.threads(kernel, _threads_a_task(), part.size) as n_threads:
@@ -389,7 +389,7 @@ def _found(checked: _Checked) -> _Found:
 
 
 def _vectors(classes: np.ndarray, of_class: np.ndarray | None, checked: _Checked) -> Vectors:
-    """With y as codes of the classes of the whole, and weights times those of the classes."""
+    """Code y by the classes of all parts, and multiply the weights by those of the classes."""
     y, s, offset = checked.vectors
     y = _codes(checked.found.labels, classes)[y]
     return Vectors(y, s if of_class is None else weights.times_of_class(s, of_class, y), offset)

@@ -1,6 +1,6 @@
-"""The one door: what `train` is given about rows becomes a `Dataset`, or one clear error.
+"""The one door: the arguments of `train` that are about rows become a `Dataset`, or one clear error.
 
-A path, and a memory map that would take more than half of the memory there is, become a stream.
+A path becomes a stream, and so does a memory map that would take more than half of the memory there is.
 """
 
 import os
@@ -14,7 +14,7 @@ from fastlr.machine.arrays import read_only
 
 
 class Vectors(NamedTuple):
-    """What `train` has been given beside X, checked."""
+    """The checked labels, weights and offsets of the rows."""
 
     y: np.ndarray                               # (m,) int8
     sample_weight: np.ndarray                   # (m,) float64, or (0,)
@@ -23,18 +23,18 @@ class Vectors(NamedTuple):
 
 
 def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, offset: Any = None) -> Dataset:
-    """All that `train` is given about the rows, checked; but X in memory may not be finite yet.
+    """Check the arguments of `train` that are about rows; an X in memory may still hold NaN or infinity.
 
-    That is found at no cost by whoever computes its moments, see `Objective.refuse_not_finite`.
+    The moments of X show that at no cost, once they are computed.
 
     Raises
     ------
     TypeError
-        An array of a kind that can't be numbers (X), labels (y) or weights.
+        The type of X, y or the weights can't be that of numbers, labels or weights.
     ValueError
-        Wrong shapes, NaN, infinity, labels of other than two classes, weights that leave no row of a class.
+        Shapes don't fit; a value is NaN or infinite; there are not two classes; or the weights leave a class without rows.
     NotImplementedError
-        Sparse data that is not SciPy's.
+        A sparse X is not SciPy's.
     """
     if arrays.is_dask(X):
         from fastlr.data import dask
@@ -45,7 +45,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Dataset:
-    """`data` for y of 0 and 1, one of which may be missing; X in memory is finite."""
+    """Check the arguments of `cost_and_gradient`: y is 0 and 1, one of which may be missing, and X must be finite."""
     if arrays.is_dask(X):
         from fastlr.data import dask
 
@@ -57,7 +57,7 @@ def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None)
 
 
 def _vectors(m: int, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Vectors:
-    """What `train` is given beside an X of m rows."""
+    """Check the labels, weights and offsets beside an X of m rows."""
     codes, classes = labels.codes(y, m)
     labels.refuse_one_class(classes)
     s = weights.checked(sample_weight, m)
@@ -69,7 +69,7 @@ def _vectors(m: int, y: Any, sample_weight: Any, class_weight: Any, offset: Any)
 
 
 def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors:
-    """What is given beside an X of m rows where y is 0 and 1 already, and one class may be missing."""
+    """Check what is beside an X of m rows where y is 0 and 1 already, and one class may be missing."""
     s = weights.checked(sample_weight, m)
     if s.size:
         weights.refuse_extreme_total(float(s.sum()))
@@ -77,7 +77,7 @@ def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors
 
 
 def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, ...]:
-    """X as kernels take it, or a stream that has been scanned; its column names; and vectors, which a stream may have brought."""
+    """Return X for the kernels, or a scanned stream; the names of its columns; and vectors, which a stream may bring."""
     frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
     if isinstance(X, (str, os.PathLike, np.memmap)) or arrays.is_stream(X):
         from fastlr.data.stream.blocks import Stream, stream

@@ -27,8 +27,8 @@ def standardisation(pivot: np.ndarray, first: np.ndarray, second: np.ndarray, to
 
     Notes
     -----
-    The row with the largest weight is at most sqrt(m) deviations from the mean, so that squares around it lose at most
-    m eps of the variance, however large the mean is.
+    The pivot is the row with the largest weight, which is at most sqrt(m) deviations from the mean.  So squares around it lose at
+    most m eps of the variance, however large the mean is.
     """
     center, spread, constant = _spread(pivot, first, second, total, fit_intercept)
     return center, np.where(constant, np.maximum(np.abs(center), 1.0), spread)

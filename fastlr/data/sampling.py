@@ -24,7 +24,7 @@ def _jitter(size: int) -> np.ndarray:
 
 @functools.cache
 def _short_jitter() -> np.ndarray:
-    """A jitter whose beginning is any shorter one: making a generator takes longer than a step on a small sample."""
+    """A jitter that is kept, since making a generator takes longer than a step on a small sample; its beginnings are jitters."""
     return _jitter(_CACHED_JITTER)
 
 

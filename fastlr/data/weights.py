@@ -1,4 +1,4 @@
-"""The gate for weights: out comes sample_weight (m,) float64, times class_weight, or (0,) where every row counts once."""
+"""The gate for weights: it returns sample_weight times class_weight, (m,) float64, or (0,) where every row counts once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ def checked_part(sample_weight: Any, m: int) -> np.ndarray:
 
 
 def refuse_no_weight(some_row_counts: bool) -> None:
-    """Raise ValueError where no row counts."""
+    """Raise ValueError if no row counts."""
     if not some_row_counts:
         raise ValueError("sample_weight is zero in every row; some row must count")
 
@@ -39,7 +39,7 @@ def totals(weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """What multiplies the weights of class 0 and class 1, (2,), where these have such totals."""
+    """The factors (2,) of the weights of class 0 and class 1, whose totals are given."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         return np.array([totals.sum() / (2.0 * total) if total > 0.0 else 0.0 for total in totals])     # the caller refuses 0
     if not isinstance(class_weight, Mapping):
@@ -56,19 +56,19 @@ def of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np
 
 
 def times_of_class(weights: np.ndarray, of_class: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Weights (m,) of rows, (0,) for ones, times those of their classes."""
+    """Multiply the weights of rows, (m,) or (0,) for ones, by those of their classes."""
     return weights * of_class[codes] if weights.size else of_class[codes]
 
 
 def refuse_extreme_total(total: float) -> None:
-    """Raise ValueError where weights add up to what can't be divided by."""
+    """Raise ValueError if the sum of the weights is too small or too large to divide by."""
     if total > 0.0 and not 1.0 / _LARGEST_TOTAL <= total <= _LARGEST_TOTAL:
         raise ValueError(f"sample_weight (times class_weight) adds up to {total:.3g}; its sum must lie between "
                          f"{1.0 / _LARGEST_TOTAL:g} and {_LARGEST_TOTAL:g}.  Multiply it by a constant")
 
 
 def refuse_class_without_weight(totals: np.ndarray, classes: np.ndarray) -> None:
-    """Raise ValueError where the sums of the weights of both classes, (2,), don't let both count."""
+    """Raise ValueError if a class has no weight, or too small a share of it; `totals` (2,) are the sums by class."""
     whole = float(totals.sum())
     refuse_extreme_total(whole)
     for total, label in zip(totals.tolist(), classes.tolist(), strict=True):
