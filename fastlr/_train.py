@@ -16,7 +16,8 @@ from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
 from fastlr.machine.warnings import SeparationWarning, warn
 from fastlr.model.model import Model
-from fastlr.problem.objective import Objective, is_small
+from fastlr.problem.cost_model import CostModel
+from fastlr.problem.objective import Objective
 from fastlr.solvers.progress import Progress
 
 
@@ -238,9 +239,7 @@ def _backend(name: str, data: Dataset, solver: ModuleType, options: solvers.Opti
     """Resolve "auto" to a backend's name; reading data that don't lie in memory takes longer than starting any kernel."""
     if not isinstance(data, InMemory):
         return choice.choose(name, data, math.inf, ())
-    m, n = data.shape
-    small = is_small(m, n, data.size, data.pairs if data.is_sparse else m * n * n)
-    return choice.choose(name, data.X, solver.expected_steps(options), solver.kernels(small))
+    return choice.choose(name, data.X, solver.expected_steps(options), solver.kernels(CostModel.of(data).is_small))
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

@@ -19,12 +19,12 @@ COMPILED = ("loop", "parallel", "fused")
 
 # Thresholds that tests lower, so that little data takes the way of much: where each is found.
 THRESHOLDS = {
-    "small problem": "fastlr.problem.objective._SMALL",             # numbers in X
+    "small problem": "fastlr.problem.cost_model.SMALL",              # numbers in X
     "cheap sample": "fastlr.solvers.auto._CHEAP",                   # of the rows
     "range": "fastlr.backends.ranges.BYTES_A_CALL",                       # of X in one call of a kernel
     "products": "fastlr.backends.compiled.hessian.PRODUCTS_A_CALL",       # of a Hessian in one call of its kernel
-    "side": "fastlr.problem.standardised.MOST_SIDE",                # of a Hessian
-    "sparse side": "fastlr.problem.standardised._MOST_SPARSE_SIDE",
+    "side": "fastlr.problem.cost_model.MOST_SIDE",                 # of a Hessian
+    "sparse side": "fastlr.problem.cost_model.MOST_SPARSE_SIDE",
 }
 
 

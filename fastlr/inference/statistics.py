@@ -15,8 +15,9 @@ from fastlr import backends, solvers
 from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.problem.certificate import self_concordance
+from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import MOST_SIDE, Standardised
+from fastlr.problem.standardised import Standardised
 from fastlr.solvers.separation import recession_direction
 
 # Standard errors between the model and the optimum beyond which no standard errors are shown.

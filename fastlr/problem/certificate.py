@@ -61,14 +61,15 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
         Nanoseconds that it may take, by the cost model of the problem.  A Hessian may take longer where nothing else proves that
         J has a minimum.
     """
-    if problem.time_of_hessian() <= budget:
+    costs = problem.objective.costs
+    if costs.hessian() <= budget:
         found = self_concordance(problem, problem.objective, u, grad, gap)
         return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
     best = strong_convexity(problem, u, grad)
     m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
-    if best.gap > enough and rows < m and problem.time_of_hessian(rows / m) <= budget:
+    if best.gap > enough and rows < m and costs.hessian(rows / m) <= budget:
         best = min(best, self_concordance(problem, next(problem.objective.samples([rows])), u, grad, gap))
-    if best.has_minimum or problem.is_penalised or not problem.has_room_for_hessian:
+    if best.has_minimum or problem.is_penalised or not costs.has_room_for_hessian:
         return best._replace(is_dear=True)
     return self_concordance(problem, problem.objective, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
 
@@ -126,7 +127,7 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
     Directions in which no margin moves are left out: J is constant along them.  Where H has no curvature in a direction in which
     margins do move, the norm is infinite.
     """
-    if problem.objective.is_sparse and problem.is_far_from_zero:
+    if problem.objective.data.is_sparse and problem.is_far_from_zero:
         return math.inf                         # H is centered by subtraction, and has lost its digits
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0

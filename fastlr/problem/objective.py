@@ -24,11 +24,8 @@ from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.data.exact import loss_in_long_double
 from fastlr.machine.blas import dot
+from fastlr.problem.cost_model import CostModel
 
-# Numbers in X, and multiplications in a Hessian, beyond which Python's share of a step is smaller than what threads save.
-_SMALL = 400_000
-_SMALL_HESSIAN = 1 << 24
-_AN_EXAMPLE = 10                # what its loss costs, in numbers
 _EXACT = 1e-11                  # error of J, relative, that nobody minds
 _MOST_STORED = 30_000_000       # numbers in X, for which long doubles take a second
 _MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
@@ -104,7 +101,7 @@ class Objective:
     def _on(self, rows: Dataset, scale: float) -> Self:
         """J on other rows."""
         other = copy.copy(self)
-        for name in ("rate", "moments", "standardisation", "variances", "is_small"):     # if they have been computed
+        for name in ("rate", "moments", "standardisation", "variances"):     # if they have been computed
             other.__dict__.pop(name, None)
         other.data, other.rule, other._known = rows, self.rule._replace(scale=scale), None
         if rows.shape[1] != self.origin.shift.size:         # other features
@@ -125,7 +122,7 @@ class Objective:
         w = np.abs(theta[:-1])
         margin = float(np.finfo(float).eps) * (dot(w, np.abs(center)) + dot(w, spread) + abs(float(theta[-1])))
         error = margin * min(1.0 / self.rule.to_mean, cost)
-        if error <= _EXACT * cost or self.stored > _MOST_STORED:
+        if error <= _EXACT * cost or self.data.size > _MOST_STORED:
             return cost
         loss = self.data.reduce(loss_in_long_double, theta)
         return float(self.rule.scale * loss + 0.5 * self.rule.l2 * dot(theta[:-1], theta[:-1]))
@@ -239,16 +236,15 @@ class Objective:
             theta[-1] = math.log(self.rate / (1.0 - self.rate))
         return theta
 
-    @once
-    def is_small(self) -> bool:
-        """Whether many updates in one compiled call are faster than going step by step, by the shape alone."""
-        m, n = self.shape
-        return is_small(m, n, self.stored, self.pairs if self.is_sparse else m * n * n)
+    @property
+    def costs(self) -> CostModel:
+        """What a step and a Hessian cost."""
+        return CostModel.of(self.data)
 
     @property
     def has_quasi_newton(self) -> bool:
         """Whether the backend can do that, and it is worth it."""
-        return isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.is_small
+        return isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.costs.is_small
 
     @once
     def variances(self) -> np.ndarray:
@@ -276,21 +272,6 @@ class Objective:
     def n_parameters(self) -> int:
         """n + 1."""
         return self.data.shape[1] + 1
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether a step and a Hessian cost what `stored` and `pairs` say, not what the shape does."""
-        return self.data.is_sparse
-
-    @property
-    def stored(self) -> int:
-        """Numbers in X."""
-        return self.data.size
-
-    @property
-    def pairs(self) -> float:
-        """Pairs of numbers in one row, over all rows of a sparse X: products in a Hessian."""
-        return self.data.pairs
 
     def column(self, j: int) -> str:
         """How to speak of column j."""
@@ -374,11 +355,6 @@ class Objective:
     def cost_of_one_error(self) -> float:
         """A J below which no example is on the wrong side."""
         return self.rule.scale * math.log(2.0) * self.data.count.lightest
-
-
-def is_small(m: int, n: int, stored: int, pairs: float) -> bool:
-    """`Objective.is_small`, for an X of shape (m, n) with so many numbers and so many products in a Hessian."""
-    return stored + _AN_EXAMPLE * m <= _SMALL and max(pairs, n ** 3) <= _SMALL_HESSIAN
 
 
 def _with_moderate_weights(data: Dataset) -> tuple[Dataset, float]:

@@ -23,8 +23,6 @@ from fastlr.data.dataset import Pass
 from fastlr.machine.blas import dot
 from fastlr.problem.objective import Objective
 
-MOST_SIDE = 10_000              # features, beyond which a Hessian is out of proportion,
-_MOST_SPARSE_SIDE = 3000        # and to a sparse X
 _CANCELLED = 1e-14              # of a mean square, the least that a variance can be told from 0
 _IN_NAME_ONLY = 1e-100          # of the curvature of the loss, a penalty's whose minimum is hundreds of steps away
 _MOST_JUDGED = 1000              # features, and
@@ -273,35 +271,6 @@ class Standardised:
     def sampling_gradient(self) -> float:
         """The norm of the gradient that is expected for all rows at a sample's optimum."""
         return math.sqrt(self.uncertainty / self.spread.size)
-
-    def time_of_step(self) -> float:
-        """What J and its gradient take on these rows, in nanoseconds as measured on two cores."""
-        m, n = self.objective.shape
-        return 2.5e4 + (self.objective.stored if self.objective.is_sparse else 0.2 * m * n)
-
-    def time_of_hessian(self, share: float = 1.0) -> float:
-        """What a Hessian of a share of these rows takes, with its inverse; infinity where there is no room for one."""
-        if not self.has_room_for_hessian:
-            return math.inf
-        m, n = self.objective.shape
-        rows = self.objective.pairs if self.objective.is_sparse else m * n * (0.4 + 0.01 * n)
-        return share * rows + 5e4 + 2.0 * n ** 2 + 0.05 * n ** 3
-
-    def steps_a_hessian(self) -> float:
-        """What a Hessian costs, in steps."""
-        if not self.objective.is_small:
-            return self.time_of_hessian() / self.time_of_step()
-        m, n = self.objective.shape             # on one thread, and without Python's share; the same steps by all backends
-        if self.objective.is_sparse:
-            step, rows = 10.0 * m + 2.5 * self.objective.stored, 5.0 * self.objective.stored + self.objective.pairs
-        else:
-            step, rows = m * (5.0 + 0.4 * n), m * n * (0.9 + 0.03 * n)
-        return (5e3 + 10.0 * m + rows + 6.0 * n ** 2 + 0.07 * n ** 3) / (2e3 + step)
-
-    @property
-    def has_room_for_hessian(self) -> bool:
-        """Whether n^2 numbers, and n^3 multiplications, are in proportion to X."""
-        return self.objective.shape[1] <= (_MOST_SPARSE_SIDE if self.objective.is_sparse else MOST_SIDE)
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""

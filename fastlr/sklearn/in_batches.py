@@ -121,7 +121,7 @@ class _AfterEarlier(Standardised):
     def iterates(self, tol: float) -> Iterator[Iterate]:
         """On the way to the optimum from where the batches before have led."""
         return iterates(self, self._before, InverseHessian(self, DUE if self.is_full else DIAGONAL), tol,
-                        self.steps_a_hessian() if self.is_full else math.inf)
+                        self.objective.costs.steps_a_hessian if self.is_full else math.inf)
 
 
 @np.errstate(all="ignore")

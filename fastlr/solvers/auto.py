@@ -56,11 +56,11 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
         problem, u = standardised(objective, theta)
         M = InverseHessian(problem)
         of_sample = _hessian_of_sample(problem, sizes[-1]) if sizes else None
-    steps = problem.steps_a_hessian()
+    steps = objective.costs.steps_a_hessian
     points = iterates(problem, u, M, options.tol, steps, sample=of_sample, **options.how_many)
 
     def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        M = InverseHessian(problem, DUE if problem.has_room_for_hessian else DIAGONAL)
+        M = InverseHessian(problem, DUE if objective.costs.has_room_for_hessian else DIAGONAL)
         points = iterates(problem, u, M, tol, steps, **options.how_many)
         return or_conjugate_gradients(problem, points, tol, steps)
 
@@ -69,7 +69,7 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
 
 def _sample_sizes(objective: Objective) -> list[int]:
     rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.shape[1]), []
-    most = 0 if objective.is_small else min(objective.rows_that_count // _GROWTH, objective.most_rows_of_samples)
+    most = 0 if objective.costs.is_small else min(objective.rows_that_count // _GROWTH, objective.most_rows_of_samples)
     while rows <= most:
         sizes.append(rows)
         rows *= _GROWTH
@@ -78,7 +78,7 @@ def _sample_sizes(objective: Objective) -> list[int]:
 
 def _hessian_of_sample(problem: Standardised, rows: int) -> SampleHessian:
     objective = problem.objective
-    steps = problem.time_of_hessian(rows / objective.rows_that_count) / problem.time_of_step()
+    steps = objective.costs.hessian(rows / objective.rows_that_count) / objective.costs.step
     return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * objective.shape[1] / rows), steps),
                          lambda u: inverse_factor_of_hessian(problem.on_sample(next(objective.samples([rows]))), u))
 
@@ -113,11 +113,11 @@ def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, M: I
     sample, tol = problem.on_sample(objective), options.tol
     most = min(_STEPS_A_SAMPLE, options.most_updates)
     enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
-    points = iterates(sample, u, M, max(tol, left), sample.steps_a_hessian(), enough, most)
+    points = iterates(sample, u, M, max(tol, left), objective.costs.steps_a_hessian, enough, most)
     for _, point in zip(range(most), points, strict=False):
         if point.gap <= enough:
             break
     rate = max(M.expected_rate(sample), M.rate(evidence=0.0))
-    if engine.pays(price_of_hessian(sample, sample.time_of_hessian() / problem.time_of_step()), left, rate, tol):
+    if engine.pays(price_of_hessian(sample, objective.costs.hessian() / problem.objective.costs.step), left, rate, tol):
         M = InverseHessian.at(sample, point.u)
     return point.u, M

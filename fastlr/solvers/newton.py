@@ -38,9 +38,9 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
         u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
 
     def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        if wide or problem.has_room_for_hessian:
+        if wide or objective.costs.has_room_for_hessian:
             M = InverseHessian(problem, DIAGONAL if wide else DUE)
-            return iterates(problem, u, M, tol, problem.steps_a_hessian(), **options.how_many)
+            return iterates(problem, u, M, tol, objective.costs.steps_a_hessian, **options.how_many)
         return truncated_newton(problem, u, tol)
 
     return run(problem, descend(problem, u, options.tol, options), options, descend)._replace(solver="newton")
@@ -57,7 +57,7 @@ def _optimum_in_row_space(objective: Objective, options: Options) -> np.ndarray:
     reduced, to_theta = objective.in_row_space()
     problem, u = standardised(reduced, None)
     tol = _CLOSER * options.tol
-    points = iterates(problem, u, InverseHessian(problem, DUE), tol, problem.steps_a_hessian())
+    points = iterates(problem, u, InverseHessian(problem, DUE), tol, reduced.costs.steps_a_hessian)
     for _, point in zip(range(options.most_updates + 1), points, strict=False):
         if point.grad_norm <= tol or point.cost <= problem.cost_of_one_error:
             break

@@ -51,14 +51,14 @@ def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, 
     Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a
     linear program (which needs SciPy).
     """
-    if problem.objective.shape[1] > _MOST_FEATURES or problem.objective.stored > _MOST_STORED:
+    if problem.objective.shape[1] > _MOST_FEATURES or problem.objective.data.size > _MOST_STORED:
         return next((way for way in (u, p) if _separates(problem, way)), None)
     near = problem.near_origin()
     objective = near.objective
     size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.n_parameters), objective.rows_that_count)
     sample = next(objective.samples([size]))
     typical = _typical(near, sample)
-    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.has_room_for_hessian else []
+    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.objective.costs.has_room_for_hessian else []
     ways = [typical.from_other(problem, way) for way in (u, p, *newton)]
     found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
     return next((problem.from_other(typical, way) for way in found), None)
@@ -117,7 +117,7 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
     rows = by_largest(rows @ basis)
     aim = problem.reduce(total, basis) / m
     pivots = _MOST_PIVOTS
-    for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.stored))):
+    for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.data.size))):
         found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs-ds",
                         options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE,
                                  "maxiter": int(pivots / rows.size)})

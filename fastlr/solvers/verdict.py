@@ -58,7 +58,7 @@ class Verdict:
     def __init__(self, problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
                  steps: int) -> None:
         enough = max(tol * cost, problem.rounding(u, cost))
-        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.time_of_step())
+        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.objective.costs.step)
         proof = certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
         self.way: np.ndarray | None = None

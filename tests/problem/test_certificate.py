@@ -11,6 +11,7 @@ import fastlr
 from fastlr import SeparationWarning, backends
 from fastlr.data import door
 from fastlr.problem.certificate import self_concordance, strong_convexity
+from fastlr.problem.cost_model import CostModel
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
 from tests.oracles import Oracle
@@ -109,7 +110,7 @@ def test_a_loose_tol_takes_a_proof_too():
 
 def test_a_hessian_out_of_proportion_leaves_an_estimate(monkeypatch):
     X, y = sample(300, 3)
-    monkeypatch.setattr(Standardised, "has_room_for_hessian", False)
+    monkeypatch.setattr(CostModel, "has_room_for_hessian", False)
     model = fastlr.train(X, y, solver="lbfgs", backend="numpy")
     assert model.converged and model.gap_kind == "estimate" and 0.0 < model.gap < 1e-8
     assert fastlr.train(X, y, l2=0.1, solver="lbfgs", backend="numpy").gap_kind == "bound"      # strong convexity takes none

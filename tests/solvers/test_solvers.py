@@ -282,7 +282,8 @@ def test_a_callback_sees_the_updates_that_are_made_without_one():
 
 def test_auto_takes_samples_where_there_are_many_rows():
     def sizes(m, n, most, is_small=False):
-        objective = SimpleNamespace(shape=(m + 7, n), rows_that_count=m, most_rows_of_samples=most, is_small=is_small)
+        objective = SimpleNamespace(shape=(m + 7, n), rows_that_count=m, most_rows_of_samples=most,
+                                    costs=SimpleNamespace(is_small=is_small))
         return auto._sample_sizes(objective)
 
     assert sizes(2499, 5, 10_000) == []
@@ -446,11 +447,12 @@ def test_steps_of_evidence(cost, kind, steps):
 def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, threshold):
     X, y, *_ = problem(1797, 64)
     (J, _), (by_numpy, _) = (standardised(objective(each, X, y), None) for each in (backend, "numpy"))
-    in_one_call = J.steps_a_hessian()
-    assert in_one_call == by_numpy.steps_a_hessian()
+    in_one_call = J.objective.costs.steps_a_hessian
+    assert in_one_call == by_numpy.objective.costs.steps_a_hessian
     threshold("small problem", 0)
     by_python, _ = standardised(objective(backend, X, y), None)
-    assert by_python.steps_a_hessian() == J.time_of_hessian() / J.time_of_step() < in_one_call
+    costs = by_python.objective.costs
+    assert costs.steps_a_hessian == costs.hessian() / costs.step < in_one_call
 
 
 def test_a_hessian_of_another_problem_counts_as_a_sample(backend):

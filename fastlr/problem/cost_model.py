@@ -1,0 +1,68 @@
+"""What a step and a Hessian cost, and what is in proportion to X: every threshold and every nanosecond that solvers go by.
+
+Nanoseconds are those of the fused kernels, as measured on two cores.  They depend on the shape of X alone, so that all backends
+take the same steps.
+"""
+
+import math
+from typing import NamedTuple, Self
+
+from fastlr.data.dataset import Dataset
+
+SMALL = 400_000                 # A small X has so many numbers: beyond, Python's share of a step is less than what threads save.
+_SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multiplications.
+_AN_EXAMPLE = 10                # The loss of an example costs as much as so many numbers of X.
+MOST_SIDE = 10_000              # More features have no room for a Hessian.
+MOST_SPARSE_SIDE = 3000         # More features of a sparse X have none.
+
+
+class CostModel(NamedTuple):
+    """The costs of one data set."""
+
+    rows: int
+    columns: int
+    size: int                   # numbers in X
+    pairs: float                # of numbers in one row of a sparse X, in sum over all rows
+    is_sparse: bool
+
+    @classmethod
+    def of(cls, data: Dataset) -> Self:
+        """The costs of a data set."""
+        return cls(*data.shape, data.size, data.pairs, data.is_sparse)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether many updates in one compiled call are faster than going step by step."""
+        m, n = self.rows, self.columns
+        products = max(self.pairs if self.is_sparse else m * n * n, n ** 3)
+        return self.size + _AN_EXAMPLE * m <= SMALL and products <= _SMALL_HESSIAN
+
+    @property
+    def has_room_for_hessian(self) -> bool:
+        """Whether n^2 numbers, and n^3 multiplications, are in proportion to X."""
+        return self.columns <= (MOST_SPARSE_SIDE if self.is_sparse else MOST_SIDE)
+
+    @property
+    def step(self) -> float:
+        """Nanoseconds of J and its gradient."""
+        return 2.5e4 + (self.size if self.is_sparse else 0.2 * self.rows * self.columns)
+
+    def hessian(self, share: float = 1.0) -> float:
+        """Nanoseconds of a Hessian of a share of the rows, with its inverse; infinity where there is no room for one."""
+        if not self.has_room_for_hessian:
+            return math.inf
+        m, n = self.rows, self.columns
+        rows = self.pairs if self.is_sparse else m * n * (0.4 + 0.01 * n)
+        return share * rows + 5e4 + 2.0 * n ** 2 + 0.05 * n ** 3
+
+    @property
+    def steps_a_hessian(self) -> float:
+        """The steps that take as long as a Hessian."""
+        if not self.is_small:
+            return self.hessian() / self.step
+        m, n = self.rows, self.columns          # on one thread, and without Python's share
+        if self.is_sparse:
+            step, rows = 10.0 * m + 2.5 * self.size, 5.0 * self.size + self.pairs
+        else:
+            step, rows = m * (5.0 + 0.4 * n), m * n * (0.9 + 0.03 * n)
+        return (5e3 + 10.0 * m + rows + 6.0 * n ** 2 + 0.07 * n ** 3) / (2e3 + step)
