@@ -19,6 +19,7 @@ with the intercept last.
 """
 
 import math
+import operator
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -169,16 +170,22 @@ class Scratch(NamedTuple):
         return cls(np.empty(n + 1), np.empty(n + 2), np.empty((side, side)), np.empty((n + 1, n + 1)))
 
 
+_RECORDS = {kind: np.dtype((np.record, [(each.name, np.int64 if each.type is int else np.float64) for each in fields(kind)]))
+            for kind in (Position, Kind)}
+
+
 def as_record(values: Position | Kind) -> Any:
     """The record that compiled code takes in place of a Position or a Kind."""
-    dtype = [(each.name, np.int64 if each.type is int else np.float64) for each in fields(values)]
-    return np.array([tuple(getattr(values, name) for name, _ in dtype)], dtype).view(np.recarray)[0]
+    dtype = _RECORDS[type(values)]
+    assert dtype.names is not None
+    return np.array([operator.attrgetter(*dtype.names)(values)], dtype)[0]
 
 
 def from_record(record: np.record, values: Position | Kind) -> None:
     """Give a Position or a Kind what compiled code has made of its record."""
-    for each, value in zip(fields(values), record.item(), strict=True):
-        setattr(values, each.name, value)
+    assert record.dtype.names is not None
+    for name, value in zip(record.dtype.names, record.item(), strict=True):
+        setattr(values, name, value)
 
 
 # ---- the state machine ----------------------------------------------------------------------------------------------
