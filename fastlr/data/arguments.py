@@ -27,6 +27,13 @@ def number(name: str, value: Any, at_least: float | None = None, above: float | 
     return result
 
 
+def level(value: Any) -> float:
+    """The level of an interval, between 0 and 1."""
+    if not 0.0 < number("level", value) < 1.0:
+        raise ValueError(f"level must be above 0 and below 1, such as 0.95, not {value!r}")
+    return float(value)
+
+
 def integer(name: str, value: Any, at_least: int) -> int:
     """An int of at least a bound; 3.0 and True are no ints."""
     try:

@@ -22,7 +22,7 @@ from dask.delayed import Delayed
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
 from fastlr.data import arrays, frames, labels, sampling, sparse, weights
-from fastlr.data.dataset import Count, Dataset, InMemory, Pass, no_features
+from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features
 from fastlr.machine.arrays import read_only
 from fastlr.machine.forks import imported
 
@@ -72,13 +72,20 @@ class OnCluster(Dataset):
         return self._count
 
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
-        call = functools.partial(_run, self.backend.__name__, self.dtype, pass_, arguments, named)
-        values = _each(call, self._X, self._vectors)
+        of_rows = [each for each in arguments if isinstance(each, OfRows)]
+        shared = [OfRows if isinstance(each, OfRows) else each for each in arguments]
+        call = functools.partial(_run, self.backend.__name__, self.dtype, pass_, shared, named)
+        values = _each(call, self._X, self._vectors, *map(self._cut, of_rows))
         merged = dask.delayed(functools.partial(_merged, pass_.merge), pure=False)
         while len(values) > 1:
             values = [merged(*values[i:i + _FAN_IN]) for i in range(0, len(values), _FAN_IN)]
         found: list[_Result] = _here(values)
         return found[0]
+
+    def _cut(self, values: OfRows) -> list[np.ndarray]:
+        """The entries of the rows of each part."""
+        lengths = _here(_each(_rows, self._vectors))
+        return np.split(np.asarray(values), np.cumsum(lengths)[:-1])
 
     def take_each(self, samples: Sequence[np.ndarray]) -> list[InMemory]:
         wanted = sampling.by_part(samples, [count.rows for count in self._counts])
@@ -301,10 +308,12 @@ def _lengths(collection: Any) -> list[int]:
 # ---- on a worker ----------------------------------------------------------------------------------------------------
 
 @np.errstate(all="ignore")
-def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], X: Any,
-         vectors: Vectors) -> Any:
-    """Make a pass over one part."""
+def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], shared: list[Any], named: dict[str, Any], X: Any,
+         vectors: Vectors, *of_rows: np.ndarray) -> Any:
+    """Make a pass over one part; its own entries of arguments `OfRows` take their places among those that all parts share."""
     kernel, part = imported(backend), _part(dtype, X, vectors)
+    own = iter(of_rows)
+    arguments = [next(own) if each is OfRows else each for each in shared]
     values = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]       # aligned, to be written to
     with backends.threads(kernel, _threads_a_task(), part.size) as n_threads:
         return pass_(part.with_backend(kernel, n_threads), *values, **named)
@@ -336,6 +345,10 @@ def _threads_a_task() -> int | None:
 def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
     """Aligned and read-only, which what comes from another worker may not be."""
     return read_only(np.require(vector, requirements="A"))
+
+
+def _rows(vectors: Vectors) -> int:
+    return vectors.y.size
 
 
 def _count(vectors: Vectors) -> Count:

@@ -55,6 +55,10 @@ class Pass(Generic[_Arguments, _Result]):
         return self.__name__
 
 
+class OfRows(np.ndarray):
+    """An argument of a pass that has an entry for each row of X; a part of the rows is given its own: ``values.view(OfRows)``."""
+
+
 def merged_by(merge: Callable[[Any, Any], Any]) -> Callable[[Callable[Concatenate["InMemory", _Arguments], _Result]],
                                                              Pass[_Arguments, _Result]]:
     """Make a pass of a function of rows in memory, whose results for two parts merge like this."""
@@ -143,7 +147,7 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
-        """Make a pass over all rows, and return its merged result."""
+        """Make a pass over all rows, and return its merged result; an argument that is `OfRows` is cut as the rows are."""
 
     @abc.abstractmethod
     def take_each(self, samples: Sequence[np.ndarray]) -> list["InMemory"]:

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.inference.distributions import normal_quantile, normal_tails
 from fastlr.inference.statistics import Statistics
 
-# The 0.975 quantile of the normal distribution.
-_QUANTILE = 1.959963984540054
-_COLUMNS = ("estimate", "std. error", "z", "p", "95 % from", "to", "odds ratio")
 # Parameters in a table of text or HTML, at most.
 _MOST_LINES = 200
 # Characters of a name in such a table, at most.
@@ -31,11 +29,13 @@ class Summary:
     z, p_value : (k,) float64
         estimate / standard_error, and the two-sided p-value of Wald's test that the parameter is 0.
     lower, upper : (k,) float64
-        The 95 % confidence interval.
+        The confidence interval at `level`.
     odds_ratio : (k,) float64
         e^estimate: the factor by which one unit of the feature multiplies the odds of the second class.
     covariance : (k, k) float64
-        The covariance of the estimates.
+        The covariance of the estimates, of the kind that was asked for.
+    level : float
+        The probability with which an interval covers its parameter.
     examples : float
         The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
@@ -60,6 +60,7 @@ class Summary:
     names: tuple[str, ...]
     estimate: np.ndarray
     covariance: np.ndarray
+    level: float
     examples: float
     parameters: int
     is_penalised: bool
@@ -79,15 +80,15 @@ class Summary:
 
     @property
     def p_value(self) -> np.ndarray:
-        return np.array([math.erfc(abs(z) / math.sqrt(2.0)) for z in self.z])
+        return np.array([normal_tails(z) for z in self.z])
 
     @property
     def lower(self) -> np.ndarray:
-        return self.estimate - _QUANTILE * self.standard_error
+        return self.estimate - normal_quantile(self.level) * self.standard_error
 
     @property
     def upper(self) -> np.ndarray:
-        return self.estimate + _QUANTILE * self.standard_error
+        return self.estimate + normal_quantile(self.level) * self.standard_error
 
     @property
     def odds_ratio(self) -> np.ndarray:
@@ -119,7 +120,7 @@ class Summary:
         columns = {name: [_or_none(value) for value in getattr(self, name).tolist()]
                    for name in ("estimate", "standard_error", "z", "p_value", "lower", "upper", "odds_ratio")}
         numbers = {name: _or_none(getattr(self, name)) for name in (
-            "examples", "parameters", "log_likelihood", "null_log_likelihood", "deviance", "null_deviance", "aic", "bic",
+            "level", "examples", "parameters", "log_likelihood", "null_log_likelihood", "deviance", "null_deviance", "aic", "bic",
             "pseudo_r2")}
         return {"names": list(self.names)} | columns | numbers | {"head": self.head, "notes": list(self.notes)}
 
@@ -127,7 +128,10 @@ class Summary:
         """The table as a pandas DataFrame, one parameter a row; needs pandas."""
         import pandas as pd
 
-        return pd.DataFrame(dict(zip(_COLUMNS, self._columns(), strict=True)), index=list(self.names))
+        return pd.DataFrame(dict(zip(self._heads(), self._columns(), strict=True)), index=list(self.names))
+
+    def _heads(self) -> tuple[str, ...]:
+        return "estimate", "std. error", "z", "p", f"{100.0 * self.level:g} % from", "to", "odds ratio"
 
     def _columns(self) -> tuple[np.ndarray, ...]:
         return self.estimate, self.standard_error, self.z, self.p_value, self.lower, self.upper, self.odds_ratio
@@ -157,7 +161,7 @@ class Summary:
         facts = [*self.head.items(), *self._facts()]
         width = max(len(name) for name, _ in facts)
         lines = ["Logistic regression", *(f"  {name:<{width}}  {value}" for name, value in facts), ""]
-        rows = [("", *_COLUMNS), *self._lines()]
+        rows = [("", *self._heads()), *self._lines()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for name, *values in rows:
             cells = (f"{value:>{width}}" for value, width in zip(values, widths[1:], strict=True))
@@ -177,17 +181,19 @@ class Summary:
         facts = "".join(f'<tr><th style="text-align:left">{name}</th>'
                         f'<td style="text-align:left">{html.escape(value)}</td></tr>'
                         for name, value in [*self.head.items(), *self._facts()])
-        table = row(("", *_COLUMNS), "th") + "".join(row(line, "td") for line in self._lines())
+        table = row(("", *self._heads()), "th") + "".join(row(line, "td") for line in self._lines())
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._all_notes())
         return f"<div><b>Logistic regression</b><table>{facts}</table><table>{table}</table>{notes}</div>"
 
 
-def summary(w: np.ndarray, b: float, names: tuple[str, ...], head: dict[str, str], statistics: Statistics) -> Summary:
-    """Make the table of parameters and their statistics."""
-    order = [*([w.size] if statistics.fit_intercept else []), *range(w.size)]
+def summary(theta: np.ndarray, names: tuple[str, ...], head: dict[str, str], statistics: Statistics, covariance: np.ndarray,
+            level: float) -> Summary:
+    """Make the table of the parameters theta (n + 1,), with their covariance (n + 1, n + 1), and of their statistics."""
+    n = theta.size - 1
+    order = [*([n] if statistics.fit_intercept else []), *range(n)]
     all_names = (*names, "(intercept)")
-    return Summary(names=tuple(all_names[k] for k in order), estimate=np.append(w, b)[order],
-                   covariance=statistics.covariance[np.ix_(order, order)], examples=statistics.examples,
+    return Summary(names=tuple(all_names[k] for k in order), estimate=theta[order],
+                   covariance=covariance[np.ix_(order, order)], level=level, examples=statistics.examples,
                    parameters=statistics.parameters, is_penalised=statistics.l2 > 0.0, fit_intercept=statistics.fit_intercept,
                    log_likelihood=statistics.log_likelihood, null_log_likelihood=statistics.null_log_likelihood, head=head,
                    notes=statistics.notes)

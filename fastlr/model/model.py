@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import choice
-from fastlr.data import arrays, frames, labels, weights
+from fastlr.data import arguments, arrays, frames, labels, weights
+from fastlr.inference.covariance import sandwich
 from fastlr.inference.statistics import Statistics, Training, names_of, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.arrays import plain
@@ -230,12 +231,19 @@ class Model:
         ax.set_ylabel("cost J")
         return ax
 
-    def summary(self) -> Summary:
+    def summary(self, covariance: Any = "model", level: float = 0.95) -> Summary:
         """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
 
         The first call reads X three times, for moments, gradient and Hessian.  What it finds is kept, and saved with the model.
         The Model that `fastlr.train` returns keeps the training data alive for that call, and so do its copies.  A pickle, a file
         and the `model_` of an estimator don't.
+
+        Parameters
+        ----------
+        covariance : {"model", "HC0", "HC1", "HC2", "HC3"} or ("cluster", groups)
+            The covariance that standard errors, tests and intervals come from, as for `covariance`.
+        level : float
+            The probability with which an interval covers its parameter.
 
         Returns
         -------
@@ -264,24 +272,93 @@ class Model:
         >>> import fastlr
         >>> hours = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]]
         >>> passed = ["no", "no", "no", "yes", "no", "yes", "yes", "yes"]
-        >>> summary = fastlr.train(hours, passed).summary()
+        >>> model = fastlr.train(hours, passed)
+        >>> summary = model.summary()
         >>> summary.names, summary.estimate.round(3), summary.standard_error.round(3)
         (('(intercept)', 'x0'), array([-5.77 ,  2.565]), array([4.036, 1.721]))
+        >>> model.summary(covariance="HC1").standard_error.round(3)
+        array([2.566, 0.951])
         """
-        found, names = self._statistics, names_of(self.feature_names, self.w.size)
-        if found is None:
-            if self._training is None:
-                raise ValueError("this model comes from a file or a pickle that was made before its first summary(), from an "
-                                 "estimator's fit, or from partial_fit, without the training data; train with "
-                                 "fastlr.train(X, y), and call summary() before saving")
-            found = statistics(self._training, names, np.append(self.w, self.b), self.cost)
-            self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
+        level = arguments.level(level)
+        V, line = self._covariance(covariance)
+        found = self._found()
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         other, label = _in_lists(self.classes)
         head = {"probability of": f"{label!r}, against {other!r}",
                 "examples": f"{found.examples:.12g}",
-                "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)"}
-        return summary(self.w, self.b, names, head, found)
+                "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)",
+                **({"standard errors": line} if line else {})}
+        return summary(np.append(self.w, self.b), names_of(self.feature_names, self.w.size), head, found, V, level)
+
+    def covariance(self, kind: Any = "model") -> np.ndarray:
+        """Return the covariance of the parameters, (n + 1, n + 1) float64: first w in the order of the columns, then b.
+
+        It reads X as `summary` does, where nobody has called that yet, and once more unless it is the model's.
+
+        Parameters
+        ----------
+        kind : {"model", "HC0", "HC1", "HC2", "HC3"} or ("cluster", groups)
+            - "model" is the inverse of the observed information.  It holds if the model does.
+            - "HC0" to "HC3" hold as well if rows are independent and the model is wrong: V M V with the model's V, and M the sum
+              of r^2 x x^T with the residuals r = a - y.  "HC1" is that times N / (N - k), as in R's sandwich and statsmodels'
+              linear models; Stata's ``logit, vce(robust)`` has N / (N - 1).  "HC2" divides r^2 by 1 - h, and "HC3" by
+              (1 - h)^2, with the leverages h.
+            - ("cluster", groups) holds if rows of different groups are independent.  It has the factor
+              G / (G - 1) (N - 1) / (N - k) for G groups, as in statsmodels and Stata's ``regress``; Stata's ``logit`` has
+              G / (G - 1).  Groups are a vector (m,) in the order of the training rows, the name of a column of X, or a tuple of
+              two of these for two ways of grouping.
+
+        Returns
+        -------
+        (n + 1, n + 1) float64
+            NaN where there is none; the notes of `summary` say why.  Without an intercept the last row and column are 0.
+
+        Raises
+        ------
+        ValueError
+            As for `summary`; every kind but "model" needs the training data, and a model without l2.
+
+        Notes
+        -----
+        `sample_weight` counts examples, so N is the sum of the weights, r^2 has the weight itself, and a row of weight 3 is three
+        examples of one group.  Probability weights are another thing: with them r^2 has the square of the weight.  That is what
+        ("cluster", numpy.arange(m)) is, up to its factor.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> hours = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]]
+        >>> model = fastlr.train(hours, ["no", "no", "no", "yes", "no", "yes", "yes", "yes"])
+        >>> model.covariance("HC0").round(3)
+        array([[ 0.679, -1.527],
+               [-1.527,  4.939]])
+        """
+        return self._covariance(kind)[0].copy()
+
+    def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:
+        """The covariance (n + 1, n + 1) of this kind, and a line that says which it is: none for the model's."""
+        found = self._found()
+        if isinstance(kind, str) and kind == "model":
+            return found.covariance, ""
+        return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}").data,
+                        np.append(self.w, self.b), kind, found)
+
+    def _found(self) -> Statistics:
+        """The statistics of the model, which are found once."""
+        found = self._statistics
+        if found is None:
+            found = statistics(self._with_rows("summary()"), names_of(self.feature_names, self.w.size),
+                               np.append(self.w, self.b), self.cost)
+            self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
+        return found
+
+    def _with_rows(self, what: str) -> Training:
+        """The training, whose rows something needs; ValueError where they are gone."""
+        if self._training is None:
+            raise ValueError("this model comes from a file or a pickle, an estimator's fit or partial_fit, without the training "
+                             f"data, which {what} reads; train with fastlr.train(X, y), ask the Model that it returns, and call "
+                             "summary() before saving, which keeps the model's covariance")
+        return self._training
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a JSON file that `fastlr.load` reads, with every bit of every number.

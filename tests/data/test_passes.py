@@ -8,7 +8,7 @@ import pytest
 from fastlr import backends
 from fastlr.backends import numpy_passes
 from fastlr.data import door, passes
-from fastlr.data.dataset import InMemory, merged_by, summed
+from fastlr.data.dataset import InMemory, OfRows, merged_by, summed
 from tests.problems import problem, weights
 
 M, N = 3000, 4
@@ -56,6 +56,18 @@ def test_a_new_pass(kind, tmp_path):
     scores = (WEIGHT * (1.0 / (1.0 + np.exp(-z)) - Y))[:, None] * np.column_stack([X, np.ones(M)])
     np.testing.assert_allclose(data.reduce(scores_squared, THETA), scores.T @ scores, rtol=1e-10)
     assert data.reduce(largest_margin, THETA) == pytest.approx((X @ W + B).max(), rel=1e-12)
+
+
+@summed
+def margins_with(part, theta, of_rows):
+    """The sum of an entry of each row times its margin, (2,)."""
+    return (part.X @ theta[:-1] + theta[-1]) @ of_rows
+
+
+@each_kind
+def test_an_argument_that_has_an_entry_for_each_row(kind, tmp_path):
+    values = np.random.default_rng(5).standard_normal((M, 2))
+    np.testing.assert_allclose(kind(tmp_path).reduce(margins_with, THETA, values.view(OfRows)), (X @ W + B) @ values, rtol=1e-9)
 
 
 @each_kind

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastlr.backends import numpy_vectorized
 from fastlr.data import sampling
-from fastlr.data.dataset import Count, Dataset, InMemory, Pass, no_features
+from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features
 from fastlr.data.stream.blocks import Stream
 from fastlr.machine.arrays import read_only
 
@@ -44,7 +44,9 @@ class InBlocks(Dataset):
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         merged: list[_Result] = []
         for first, X in self.stream.blocks():
-            found = pass_(self._part(first, X), *arguments, **named)
+            rows = slice(first, first + X.shape[0])
+            own: list[Any] = [each[rows] if isinstance(each, OfRows) else each for each in arguments]
+            found = pass_(self._part(first, X), *own, **named)
             if not _is_finite(found):                   # J may be too large for float64, but X can have changed
                 self.stream.refuse_not_finite(first, X)
             merged = [pass_.merge(merged[0], found) if merged else found]

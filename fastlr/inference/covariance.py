@@ -1,0 +1,181 @@
+"""Covariances of the parameters that hold when the model's variance does not: sandwiches of sums over rows.
+
+Let V be the model's covariance, the inverse of the observed information, r_i = a_i - y_i the residual of row i and
+v_i = [x_i, 1].  With the leverages h_i = a_i (1 - a_i) v_i^T V v_i a sandwich is V M V with
+
+    HC0    M = sum s_i r_i^2 v_i v_i^T
+    HC1    M of HC0 times N / (N - k)
+    HC2    M = sum s_i r_i^2 / (1 - h_i) v_i v_i^T
+    HC3    M = sum s_i r_i^2 / (1 - h_i)^2 v_i v_i^T
+    cluster   M = G / (G - 1) (N - 1) / (N - k) sum_g u_g u_g^T,  u_g = sum of s_i r_i v_i over the rows of group g
+
+for N examples, k parameters and G groups; two ways of grouping give M of the first, plus M of the second, minus M of the groups
+that both make together.  The weights s_i count examples: a row of weight 3 is three examples of one group.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlr.data import arrays
+from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
+from fastlr.inference.design import blocks, curvature, gram, quadratic_forms, residual
+from fastlr.inference.statistics import Statistics
+
+# The power of 1 - h that the squared residual of a row is divided by.
+_POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
+_KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
+
+
+class Grouped(NamedTuple):
+    """Sums over the rows of each group."""
+
+    keys: np.ndarray            # (g,) groups with a row that counts
+    sums: Any                   # (g, n + 1) an array, or SciPy's sparse array where X is sparse
+
+    def merge(self, other: "Grouped") -> "Grouped":
+        """The sums over these rows and others."""
+        keys = np.union1d(self.keys, other.keys)
+        sums = np.zeros((keys.size, self.sums.shape[1]))
+        for each in (self, other):
+            sums[np.searchsorted(keys, each.keys)] += each.sums
+        return Grouped(keys, sums)
+
+
+def _merged(first: tuple[Grouped, ...], second: tuple[Grouped, ...]) -> tuple[Grouped, ...]:
+    return tuple(a.merge(b) for a, b in zip(first, second, strict=True))
+
+
+@summed
+def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> np.ndarray:
+    """The sum of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1)."""
+    M = np.zeros_like(V)
+    for _, Z, z, y, s in blocks(part, theta, center):
+        weight = s * residual(z, y) ** 2
+        if power:
+            weight /= (1.0 - curvature(z) * quadratic_forms(Z, V)) ** power
+        M += gram(Z, weight)
+    return M
+
+
+@merged_by(_merged)
+def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, groups: np.ndarray) -> tuple[Grouped, ...]:
+    """The sums of s r v over the rows of every group, for each column of groups (m, ways)."""
+    counts = part.sample_weight > 0.0 if part.sample_weight.size else np.ones(len(groups), bool)
+    keys = [np.unique(way[counts]) for way in groups.T]
+    sums: list[Any] = [np.zeros((known.size, theta.size)) if isinstance(part.X, np.ndarray) else 0 for known in keys]
+    for rows, Z, z, y, s in blocks(part, theta, center):
+        count = np.flatnonzero(counts[rows])
+        score = (s * residual(z, y))[count, None]
+        scores = Z[count] * score if isinstance(Z, np.ndarray) else Z[count].multiply(score).tocsr()
+        for way, known in enumerate(keys):
+            sums[way] = _plus(sums[way], scores, np.searchsorted(known, groups[rows, way][count]), known.size)
+    return tuple(map(Grouped, keys, sums))
+
+
+def _plus(sums: Any, scores: Any, places: np.ndarray, size: int) -> Any:
+    """Add scores (r, n + 1) to the sums (size, n + 1) at their places (r,); an array of sums is changed."""
+    if not isinstance(scores, np.ndarray):
+        from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+
+        return sums + csr_array((np.ones(places.size), (places, np.arange(places.size))), shape=(size, places.size)) @ scores
+    if places.size:
+        order = np.argsort(places, kind="stable")
+        first = np.flatnonzero(np.diff(places[order], prepend=-1))
+        sums[places[order][first]] += np.add.reduceat(scores[order], first, axis=0)
+    return sums
+
+
+@merged_by(lambda first, second: first + second)
+def columns(part: InMemory, places: list[int]) -> tuple[np.ndarray, ...]:
+    """Some columns of X, (r, k), in a tuple, so that parts follow one another."""
+    return (part.X[:, places] if isinstance(part.X, np.ndarray) else part.X.scipy()[:, places].toarray(),)
+
+
+def sandwich(data: Dataset, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
+    """Find the covariance (n + 1, n + 1) of theta by one read of X, and a line that says which it is.
+
+    Parameters
+    ----------
+    data : Dataset
+        The rows that the model was trained on.
+    theta : (n + 1,)
+    kind : {"HC0", "HC1", "HC2", "HC3"} or ("cluster", groups)
+        Groups are a vector (m,), the name of a column, or a tuple of two of these.
+    found : Statistics
+        Those of the model.
+    """
+    is_cluster = isinstance(kind, tuple) and len(kind) == 2 and isinstance(kind[0], str) and kind[0] == "cluster"
+    if not is_cluster and not (isinstance(kind, str) and kind in _POWERS):
+        raise ValueError(f"covariance must be {_KINDS}, not {kind!r}")
+    if found.l2 > 0.0:
+        raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
+                         f"l2 is {found.l2:g}; train with l2=0, or take covariance='model'")
+    groups = _codes(data, kind[1]) if is_cluster else None
+    N, k, V = found.examples, found.parameters, found.covariance
+    if not np.isfinite(V).all():
+        return np.full_like(V, np.nan), f"none: {kind[0] if is_cluster else kind} needs the model's covariance of all parameters"
+    to_design = np.eye(theta.size)
+    to_design[-1, :-1] = center = np.zeros(theta.size - 1) if data.is_sparse else _center(V)
+    V, beta = to_design @ V @ to_design.T, to_design @ theta
+    if groups is None:
+        M = data.reduce(squared_scores, beta, center, V, _POWERS[kind])
+        if kind == "HC1":
+            M *= N / (N - k)
+        line = f"{kind}, which hold for any variance of y"
+    else:
+        ways = data.reduce(grouped_scores, beta, center, groups.view(OfRows))
+        M = np.sum([sign * _meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
+        line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
+    to_theta = 2.0 * np.eye(theta.size) - to_design
+    half = to_theta @ V
+    covariance = half @ M @ half.T
+    if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
+        covariance[is_negative] = covariance[:, is_negative] = np.nan
+        line += "; where there is none, the variance is below 0"
+    return covariance, line
+
+
+def _center(V: np.ndarray) -> np.ndarray:
+    """The center (n,) for which w and the intercept are uncorrelated: a mean of X, about which products lose no digits."""
+    size = np.sqrt(V.diagonal()[:-1])
+    return -np.linalg.solve(V[:-1, :-1] / np.outer(size, size), V[:-1, -1] / size) / size
+
+
+def _meat(way: Grouped, N: float, k: int) -> np.ndarray:
+    G = way.keys.size
+    if G == 1:
+        raise ValueError("groups are all the same; clusters need two groups at least")
+    squares = way.sums.T @ way.sums
+    return G / (G - 1) * (N - 1) / (N - k) * (squares if isinstance(squares, np.ndarray) else squares.toarray())
+
+
+def _codes(data: Dataset, groups: Any) -> np.ndarray:
+    """The groups of the rows, (m, 1), or for two ways of grouping (m, 3) with the groups that both make together."""
+    ways = groups if isinstance(groups, tuple) else (groups,)
+    if len(ways) > 2:
+        raise ValueError(f"groups are a vector, the name of a column, or a tuple of two of these, not a tuple of {len(ways)}")
+    codes = [_code(_column(data, way) if isinstance(way, str) else arrays.one_dimensional("groups", way, data.shape[0]))
+             for way in ways]
+    if len(codes) == 2:
+        codes.append(codes[0] * (codes[1].max() + 1) + codes[1])
+    return np.column_stack(codes)
+
+
+def _code(groups: np.ndarray) -> np.ndarray:
+    missing = np.array([arrays.is_missing(each) for each in groups]) if groups.dtype == object else groups != groups
+    if missing.any():
+        raise ValueError(f"groups has {np.count_nonzero(missing)} missing value(s); the first is at row "
+                         f"{int(np.argmax(missing))}.  Every row needs a group")
+    try:
+        return np.unique(groups, return_inverse=True)[1]
+    except TypeError:
+        raise ValueError("groups mixes values that can't be sorted, such as text and numbers; make them one kind") from None
+
+
+def _column(data: Dataset, name: str) -> np.ndarray:
+    if data.feature_names is None or name not in data.feature_names:
+        raise ValueError(f"groups is {name!r}, which is no column of X"
+                         f"{'' if data.feature_names is None else ': ' + ', '.join(map(repr, data.feature_names[:8]))}; pass the "
+                         "groups as a vector")
+    return np.concatenate(data.reduce(columns, [data.feature_names.index(name)]))[:, 0]

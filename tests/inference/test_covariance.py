@@ -1,0 +1,191 @@
+"""Sandwich covariances: against statsmodels, its formulas, repeated rows, and wherever the rows lie."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+
+import fastlr
+from tests.inference.data_sets import data_set, each_data_set, logit
+from tests.problems import problem
+
+KINDS = ("HC0", "HC1", "HC2", "HC3")
+
+
+def of_statsmodels(result, kind, *groups):
+    """statsmodels' own for HC0, HC1 and clusters; HC2 and HC3 from its scores and leverages (it gives HC0 for these)."""
+    from statsmodels.stats import sandwich_covariance as sandwich
+
+    if kind in ("HC0", "HC1"):
+        return sandwich.cov_white_simple(result, use_correction=kind == "HC1")
+    if kind == "cluster":
+        return sandwich.cov_cluster(result, *groups) if len(groups) == 1 else sandwich.cov_cluster_2groups(result, *groups)[0]
+    rest = 1.0 - result.get_influence().hat_matrix_diag
+    S = result.model.score_obs(result.params) / rest[:, None] ** {"HC2": 0.5, "HC3": 1.0}[kind]
+    V = result.cov_params()
+    return V @ (S.T @ S) @ V
+
+
+def assert_agree(own, theirs, rtol=1e-8):
+    size = np.sqrt(np.abs(np.diagonal(theirs)))
+    np.testing.assert_allclose(own / np.outer(size, size), theirs / np.outer(size, size), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize(*each_data_set)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_statsmodels(name, weighted):
+    X, y, s, first, second = data_set(name)
+    s = s if weighted else np.ones(len(y))
+    result, n = logit(X, y, s), s.astype(int)
+    model = fastlr.train(X, y, sample_weight=s if weighted else None, tol=1e-12, backend="numpy")
+    assert_agree(model.covariance(), result.cov_params())
+    for kind in KINDS:
+        assert_agree(model.covariance(kind), of_statsmodels(result, kind))
+    one, two = np.repeat(first, n), np.repeat(second, n)
+    assert_agree(model.covariance(("cluster", first)), of_statsmodels(result, "cluster", one))
+    assert_agree(model.covariance(("cluster", (first, second))), of_statsmodels(result, "cluster", one, two))
+    table = model.summary(covariance="HC1", level=0.9)
+    V = of_statsmodels(result, "HC1")
+    np.testing.assert_allclose(table.standard_error, np.sqrt(np.roll(V.diagonal(), 1)), rtol=1e-8)
+    np.testing.assert_allclose(table.upper - table.estimate, 1.6448536269514722 * table.standard_error, rtol=1e-8)
+
+
+def test_published():
+    """Spector's data: the robust standard errors of Stata's glm are HC0 times N / (N - 1)."""
+    X, y, *_ = data_set("spector")
+    V = fastlr.train(X, y, tol=1e-12, backend="numpy").covariance("HC0") * 32 / 31
+    assert np.sqrt(V.diagonal()) == pytest.approx([1.287827879216, 0.1198091371814, 0.97985082470462, 5.2807513766642], rel=1e-6)
+
+
+def rows_of(kind, X, tmp_path):
+    if kind == "sparse":
+        return csr_array(X)
+    if kind == "stream":
+        np.save(tmp_path / "X.npy", X)
+        return fastlr.stream(tmp_path / "X.npy", memory=4 * 512 * X.itemsize * X.shape[1])
+    if kind == "dask":
+        return pytest.importorskip("dask.array").from_array(X, chunks=(700, X.shape[1]))
+    return np.asfortranarray(X, np.float32) if kind == "float32" else X
+
+
+@pytest.mark.parametrize("kind", ["dense", "float32", pytest.param("sparse", marks=pytest.mark.sparse), "stream", "dask"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_wherever_the_rows_lie(kind, fit_intercept, tmp_path):
+    X, y, *_ = problem(3000, 4, dtype=np.float32)
+    rng = np.random.default_rng(3)
+    s, offset = rng.integers(0, 3, 3000).astype(float), rng.standard_normal(3000)
+    groups = rng.integers(0, 50, 3000)
+    groups[s == 0.0] = 99                                           # no example, no group
+    options = {"sample_weight": s, "offset": offset, "fit_intercept": fit_intercept, "tol": 1e-11, "backend": "numpy"}
+    model = fastlr.train(rows_of(kind, X.astype(float), tmp_path), y, **options)
+    n = s.astype(int)
+    repeated = fastlr.train(np.repeat(X, n, axis=0), np.repeat(y, n), **options | {
+        "sample_weight": None, "offset": np.repeat(offset, n)})
+    for name in KINDS:
+        assert_agree(model.covariance(name)[:4, :4], repeated.covariance(name)[:4, :4], rtol=1e-7)
+    many = np.repeat(groups, n)
+    for own, theirs in ((groups, many), ((groups, groups % 7), (many, many % 7))):
+        assert_agree(model.covariance(("cluster", own))[:4, :4], repeated.covariance(("cluster", theirs))[:4, :4], rtol=1e-7)
+    if not fit_intercept:
+        assert not model.covariance("HC2")[4].any()
+
+
+def test_columns_that_are_far_from_zero():
+    X, y, *_ = problem(500, 3)
+    near, far = (fastlr.train(X + shift, y, tol=1e-12, backend="numpy") for shift in (0.0, 1e6))
+    for kind in (*KINDS, ("cluster", np.arange(500) // 10)):
+        assert_agree(far.covariance(kind)[:3, :3], near.covariance(kind)[:3, :3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["frame", "dask"])
+def test_groups_of_a_column(kind):
+    X, y, *_ = data_set("fair")
+    model = fastlr.train(X, y, backend="numpy")
+    right = model.covariance(("cluster", (X["age"], X["children"])))
+    if kind == "dask":
+        X = pytest.importorskip("dask.dataframe").from_pandas(X, npartitions=3)
+        model = fastlr.train(X, y, backend="numpy")
+    assert_agree(model.covariance(("cluster", ("age", "children"))), right)
+
+
+def test_groups_of_any_kind():
+    X, y, _, groups, _ = data_set("spector")
+    model = fastlr.train(X, y, backend="numpy")
+    right = model.covariance(("cluster", groups))
+    for same in (groups.astype(str), groups.astype(str).astype(object), pd.Series(groups, dtype="category"), groups.tolist(),
+                 groups[:, None], pd.to_datetime(groups, unit="D")):
+        assert_agree(model.covariance(("cluster", same)), right)
+
+
+def test_rows_that_are_groups_are_hc0_of_probability_weights():
+    X, y, s, *_ = data_set("fair")
+    model, m = fastlr.train(X, y, sample_weight=s, tol=1e-12, backend="numpy"), len(y)
+    a, Z = model.predict_proba(X)[:, 1], np.column_stack([X, np.ones(m)])
+    S, V, N = Z * (s * (a - y))[:, None], model.covariance(), s.sum()
+    assert_agree(model.covariance(("cluster", np.arange(m))), m / (m - 1) * (N - 1) / (N - Z.shape[1]) * (V @ S.T @ S @ V))
+
+
+def test_summary_says_which():
+    X, y, _, groups, _ = data_set("spector")
+    model = fastlr.train(X, y, backend="numpy")
+    table = model.summary(covariance=("cluster", groups), level=0.99)
+    for text in (str(table), table._repr_html_()):
+        assert f"clustered, by {np.unique(groups).size} groups" in text and "99 % from" in text
+    assert "99 % from" in table.to_frame() and table.to_dict()["level"] == 0.99
+    assert "standard errors" not in str(model.summary())
+    assert model.summary().deviance == table.deviance
+
+
+def test_where_there_is_none(recwarn):
+    X, y, *_ = problem(100, 3)
+    collinear = fastlr.train(np.column_stack([X, X[:, 0]]), y, backend="numpy")
+    assert np.isnan(collinear.covariance("HC0")).all() and "Collinear" in str(collinear.summary("HC0"))
+    rng = np.random.default_rng(0)
+    two = fastlr.train(X, y, backend="numpy").summary(("cluster", (rng.integers(0, 3, 100), rng.integers(0, 3, 100))))
+    assert np.isnan(two.standard_error).any() and "the variance is below 0" in str(two)
+    assert not recwarn
+
+
+def test_it_is_not_what_the_model_keeps():
+    X, y, *_ = problem(100, 3)
+    model = fastlr.train(X, y, backend="numpy")
+    model.covariance()[:] = 0.0
+    assert model.covariance().any()
+    again = pickle.loads(pickle.dumps(model))
+    assert (again.covariance() == model.covariance()).all() and again.summary(level=0.5).level == 0.5
+    with pytest.raises(ValueError, match=r"without the training data, which covariance='HC0' reads; train with fastlr\.train"):
+        again.covariance("HC0")
+    assert (copy.copy(model).covariance("HC0") == model.covariance("HC0")).all()
+
+
+@pytest.mark.parametrize(("kind", "what"), [
+    ("HC4", r"^covariance must be 'model', 'HC0', .* or \('cluster', groups\), not 'HC4'"),
+    (("cluster",), "covariance must be"),
+    (("cluster", np.zeros(100)), "groups are all the same"),
+    (("cluster", np.zeros(99)), "groups has 99 values, and X has 100 rows"),
+    (("cluster", [1.0] * 99 + [np.nan]), r"groups has 1 missing value\(s\); the first is at row 99"),
+    (("cluster", ["a"] * 99 + [None]), "the first is at row 99"),
+    (("cluster", np.array(["a", 1] * 50, object)), "groups mixes values"),
+    (("cluster", "x0"), "groups is 'x0', which is no column of X; pass the groups as a vector"),
+    (("cluster", (1, 2, 3)), "not a tuple of 3"),
+])
+def test_refusals(kind, what):
+    X, y, *_ = problem(100, 3)
+    with pytest.raises(ValueError, match=what):
+        fastlr.train(X, y, backend="numpy").covariance(kind)
+
+
+def test_a_penalty_is_refused():
+    X, y, *_ = problem(100, 3)
+    with pytest.raises(ValueError, match=r"^covariance='HC1' .* l2 is 0.1; train with l2=0, or take covariance='model'"):
+        fastlr.train(X, y, l2=0.1, backend="numpy").summary("HC1")
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95, "a"])
+def test_levels(level):
+    X, y, *_ = problem(100, 3)
+    with pytest.raises((ValueError, TypeError), match="level must be"):
+        fastlr.train(X, y, backend="numpy").summary(level=level)
