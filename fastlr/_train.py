@@ -14,6 +14,7 @@ from fastlr.data import arguments, door
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
+from fastlr.machine.forks import imported
 from fastlr.machine.warnings import SeparationWarning, warn
 from fastlr.model.model import Model
 from fastlr.problem.cost_model import CostModel
@@ -25,7 +26,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
           max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
           fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
           init: Any = None, n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
-          progress: bool = False) -> Model:
+          progress: bool = False, firth: bool = False) -> Model:
     """Train logistic regression.
 
     The model minimizes, over w and b,
@@ -93,6 +94,10 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     progress : bool
         Whether to show tqdm's bar (pip install tqdm) once training has taken a tenth of a second.  It shows how many decades the
         gradient's norm has come toward `tol`, or with `tol` = 0 the share of the updates.
+    firth : bool
+        Whether to maximize Firth's penalized likelihood, which has a finite maximum where the classes are separated too, and
+        less bias in small samples.  J is then less by (1/2) log det I, with the information I of all examples about w and b; for
+        "mean" this is divided by the number of examples.  There is no l2 and no choice of a solver then.
 
     Returns
     -------
@@ -130,6 +135,11 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model.w.round(6), round(model.b, 6)
     (array([0.80956, 2.05082]), 1.594871)
 
+    Firth's penalty where the classes are separated:
+
+    >>> fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1], firth=True).w.round(4)
+    array([1.3099])
+
     A callback that stops early, when J on held-out data has not fallen for ten updates, and keeps the best parameters:
 
     >>> rng = np.random.default_rng(0)
@@ -148,8 +158,11 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     """
     start, compiled = time.perf_counter(), stopwatch.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)
-    module = solvers.load("gd" if options.learning_rate is not None else solver)
     objective_options = _objective_options(l2, reduction, fit_intercept)
+    module = solvers.load("gd" if options.learning_rate is not None else solver)
+    if arguments.flag("firth", firth):
+        _refuse_beside_firth(solver=(solver, "auto"), learning_rate=(learning_rate, None), l2=(objective_options["l2"], 0.0))
+        module = imported("fastlr.solvers.firth")
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
         data = door.data(X, y, sample_weight, class_weight, offset)
@@ -169,8 +182,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
             options.progress.close()
 
     has_minimum = (False if isinstance(result.warning, SeparationWarning) else
-                   True if result.converged and result.gap_kind == "bound" else None)
-    training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum)
+                   True if firth or (result.converged and result.gap_kind == "bound") else None)
+    training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum, firth)
     model = _model(result, training, count, objective.has_offset, start, compiled)
     if result.warning is not None:
         warn(result.warning)
@@ -256,6 +269,14 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
                               default_tol if tol is None else arguments.number("tol", tol, at_least=0.0), callback, start)
     shown = Progress(options.tol, options.most_updates) if arguments.flag("progress", progress) else None
     return options._replace(progress=shown)
+
+
+def _refuse_beside_firth(**given: tuple[Any, Any]) -> None:
+    """Raise ValueError for an argument, given with its default, that firth=True has no use for."""
+    for name, (value, default) in given.items():
+        if value != default:
+            raise ValueError(f"firth=True has a penalty and a solver of its own, and takes no {name}={value!r}; leave one of "
+                             "them out")
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[str, Any]:

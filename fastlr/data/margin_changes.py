@@ -143,14 +143,20 @@ def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return center, spread
 
 
-def _signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
-    """The signed rows, a block at a time."""
+def standardised_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """The rows [(x_i - center) / spread, 1], a block (r, n + 1) at a time, and which rows these are."""
     X, (m, n) = part.X, part.X.shape
     for rows in _blocks(m, n + 1):
         block = X.rows(rows).scipy().toarray() if isinstance(X, Csr) else X[rows]
-        signed = np.ones((block.shape[0], n + 1))
-        np.subtract(block, center, out=signed[:, :n])
-        signed[:, :n] /= spread
+        standardised = np.ones((block.shape[0], n + 1))
+        np.subtract(block, center, out=standardised[:, :n])
+        standardised[:, :n] /= spread
+        yield rows, standardised
+
+
+def _signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
+    """The signed rows, a block at a time."""
+    for rows, signed in standardised_rows(part, center, spread):
         signed[part.y[rows] == 0] *= -1.0
         yield signed[part.sample_weight[rows] > 0.0] if part.sample_weight.size else signed
 

@@ -18,6 +18,7 @@ from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.objective import Objective
 from fastlr.problem.standardised import Standardised
+from fastlr.solvers import firth
 from fastlr.solvers.separation import recession_direction
 
 # Standard errors between the model and the optimum beyond which no standard errors are shown.
@@ -33,6 +34,8 @@ _SEPARATED = "The classes are separated: the likelihood has no maximum, and no s
 _MOST_NAMES = 8
 # The relative rounding of a sum of weights, at most.
 _ROUNDING_OF_WEIGHTS = 1e-9
+_PENALIZED_BY_FIRTH = ("Firth's penalty: standard errors are those by the information at these estimates; where the classes are "
+                       "separated Wald's intervals are poor.  There is no likelihood, deviance, AIC, BIC or R2.")
 _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
 
 
@@ -45,6 +48,7 @@ class Training(NamedTuple):
     n_threads: int | None
     has_class_weight: bool
     has_minimum: bool | None    # whether J has been proved to have a minimum, or to have none; None if neither
+    firth: bool = False         # whether J has Firth's penalty
 
 
 class Statistics(NamedTuple):
@@ -102,18 +106,23 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         objective = Objective(kernel, data, **options, n_threads=count)
         problem = Standardised(objective, *objective.standardisation)
         u = problem.u_of(theta)
-        now, grad = problem.cost_gradient(u)
+        cost_gradient = firth.cost_gradient if training.firth else Standardised.cost_gradient
+        now, grad = cost_gradient(problem, u)
         if not abs(now - cost) <= _CHANGED_J * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
         finer = problem.where_curvature_fits(u)
         if finer is not problem:
             problem, u = finer, finer.from_other(problem, u)
-            _, grad = problem.cost_gradient(u)
+            _, grad = cost_gradient(problem, u)
         why_not = _why_weights_count_nothing(training, objective)
         examples = objective.examples if why_not is None else float(objective.rows_that_count)
         covariance, parameters, notes = _covariance(training, names, problem, u, grad, examples)
-        if why_not is None:
+        if training.firth:
+            notes.append(_PENALIZED_BY_FIRTH)
+        if training.firth and why_not is None:
+            log_likelihood = null_log_likelihood = math.nan
+        elif why_not is None:
             penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
             log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
             null_log_likelihood = _null_log_likelihood(objective, theta[-1])

@@ -43,7 +43,7 @@ class Model:
     classes : (2,)
         The labels that stand for y = 0 and y = 1.
     cost : float
-        J at (w, b), as it was minimized: reduction, weights and l2 included.
+        J at (w, b), as it was minimized: reduction, weights and l2 or Firth's penalty included.
     costs : (n_iter,) float64
         costs[i] is J before update i.
     history : History

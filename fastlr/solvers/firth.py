@@ -1,0 +1,204 @@
+"""Firth's penalized likelihood: estimates that are finite where the classes are separated, and less biased in small samples.
+
+Jeffreys' prior is the root of the determinant of the information I = sum_i s_i a_i (1 - a_i) v_i v_i^T, with v_i = [x_i, 1].
+Minimized is, on the scale of the mean over N examples,
+
+    J = (1/N) (sum_i s_i loss_i - 1/2 log det I)
+
+Its gradient takes the leverages h_i into account (Firth, Bias reduction of maximum likelihood estimates, 1993):
+
+    dJ = (1/N) sum_i (s_i (a_i - y_i) + h_i (a_i - 1/2)) v_i
+
+This is the gradient that the data would have with two more rows for every row, one of each class, that weigh h_i / 2.  A step is
+Newton's for these data, with h held fixed, and shorter where it does not lower J (Heinze and Schemper, A solution to the problem
+of separation in logistic regression, 2002).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr.data.leverages import jeffreys_gradient_and_hessian
+from fastlr.machine import blas
+from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.problem.objective import Objective
+from fastlr.problem.standardised import Standardised, standardised
+from fastlr.solvers import Options, Result, State
+from fastlr.solvers.history import Recorder
+from fastlr.solvers.newton import expected_steps, kernels
+
+__all__ = ["cost_gradient", "expected_steps", "kernels", "solve"]
+
+# The share of the decrease that a linear model of J promises, which a step has to bring.
+_SUFFICIENT = 1e-4
+# The shortest step, as a share of the full one.
+_SHORTEST = 2.0 ** -40
+# The promised decrease of J, as a share of the loss, up to which rounding hides it: the gradient then says if a step is good.
+_HIDDEN = 1e-9
+# The least eigenvalue of an information with a diagonal of ones; below it, columns depend on each other.
+_LEAST_EIGENVALUE = 1e-11
+# Earlier steps that Anderson's acceleration combines.
+_REMEMBERED = 5
+
+
+class _Cost(NamedTuple):
+    """J at a point and what it is made of."""
+
+    J: float
+    loss: float
+    gradient: np.ndarray        # (n + 1,) by u, of the loss
+    H: np.ndarray               # (k, k) the second derivatives of the loss by the k free parameters
+    P: np.ndarray               # (k, k) H^-1 = P^T P
+
+
+class _Slope(NamedTuple):
+    """The gradient of J by u and Newton's step, each (n + 1,), half of the decrease that this promises, and what tol bounds."""
+
+    gradient: np.ndarray
+    step: np.ndarray
+    gap: float
+    grad_norm: float
+
+
+class _Point(NamedTuple):
+    """A point, J and its slope there."""
+
+    u: np.ndarray
+    cost: _Cost
+    slope: _Slope
+
+
+def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+    """Minimize J from theta, or from the best model with w = 0."""
+    problem, u = standardised(objective, theta)
+    near = problem.near_origin()
+    problem, u = near, near.from_other(problem, u)
+    start = _cost(problem, u)
+    if start is None:
+        _refuse_dependent_columns(problem)
+        raise ValueError("J is infinite at the start: init and X together leave no curvature.  Start closer to 0")
+    here, recorder, is_stopped = _Point(u, start, _slope(problem, u, start)), Recorder(options.start), False
+    path: list[_Point] = []
+    while True:
+        if options.progress is not None:
+            options.progress.show(recorder.n_iter, here.cost.J, here.slope.grad_norm)
+        enough = max(options.tol * here.cost.loss, problem.rounding(here.u, here.cost.loss))
+        is_optimum = here.slope.grad_norm <= options.tol and here.slope.gap <= enough
+        if is_optimum or is_stopped or recorder.n_iter >= options.most_updates:
+            break
+        path = [*path[-_REMEMBERED:], here]
+        found = _line_search(problem, here, _accelerated(path)) or _line_search(problem, here, here.slope.step)
+        if found is None:
+            break
+        share, here = found
+        recorder.add([(path[-1].cost.J, path[-1].slope.grad_norm, share)])
+        if options.callback is not None:
+            parameters = problem.parameters(here.u)
+            is_stopped = bool(options.callback(State(recorder.n_iter, path[-1].cost.J, parameters[:-1], float(parameters[-1]),
+                                                     recorder.elapsed())))
+    return _result(problem, here, recorder, options, is_optimum, is_stopped)
+
+
+def _result(problem: Standardised, point: _Point, recorder: Recorder, options: Options, is_optimum: bool,
+            is_stopped: bool) -> Result:
+    has_converged, grad_norm, warning = is_optimum and options.tol > 0.0, point.slope.grad_norm, None
+    reason = (f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else
+              "the callback asked to stop" if is_stopped else
+              f"max_iter={options.most_updates} updates were made" if recorder.n_iter >= options.most_updates else
+              "no step lowers J any more: what is left of the gradient is rounding")
+    if options.tol == 0.0:
+        grad_norm = math.nan
+    elif not (has_converged or is_stopped):
+        warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the gradient is "
+                                     f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  To go "
+                                     "on, raise max_iter or set a larger tol")
+    return Result(problem.parameters(point.u), recorder.history(point.cost.J, grad_norm), has_converged, reason, grad_norm,
+                  point.slope.gap, "estimate", "firth", warning)
+
+
+def cost_gradient(problem: Standardised, u: np.ndarray) -> tuple[float, np.ndarray]:
+    """J at u and its gradient by u, (n + 1,); infinity and NaN where the information is singular."""
+    here = _cost(problem, u)
+    return (math.inf, np.full_like(u, np.nan)) if here is None else (here.J, _slope(problem, u, here).gradient)
+
+
+def _cost(problem: Standardised, u: np.ndarray) -> _Cost | None:
+    """Compute J at u in two reads; None where it is infinite."""
+    loss, gradient = problem.cost_gradient(u)
+    free = u.size - (not problem.objective.rule.intercept)
+    H = problem.hessian(u)[:free, :free]
+    P = _inverse_factor(H)
+    if P is None or not math.isfinite(loss):
+        return None
+    N = _examples(problem)
+    log_det = free * math.log(N) - 2.0 * float(np.log(P.diagonal()).sum()) + 2.0 * float(np.log(problem.spread).sum())
+    return _Cost(loss - 0.5 * log_det / N, loss, gradient, H, P)
+
+
+def _examples(problem: Standardised) -> float:
+    """The sum of the weights on the mean scale, and 1 on that of sums: what divides log det I in J."""
+    return problem.objective.examples * problem.objective.rule.to_mean
+
+
+def _inverse_factor(H: np.ndarray) -> np.ndarray | None:
+    """P with H^-1 = P^T P; None where H is singular to float64."""
+    size = np.sqrt(H.diagonal())
+    if not (size > 0.0).all():
+        return None
+    try:
+        P = blas.inverse_factor(H / np.outer(size, size))
+    except np.linalg.LinAlgError:
+        return None
+    return P / size if np.vecdot(P.T, P.T).max() <= 1.0 / _LEAST_EIGENVALUE else None
+
+
+def _slope(problem: Standardised, u: np.ndarray, here: _Cost) -> _Slope:
+    """Compute the gradient of J at u and a step, in one read."""
+    N, free = _examples(problem), len(here.P)
+    by_penalty, change = problem.reduce(jeffreys_gradient_and_hessian, u, here.P * math.sqrt(problem.objective.rule.scale))
+    gradient, step = here.gradient.copy(), np.zeros_like(u)
+    gradient[:free] += by_penalty / N
+    P = _inverse_factor(here.H + change / N)
+    assert P is not None                        # it is larger than H
+    along = P @ gradient[:free]
+    step[:free] = -P.T @ along
+    return _Slope(gradient, step, 0.5 * float(along @ along), problem.bounded_by_tol(gradient))
+
+
+def _accelerated(path: list[_Point]) -> np.ndarray:
+    """Combine the last steps so that they cancel best, as if the step were a linear function of u (Anderson, 1965)."""
+    u, steps = np.array([point.u for point in path]), np.array([point.slope.step for point in path])
+    changes = np.diff(steps, axis=0)
+    shares = np.linalg.lstsq(changes.T, steps[-1])[0]
+    combined: np.ndarray = steps[-1] - shares @ (np.diff(u, axis=0) + changes)
+    return combined
+
+
+def _line_search(problem: Standardised, here: _Point, direction: np.ndarray) -> tuple[float, _Point] | None:
+    """Find the longest of the whole direction, half of it, a quarter ... that lowers J enough: its share and where it leads."""
+    promised, share = -float(direction @ here.slope.gradient), 1.0
+    while promised > 0.0 and share >= _SHORTEST:
+        u = here.u + share * direction
+        cost = _cost(problem, u)
+        if cost is not None:
+            if share * promised <= _HIDDEN * here.cost.loss:
+                there = _Point(u, cost, _slope(problem, u, cost))
+                return (share, there) if there.slope.gap < here.slope.gap else None
+            if cost.J <= here.cost.J - _SUFFICIENT * share * promised:
+                return share, _Point(u, cost, _slope(problem, u, cost))
+        share *= 0.5
+    return None
+
+
+def _refuse_dependent_columns(problem: Standardised) -> None:
+    """Raise ValueError, naming the columns, where some depend linearly on others: log det I is then infinite everywhere."""
+    u = np.zeros(problem.spread.size + 1)
+    H = problem.hessian(u)
+    size = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
+    eigenvalues, V = np.linalg.eigh(H / np.outer(size, size))
+    flat = np.abs(V[:-1, eigenvalues <= _LEAST_EIGENVALUE]).max(axis=1, initial=0.0)
+    if flat.any():
+        columns = [problem.objective.column(int(j)) for j in np.flatnonzero(flat > 1e-5)]
+        raise ValueError(f"firth=True needs columns that don't depend on each other, and these do: {', '.join(columns[:8])}"
+                         f"{f' and {len(columns) - 8} more' if len(columns) > 8 else ''}.  Drop one of them, or use l2")
