@@ -13,6 +13,9 @@ import numpy as np
 from fastlr.backends import choice
 from fastlr.data import arguments, arrays, frames, labels, weights
 from fastlr.inference.covariance import sandwich
+from fastlr.inference.distributions import normal_quantile
+from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
+from fastlr.inference.intervals import intervals
 from fastlr.inference.statistics import Statistics, Training, names_of, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.arrays import plain
@@ -334,6 +337,135 @@ class Model:
                [-1.527,  4.939]])
         """
         return self._covariance(kind)[0].copy()
+
+    def intervals(self, X: Any, level: float = 0.95, covariance: Any = "model", offset: Any = None) -> Any:
+        """Return an interval for the probability of the second class in each row, (m, 2) float64: its bounds.
+
+        The interval is that of the margin z = X w + b, whose standard error is exact, taken through the sigmoid.  So its bounds
+        lie between 0 and 1.
+
+        Parameters
+        ----------
+        X, offset
+            As for `decision_function`; a Dask collection gives a Dask array.
+        level : float
+            The probability with which an interval covers what it is for.
+        covariance
+            As for `covariance`.
+
+        Raises
+        ------
+        ValueError
+            As for `decision_function` and `covariance`; or some parameters have no standard errors.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> hours = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0], [3.5], [4.0]]
+        >>> model = fastlr.train(hours, ["no", "no", "no", "yes", "no", "yes", "yes", "yes"])
+        >>> model.intervals([[1.0], [3.0]]).round(3)
+        array([[0.   , 0.827],
+               [0.19 , 0.995]])
+        """
+        made = functools.partial(self._intervals, normal_quantile(arguments.level(level)), self._known_covariance(covariance))
+        if not arrays.is_dask(X):
+            return made(X, offset)
+        from fastlr.data import dask
+
+        return dask.predicted(made, X, offset)
+
+    @np.errstate(all="ignore")
+    def _intervals(self, quantile: float, V: np.ndarray, X: Any, offset: Any) -> np.ndarray:
+        z = self.decision_function(X, offset)
+        return intervals(z, arrays.real_matrix(X)[0], V, quantile)
+
+    def contrast(self, R: Any, r: Any = 0.0, covariance: Any = "model") -> ChiSquaredTest:
+        """ChiSquaredTest the hypothesis R theta = r by Wald's statistic.
+
+        Parameters
+        ----------
+        R : array_like, (q, n), (q, n + 1), or one row
+            One hypothesis a row: the factors of w in the order of the columns, and perhaps that of b.
+        r : float or array_like, (q,)
+        covariance
+            As for `covariance`.
+
+        Returns
+        -------
+        ChiSquaredTest
+            (chi2, df, p_value), with one degree of freedom for each row.
+
+        Raises
+        ------
+        ValueError
+            As for `covariance`; R names parameters without standard errors; its rows depend on each other; or the model was
+            trained with l2, which moves the estimates.
+
+        Examples
+        --------
+        >>> import numpy as np, fastlr
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.standard_normal((500, 3))
+        >>> model = fastlr.train(X, X @ [1.0, 1.0, 0.0] + rng.logistic(size=500) > 0)
+        >>> chi2, df, p_value = model.contrast([[1, -1, 0], [0, 0, 1]])
+        >>> round(chi2, 3), df, round(p_value, 3)
+        (1.515, 2, 0.469)
+        """
+        theta = np.append(self.w, self.b)
+        R = np.atleast_2d(arrays.as_array("R", R)).astype(np.float64)
+        if R.ndim != 2 or R.shape[1] not in (theta.size - 1, theta.size):
+            raise ValueError(f"R has shape {R.shape}; a row has {theta.size - 1} factors for w, and perhaps one more for b")
+        if self._found().l2 > 0.0:
+            raise ValueError(f"l2 is {self._found().l2:g}, which moves the estimates, so that a test would be of nothing; train "
+                             "without")
+        R = np.pad(R, [(0, 0), (0, theta.size - R.shape[1])])
+        return wald(theta, self._covariance(covariance)[0], R, np.broadcast_to(np.asarray(r, np.float64), len(R)))
+
+    def likelihood_ratio(self, smaller: "Model") -> ChiSquaredTest:
+        """ChiSquaredTest whether a smaller model would do, by the ratio of both likelihoods.
+
+        Parameters
+        ----------
+        smaller : Model
+            A model of the same rows with some of the features.  Checked are the number of examples, the likelihood without
+            features, the names of the columns, and that the larger model has more parameters and the larger likelihood.
+
+        Returns
+        -------
+        ChiSquaredTest
+            (chi2, df, p_value), with one degree of freedom for each parameter that the smaller model lacks.
+
+        Raises
+        ------
+        ValueError
+            The models are not nested ones of the same data, one was trained with l2, or has no likelihood.
+
+        Examples
+        --------
+        >>> import numpy as np, fastlr
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.standard_normal((500, 3))
+        >>> y = X @ [1.0, 1.0, 0.0] + rng.logistic(size=500) > 0
+        >>> chi2, df, p_value = fastlr.train(X, y).likelihood_ratio(fastlr.train(X[:, :2], y))
+        >>> round(chi2, 3), df, round(p_value, 3)
+        (1.27, 1, 0.26)
+        """
+        if not isinstance(smaller, Model):
+            raise TypeError(f"smaller must be a Model, not {type(smaller).__name__}")
+        if self.classes.tolist() != smaller.classes.tolist():
+            raise ValueError(f"smaller tells {smaller.classes.tolist()} apart, and this model {self.classes.tolist()}")
+        others = set(smaller.feature_names or ()) - set(self.feature_names or smaller.feature_names or ())
+        if others:
+            raise ValueError(f"smaller has the feature {min(others)!r}, which this model lacks")
+        return likelihood_ratio(self._found(), smaller._found())
+
+    def _known_covariance(self, kind: Any) -> np.ndarray:
+        """The covariance (n + 1, n + 1) of this kind; ValueError where there is none of some parameters."""
+        V, _ = self._covariance(kind)
+        if not np.isfinite(V).all():
+            raise ValueError("some parameters have no standard errors, and so nothing made of them has any: "
+                             f"{' '.join(self._found().notes)}")
+        return V
 
     def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:
         """The covariance (n + 1, n + 1) of this kind, and a line that says which it is: none for the model's."""
