@@ -172,6 +172,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             model = train(_named(A, names), y, sample_weight=sample_weight, **options)
         _warn_of_a_column(y)
         assert model._training is not None
+        if model._training.data.example is not None:
+            raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  Numbers "
+                             "between 0 and 1 that are labels go in as text: y.astype(str)")
         self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
