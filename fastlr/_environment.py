@@ -9,6 +9,7 @@ import numpy as np
 from fastlr import backends
 from fastlr._train import train
 from fastlr.backends import choice
+from fastlr.backends.compiled import prebuilt, threads
 from fastlr.data import arguments, arrays
 from fastlr.machine import distribution, forks
 from fastlr.machine.warnings import held_back
@@ -41,7 +42,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     """
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
-    is_compiled = hasattr(backends.load(name), "is_compiled")
+    predicts = hasattr(backends.load(name), "predict") and name != "numpy"
     kinds = tuple(arguments.one_of("dtypes", _name(dtype), (*arrays.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
     y = np.arange(_ROWS) % 2
     for kind in kinds:
@@ -50,7 +51,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                 for n_threads in (None, 1):
                     model = train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
                     train(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
-            if is_compiled:
+            if predicts:
                 A, _ = arrays.matrix(X)
                 offset = arrays.real_vector("offset", None, _ROWS)
                 choice.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
@@ -103,12 +104,13 @@ def versions() -> dict[str, str]:
     lines["processor"] = platform.processor() or platform.machine()
     for name, reason in backends.available_backends().items():
         lines[f"backend {name}"] = reason or "ready"
+    lines |= threads.describe() | {"prebuilt kernels": prebuilt.describe()}
     try:
-        from fastlr.backends.compiled import cache, threads
+        from fastlr.backends.compiled import cache, threading_layer
     except ImportError as error:
         lines["numba, imported"] = f"{type(error).__name__}: {error}"
     else:
-        lines |= threads.describe() | cache.describe()
+        lines |= threading_layer.describe() | cache.describe()
     return lines
 
 

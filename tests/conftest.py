@@ -22,7 +22,7 @@ THRESHOLDS = {
     "small problem": "fastlr.problem.cost_model.SMALL",              # numbers in X
     "cheap sample": "fastlr.solvers.auto._CHEAP",                   # of the rows
     "range": "fastlr.backends.ranges.BYTES_A_CALL",                       # of X in one call of a kernel
-    "products": "fastlr.backends.compiled.hessian.PRODUCTS_A_CALL",       # of a Hessian in one call of its kernel
+    "products": "fastlr.backends.compiled.passes.PRODUCTS_A_CALL",       # of a Hessian in one call of its kernel
     "side": "fastlr.problem.cost_model.MOST_SIDE",                 # of a Hessian
     "sparse side": "fastlr.problem.cost_model.MOST_SPARSE_SIDE",
 }

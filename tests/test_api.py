@@ -42,12 +42,13 @@ fastlr.show_versions()
 @pytest.mark.slow
 @pytest.mark.parametrize(("numba", "why"), [
     ("raise ImportError('Numba needs NumPy 2.2 or less')", "ImportError: Numba needs NumPy 2.2 or less"),
-    ("__version__ = '99.0'; config = object()", "ImportError: cannot import name"),
+    ("__version__ = '99.0'; config = object()", "ModuleNotFoundError: No module named 'numba."),
 ], ids=["broken", "too new"])
 def test_numpy_takes_over_where_numba_can_not_be_used(tmp_path, numba, why):
     """One warning where "auto" would have taken the fused kernel; the compiled ones say why not."""
     (tmp_path / "numba.py").write_text(numba)
-    result = run(WITH_ANOTHER_NUMBA, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1]}")
+    result = run(WITH_ANOTHER_NUMBA, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[1]}",
+                 FASTLR_PREBUILT="0")
     assert result.returncode == 0, result.stderr
     small, large, warned, refused, available, *versions = result.stdout.splitlines()
     assert (small, large) == ("numpy", "['numpy', 'numpy']")
@@ -66,7 +67,7 @@ import importlib.util
 find_spec = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name == "numba" else find_spec(name, package)
 """
-    result = run(hide + WITH_ANOTHER_NUMBA)
+    result = run(hide + WITH_ANOTHER_NUMBA, FASTLR_PREBUILT="0")
     assert result.returncode == 0, result.stderr
     small, large, warned, refused, available, *_ = result.stdout.splitlines()
     assert (small, large, warned) == ("numpy", "['numpy', 'numpy']", "[]")
@@ -122,11 +123,11 @@ def test_auto_is_numpy_for_little_work_and_fused_for_much():
 import sys, numpy as np, fastlr
 X = np.random.default_rng(0).standard_normal((2000, 5)); y = np.arange(2000) % 2
 print(fastlr.train(X, y, learning_rate=0.1, max_iter=10).backend, "numba" in sys.modules)
-print(fastlr.train(X, y, learning_rate=0.1, max_iter=100_000).backend)
+print(fastlr.train(X, y, learning_rate=0.1, max_iter=200_000).backend)
 print(fastlr.train(X, y, learning_rate=0.1, max_iter=10).backend)              # compiled by now: nothing to pay
 print(fastlr.train(X.astype("f4"), y, learning_rate=0.1, max_iter=10).backend)   # but not for float32
 """
-    result = run(code)
+    result = run(code, FASTLR_PREBUILT="0")
     assert result.stdout.split("\n")[:4] == ["numpy False", "fused", "fused", "numpy"], result.stderr
 
 
@@ -155,7 +156,7 @@ first, second = (fastlr.train(X, y, learning_rate=0.1, max_iter=1, backend="fuse
 assert first.compile_time > first.elapsed, (first.compile_time, first.elapsed)
 assert second.compile_time == 0.0
 """
-    result = run(code, FASTLR_CACHE_DIR=str(tmp_path))
+    result = run(code, FASTLR_CACHE_DIR=str(tmp_path), FASTLR_PREBUILT="0")
     assert result.returncode == 0, result.stderr
 
 
@@ -175,13 +176,10 @@ for shape in ((100, 3), (50_000, 10)):
                 model = fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused")
                 assert model.compile_time == 0.0
         if shape[0] > 1000:
-            compiled = choice.is_ready("fastlr.backends.compiled.predictions", X)
+            compiled = choice.is_ready("predict", X)
             assert compiled and choice.predictor(X) is choice.compiled_predictor()
             for offset in (None, rng.random(shape[0])):
                 model.predict_proba(X, offset), model.predict(X, offset)
-entry = choice.compiled_predictor()._entry
-for dispatcher in (*entry._serial._compiled.values(), *entry._parallel._compiled.values()):
-    assert len(dispatcher.signatures) == 1, dispatcher.signatures
 """
     result = run(code)
     assert result.returncode == 0, result.stderr
@@ -200,7 +198,7 @@ for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.
     for solver in ("auto", "newton", "lbfgs"):
         assert fastlr.train(X, y, solver=solver, l2=0.1, max_iter=2, tol=0.0, backend="fused").compile_time == 0.0
     assert fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="fused").compile_time == 0.0
-    assert choice.is_ready("fastlr.backends.compiled.predictions", arrays.matrix(X)[0])
+    assert choice.is_ready("predict", arrays.matrix(X)[0])
 """
     result = run(code)
     assert result.returncode == 0, result.stderr

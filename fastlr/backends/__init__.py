@@ -27,11 +27,6 @@ A backend is a module of this folder.  It has
     threads(n_threads, size) -> context manager that yields the number of threads in use
         optional: for kernels with threads of their own
 
-    A module of compiled kernels, such as a backend, may also have
-
-    is_compiled(X) -> bool
-        whether a call of its kernel with this X starts at once
-
     X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite; or a `csr.Csr`
     y              (m,)     int8, 0 or 1
     sample_weight  (m,)     float64, or (0,) for "every row counts once"
@@ -48,10 +43,12 @@ for an unknown name find it there.
 import functools
 import importlib.util
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import NamedTuple
 
+from fastlr.backends.compiled import prebuilt
 from fastlr.machine import forks, stopwatch
 from fastlr.machine.distribution import how_to_install
 
@@ -60,7 +57,8 @@ LAYOUTS = ("dense", "sparse")
 
 class _Row(NamedTuple):
     module: str
-    needs: str | None           # a package beyond NumPy
+    needs: str | None                                   # a package beyond NumPy
+    does_without: Callable[[], bool] = lambda: False    # whether it need not be there
 
 
 _TABLE = {
@@ -68,7 +66,7 @@ _TABLE = {
     "numpy": _Row("numpy_vectorized", None),
     "loop": _Row("numba_loop", "numba"),
     "parallel": _Row("numba_parallel", "numba"),
-    "fused": _Row("numba_fused", "numba"),
+    "fused": _Row("numba_fused", "numba", prebuilt.is_there),
 }
 
 
@@ -92,10 +90,12 @@ def available_backends() -> dict[str, str | None]:
 
 def reason_why_not(name: str) -> str | None:
     """The reason why a backend of the table can't be used, or None where it is ready."""
-    needs = _TABLE[name].needs
+    _, needs, does_without = _TABLE[name]
+    if needs is None or does_without():
+        return None
     if needs in _broken:
         return _broken[needs]
-    if needs is None or needs in sys.modules or _can_be_found(needs):
+    if needs in sys.modules or _can_be_found(needs):
         return None
     return f"the package {needs} is not installed; {how_to_install(needs)}"
 

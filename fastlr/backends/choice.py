@@ -1,22 +1,25 @@
-"""What backend="auto" means, and which kernel predicts: NumPy, until starting Numba costs less than it saves.
+"""What backend="auto" means, and which kernel predicts: compiled code, unless that would have to be waited for.
 
-Numba takes a while to import, and its kernels take a while to load.  So a process trains and predicts by NumPy until one
-call is long enough to pay for that, or until many short calls together were.  A ledger has what NumPy has cost so far.
+Kernels of a prebuilt library, and those that this process has loaded, start at once.  For others Numba has to be imported, which
+takes a while, and they are read from the compile cache or compiled, which takes seconds.  So a process trains and predicts by
+NumPy until one call is long enough to pay for that, or until many short calls together were.  A ledger has what NumPy has cost
+so far.
 """
 
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
+from fastlr.backends.compiled.native import is_kept, is_ready
 from fastlr.backends.csr import Csr
-from fastlr.machine import forks
 from fastlr.machine.warnings import warn
 
 # Seconds from `import numba` to the first step of a kernel that lies in the compile cache.
 _NUMBA_START = 0.4
+# Seconds that it takes to compile one kernel.
+_COMPILATION = 3.0
 # Seconds by which a step of gradient descent takes longer in NumPy than in the fused kernel, whatever the size of X.
 _NUMPY_STEP = 2e-5
 # Seconds that NumPy adds to that for each number in X.
@@ -32,16 +35,14 @@ _FEW_ROWS = 100
 # Seconds that a process may lose to NumPy in calls that are each too short to start Numba for; then it starts Numba.
 _LOSS_LIMIT = 0.1
 
-_PREDICTIONS = "fastlr.backends.compiled.predictions"
-
 _seconds_lost = {"training": 0.0, "predicting": 0.0}        # to NumPy, by this process so far
 
 
 def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
     """Resolve "auto" to the name of a backend; any other name is returned as it is, if that backend takes such an X.
 
-    "auto" is "fused" where its kernels are ready in this process, or where starting Numba pays.  Otherwise, and where Numba is
-    missing or broken, it is "numpy".
+    "auto" is "fused" where its kernels are ready in this process, or where waiting for them pays.  Otherwise, and where Numba is
+    needed and missing or broken, it is "numpy".
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
     steps : float
         The number of steps that training will take, roughly.
     kernels : sequence of str
-        The modules of `fastlr.backends` whose kernels training will call.
+        The names of compiled kernels that training will call.
     """
     if not (isinstance(name, str) and name == "auto"):
         if isinstance(X, Csr) and "sparse" not in getattr(backends.load(name), "layouts", backends.LAYOUTS):
@@ -59,11 +60,8 @@ def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
         return name
     if backends.reason_why_not("fused") is not None:
         return "numpy"
-    seconds_a_step = _SCIPY_STEP + _SCIPY_ELEMENT * X.size if isinstance(X, Csr) else _NUMPY_STEP + _NUMPY_ELEMENT * X.size
-    seconds = steps * seconds_a_step
-    if seconds < _NUMBA_START and all(is_ready(f"fastlr.backends.{each}", X) for each in kernels):
-        return "fused"
-    return "fused" if _should_start_numba("training", seconds) and _can_load_fused() else "numpy"
+    a_step = _SCIPY_STEP + _SCIPY_ELEMENT * X.size if isinstance(X, Csr) else _NUMPY_STEP + _NUMPY_ELEMENT * X.size
+    return "fused" if _pays("training", steps * a_step, kernels, X) else "numpy"
 
 
 def predictor(X: Any) -> ModuleType:
@@ -79,36 +77,38 @@ def predictor(X: Any) -> ModuleType:
     rows = X.shape[0]
     if rows < _FEW_ROWS:
         return numpy_vectorized
-    if is_ready(_PREDICTIONS, X):
-        return sys.modules[_PREDICTIONS]
-    if backends.reason_why_not("fused") is not None or not _should_start_numba("predicting", _NUMPY_PREDICTED_ROW * rows):
+    if backends.reason_why_not("fused") is not None or not _pays("predicting", _NUMPY_PREDICTED_ROW * rows, ("predict",), X):
         return numpy_vectorized
-    return compiled_predictor() if _can_load_fused() else numpy_vectorized
+    return compiled_predictor()
 
 
 def compiled_predictor() -> ModuleType:
-    """Import the module of the compiled kernel that predicts; its function is described at `predictor`."""
-    return forks.imported(_PREDICTIONS)
+    """Import the module that predicts by the compiled kernel; its function is described at `predictor`."""
+    return backends.load("fused")
 
 
-def is_ready(module: str, X: Any) -> bool:
-    """Whether this process has the module's kernel compiled or loaded for X, so that a call starts at once."""
-    is_compiled = getattr(sys.modules.get(module), "is_compiled", None)
-    return is_compiled is not None and is_compiled(X)
+def _pays(what: str, seconds: float, kernels: Sequence[str], X: Any) -> bool:
+    """Whether to use compiled kernels for a call that takes NumPy `seconds` longer; if not, the ledger is charged with them.
 
-
-def _can_load_fused() -> bool:
-    try:
-        backends.load("fused")
-    except ImportError as error:
-        warn(RuntimeWarning(f"{error}, and is what works from here on"))
-        return False
-    return True
-
-
-def _should_start_numba(what: str, seconds: float) -> bool:
-    """Whether to start Numba for a call that takes NumPy `seconds` longer; if not, the ledger is charged with them."""
-    if seconds >= _NUMBA_START or _seconds_lost[what] >= _LOSS_LIMIT:
+    They are where they are ready; where the call, or what the process has lost so far, is worth starting Numba, and they lie in
+    the compile cache; and where it is worth compiling those that don't.
+    """
+    missing = [kernel for kernel in kernels if not is_ready(kernel, X)]
+    if not missing:
+        return True
+    lost = _seconds_lost[what]
+    if (backends.reason_why_not("loop") is None and (seconds >= _NUMBA_START or lost >= _LOSS_LIMIT) and _can_start_numba()
+            and max(seconds, lost) >= _COMPILATION * sum(not is_kept(kernel, X) for kernel in missing)):
         return True
     _seconds_lost[what] += seconds
     return False
+
+
+def _can_start_numba() -> bool:
+    try:
+        backends.load("loop")
+    except ImportError:
+        reason = backends.reason_why_not("loop")
+        warn(RuntimeWarning(f"{reason}; backend='numpy' needs nothing else, and is what works from here on"))
+        return False
+    return True

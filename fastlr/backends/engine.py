@@ -21,7 +21,7 @@ with the intercept last.
 import math
 import operator
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -156,35 +156,22 @@ class Approximation(NamedTuple):
     gaps: np.ndarray            # (GAPS,) grad^T M grad / 2 at the last points, in turns
 
 
-class Scratch(NamedTuple):
-    """What compiled code overwrites when it answers."""
-
-    theta: np.ndarray           # (n + 1,)
-    sums: np.ndarray            # (n + 2,)
-    H: np.ndarray               # (side, side) with room for tiles
-    L: np.ndarray               # (n + 1, n + 1)
-
-    @classmethod
-    def of(cls, n: int, side: int) -> "Scratch":
-        """Room for n features."""
-        return cls(np.empty(n + 1), np.empty(n + 2), np.empty((side, side)), np.empty((n + 1, n + 1)))
+RECORDS = {kind: np.dtype((np.record, [(each.name, np.int64 if each.type is int else np.float64) for each in fields(kind)]))
+           for kind in (Position, Kind)}
+"""The dtypes of the records that compiled code takes in place of a Position or a Kind."""
 
 
-_RECORDS = {kind: np.dtype((np.record, [(each.name, np.int64 if each.type is int else np.float64) for each in fields(kind)]))
-            for kind in (Position, Kind)}
-
-
-def as_record(values: Position | Kind) -> Any:
-    """The record that compiled code takes in place of a Position or a Kind."""
-    dtype = _RECORDS[type(values)]
+def as_record(values: Position | Kind) -> np.ndarray:
+    """The record, alone in an array, that compiled code takes in place of a Position or a Kind."""
+    dtype = RECORDS[type(values)]
     assert dtype.names is not None
-    return np.array([operator.attrgetter(*dtype.names)(values)], dtype)[0]
+    return np.array([operator.attrgetter(*dtype.names)(values)], dtype)
 
 
-def from_record(record: np.record, values: Position | Kind) -> None:
+def from_record(record: np.ndarray, values: Position | Kind) -> None:
     """Give a Position or a Kind what compiled code has made of its record."""
     assert record.dtype.names is not None
-    for name, value in zip(record.dtype.names, record.item(), strict=True):
+    for name, value in zip(record.dtype.names, record[0].item(), strict=True):
         setattr(values, name, value)
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends.compiled import self_test
-from fastlr.backends.compiled.descent import apply, cost_gradient_and_descend
+from fastlr.backends.compiled.block_pass import values_of_row, without_features
+from fastlr.backends.compiled.descent import apply, gradient_and_descent
 from fastlr.backends.compiled.jit import Entry, by_layout
-from fastlr.backends.compiled.products import values_of_row, without_features
 from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, slope
 from fastlr.backends.descent import GOING
 
@@ -69,5 +69,4 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
 
 
 _entry = Entry(_run, self_test.descent, writes=("theta", "previous", "grad", "record"))
-cost_gradient, descend = cost_gradient_and_descend(_entry)
-is_compiled = _entry.is_compiled
+cost_gradient, descend = gradient_and_descent(_entry, lambda X, *_: X)

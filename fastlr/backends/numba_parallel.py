@@ -5,34 +5,29 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from fastlr.backends.compiled import self_test
-from fastlr.backends.compiled.chunks import chunks_of, combine, rows_of
-from fastlr.backends.compiled.descent import apply, cost_gradient_and_descend
-from fastlr.backends.compiled.hessian import hessian
-from fastlr.backends.compiled.hessian_product import hessian_product
-from fastlr.backends.compiled.jit import shape_of
-from fastlr.backends.compiled.moments import moments
-from fastlr.backends.compiled.threads import SerialOrParallel, prepare
-from fastlr.backends.compiled.threads import limited as threads
+from fastlr.backends.compiled import chunks, native, self_test
+from fastlr.backends.compiled.chunks import Matrix
+from fastlr.backends.compiled.descent import apply, combine, gradient_and_descent
+from fastlr.backends.compiled.passes import Rows, hessian, hessian_product, moments
+from fastlr.backends.compiled.threading_layer import SerialOrParallel
+from fastlr.backends.compiled.threading_layer import limited as threads
 from fastlr.backends.descent import GOING
 from fastlr.backends.numba_loop import add_examples
 
-__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "is_compiled", "moments", "prepare", "threads"]
+__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "moments", "prepare", "threads"]
 
 # Rows of which every chunk but the last is a multiple.
 _BLOCK = 64
 
 
-def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int, theta: Any, previous: Any, grad: Any,
-         rule: Any, record: Any) -> tuple[int, int]:
-    _, n = shape_of(X)
-    chunks = chunks_of(X, last - first, _BLOCK)
-    partial = np.empty((chunks, n + 2))
+def _run(X: Any, y: Any, sample_weight: Any, offset: Any, ranges: Any, theta: Any, previous: Any, grad: Any, rule: Any,
+         record: Any) -> tuple[int, int]:
+    partial = np.empty((ranges.size - 1, theta.size + 1))
     for step in range(len(record)):
-        for chunk in prange(chunks):
-            start, stop = rows_of(chunk, chunks, first, last, _BLOCK)
+        for chunk in prange(partial.shape[0]):
             partial[chunk] = 0.0
-            partial[chunk, n + 1] = add_examples(X, y, sample_weight, offset, theta, start, stop, partial[chunk, :n + 1])
+            partial[chunk, theta.size] = add_examples(X, y, sample_weight, offset, theta, ranges[chunk], ranges[chunk + 1],
+                                                      partial[chunk, :theta.size])
         loss = combine(partial, grad)
         status, record[step, 0], record[step, 1] = apply(loss, grad, theta, previous, rule)
         if status != GOING:
@@ -40,6 +35,19 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
     return len(record), GOING
 
 
-_entry = SerialOrParallel(_run, self_test.descent, writes=("theta", "previous", "grad", "record"))
-cost_gradient, descend = cost_gradient_and_descend(_entry)
-is_compiled = _entry.is_compiled
+_entry = SerialOrParallel(_run, self_test.descent_in_chunks, writes=("theta", "previous", "grad", "record"))
+
+
+def prepare(X: Matrix, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, n_threads: int) -> tuple[Rows]:
+    """What the passes take first."""
+    return (Rows(native.function, X, y, sample_weight, offset, n_threads),)
+
+
+def _on_rows(rows: Rows, first: int, last: int, *rest: Any) -> tuple[int, int]:
+    count = chunks.gradient_chunks(rows.X, last - first, _BLOCK)
+    ranges = chunks.ranges(first, last, count, _BLOCK)
+    updates, status = _entry(rows.allowed_threads, rows.X, rows.y, rows.sample_weight, rows.offset, ranges, *rest)
+    return updates, status
+
+
+cost_gradient, descend = gradient_and_descent(_on_rows, lambda rows: rows.X)

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from fastlr.backends import logistic
 from fastlr.backends.csr import Csr
 from fastlr.data.dataset import InMemory, summed
 
@@ -20,6 +19,7 @@ def loss_in_long_double(part: InMemory, theta: np.ndarray) -> np.longdouble:
         z = (X * w).sum(axis=1) + b
         if part.offset.size:
             z += part.offset[rows]
-        loss, _ = logistic.loss_and_slope(part.y[rows], z)
+        t = np.where(part.y[rows] == 1, -z, z)
+        loss = np.maximum(t, 0.0) + np.log1p(np.exp(-np.abs(t)))
         total += (loss * part.sample_weight[rows] if part.sample_weight.size else loss).sum()
     return total

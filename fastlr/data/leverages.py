@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.backends import logistic
 from fastlr.data.dataset import InMemory, summed
 from fastlr.data.margin_changes import standardised_rows
 
@@ -54,7 +53,8 @@ def _blocks(part: InMemory, center: np.ndarray, spread: np.ndarray, u: np.ndarra
         z = features @ u
         if part.offset.size:
             z += part.offset[rows]
-        curvature = logistic.curvature(z)
+        e = np.exp(-np.abs(z))
+        curvature = e / (1.0 + e) ** 2
         features = features[:, :len(P)]
         leverages = curvature * np.square(features @ P.T).sum(axis=1)
         if part.sample_weight.size:

@@ -4,7 +4,7 @@ A solver is a module with
 
     solve(objective, theta, options) -> Result
     expected_steps(options) -> int          roughly, for the choice of a backend
-    kernels(is_small) -> names              and the modules of compiled kernels that training calls in any case, where the data
+    kernels(is_small) -> names              and the compiled kernels that training calls in any case, where the data
                                             are small in the sense of `CostModel.is_small` or not
 
 It starts at theta (n + 1,), which it may overwrite, or makes a start of its own where theta is None.  It sees only the

@@ -24,8 +24,8 @@ def expected_steps(options: Options) -> int:
 
 
 def kernels(is_small: bool) -> tuple[str, ...]:
-    """The modules of compiled kernels that gradient descent calls."""
-    return ("numba_fused",)
+    """The compiled kernels that gradient descent calls."""
+    return "cost_gradient", "descend"
 
 
 def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:

@@ -44,10 +44,10 @@ _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
 
 def kernels(is_small: bool) -> tuple[str, ...]:
-    """The modules of compiled kernels that quasi-Newton methods call in any case."""
+    """The compiled kernels that quasi-Newton methods call in any case."""
     if is_small:
-        return "compiled.moments", "compiled.quasi_newton", "compiled.hessian"
-    return "compiled.first_read", "numba_fused"
+        return "moments", "quasi_newton", "hessian"
+    return "first_read", "cost_gradient"
 
 
 class InverseHessian:

@@ -30,7 +30,8 @@ def job(name=None, **options):
     name = name if isinstance(name, str) else os.environ.get("BACKEND", "fused")
     return fastlr.train(X, y, backend=name, learning_rate=0.5, max_iter=10, **options).w.tobytes().hex()
 def threads(n_threads=None):
-    return fastlr.train(X, y, backend="fused", learning_rate=0.5, max_iter=1, n_threads=n_threads).n_threads
+    name = os.environ.get("BACKEND", "fused")
+    return fastlr.train(X, y, backend=name, learning_rate=0.5, max_iter=1, n_threads=n_threads).n_threads
 """
 
 
@@ -46,13 +47,13 @@ def test_numbas_thread_count_is_put_back():
     for before in {1, numba.config.NUMBA_NUM_THREADS}:
         numba.set_num_threads(before)
         for n_threads in (1, 2):
-            fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, n_threads=n_threads)
+            fastlr.train(X, y, backend="parallel", learning_rate=0.1, max_iter=2, n_threads=n_threads)
             assert numba.get_num_threads() == before
             for error in (KeyError, KeyboardInterrupt):
                 def fail(state, error=error):
                     raise error
                 with pytest.raises(error):
-                    fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=2, n_threads=n_threads, callback=fail)
+                    fastlr.train(X, y, backend="parallel", learning_rate=0.1, max_iter=2, n_threads=n_threads, callback=fail)
                 assert numba.get_num_threads() == before
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
@@ -62,8 +63,8 @@ def test_numbas_setting_is_the_default():
 
     X, y, *_ = problem(30_000, 8)
     numba.set_num_threads(1)
-    assert fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=1).n_threads == 1
-    assert fastlr.train(X, y, backend="fused", learning_rate=0.1, max_iter=1, n_threads=2).n_threads == MOST
+    assert fastlr.train(X, y, backend="parallel", learning_rate=0.1, max_iter=1).n_threads == 1
+    assert fastlr.train(X, y, backend="parallel", learning_rate=0.1, max_iter=1, n_threads=2).n_threads == MOST
     numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
 
 
@@ -112,7 +113,7 @@ import numba
 assert numba.threading_layer() == {layer!r}
 fastlr.show_versions()
 """
-    result = run(code, LAYER=layer)
+    result = run(code, LAYER=layer, BACKEND="parallel")
     assert result.returncode == 0, result.stderr
     assert re.search(rf"threading layer +{layer}$", result.stdout, re.MULTILINE)
 
@@ -131,7 +132,7 @@ print(numba.threading_layer())
 """
     for environment, layer, spins in (({}, "omp", "5000"), ({"NO_OMP": "1"}, "tbb", None),
                                       ({"GOMP_SPINCOUNT": "77"}, "omp", "77"), ({"OMP_WAIT_POLICY": "passive"}, "omp", "0")):
-        result = run(code, OMP_DISPLAY_ENV="verbose", **environment)
+        result = run(code, BACKEND="parallel", OMP_DISPLAY_ENV="verbose", **environment)
         assert result.stdout.strip() == layer, result.stderr
         assert spins is None or f"GOMP_SPINCOUNT = '{spins}'" in result.stderr
 
@@ -144,7 +145,7 @@ importlib.metadata.files = lambda package: None
 fastlr.show_versions()
 job()
 """
-    result = run(code, NUMBA_THREADING_LAYER="tbb")
+    result = run(code, BACKEND="parallel", NUMBA_THREADING_LAYER="tbb")
     assert result.returncode == 1
     assert re.search("threading layer +No threading layer could be loaded", result.stdout)
     assert "ValueError: No threading layer could be loaded" in result.stderr
@@ -180,16 +181,16 @@ def in_thread(function):
 """
 
 
-@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue"])
+@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue", None])
 def test_forks_after_training(layer):
-    """Children and grandchildren, of any thread, at any time: the same bits, and nothing hangs."""
+    """Children and grandchildren, of any thread, at any time: the same bits, and nothing hangs; without a layer, of `fused`."""
     code = FORK + """
 right = {name: job(name) for name in ("parallel", "fused")}
 with multiprocessing.get_context("fork").Pool(2) as pool:
     assert pool.map_async(job, ["parallel", "fused"] * 2).get(timeout=60) == [*right.values()] * 2
     assert pool.apply_async(threads).get(timeout=60) == 1           # its siblings have the other processors
     asked = pool.apply_async(threads, (2,)).get(timeout=60)         # and it may ask for more
-right = right["fused"]
+right = right[os.environ["BACKEND"]]
 assert in_child() == in_child(in_child) == in_child(lambda: in_thread(job)) == in_thread(in_child) == right
 from fastlr.machine import forks
 assert while_held(forks.sharing, job) == right
@@ -197,7 +198,7 @@ assert while_held(forks.sharing, job) == right
 stop = threading.Event()
 def train():
     while not stop.is_set():
-        fastlr.train(X, y, backend="fused", learning_rate=0.5, max_iter=300)
+        fastlr.train(X, y, backend=os.environ["BACKEND"], learning_rate=0.5, max_iter=300)
 trainer = threading.Thread(target=train)
 trainer.start()
 assert {in_child() for _ in range(3)} == {right}
@@ -208,7 +209,7 @@ inside, leave = threading.Event(), threading.Event()
 def hold(state):
     inside.set()
     return leave.wait()
-trainer = threading.Thread(target=fastlr.train, args=(X, y), kwargs={"backend": "fused", "callback": hold})
+trainer = threading.Thread(target=fastlr.train, args=(X, y), kwargs={"backend": os.environ["BACKEND"], "callback": hold})
 trainer.start()
 inside.wait()
 busy = in_child(threads)                                            # while another thread is in a training for sure
@@ -226,9 +227,9 @@ assert os.waitpid(child, 0)[1] == 0
 assert job() == right and threads() == processors()
 print(asked, in_child(threads), busy, in_thread(lambda: in_child(threads)))
 """
-    result = run(code, LAYER=layer)
+    result = run(code, **({"BACKEND": "fused"} if layer is None else {"BACKEND": "parallel", "LAYER": layer}))
     assert result.returncode == 0, result.stderr
-    safe, unsafe = (1 if layer == "omp" else MOST), (MOST if layer == "workqueue" else 1)
+    safe, unsafe = (1 if layer == "omp" else MOST), (MOST if layer in ("workqueue", None) else 1)
     assert [*map(int, result.stdout.split()[-4:])] == [safe, safe, unsafe, unsafe]      # TBB prints its fears before
 
 
@@ -290,4 +291,4 @@ with ThreadPoolExecutor(8) as pool:
 
 
 def test_results_do_not_depend_on_the_layer():
-    assert len({run("print(job())", LAYER=layer).stdout for layer in ("omp", "tbb", "workqueue")}) == 1
+    assert len({run("print(job())", LAYER=layer, BACKEND="parallel").stdout for layer in ("omp", "tbb", "workqueue")}) == 1

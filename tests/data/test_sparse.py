@@ -11,6 +11,7 @@ import scipy.sparse as sp
 import fastlr
 from fastlr import backends
 from fastlr.backends.compiled import self_test
+from fastlr.backends.compiled.header import Kind
 from fastlr.backends.csr import Csr
 from fastlr.data import arrays, door, gram
 from fastlr.problem.objective import Objective
@@ -96,8 +97,8 @@ def test_a_chunk_has_four_values_a_column():
 
     for shape, density, of_all, of_half in (((5_000, 10), 0.5, 64, 64), ((5_000, 2_000), 0.01, 8, 4), ((50, 5_000), 0.001, 1, 1)):
         X = arrays.matrix(sp.random_array(shape, density=density, format="csr", rng=np.random.default_rng(0)))[0]
-        assert chunks._most_of_csr(X, shape[0]) == of_all
-        assert chunks._most_of_csr(X, shape[0] // 2) == of_half
+        assert chunks.gradient_chunks(X, shape[0], 8) == of_all
+        assert chunks.gradient_chunks(X, shape[0] // 2, 8) == of_half
 
 
 def test_moments_and_hessian_are_those_of_the_dense_array(backend):
@@ -341,10 +342,10 @@ def test_products_in_a_hessian_are_counted():
 
 
 def test_wrong_sparse_code_is_refused():
-    def wrong(X, flat, sample_weight, pivot, first, last, sums):
-        sums[:] = 1.0
+    def wrong(X, flat, sample_weight, pivot, ranges, sums, scratch):
+        return lambda *numbers: sums.fill(1.0)
 
-    assert not self_test.moments(wrong, self_test.problem(np.dtype("float64"), "csr32"))
+    assert not self_test.is_right("moments", Kind("float64", "csr32"), lambda kernel, kind: wrong)
 
 
 # ---- oracles ---------------------------------------------------------------------------------------------------------

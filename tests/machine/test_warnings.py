@@ -18,12 +18,13 @@ X, Y, *_ = problem(60, 3)
 def break_numba(monkeypatch):
     """As it is once an import of it has failed; and "auto" would have it."""
     def broken(name):
+        monkeypatch.setitem(backends._broken, "numba", "numba is broken")
         raise ImportError("numba is broken")
 
     load = backends.load
-    monkeypatch.setattr(backends, "load", lambda name: broken(name) if name == "fused" else load(name))
-    monkeypatch.setattr(choice, "_should_start_numba", lambda what, seconds: True)
-    monkeypatch.setattr(choice, "is_ready", lambda module, X: False)
+    monkeypatch.setattr(backends, "load", lambda name: broken(name) if name == "loop" else load(name))
+    monkeypatch.setattr(choice, "_NUMBA_START", 0.0)
+    monkeypatch.setattr(choice, "is_ready", lambda kernel, X: False)
 
 
 def line_of(call):

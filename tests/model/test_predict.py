@@ -14,6 +14,8 @@ import scipy.sparse as sp
 import fastlr
 from fastlr import backends
 from fastlr.backends import choice, numpy_vectorized, ranges
+from fastlr.backends.compiled import native, passes
+from fastlr.backends.compiled.passes import Rows
 from fastlr.data import arrays
 from tests.backends.test_jit import ulps
 from tests.problems import problem
@@ -76,8 +78,9 @@ def test_same_bits_for_any_number_of_threads(predictor, order):
         X, offset, theta = given(m, n, order=order)
         results = []
         for count in (1, 2, 7):
-            z, both = np.empty(m), np.empty((m, 2))
-            assert predictor._entry(count, X, offset, theta, 0, m, z, both)
+            rows = Rows(native.function, X, np.empty(0), np.empty(0), offset, 1)
+            rows.n_threads = count                  # also where they don't pay
+            z, both = (passes.predict(rows, theta, as_probabilities)[0] for as_probabilities in (False, True))
             results.append(np.column_stack([z, both]))
         assert (results[0] == results[1]).all() and (results[0] == results[2]).all()
 
@@ -162,7 +165,9 @@ def test_methods_agree(always_compiled):
 def forgetful(monkeypatch):
     """As in a process that has predicted nothing and compiled nothing."""
     monkeypatch.setattr(choice, "_seconds_lost", {"training": 0.0, "predicting": 0.0})
-    monkeypatch.setattr(choice, "is_ready", lambda module, X: False)
+    monkeypatch.setattr(choice, "is_ready", lambda kernel, X: False)
+    monkeypatch.setattr(choice, "is_kept", lambda kernel, X: True)
+    monkeypatch.setattr(choice, "_LOSS_LIMIT", 0.1)
 
 
 def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predictor):
@@ -176,8 +181,11 @@ def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predic
     assert choice._seconds_lost["training"] == 0.0
 
 
-def test_a_single_prediction_that_is_long_enough(forgetful, predictor):
-    rows = int(choice._NUMBA_START / choice._NUMPY_PREDICTED_ROW)
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_single_prediction_that_is_long_enough(forgetful, predictor, monkeypatch, is_kept):
+    """For importing Numba, and for compiling what is not in the cache."""
+    monkeypatch.setattr(choice, "is_kept", lambda kernel, X: is_kept)
+    rows = int((choice._NUMBA_START if is_kept else choice._COMPILATION) / choice._NUMPY_PREDICTED_ROW)
     assert choice.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
     assert choice._seconds_lost["predicting"] == 0.0
     assert choice.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
@@ -186,7 +194,7 @@ def test_a_single_prediction_that_is_long_enough(forgetful, predictor):
 def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):
     X, *_ = given(choice._FEW_ROWS, 1)
     assert choice.predictor(X) is numpy_vectorized
-    monkeypatch.setattr(choice, "is_ready", lambda module, X: True)
+    monkeypatch.setattr(choice, "is_ready", lambda kernel, X: True)
     assert choice.predictor(X) is predictor
     assert choice.predictor(given(choice._FEW_ROWS - 1, 1)[0]) is numpy_vectorized
 
@@ -194,6 +202,7 @@ def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):
 def test_without_numba_numpy_predicts(forgetful, monkeypatch):
     X = SimpleNamespace(shape=(10 ** 9, 5))
     monkeypatch.setattr(backends, "_can_be_found", lambda package: False)
+    monkeypatch.setitem(backends._TABLE, "fused", backends._TABLE["fused"]._replace(does_without=lambda: False))
     monkeypatch.delitem(sys.modules, "numba")
     assert choice.predictor(X) is numpy_vectorized
 
@@ -205,7 +214,8 @@ def test_a_broken_numba_is_said_once(forgetful, monkeypatch):
 
     X = SimpleNamespace(shape=(10 ** 9, 5))
     monkeypatch.setattr(backends, "load", broken)
-    with pytest.warns(RuntimeWarning, match="it is broken, and is what works from here on"):
+    monkeypatch.setitem(backends._TABLE, "fused", backends._TABLE["fused"]._replace(does_without=lambda: False))
+    with pytest.warns(RuntimeWarning, match="it is broken; .* is what works from here on"):
         assert choice.predictor(X) is numpy_vectorized
     assert choice.predictor(X) is numpy_vectorized
 
@@ -229,28 +239,24 @@ assert "numba" not in sys.modules
 # ---- threads and forks ---------------------------------------------------------------------------------------------
 
 PREDICT = """
-import os, threading, numpy as np, numba, fastlr
+import os, threading, numpy as np, fastlr
 from concurrent.futures import ThreadPoolExecutor
 from fastlr.backends import choice
-numba.config.THREADING_LAYER = os.environ["LAYER"]
 X = np.random.default_rng(0).standard_normal((20_000, 10))
 model = fastlr.train(X[:2], [0, 1], init=(np.arange(10) / 10, 0.1), max_iter=0, learning_rate=1.0)
 choice._seconds_lost["predicting"] = 1e9
 def job(_=None):
     return model.predict_proba(X).tobytes()
 right = job()
-assert choice.is_ready("fastlr.backends.compiled.predictions", X)
+assert choice.is_ready("predict", X)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue"])
-def test_many_threads_predict_at_once_and_a_fork_too(layer):
+def test_many_threads_predict_at_once_and_a_fork_too():
     result = run(PREDICT + """
-before = numba.get_num_threads()
 with ThreadPoolExecutor(4) as pool:
     assert set(pool.map(job, range(200))) == {right}
-assert numba.get_num_threads() == before
 child = os.fork()
 if child == 0:
     os._exit(0 if job() == right else 1)
@@ -266,6 +272,5 @@ thread = threading.Thread(target=in_thread)
 thread.start()
 thread.join(60)
 assert done
-assert numba.threading_layer() == os.environ["LAYER"]
-""", LAYER=layer)
+""")
     assert result.returncode == 0, result.stderr

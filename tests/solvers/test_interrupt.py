@@ -93,7 +93,7 @@ def test_hessian_in_pieces(threshold):
     X, y, w, b = problem(2500, 6)
     data = door.data_as_given(X, y)
     kernel = backends.load("fused")
-    arguments = (1, *data.rows, np.append(w, b), np.zeros(6), 0.0)
+    arguments = (*kernel.prepare(*data.rows, 1), np.append(w, b), np.zeros(6), 0.0)
     whole = kernel.hessian(*arguments)
     threshold("products", 700 * 8 ** 2)
     np.testing.assert_allclose(kernel.hessian(*arguments), whole, rtol=1e-12)

@@ -20,6 +20,7 @@ two processes that share one can be served each other's code.
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import stat
@@ -75,6 +76,7 @@ def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ..
             _warn_once(f"fastlr's compiled {name} in {root} could not be used ({type(error).__name__}: {error}); "
                        "it is compiled anew")
             break
+    _announce(name)
     dispatcher = make(False) if root is None else _compile_and_keep(root / name, make, types)
     dispatcher.compile(types)               # does nothing where it is compiled already
     dispatcher.disable_compile()
@@ -84,6 +86,12 @@ def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ..
         raise RuntimeError(f"the code that Numba {numba.__version__} makes of {name} on this machine gives a wrong answer to a "
                            "problem whose answer is known; use backend='numpy', and report what fastlr.show_versions() prints")
     return dispatcher
+
+
+def has(name: str) -> bool:
+    """Whether there is a specialisation, which may prove to be damaged."""
+    root = cache_directory()
+    return root is not None and _identity(root / name) is not None
 
 
 def _identity(place: Path) -> tuple[int, int, int] | None:
@@ -197,6 +205,20 @@ def _remove_stale(root: Path) -> None:
                 shutil.rmtree(directory)
 
 
+_has_announced = False
+
+
+def _announce(name: str) -> None:
+    """Say once why it takes so long: in the log, and to whoever sits at a terminal."""
+    global _has_announced
+    if not _has_announced:
+        _has_announced = True
+        message = f"fastlr compiles kernels for this kind of X ({name}), which takes some seconds, once"
+        logging.getLogger("fastlr").info(message)
+        if sys.stderr is not None and sys.stderr.isatty():
+            print(message, file=sys.stderr)
+
+
 _has_warned = False
 
 
@@ -210,20 +232,23 @@ def _warn_once(message: str) -> None:
 # ---- where ----------------------------------------------------------------------------------------------------------
 
 def cache_directory() -> Path | None:
-    """The directory of compiled kernels, or None where no private one can be made.
-
-    In the first that works of $FASTLR_CACHE_DIR, $NUMBA_CACHE_DIR, $XDG_CACHE_HOME and ~/.cache.
-    """
-    bases = [os.environ.get(name) for name in ("FASTLR_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
-    for base in map(os.path.expanduser, (*filter(None, bases), "~/.cache")):
-        if base.startswith("~"):            # there is no home
-            continue
-        try:
-            return _private(_private(Path(base, "fastlr").absolute()) / _stamp())
-        except OSError:
-            continue
+    """The directory of compiled kernels, or None where no private one can be made."""
+    base = base_directory()
+    if base is not None:
+        with contextlib.suppress(OSError):
+            return _private(base / _stamp())
     _warn_once("fastlr found no private directory to keep compiled kernels in, so every process compiles them anew "
                "(seconds); set FASTLR_CACHE_DIR to one")
+    return None
+
+
+def base_directory() -> Path | None:
+    """The first directory that is private of $FASTLR_CACHE_DIR, $NUMBA_CACHE_DIR, $XDG_CACHE_HOME and ~/.cache, or None."""
+    bases = [os.environ.get(name) for name in ("FASTLR_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
+    for base in map(os.path.expanduser, (*filter(None, bases), "~/.cache")):
+        with contextlib.suppress(OSError):
+            if not base.startswith("~"):        # there is a home
+                return _private(Path(base, "fastlr").absolute())
     return None
 
 

@@ -1,6 +1,6 @@
-"""What every compiled backend shares: the rule of `descent` in loops, and the two functions that Python calls.
+"""Gradient descent's rule in loops, and the two functions that Python calls of the backends `loop` and `parallel`.
 
-A compiled backend is one function
+Each of these two is one function
 
     run(*prepared, first, last, theta, previous, grad, rule, record) -> (updates, status)
 
@@ -17,8 +17,32 @@ import numpy as np
 
 from fastlr.backends import descent
 from fastlr.backends.compiled.jit import helper
-from fastlr.backends.descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS
+from fastlr.backends.descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS, Rule
 from fastlr.backends.ranges import pieces
+
+
+@helper
+def combine(sums: Any, grad: Any) -> float:
+    """Add the chunks' rows in order: grad (n + 1,) is overwritten, the sum of losses (last column) is returned."""
+    grad[:] = 0.0
+    loss = 0.0
+    for chunk in range(sums.shape[0]):
+        row = sums[chunk]
+        for j in range(grad.size):
+            grad[j] += row[j]
+        loss += row[grad.size]
+    return loss
+
+
+@helper
+def step(sums: Any, theta: Any, previous: Any, grad: Any, rule: Any, center: Any, spread: Any, record: Any, status: Any) -> None:
+    """One update from the sums over chunks.  The first seven of a `Rule` are in an array; status is [updates, status]."""
+    loss = combine(sums, grad)
+    whole = Rule(rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], center, spread)
+    done = status[0]
+    status[1], record[done, 0], record[done, 1] = apply(loss, grad, theta, previous, whole)
+    if status[1] == GOING:
+        status[0] += 1
 
 
 @helper
@@ -56,16 +80,13 @@ def _gradient_norm(grad: Any, rule: Any) -> float:
     return rule.to_mean * largest
 
 
-def _X_of(prepared: list[Any]) -> Any:
-    return prepared[-4]                 # X, y, sample_weight, offset, perhaps with the number of threads before
-
-
-def cost_gradient_and_descend(run: Callable[..., Any]) -> tuple[Callable[..., float], Callable[..., tuple[int, int]]]:
-    """The two functions of a backend (see `fastlr.backends`) made from its compiled one."""
+def gradient_and_descent(run: Callable[..., tuple[int, int]],
+                         X_of: Callable[..., Any]) -> tuple[Callable[..., float], Callable[..., tuple[int, int]]]:
+    """The two functions of a backend (see `fastlr.backends`) made from its compiled one, and from what has X of `prepared`."""
 
     def cost_gradient(*arguments: Any) -> float:
         *prepared, theta, grad = arguments
-        first, *others = pieces(_X_of(prepared))
+        first, *others = pieces(X_of(*prepared))
         evaluated = np.empty((1, 2))
         run(*prepared, *first, theta, theta, grad, SUMS, evaluated)
         loss = float(evaluated[0, 0])
@@ -78,10 +99,9 @@ def cost_gradient_and_descend(run: Callable[..., Any]) -> tuple[Callable[..., fl
 
     def descend(*arguments: Any) -> tuple[int, int]:
         *prepared, theta, previous, rule, record = arguments
-        whole, *others = pieces(_X_of(prepared))
+        whole, *others = pieces(X_of(*prepared))
         if others:
             return descent.descend(cost_gradient, tuple(prepared), theta, previous, rule, record)
-        updates, status = run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, record)
-        return updates, status
+        return run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, record)
 
     return cost_gradient, descend

@@ -1,4 +1,4 @@
-"""The Hessian of the loss for every compiled backend, in the threads of its kernels.
+"""The Hessian of the loss.
 
 A block of rows is packed into a panel, centered, weighed and transposed, a feature a row.  Every entry of the Hessian is
 then the dot product of two rows of the panel; twelve go together, so that each number that is loaded is used three or four
@@ -8,25 +8,13 @@ times.  (NumPy's BLAS is no faster at that, and its threads and the kernels' wou
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from fastlr.backends.compiled import self_test
-from fastlr.backends.compiled.chunks import rows_of
-from fastlr.backends.compiled.jit import block, by_layout, shape_of
-from fastlr.backends.compiled.products import margins, values_of_row
+from fastlr.backends.compiled.block_pass import margins, values_of_row
+from fastlr.backends.compiled.chunks import PANEL_ROWS
+from fastlr.backends.compiled.jit import block, by_layout, helper
 from fastlr.backends.compiled.scalar import curvature, exp_nonpositive
-from fastlr.backends.compiled.threads import SerialOrParallel
-from fastlr.backends.csr import Csr
-from fastlr.backends.ranges import pieces, shorter_pieces
-from fastlr.machine.limits import PRODUCTS_A_CALL
 
-_ROWS = 136                     # of a panel: few enough for it to stay in L2; not 128, whose rows would share cache sets
-# Sums of a tile of products: 4 x 3, since with what is loaded for them they fill the 16 vector registers of AVX2.  (4 x 4 would
-# be spilled: less than half as fast.)
-_TILE = 4
-_BESIDE = 3
-_BESIDE_IN_CACHE = 96           # rows of a panel that stay in L2 while all others pass: a multiple of both
-_PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
+_BESIDE_IN_CACHE = 96           # rows of a panel that stay in L2 while all others pass: whole tiles
 
 
 def _pack_rows(X: Any, start: int, center: Any, root: Any, panel: Any) -> None:
@@ -91,7 +79,7 @@ def _add_products(panel: Any, H: Any) -> None:
             for j in range(left, min(left + _BESIDE_IN_CACHE, i + 4), 3):
                 b0, b1, b2 = panel[j], panel[j + 1], panel[j + 2]
                 s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = s30 = s31 = s32 = 0.0
-                for k in range(_ROWS):
+                for k in range(PANEL_ROWS):
                     s00 += a0[k] * b0[k]
                     s01 += a0[k] * b1[k]
                     s02 += a0[k] * b2[k]
@@ -119,20 +107,16 @@ def _add_products(panel: Any, H: Any) -> None:
                 h3[2] += s32
 
 
-def side_of(n: int) -> int:
-    """Rows and columns of a Hessian with room for whole tiles."""
-    return (n + _TILE) // _TILE * _TILE + _BESIDE - 1
-
-
 def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
-               H: Any) -> None:
+               scratch: Any, H: Any) -> None:
     n = X.shape[1]
-    panel, space = np.zeros((H.shape[0], _ROWS)), np.empty(_ROWS)
-    for first in range(start, stop, _ROWS):
-        last = min(first + _ROWS, stop)
+    panel, space = scratch[:H.shape[0]], scratch[H.shape[0]]
+    panel[:] = 0.0
+    for first in range(start, stop, PANEL_ROWS):
+        last = min(first + PANEL_ROWS, stop)
         root = space[:last - first]
         _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
-        if root.size < _ROWS:
+        if root.size < PANEL_ROWS:
             panel[:] = 0.0
         _pack(X, first, center, root, panel)
         for k in range(root.size):
@@ -141,11 +125,11 @@ def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any,
 
 
 def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
-             H: Any) -> None:
+             scratch: Any, H: Any) -> None:
     values, indices, indptr, n = X.values, X.indices, X.indptr, X.n_columns
-    space = np.empty(_ROWS)
-    for first in range(start, stop, _ROWS):
-        last = min(first + _ROWS, stop)
+    space = scratch[H.shape[0]]
+    for first in range(start, stop, PANEL_ROWS):
+        last = min(first + PANEL_ROWS, stop)
         root = space[:last - first]
         _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
         for i in range(root.size):
@@ -159,9 +143,9 @@ def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
 
 
 add_hessian_of_rows = by_layout(_add_dense, _add_dense, _add_csr)
-"""add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, H): the sum over those of the rows start..stop
-whose curvature is not below the floor is added to the lower triangle of H (side, side); to be centered by `center_hessian` once
-all of them are."""
+"""add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, scratch, H): the sum over those of the rows
+start..stop whose curvature is not below the floor is added to the lower triangle of H (side, side); to be centered by
+`center_hessian` once all of them are.  `scratch` is (side + 1, PANEL_ROWS)."""
 
 
 def _is_centered(X: Any, center: Any, H: Any) -> None:
@@ -184,56 +168,29 @@ center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
 """center_hessian(X, center, H): what is left to do for features x - center once all rows are added to H."""
 
 
-def _hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, first: int, last: int, is_last: bool,
-             partial: Any, H: Any) -> None:
-    _, n = shape_of(X)
-    chunks = partial.shape[0]
-    for chunk in prange(chunks):
-        start, stop = rows_of(chunk, chunks, first, last, _ROWS)
-        add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, partial[chunk])
-    if is_last:
-        for i in range(n + 1):
-            for j in range(i + 1):
-                total = 0.0
-                for chunk in range(chunks):
-                    total += partial[chunk, i, j]
-                H[i, j] = total
-        center_hessian(X, center, H)
-        for i in range(n + 1):
-            for j in range(i):
-                H[j, i] = H[i, j]
+@helper
+def hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, ranges: Any, sums: Any, scratch: Any,
+            first: int, last: int, thread: int) -> None:
+    """Rows k side to (k + 1) side of `sums` (chunks side, side) become the lower triangle of chunk k, not yet centered."""
+    side = sums.shape[1]
+    for k in range(first, last):
+        H = sums[k * side:(k + 1) * side]
+        H[:] = 0.0
+        add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, ranges[k], ranges[k + 1],
+                            scratch[thread * (side + 1):(thread + 1) * (side + 1)], H)
 
 
-_entry = SerialOrParallel(_hessian, self_test.hessian, writes=("partial", "H"))
-is_compiled = _entry.is_compiled
-
-
-def products(X: Any) -> int:
-    """Multiplications in the Hessian of a row, on average, half of which are computed."""
-    if isinstance(X, Csr):
-        return int(X.squares()) // X.shape[0] + 1
-    return side_of(X.shape[1]) ** 2
-
-
-def hessian(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
-            center: np.ndarray, floor: float) -> np.ndarray:
-    """See `fastlr.backends`."""
-    first, *others = pieces(X)
-    H = _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, floor, *first)
-    for piece in others:
-        H += _hessian_of_piece(n_threads, X, sample_weight, offset, theta, center, floor, *piece)
-    return H
-
-
-def _hessian_of_piece(n_threads: int, X: np.ndarray | Csr, sample_weight: np.ndarray, offset: np.ndarray, theta: np.ndarray,
-                      center: np.ndarray, floor: float, first: int, last: int) -> np.ndarray:
-    side = side_of(X.shape[1])
-    a_row = products(X)
-    ranges = shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)
-    most_rows = ranges[0][1] - first
-    most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
-    chunks = min((most_rows + _ROWS - 1) // _ROWS, most, 32)
-    partial, H = np.zeros((chunks, side, side)), np.empty((theta.size, theta.size))
-    for start, stop in ranges:
-        _entry(n_threads, X, sample_weight, offset, theta, center, floor, start, stop, stop == last, partial, H)
-    return H
+@helper
+def finish_hessian(X: Any, center: Any, sums: Any, H: Any) -> None:
+    """H (n + 1, n + 1) becomes the sum of all chunks, centered, and both triangles of it."""
+    side = sums.shape[1]
+    for i in range(H.shape[0]):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(0, sums.shape[0], side):
+                total += sums[k + i, j]
+            H[i, j] = total
+    center_hessian(X, center, H)
+    for i in range(H.shape[0]):
+        for j in range(i):
+            H[j, i] = H[i, j]

@@ -23,16 +23,16 @@ from fastlr.backends.compiled import cache, self_test
 from fastlr.backends.csr import Csr
 from fastlr.machine import forks, stopwatch
 
-_FLAGS = {"error_model": "numpy", "nogil": True}
+FLAGS = {"error_model": "numpy", "nogil": True}
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # never called from Python: a third less to compile
-_BLOCK_FLAGS = _FLAGS | _INNER | {"fastmath": {"reassoc", "contract"}}
+_BLOCK_FLAGS = FLAGS | _INNER | {"fastmath": {"reassoc", "contract"}}
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def helper(function: _Function) -> _Function:
     """Compile with strict arithmetic."""
-    return cast(_Function, numba.njit(**_FLAGS, **_INNER)(function))
+    return cast(_Function, numba.njit(**FLAGS, **_INNER)(function))
 
 
 def block(function: _Function) -> _Function:
@@ -42,12 +42,12 @@ def block(function: _Function) -> _Function:
 
 def contracted(function: _Function) -> _Function:
     """Compile with fused multiply-add, but nothing reordered."""
-    return cast(_Function, numba.njit(**_FLAGS, fastmath={"contract"})(function))
+    return cast(_Function, numba.njit(**FLAGS, fastmath={"contract"})(function))
 
 
 def compile_as(compiled: Callable[..., Any], function: Callable[..., Any], reorders_sums: bool = False) -> None:
     """Have kernels that call a function of plain Python call another, compiled like a `block` or a `helper`."""
-    overload(function, strict=False, jit_options=_BLOCK_FLAGS if reorders_sums else _FLAGS | _INNER)(lambda *_: compiled)
+    overload(function, strict=False, jit_options=_BLOCK_FLAGS if reorders_sums else FLAGS | _INNER)(lambda *_: compiled)
 
 
 def by_layout(c_order: Callable[..., Any], f_order: Callable[..., Any], csr: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,7 +131,7 @@ class Entry:
     def _dispatcher(self, cached: bool) -> Any:
         # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
         only_prange = {"prange": True, "numpy": False, "reduction": False, "setitem": False, "stencil": False, "fusion": False}
-        return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, no_cfunc_wrapper=True, **_FLAGS)
+        return numba.njit(self._function, parallel=self._parallel and only_prange, cache=cached, no_cfunc_wrapper=True, **FLAGS)
 
 
 def _read_only(value: Any) -> Any:

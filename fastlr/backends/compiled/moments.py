@@ -1,26 +1,20 @@
-"""Sums and squares of every column around a pivot, for every compiled backend, in one read of X."""
+"""Sums and squares of every column around a pivot: alone, and in one read of X with loss and gradient, which is what a solver
+asks first."""
 
 from typing import Any
 
 import numpy as np
-from numba import prange
 
-from fastlr.backends.compiled import self_test
-from fastlr.backends.compiled.chunks import chunks_of, rows_of
-from fastlr.backends.compiled.jit import block, by_layout
-from fastlr.backends.compiled.products import APART, values_of_row
-from fastlr.backends.compiled.threads import SerialOrParallel
-from fastlr.backends.csr import Csr, numbers_of, with_zeros
-from fastlr.backends.ranges import pieces
+from fastlr.backends.compiled.block_pass import APART, add_block, values_of_row
+from fastlr.backends.compiled.chunks import MOMENT_ROWS
+from fastlr.backends.compiled.jit import block, by_layout, helper
 
-_ROWS = 512                     # a block; a chunk has a whole number of them
 _LONG = 128                     # numbers in a row that makes a tile of its own
 _SHORT = 64                     # and in a tile of shorter ones, or more
 
-
 @block
 def _add_tiles(x: Any, tiles: int, is_cached: bool, mu: Any, sum_1: Any, sum_2: Any) -> None:
-    """Sums and squares of x - mu over so many tiles, one after the other, each as long as mu; in groups as in `products`."""
+    """Sums and squares of x - mu over so many tiles, one after the other, each as long as mu; in groups as in `block_pass`."""
     size = mu.size
     together = tiles - tiles % 4 if is_cached or size * x.itemsize >= APART else 0
     for tile in range(0, together, 4):      # four for each time that the sums are loaded
@@ -48,7 +42,8 @@ def _add_rows(X: Any, start: int, stop: int, weight: Any, pivot: Any, sum_1: Any
             sum_2[j] += s * d * d
 
 
-def _moment_rows(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+def _moment_rows(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, scratch: Any,
+                 sums: Any) -> None:
     n = pivot.size
     sum_1, sum_2 = sums[:n], sums[n:]
     rest = start                            # whose rows are no whole tile
@@ -57,8 +52,9 @@ def _moment_rows(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: A
         if n < _LONG:                       # several rows a tile: whole vectors, however short a row is
             rows = 8 * max(1, _SHORT // (8 * n))
             size = rows * n
-            space = np.zeros(3 * size)
-            mu, tile_1, tile_2 = space[:size], space[size:2 * size], space[2 * size:]
+            mu, tile_1, tile_2 = scratch[:size], scratch[size:2 * size], scratch[2 * size:3 * size]
+            tile_1[:] = 0.0
+            tile_2[:] = 0.0
             for i in range(0, size, n):
                 for j in range(n):
                     mu[i + j] = pivot[j]
@@ -73,7 +69,8 @@ def _moment_rows(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: A
     _add_rows(X, rest, stop, weight, pivot, sum_1, sum_2)
 
 
-def _moment_columns(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+def _moment_columns(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, scratch: Any,
+                    sums: Any) -> None:
     sum_1, sum_2 = sums[:pivot.size], sums[pivot.size:]
     for j in range(pivot.size):
         x, mu = X[start:stop, j], pivot[j]
@@ -92,7 +89,8 @@ def _moment_columns(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot
         sum_2[j] += second
 
 
-def _moment_csr(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, sums: Any) -> None:
+def _moment_csr(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: Any, is_cached: bool, scratch: Any,
+                sums: Any) -> None:
     n = pivot.size
     sum_1, sum_2, held = sums[:n], sums[n:2 * n], sums[2 * n:]
     for i in range(start, stop):
@@ -106,47 +104,31 @@ def _moment_csr(X: Any, flat: Any, start: int, stop: int, weight: Any, pivot: An
 
 
 add_moments = by_layout(_moment_rows, _moment_columns, _moment_csr)
-"""add_moments(X, flat, start, stop, weight, pivot, is_cached, sums): of the rows start..stop, in cache or not, with weights
-(stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse.  `flat` is `csr.numbers_of(X)`: that view is dear to
-compile."""
+"""add_moments(X, flat, start, stop, weight, pivot, is_cached, scratch, sums): of the rows start..stop, in cache or not, with
+weights (stop - start,) or (0,); to sums (2 n,), or (3 n,) where X is sparse.  `flat` is `csr.numbers_of(X)`: that view is dear
+to compile.  `scratch` has room for three tiles."""
 
 
-def _moments(X: Any, flat: Any, sample_weight: Any, pivot: Any, first: int, last: int, sums: Any) -> None:
-    chunks = chunks_of(X, last - first, _ROWS)
-    partial = np.zeros((chunks, sums.size))
-    for chunk in prange(chunks):
-        start, stop = rows_of(chunk, chunks, first, last, _ROWS)
-        for i in range(start, stop, _ROWS):
-            j = min(i + _ROWS, stop)
-            add_moments(X, flat, i, j, sample_weight[i:j], pivot, False, partial[chunk])
-    for chunk in range(chunks):
-        for j in range(sums.size):
-            sums[j] += partial[chunk, j]
+@helper
+def moments(X: Any, flat: Any, sample_weight: Any, pivot: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int,
+            thread: int) -> None:
+    """sums[k] becomes the moments of chunk k."""
+    for k in range(first, last):
+        sums[k] = 0.0
+        for i in range(ranges[k], ranges[k + 1], MOMENT_ROWS):
+            j = min(i + MOMENT_ROWS, ranges[k + 1])
+            add_moments(X, flat, i, j, sample_weight[i:j], pivot, False, scratch[thread], sums[k])
 
 
-_entry = SerialOrParallel(_moments, self_test.moments, writes=("sums",))
-is_compiled = _entry.is_compiled
-
-
-def moments(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
-            pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """See `fastlr.backends`."""
-    sums, flat = empty_sums(X), numbers_of(X)
-    for piece in pieces(X):
-        of_piece = np.zeros_like(sums)
-        _entry(n_threads, X, flat, sample_weight, pivot, *piece, of_piece)
-        sums += of_piece
-    return moments_of(sums, X, sample_weight, pivot)
-
-
-def empty_sums(X: np.ndarray | Csr) -> np.ndarray:
-    """What `add_moments` adds to, before any row."""
-    return np.zeros((3 if isinstance(X, Csr) else 2) * X.shape[1])
-
-
-def moments_of(sums: np.ndarray, X: np.ndarray | Csr, sample_weight: np.ndarray,
-               pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The moments (n,) each, once all rows are added to sums."""
-    if isinstance(X, Csr):
-        return with_zeros(sums, pivot, float(sample_weight.sum()) if sample_weight.size else float(X.shape[0]))
-    return sums[:pivot.size], sums[pivot.size:]
+@helper
+def first_read(X: Any, flat: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, pivot: Any, ranges: Any, sums: Any,
+               scratch: Any, rows: int, first: int, last: int, thread: int) -> None:
+    """sums[k] becomes [dw, db, loss] of chunk k, (n + 2,), and behind that its moments; a block has so many rows."""
+    z, loss, tiles = scratch[thread, :rows], scratch[thread, rows:2 * rows], scratch[thread, 2 * rows:]
+    size = theta.size + 1
+    for k in range(first, last):
+        sums[k] = 0.0
+        for i in range(ranges[k], ranges[k + 1], rows):
+            j = min(i + rows, ranges[k + 1])
+            add_block(X, y, sample_weight, offset, theta, i, z[:j - i], loss[:j - i], sums[k, :size])
+            add_moments(X, flat, i, j, sample_weight[i:j], pivot, True, tiles, sums[k, size:])

@@ -5,38 +5,9 @@ What `numpy_vectorized.predict` computes, up to the last bits: NumPy takes one c
 
 from typing import Any
 
-import numpy as np
-from numba import prange
-
-from fastlr.backends.compiled import self_test
-from fastlr.backends.compiled.chunks import number_of_chunks, rows_of
-from fastlr.backends.compiled.jit import block, by_layout, helper
-from fastlr.backends.compiled.products import margins as margins_of_rows
+from fastlr.backends.compiled.block_pass import margins as margins_of_rows
+from fastlr.backends.compiled.jit import block, helper
 from fastlr.backends.compiled.scalar import exp_nonpositive
-from fastlr.backends.compiled.threads import SerialOrParallel, limited
-from fastlr.backends.csr import Csr
-from fastlr.backends.ranges import pieces
-
-
-def _short(X: Any) -> int:
-    return 64
-
-
-def _long(X: Any) -> int:
-    return 4096
-
-
-_most_rows = by_layout(_short, _long, _short)
-
-
-@helper
-def _block_rows(X: Any, m: int) -> int:
-    """Rows a block of m rows of X.
-
-    Where X is a stream of rows, so few that the processor goes on reading ahead while it takes exponentials.  In Fortran order,
-    where a block is a stream for each column, as many as have their margins in the L1 cache.
-    """
-    return min(_most_rows(X), max(64, (m + 31) // 32 * 8))      # four even blocks at least, so that threads share a small X
 
 
 @block
@@ -62,38 +33,19 @@ def _nothing(z: Any) -> float:
 
 
 @helper
-def _predict_rows(X: Any, offset: Any, theta: Any, start: int, stop: int, rows: int, margins: Any, both: Any) -> float:
-    """The rows start..stop; returns `_nothing` of their margins."""
-    z_space, e_space = np.empty(rows), np.empty(rows)
-    nothing = 0.0
-    for first in range(start, stop, rows):
-        last = min(first + rows, stop)
-        z = margins[first:last] if margins.size else z_space[:last - first]
-        margins_of_rows(X, first, theta, offset, z)
-        nothing += _nothing(z)
-        if both.size:
-            _probabilities(z, e_space[:last - first], both[first:last])
-    return nothing
+def predict(X: Any, offset: Any, theta: Any, margins: Any, both: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int,
+            thread: int) -> None:
+    """Margins (m,), or the probabilities of both classes (m, 2), of the chunks; the other array is empty.
 
-
-def _predict(X: Any, offset: Any, theta: Any, first: int, last: int, margins: Any, both: Any) -> bool:
-    rows = _block_rows(X, last - first)
-    chunks = number_of_chunks(last - first, rows)
-    nothing = np.empty(chunks)
-    for chunk in prange(chunks):
-        start, stop = rows_of(chunk, chunks, first, last, rows)
-        nothing[chunk] = _predict_rows(X, offset, theta, start, stop, rows, margins, both)
-    return nothing.sum() == 0.0
-
-
-_entry = SerialOrParallel(_predict, self_test.predictions, writes=("margins", "both"))
-is_compiled = _entry.is_compiled
-
-
-def predict(X: np.ndarray | Csr, offset: np.ndarray, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
-    """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
-    m = X.shape[0]
-    margins, both = np.empty(0 if as_probabilities else m), np.empty((m if as_probabilities else 0, 2))
-    with limited(None, X.size) as n_threads:
-        are_finite = [_entry(n_threads, X, offset, theta, *piece, margins, both) for piece in pieces(X)]
-    return both if as_probabilities else margins, all(are_finite)
+    sums[k] (1,) becomes `_nothing` of chunk k.
+    """
+    rows = scratch.shape[1] // 2
+    for k in range(first, last):
+        sums[k] = 0.0
+        for start in range(ranges[k], ranges[k + 1], rows):
+            stop = min(start + rows, ranges[k + 1])
+            z = margins[start:stop] if margins.size else scratch[thread, :stop - start]
+            margins_of_rows(X, start, theta, offset, z)
+            sums[k, 0] += _nothing(z)
+            if both.shape[0]:
+                _probabilities(z, scratch[thread, rows:rows + stop - start], both[start:stop])

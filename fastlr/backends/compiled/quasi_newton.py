@@ -3,16 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
-
-from fastlr.backends import engine
-from fastlr.backends.compiled import self_test, vectors  # noqa: F401  (vectors makes the engine known to Numba)
-from fastlr.backends.compiled.fused_rows import block_rows, sums_of_rows
-from fastlr.backends.compiled.hessian import add_hessian_of_rows, center_hessian, side_of
-from fastlr.backends.compiled.jit import Entry, block, helper
-from fastlr.backends.csr import Csr
+from fastlr.backends.compiled import vectors  # noqa: F401  (makes the engine known to Numba)
+from fastlr.backends.compiled.block_pass import sums_of_rows
+from fastlr.backends.compiled.hessian import add_hessian_of_rows, center_hessian
+from fastlr.backends.compiled.jit import block, helper
 from fastlr.backends.engine import (
-    DONE,
     EVALUATE,
     HESSIAN,
     POINT,
@@ -20,7 +15,6 @@ from fastlr.backends.engine import (
     Descent,
     Price,
     Scale,
-    Scratch,
     StoppingRule,
     advance,
     is_small,
@@ -100,9 +94,9 @@ def _factorise(P: Any, H: Any, L: Any, scale: Any, ridge: float) -> bool:
     return False
 
 
+@helper
 def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, descent: Any, M: Any, scale: Any, rule: Any, hessian: Any,
-             sample: Any, ridge: float, record: Any, scratch: Any) -> int:
-    theta, sums, H, L = scratch.theta, scratch.sums, scratch.H, scratch.L
+             sample: Any, ridge: float, record: Any, theta: Any, sums: Any, H: Any, L: Any, scratch: Any, panel: Any) -> None:
     at, first = descent.at, descent.at.updates
     while True:
         ask = advance(descent, M, scale, rule.tol, hessian, sample)
@@ -111,39 +105,35 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, descent: Any, M: A
             if made > 0:
                 record[made - 1, 0], record[made - 1, 1], record[made - 1, 2] = at.cost_before, at.grad_norm_before, at.length
             if made == len(record) or is_small(at, rule):
-                return ask
+                return
         elif ask == EVALUATE:
             _set_theta(theta, descent.trial, scale)
-            sums_of_rows(X, y, sample_weight, offset, theta, 0, y.size, block_rows(X, y.size), sums)
+            sums_of_rows(X, y, sample_weight, offset, theta, 0, y.size, scratch, sums)
             at.trial_cost = _set_gradient(descent.trial_grad, sums, theta, scale)
         elif ask == HESSIAN:
             _set_theta(theta, descent.u, scale)
             for i in range(H.shape[0]):
                 for j in range(H.shape[1]):
                     H[i, j] = 0.0
-            add_hessian_of_rows(X, sample_weight, offset, theta, scale.center, 0.0, 0, y.size, H)
+            add_hessian_of_rows(X, sample_weight, offset, theta, scale.center, 0.0, 0, y.size, panel, H)
             center_hessian(X, scale.center, H)
             at.is_definite = _factorise(M.factor, H, L, scale, ridge)
         else:
-            return ask
+            return
 
 
-_entry = Entry(_descend, self_test.quasi_newton, writes=("descent", "M", "record", "scratch"))
+@helper
+def quasi_newton(X: Any, y: Any, sample_weight: Any, offset: Any, at: Any, u: Any, grad: Any, p: Any, trial: Any, trial_grad: Any,
+                 kind: Any, factor: Any, inverse: Any, steps: Any, changes: Any, curvatures: Any, shares: Any, pad: Any,
+                 gaps: Any, center: Any, scales: Any, l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any,
+                 numbers: Any, record: Any, theta: Any, sums: Any, H: Any, L: Any, scratch: Any, panel: Any) -> None:
+    """Drive the engine until it asks for what is not computed here; at[0] and kind[0] are the records of its state.
 
-
-def is_compiled(X: np.ndarray | Csr) -> bool:
-    """Whether a call with X, as float64 in C order, starts at once."""
-    return _entry.is_compiled(X._replace(values=np.empty(0)) if isinstance(X, Csr) else np.empty((0, 0)))
-
-
-def quasi_newton(n_threads: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
-                 descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, ridge: float,
-                 record: np.ndarray) -> bool:
-    """Drive the engine, see `fastlr.backends`."""
-    at, kind = engine.as_record(descent.at), engine.as_record(M.kind)
-    never = Price(math.inf, 0.0, math.inf)
-    ask = _entry(X, y, sample_weight, offset, descent._replace(at=at), M._replace(kind=kind), scale, rule, hessian, never, ridge,
-                 record, Scratch.of(X.shape[1], side_of(X.shape[1])))
-    engine.from_record(at, descent.at)
-    engine.from_record(kind, M.kind)
-    return bool(ask != DONE)
+    `numbers` are those of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
+    """
+    descent = Descent(at[0], u, grad, p, trial, trial_grad)
+    M = Approximation(kind[0], factor, inverse, steps, changes, curvatures, shares, pad, gaps)
+    scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, numbers[0], numbers[1], numbers[2])
+    rule, hessian = StoppingRule(numbers[3], numbers[4], numbers[5]), Price(numbers[6], numbers[7], numbers[8])
+    _descend(X, y, sample_weight, offset, descent, M, scale, rule, hessian, Price(math.inf, 0.0, math.inf), numbers[9], record,
+             theta, sums[0], H, L, scratch[0], panel)

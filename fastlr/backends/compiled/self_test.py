@@ -5,13 +5,18 @@ types of the real ones, since others would be compiled anew.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastlr.backends import descent as gradient_descent
 from fastlr.backends import numpy_passes, numpy_vectorized
-from fastlr.backends.csr import Csr, numbers_of, with_zeros
+from fastlr.backends.compiled import passes
+from fastlr.backends.compiled.chunks import side_of
+from fastlr.backends.compiled.header import Kind
+from fastlr.backends.compiled.passes import Functions, Rows
+from fastlr.backends.csr import Csr
 from fastlr.backends.engine import (
     DUE,
     EVALUATE,
@@ -20,15 +25,12 @@ from fastlr.backends.engine import (
     POINT,
     Approximation,
     Descent,
-    Kind,
     Price,
     Scale,
-    Scratch,
     StoppingRule,
     advance,
-    as_record,
-    from_record,
 )
+from fastlr.backends.engine import Kind as MadeFrom
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
                                 # Hessian of whole tiles
@@ -76,11 +78,15 @@ def _agree(*pairs: tuple[Any, Any]) -> bool:
     return all(np.max(np.abs(value - known)) <= _CLOSE * np.max(np.abs(known)) for value, known in pairs)     # NaN is wrong
 
 
+def _rule() -> gradient_descent.Rule:
+    return gradient_descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=1e-9, ceiling=math.inf, to_mean=1.0,
+                                 center=np.full(_N, 8.0), spread=np.full(_N, 5.0))
+
+
 def descent(run: Any, X: np.ndarray | Csr) -> bool:
     """Two updates of gradient descent."""
     y, sample_weight, offset = _rows()
-    rule = gradient_descent.Rule(alpha=0.1, intercept=1.0, scale=1.0 / _M, l2=0.01, tol=1e-9, ceiling=math.inf, to_mean=1.0,
-                         center=np.full(_N, 8.0), spread=np.full(_N, 5.0))
+    rule = _rule()
     theta, previous, record = _theta(), _theta(), np.empty((2, 2))
     known_theta, known_previous, known_record = _theta(), _theta(), np.empty((2, 2))
     result = run(X, y, sample_weight, offset, 0, _M, theta, previous, np.empty(_N + 1), rule, record)
@@ -89,61 +95,100 @@ def descent(run: Any, X: np.ndarray | Csr) -> bool:
     return result == known and _agree((theta, known_theta), (previous, known_previous), (record, known_record))
 
 
-def hessian(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """The Hessian at a point."""
-    y, sample_weight, offset = _rows()
-    theta, center, H = _theta(), np.full(_N, 8.0), np.empty((_N + 1, _N + 1))
-    compiled(X, sample_weight, offset, theta, center, 0.0, 0, _M, True, np.zeros((2, _N + 3, _N + 3)), H)
-    return _agree((H, numpy_passes.hessian(_known(X), y, sample_weight, offset, theta, center, 0.0)))
+def descent_in_chunks(run: Any, X: np.ndarray | Csr) -> bool:
+    """The same for a kernel that is told where its chunks begin."""
+    ranges = np.array([0, 64, 192, _M])
+    ranges.flags.writeable = False
+    return descent(lambda X, y, sample_weight, offset, first, last, *rest: run(X, y, sample_weight, offset, ranges, *rest), X)
 
 
-def hessian_product(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """The Hessian times a vector."""
-    y, sample_weight, offset = _rows()
-    v, sums = _theta(), np.zeros(_N + 1)
-    compiled(X, sample_weight, v, 0, _M, sums)          # which will do for curvatures
-    return _agree((sums, numpy_passes.hessian_product(_known(X), y, sample_weight, offset, sample_weight)(v)))
+# ---- kernels, as `passes` calls them --------------------------------------------------------------------------------
+
+def is_right(kernel: str, kind: Kind, functions: Functions) -> bool:
+    """Whether what `functions` gives for a kernel agrees with NumPy."""
+    X = problem(np.dtype(kind.dtype), kind.layout or "C")
+    return _KNOWN[kernel](Rows(functions, X, *_rows(), n_threads=1))
 
 
-def moments(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """Sums and squares of the columns."""
-    _, sample_weight, _ = _rows()
-    is_sparse = isinstance(X, Csr)
-    pivot, sums = np.full(_N, 2.0), np.zeros((3 if is_sparse else 2) * _N)
-    compiled(X, numbers_of(X), sample_weight, pivot, 0, _M, sums)
-    return _are_moments(sums, X, pivot)
+def _cost_gradient(rows: Rows) -> bool:
+    grad, known = np.empty(_N + 1), np.empty(_N + 1)
+    loss = passes.cost_gradient(rows, _theta(), grad)
+    known_loss = numpy_vectorized.cost_gradient(*_known_rows(rows), _theta(), known)
+    return _agree((loss, known_loss), (grad, known))
 
 
-def _are_moments(sums: np.ndarray, X: np.ndarray | Csr, pivot: np.ndarray) -> bool:
-    y, sample_weight, offset = _rows()
-    moments = with_zeros(sums, pivot, float(sample_weight.sum())) if isinstance(X, Csr) else (sums[:_N], sums[_N:])
-    first, second = numpy_passes.moments(_known(X), y, sample_weight, offset, pivot)
-    return _agree((moments[0], first), (moments[1], second))
+def _descend(rows: Rows) -> bool:
+    """Two updates of gradient descent."""
+    return descent(lambda *all_of: passes.descend(rows, all_of[6], all_of[7], *all_of[9:]), rows.X)
 
 
-def first_read(compiled: Any, X: np.ndarray | Csr) -> bool:
-    """Loss and gradient beside sums and squares of the columns."""
-    y, sample_weight, offset = _rows()
-    pivot, theta, sums, known = np.full(_N, 2.0), _theta(), np.zeros(_N + 2), np.empty(_N + 1)
-    moments = np.zeros((3 if isinstance(X, Csr) else 2) * _N)
-    compiled(X, numbers_of(X), y, sample_weight, offset, theta, pivot, 0, _M, sums, moments)
-    loss = numpy_vectorized.cost_gradient(_known(X), y, sample_weight, offset, theta, known)
-    return _are_moments(moments, X, pivot) and _agree((sums[:-1], known), (sums[-1], loss))
+def _step(rows: Rows) -> bool:
+    """One update from the sums of two chunks."""
+    sums, rule = np.stack([np.append(_theta(), 7.0), np.append(2.0 * _theta(), 3.0)]), _rule()
+    theta, previous, record, status = _theta(), np.empty(_N + 1), np.empty((1, 2)), np.array([0, gradient_descent.GOING])
+    known_theta, known_previous, known_grad = _theta(), np.empty(_N + 1), 3.0 * _theta()
+    rows.bind("step", sums, theta, previous, np.empty(_N + 1), np.array(rule[:7]), rule.center, rule.spread, record, status)()
+    code, *known = gradient_descent.apply(10.0, known_grad, known_theta, known_previous, rule)
+    return (status.tolist() == [1, code]
+            and _agree((theta, known_theta), (previous, known_previous), (record, np.array([known]))))
 
 
-def predictions(compiled: Any, X: np.ndarray | Csr) -> bool:
+def _hessian(rows: Rows) -> bool:
+    center = np.full(_N, 8.0)
+    return _agree((passes.hessian(rows, _theta(), center, 0.0), numpy_passes.hessian(*_known_rows(rows), _theta(), center, 0.0)))
+
+
+def _finish_hessian(rows: Rows) -> bool:
+    """Two chunks, which are centered where X is sparse."""
+    side, c = side_of(_N), np.linspace(1.0, 2.0, _N) * isinstance(rows.X, Csr)
+    chunks = np.stack([np.add.outer(i, 2 * i) + 1.0 for i in (np.arange(side), 3 * np.arange(side))])
+    H = np.empty((_N + 1, _N + 1))
+    rows.bind("finish_hessian", rows.X, c, chunks.reshape(-1, side), H)()
+    lower = np.tril(chunks.sum(axis=0)[:_N + 1, :_N + 1])
+    total = lower + np.tril(lower, -1).T
+    move = np.eye(_N + 1)                       # what centers [x, 1]
+    move[:-1, -1] = -c
+    return _agree((H, move @ total @ move.T))
+
+
+def _hessian_product(rows: Rows) -> bool:
+    curvature = rows.sample_weight              # will do for one
+    product, known = passes.hessian_product(rows, curvature), numpy_passes.hessian_product(*_known_rows(rows), curvature)
+    return _agree((product(_theta()), known(_theta())))
+
+
+def _moments(rows: Rows) -> bool:
+    """Without weights, where rows of C order go in tiles, and with."""
+    pivot, y, weight, offset = np.full(_N, 2.0), rows.y, rows.sample_weight, rows.offset
+    return all(_agree(*zip(passes.moments(rows.weighted(some), pivot),
+                           numpy_passes.moments(_known(rows.X), y, some, offset, pivot), strict=True))
+               for some in (weight, np.empty(0)))
+
+
+def _first_read(rows: Rows) -> bool:
+    pivot, grad, known = np.full(_N, 2.0), np.empty(_N + 1), np.empty(_N + 1)
+    loss, first, second = passes.cost_gradient_and_moments(rows, _theta(), pivot, grad)
+    known_loss = numpy_vectorized.cost_gradient(*_known_rows(rows), _theta(), known)
+    known_first, known_second = numpy_passes.moments(*_known_rows(rows), pivot)
+    return _agree((loss, known_loss), (grad, known), (first, known_first), (second, known_second))
+
+
+def _predict(rows: Rows) -> bool:
     """Margins and probabilities, and that a margin is not finite."""
-    _, _, offset = _rows()
-    theta, z, both = _theta(), np.empty(_M), np.empty((_M, 2))
-    is_finite = compiled(X, offset, theta, 0, _M, z, both)
-    known = numpy_vectorized.margins(_known(X), offset, theta)
-    finds_infinity = not compiled(X, offset, np.append(theta[:-1], np.inf), 0, _M, np.empty(_M), np.empty((_M, 2)))
-    return is_finite and finds_infinity and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
+    z, is_finite = passes.predict(rows, _theta(), as_probabilities=False)
+    both, _ = passes.predict(rows, _theta(), as_probabilities=True)
+    _, finds_nothing = passes.predict(rows, np.append(_theta()[:-1], np.inf), as_probabilities=True)
+    known = numpy_vectorized.margins(_known(rows.X), rows.offset, _theta())
+    return is_finite and not finds_nothing and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
 
 
-def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
+def _known_rows(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return _known(rows.X), rows.y, rows.sample_weight, rows.offset
+
+
+def _quasi_newton(rows: Rows) -> bool:
     """Two steps with the Hessian at zero, in coordinates where every column has mean 8 and deviation 5."""
-    prepared, size = _rows(), _N + 1
+    size = _N + 1
     l2 = np.append(np.full(_N, 2.5), 0.0)
     scale = Scale(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), l2=l2, penalty=l2 / 25.0,
                   diagonal=np.ones(size), far=np.append(np.full(_N, 1.6), 0.0), ratio=np.ones(_N), shift=np.zeros(_N),
@@ -152,32 +197,34 @@ def quasi_newton(compiled: Any, X: np.ndarray | Csr) -> bool:
     sides = [(Descent.start(np.zeros(size)), _approximation(size)) for _ in range(2)]
     (descent, M), (known, known_M) = sides
     record, known_record = np.empty((2, 3)), []
-    at, kind = as_record(descent.at), as_record(M.kind)
-    ask = compiled(X, *prepared, descent._replace(at=at), M._replace(kind=kind), scale, rule, never, never, 0.0, record,
-                   Scratch.of(_N, size + 2))
+    passes.quasi_newton(rows, descent, M, scale, rule, never, 0.0, record)
 
     while advance(known, known_M, scale, 0.0, never, never) != POINT or known.at.updates < 2:
         theta = (known.trial if known.at.asked == EVALUATE else known.u) * scale.scales
         theta[-1] -= scale.center @ theta[:-1]
         if known.at.asked == EVALUATE:
-            loss = numpy_vectorized.cost_gradient(_known(X), *prepared, theta, known.trial_grad)
+            loss = numpy_vectorized.cost_gradient(*_known_rows(rows), theta, known.trial_grad)
             known.trial_grad[:-1] -= scale.center * known.trial_grad[-1]
             known.trial_grad[:] = scale.sums * scale.scales * known.trial_grad + scale.penalty * known.trial
             known.at.trial_cost = scale.sums * loss + 0.5 * scale.penalty @ known.trial ** 2
         elif known.at.asked == HESSIAN:
-            H = numpy_passes.hessian(_known(X), *prepared, theta, scale.center, 0.0) * np.outer(scale.scales, scale.scales)
+            H = numpy_passes.hessian(*_known_rows(rows), theta, scale.center, 0.0) * np.outer(scale.scales, scale.scales)
             known_M.factor[:] = np.linalg.inv(np.linalg.cholesky(scale.sums * H + np.diag(scale.penalty)))
         elif known.at.updates:
             known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
     known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
-    from_record(at, descent.at)
-    from_record(kind, M.kind)
-    return (ask == POINT and M.kind == known_M.kind and descent.at.updates == 2
+    return (descent.at.asked == POINT and M.kind == known_M.kind and descent.at.updates == 2
             and _agree((record, known_record), (descent.at.cost, known.at.cost), *zip(descent[1:], known[1:], strict=True),
                        (M.factor, known_M.factor), (M.steps[:2], known_M.steps[:2]), (M.changes[:2], known_M.changes[:2])))
 
 
 def _approximation(size: int) -> Approximation:
     """An inverse Hessian that is to be made."""
-    return Approximation(Kind(DUE), np.zeros((size, size)), np.ones(size), np.empty((3, size)), np.empty((3, size)), np.empty(3),
-                         np.empty(3), np.empty(size), np.empty(GAPS))
+    return Approximation(MadeFrom(DUE), np.zeros((size, size)), np.ones(size), np.empty((3, size)), np.empty((3, size)),
+                         np.empty(3), np.empty(3), np.empty(size), np.empty(GAPS))
+
+
+_KNOWN: dict[str, Callable[[Rows], bool]] = {
+    "cost_gradient": _cost_gradient, "descend": _descend, "step": _step, "hessian": _hessian, "finish_hessian": _finish_hessian,
+    "hessian_product": _hessian_product, "moments": _moments, "first_read": _first_read, "predict": _predict,
+    "quasi_newton": _quasi_newton}

@@ -1,14 +1,23 @@
-"""The two products of a step, X w and X^T dz, over a block of rows, for every layout.
+"""Loss and gradient in one read of X: why the fused kernel is fast.
 
-Every loop runs over contiguous numbers and vectorises: along a row for C order, along a column for Fortran order.
-Several rows (columns) go together, so that w and dw (z and dz) are loaded once for all of them; but see `in_groups`.
+A step needs X twice, forward (z = X w + b) and backward (dw = X^T dz).  Memory is read once all the same: rows go through in
+blocks that stay in the processor's cache from one pass to the other.  `chunks.block_rows` says how long a block is.
+
+Within a block every loop runs over contiguous numbers and is one that LLVM turns into vector instructions: along a row for C
+order, along a column for Fortran order, over the margins for the loss.  Several rows (columns) go together, so that w and dw (z
+and dz) are loaded once for all of them; but see `in_groups`.  exp and log1p are polynomials without branches (`scalar`).
+
+Kernels of this file follow `header`: they are given chunks first..last of rows and add up each of them apart.
 """
 
 from typing import Any
 
 import numpy as np
 
-from fastlr.backends.compiled.jit import by_layout, helper
+from fastlr.backends.compiled.descent import step
+from fastlr.backends.compiled.jit import block, by_layout, helper
+from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, slope
+from fastlr.backends.descent import GOING
 
 APART = 12_000                  # bytes, from which on streams of several rows are read as fast as one, see `in_groups`
 
@@ -181,3 +190,92 @@ def margins(X: Any, start: int, theta: Any, offset: Any, z: Any) -> None:
     for i in range(z.size):
         z[i] = without_features(b, offset, start + i)
     forward(X, start, theta, z)
+
+
+# ---- the loss, and a block of rows ----------------------------------------------------------------------------------
+
+@block
+def _losses(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float]:
+    """Turn z into dz = s (a - y) in place; return the sum of s * loss and of dz."""
+    e = loss                        # two loops, in a space shared by turns: one alone would be a third slower
+    for i in range(z.size):
+        e[i] = exp_nonpositive(-abs(z[i]))
+    for i in range(z.size):
+        e_i = e[i]
+        loss[i] = cross_entropy(z[i], y[i], e_i)
+        z[i] = slope(z[i], y[i], e_i)
+    if sample_weight.size:
+        for i in range(z.size):
+            loss[i] *= sample_weight[i]
+            z[i] *= sample_weight[i]
+    J, db = 0.0, 0.0
+    for i in range(z.size):
+        J += loss[i]
+        db += z[i]
+    return J, db
+
+
+@helper
+def add_block(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, first: int, z: Any, loss: Any, sums: Any) -> None:
+    """Forward and backward pass over the rows from `first` on, as many as z and loss have room for, added to `sums`."""
+    n = theta.size - 1
+    last = first + z.size
+    margins(X, first, theta, offset, z)
+    J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
+    backward(X, first, z, sums)
+    sums[n] += db
+    sums[n + 1] += J
+
+
+@helper
+def sums_of_rows(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, scratch: Any,
+                 sums: Any) -> None:
+    """Forward and backward pass over the rows start..stop; `sums` (n + 2,) becomes [dw, db, loss].
+
+    A block has as many rows as half of `scratch` has room for.
+    """
+    rows = scratch.size // 2
+    z, loss = scratch[:rows], scratch[rows:]
+    sums[:] = 0.0
+    for first in range(start, stop, rows):
+        size = min(rows, stop - first)
+        add_block(X, y, sample_weight, offset, theta, first, z[:size], loss[:size], sums)
+
+
+# ---- kernels --------------------------------------------------------------------------------------------------------
+
+@helper
+def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, ranges: Any, sums: Any, scratch: Any, first: int,
+                  last: int, thread: int) -> None:
+    """sums[k] (n + 2,) becomes [dw, db, loss] of chunk k."""
+    for k in range(first, last):
+        sums_of_rows(X, y, sample_weight, offset, theta, ranges[k], ranges[k + 1], scratch[thread], sums[k])
+
+
+@helper
+def descend(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any, center: Any,
+            spread: Any, record: Any, status: Any, ranges: Any, sums: Any, scratch: Any) -> None:
+    """Gradient descent on one thread until `record` is full, or until a step says otherwise."""
+    while status[0] < record.shape[0] and status[1] == GOING:
+        cost_gradient(X, y, sample_weight, offset, theta, ranges, sums, scratch, 0, sums.shape[0], 0)
+        step(sums, theta, previous, grad, rule, center, spread, record, status)
+
+
+@helper
+def hessian_product(X: Any, curvature: Any, v: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int,
+                    thread: int) -> None:
+    """sums[k] (n + 1,) becomes the sum of d_i [x_i, 1] ([x_i, 1] . v) over chunk k, with curvatures d (m,)."""
+    n = v.size - 1
+    rows = scratch.shape[1]
+    for k in range(first, last):
+        sums[k] = 0.0
+        for start in range(ranges[k], ranges[k + 1], rows):
+            along = scratch[thread, :min(rows, ranges[k + 1] - start)]
+            along[:] = v[n]
+            forward(X, start, v, along)
+            total = 0.0
+            for i in range(along.size):
+                along[i] *= curvature[start + i]
+                total += along[i]
+            backward(X, start, along, sums[k])
+            sums[k, n] += total

@@ -1,0 +1,260 @@
+"""What Python does around a kernel: ranges, scratch memory, threads, and sums added in order.
+
+A pass over X in memory of ordinary size is one range of rows; a longer one is several, so that Ctrl-C is answered in between.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastlr.backends import descent
+from fastlr.backends.compiled import chunks, pool
+from fastlr.backends.compiled.chunks import Matrix
+from fastlr.backends.compiled.header import Kind, kind_for
+from fastlr.backends.csr import Csr, numbers_of, with_zeros
+from fastlr.backends.engine import (
+    DONE,
+    Approximation,
+    Descent,
+    Price,
+    Scale,
+    StoppingRule,
+    as_record,
+    from_record,
+)
+from fastlr.backends.ranges import pieces, shorter_pieces
+from fastlr.machine.limits import PRODUCTS_A_CALL
+
+_TILES = 3 * 1024               # numbers in three tiles of `moments`
+_PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
+# Numbers in X, and multiplications in a Hessian, that keep a thread busy for as long as it takes to wake it, 10 microseconds.
+_ELEMENTS_A_THREAD = 50_000
+_PRODUCTS_A_THREAD = 400_000
+
+Functions = Callable[[str, Kind], Callable[..., Any]]
+"""The compiled function of a kernel for a kind of X: called with arrays, it returns what does the work when it is called with the
+numbers that are left."""
+
+
+class Rows:
+    """X, y, weights and offset as the kernels take them, and the threads that may work on them."""
+
+    def __init__(self, functions: Functions, X: Matrix, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray,
+                 n_threads: int) -> None:
+        self.X, self.y, self.sample_weight, self.offset = X, y, sample_weight, offset
+        self._functions = functions
+        self.allowed_threads = n_threads
+        self.n_threads = min(n_threads, max(1, X.size // _ELEMENTS_A_THREAD))
+
+    def bind(self, kernel: str, *arrays: Any) -> Callable[..., Any]:
+        """A kernel that is only given numbers from here on."""
+        return self._functions(kernel, kind_for(kernel, self.X))(*arrays)
+
+    def weighted(self, sample_weight: np.ndarray) -> "Rows":
+        """The same with other weights."""
+        return Rows(self._functions, self.X, self.y, sample_weight, self.offset, self.allowed_threads)
+
+    @functools.cached_property
+    def ranges(self) -> tuple[list[np.ndarray], int]:
+        """The chunks of each piece of X in which gradients are added up, and the rows of the longest block."""
+        return _ranges(self.X, chunks.block_rows, chunks.gradient_chunks)
+
+    @functools.cached_property
+    def gradient(self) -> "_Gradient":
+        """What is asked for many times."""
+        return _Gradient(self)
+
+
+class _Sum:
+    """One kernel over all rows: its sums over chunks, added in order.
+
+    Parameters
+    ----------
+    rows : Rows
+    kernel : str
+    before : tuple
+        The kernel's arguments before `ranges`, and
+    ranges : sequence of (chunks + 1,) arrays
+    width : int
+        Numbers that the kernel adds up.
+    scratch : int
+        Numbers of scratch memory a thread.
+    after : tuple
+        What follows `scratch`.
+    """
+
+    def __init__(self, rows: Rows, kernel: str, before: tuple[Any, ...], ranges: list[np.ndarray], width: int, scratch: int,
+                 *after: Any) -> None:
+        self.ranges, self._n_threads = ranges, rows.n_threads
+        self.sums = np.empty((max(some.size for some in ranges) - 1, width))
+        self.scratch = np.empty((rows.n_threads, scratch))
+        self._calls = [(some.size - 1, rows.bind(kernel, *before, some, self.sums[:some.size - 1], self.scratch, *after))
+                       for some in ranges]
+
+    def of_chunks(self, i: int = 0) -> np.ndarray:
+        """The sums over each chunk of range i."""
+        count, call = self._calls[i]
+        pool.run(call, count, self._n_threads)
+        return self.sums[:count]
+
+    def __call__(self) -> np.ndarray:
+        total: np.ndarray = np.add.reduce(self.of_chunks())
+        for i in range(1, len(self._calls)):
+            total += np.add.reduce(self.of_chunks(i))
+        return total
+
+
+def _ranges(X: Matrix, block_rows: Callable[[Matrix, int], int],
+            number_of_chunks: Callable[[Matrix, int, int], int]) -> tuple[list[np.ndarray], int]:
+    """The chunks of each piece of X, and the rows of the longest block."""
+    found, longest = [], 0
+    for first, last in pieces(X):
+        block = block_rows(X, last - first)
+        found.append(chunks.ranges(first, last, number_of_chunks(X, last - first, block), block))
+        longest = max(longest, block)
+    return found, longest
+
+
+class _Gradient:
+    """Loss and gradient, and steps along it."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        n = rows.X.shape[1]
+        self._theta = np.empty(n + 1)
+        ranges, block = rows.ranges
+        self._before = rows.X, rows.y, rows.sample_weight, rows.offset
+        self._sum = _Sum(rows, "cost_gradient", (*self._before, self._theta), ranges, n + 2, 2 * block)
+
+    def __call__(self, theta: np.ndarray) -> np.ndarray:
+        """[dw, db, loss]."""
+        self._theta[:] = theta
+        return self._sum()
+
+    def descend(self, theta: np.ndarray, previous: np.ndarray, rule: descent.Rule, record: np.ndarray) -> tuple[int, int]:
+        """`descent.descend`, in compiled code but for threads."""
+        if len(self._sum.ranges) > 1:
+            return descent.descend(cost_gradient, (self._rows,), theta, previous, rule, record)
+        ranges, sums, status = self._sum.ranges[0], self._sum.sums, np.array([0, descent.GOING])
+        rest = (previous, np.empty_like(theta), np.array(rule[:7]), rule.center, rule.spread, record, status)
+        if self._rows.n_threads == 1:
+            self._rows.bind("descend", *self._before, theta, *rest, ranges, sums, self._sum.scratch)()
+        else:
+            self._theta[:] = theta
+            step = self._rows.bind("step", sums, self._theta, *rest)
+            while status[0] < len(record) and status[1] == descent.GOING:
+                self._sum.of_chunks()
+                step()
+            theta[:] = self._theta
+        return int(status[0]), int(status[1])
+
+
+# ---- the passes of a backend, see `fastlr.backends` -----------------------------------------------------------------
+
+def cost_gradient(rows: Rows, theta: np.ndarray, grad: np.ndarray) -> float:
+    """Sum the losses and the gradients of all rows."""
+    sums = rows.gradient(theta)
+    grad[:] = sums[:-1]
+    return float(sums[-1])
+
+
+def descend(rows: Rows, theta: np.ndarray, previous: np.ndarray, rule: descent.Rule, record: np.ndarray) -> tuple[int, int]:
+    """Make many updates of gradient descent."""
+    return rows.gradient.descend(theta, previous, rule, record)
+
+
+def moments(rows: Rows, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum x - pivot and its square."""
+    ranges, _ = _ranges(rows.X, lambda X, m: chunks.MOMENT_ROWS, chunks.gradient_chunks)
+    arrays = rows.X, numbers_of(rows.X), rows.sample_weight, pivot
+    return _moments_of(rows, pivot, _Sum(rows, "moments", arrays, ranges, _moments_width(rows.X), _TILES)())
+
+
+def cost_gradient_and_moments(rows: Rows, theta: np.ndarray, pivot: np.ndarray,
+                              grad: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Sum losses, gradients and moments in one read of X."""
+    ranges, block = rows.ranges
+    width = theta.size + 1
+    arrays = rows.X, numbers_of(rows.X), rows.y, rows.sample_weight, rows.offset, theta, pivot
+    sums = _Sum(rows, "first_read", arrays, ranges, width + _moments_width(rows.X), 2 * block + _TILES, block)()
+    grad[:] = sums[:width - 1]
+    return float(sums[width - 1]), *_moments_of(rows, pivot, sums[width:])
+
+
+def _moments_width(X: Matrix) -> int:
+    return (3 if isinstance(X, Csr) else 2) * X.shape[1]
+
+
+def _moments_of(rows: Rows, pivot: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(rows.X, Csr):
+        weight = rows.sample_weight
+        return with_zeros(sums, pivot, float(weight.sum()) if weight.size else float(rows.X.shape[0]))
+    return sums[:pivot.size], sums[pivot.size:]
+
+
+def hessian_product(rows: Rows, curvature: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Make a function of v: the Hessian times v."""
+    ranges, block = rows.ranges
+    given = np.empty(rows.X.shape[1] + 1)
+    total = _Sum(rows, "hessian_product", (rows.X, curvature, given), ranges, given.size, block)
+
+    def product(v: np.ndarray) -> np.ndarray:
+        given[:] = v
+        return total()
+
+    return product
+
+
+def hessian(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
+    """Sum the second derivatives of all rows."""
+    X, side = rows.X, chunks.side_of(rows.X.shape[1])
+    a_row = products(X)
+    all_ranges = [some for first, last in pieces(X) for some in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
+    most_rows = max(last - first for first, last in all_ranges)
+    most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
+    count = min((most_rows + chunks.PANEL_ROWS - 1) // chunks.PANEL_ROWS, most, 32)
+    n_threads = min(rows.allowed_threads, count, max(1, most_rows * a_row // (2 * _PRODUCTS_A_THREAD)))
+    sums, scratch = np.empty((count * side, side)), np.empty((n_threads * (side + 1), chunks.PANEL_ROWS))
+    total, H = np.zeros((theta.size, theta.size)), np.empty((theta.size, theta.size))
+    finish = rows.bind("finish_hessian", X, center, sums, H)
+    for first, last in all_ranges:
+        ranges = chunks.ranges(first, last, count, chunks.PANEL_ROWS)
+        call = rows.bind("hessian", X, rows.sample_weight, rows.offset, theta, center, floor, ranges, sums, scratch)
+        pool.run(call, count, n_threads)
+        finish()
+        total += H
+    return total
+
+
+def products(X: Matrix) -> int:
+    """Multiplications in the Hessian of a row, on average, half of which are computed."""
+    if isinstance(X, Csr):
+        return int(X.squares()) // X.shape[0] + 1
+    return chunks.side_of(X.shape[1]) ** 2
+
+
+def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, ridge: float,
+                 record: np.ndarray) -> bool:
+    """Drive the engine in compiled code, on one thread, with X as float64 in C order or sparse."""
+    X, n = rows.X, rows.X.shape[1]
+    side, block = chunks.side_of(n), chunks.block_rows(rows.X, rows.X.shape[0])
+    at, kind, numbers = as_record(descent.at), as_record(M.kind), np.array([*scale[8:], *rule, *hessian, ridge])
+    theta, sums, H, L = np.empty(n + 1), np.empty((1, n + 2)), np.empty((side, side)), np.empty((n + 1, n + 1))
+    scratch, panel = np.empty((1, 2 * block)), np.empty((side + 1, chunks.PANEL_ROWS))
+    rows.bind("quasi_newton", X, rows.y, rows.sample_weight, rows.offset, at, *descent[1:], kind, *M[1:], *scale[:8], numbers,
+              record, theta, sums, H, L, scratch, panel)()
+    from_record(at, descent.at)
+    from_record(kind, M.kind)
+    return descent.at.asked != DONE
+
+
+def predict(rows: Rows, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
+    """Predict for all rows, see `predict` of `numpy_vectorized`."""
+    m = rows.X.shape[0]
+    margins, both = np.empty(0 if as_probabilities else m), np.empty((m if as_probabilities else 0, 2))
+    ranges, block = _ranges(rows.X, chunks.prediction_rows, lambda X, m, block: chunks.number_of_chunks(m, block))
+    nothing = _Sum(rows, "predict", (rows.X, rows.offset, theta, margins, both), ranges, 1, 2 * block)()
+    return both if as_probabilities else margins, math.fsum(nothing) == 0.0

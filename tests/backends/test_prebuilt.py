@@ -1,0 +1,154 @@
+"""Kernels that were compiled ahead: what is used, what is refused, and what takes their place."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastlr
+from fastlr.backends.compiled import header, prebuilt
+
+ROOT = Path(fastlr.__file__).parent
+FRAME = """
+import sys, warnings, numpy as np
+if "numba" in sys.argv:
+    sys.modules["numba"] = None
+import fastlr
+from fastlr.backends.compiled import prebuilt
+X = np.random.default_rng(0).standard_normal((20_000, 10)); y = X[:, 0] + np.sin(np.arange(20_000)) > 0
+"""
+needs_library = pytest.mark.skipif(not prebuilt.is_there(), reason="this installation has no library that fits")
+
+
+def run(code, *arguments, root=None, **environment):
+    return subprocess.run([sys.executable, "-c", FRAME + code, *arguments], capture_output=True, text=True, check=False,
+                          cwd=root, env=os.environ | environment)
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the package, with its libraries; the folder that it is in."""
+    shutil.copytree(ROOT, tmp_path / "fastlr", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+TRAIN = """
+model = fastlr.train(X, y, learning_rate=0.5, max_iter=5, backend="fused", n_threads=2)
+print(model.w.tobytes().hex(), model.compile_time > 0.3, "numba" in sys.modules and sys.modules["numba"] is not None)
+"""
+
+
+@needs_library
+@pytest.mark.compiles
+def test_nothing_is_compiled_and_numba_need_not_be_there(tmp_path):
+    """The bits are those of kernels that are compiled on demand."""
+    ahead = run(TRAIN, "numba", FASTLR_CACHE_DIR=str(tmp_path))
+    assert ahead.stdout.split()[1:] == ["False", "False"], ahead.stderr
+    on_demand = run(TRAIN, FASTLR_PREBUILT="0")
+    assert on_demand.stdout.split()[2] == "True", on_demand.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@needs_library
+def test_without_numba_fused_is_ready_and_says_what_it_has_no_kernel_for():
+    code = """
+print(fastlr.available_backends()["fused"], "-", fastlr.available_backends()["loop"])
+print(fastlr.train(X, y).backend, fastlr.train(X.astype(np.int16), y).backend)
+fastlr.train(X.astype(np.int16), y, backend="fused")
+"""
+    result = run(code, "numba")
+    assert result.stdout.splitlines()[0].startswith("None - "), result.stderr
+    assert result.stdout.splitlines()[1:] == ["fused numpy"], result.stderr
+    assert "backend='fused' can't be used" in result.stderr.splitlines()[-1]
+    assert "int16" in result.stderr.splitlines()[-1]
+
+
+def edit(folder):
+    with (folder / "backends" / "compiled" / "scalar.py").open("a") as file:
+        file.write("# another\n")
+
+
+def flip(folder):
+    for file in (folder / "backends" / "prebuilt").glob("*.so"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+
+
+def truncate(folder):
+    for file in (folder / "backends" / "prebuilt").glob("*.so"):
+        file.write_bytes(file.read_bytes()[:1000])
+
+
+def remove(folder):
+    for file in (folder / "backends" / "prebuilt").glob("*.so"):
+        file.unlink()
+
+
+def garble(folder):
+    (folder / "backends" / "prebuilt" / "manifest").write_bytes(b"\xff\x00")
+
+
+@needs_library
+@pytest.mark.parametrize(("change", "says"), [(edit, None), (flip, "not as it was built"), (truncate, "not as it was built"),
+                                              (remove, "FileNotFoundError"), (garble, "UnicodeDecodeError")])
+def test_a_library_that_does_not_fit_is_not_used(copied, change, says):
+    """One clear message where something is broken; none where somebody has edited a kernel."""
+    change(copied / "fastlr")
+    result = run("print(prebuilt.is_there(), prebuilt.is_there())", root=copied)
+    assert result.stdout == "False False\n", result.stderr
+    assert result.stderr.count("RuntimeWarning") == (says is not None)
+    if says is not None:
+        assert says in result.stderr
+        assert "FASTLR_PREBUILT=0" in result.stderr
+
+
+@needs_library
+@pytest.mark.parametrize("variable", ["FASTLR_PREBUILT=0", "NUMBA_DISABLE_JIT=1", "NUMBA_BOUNDSCHECK=1"])
+def test_libraries_can_be_turned_off(variable):
+    result = run("print(prebuilt.is_there())", **dict([variable.split("=")]))
+    assert result.stdout == "False\n", result.stderr
+    assert result.stderr == ""
+
+
+def test_show_versions_says_where_kernels_come_from(capsys):
+    fastlr.show_versions()
+    assert "prebuilt kernels" in capsys.readouterr().out
+
+
+def test_the_header_says_what_the_kernels_take():
+    import inspect
+
+    from fastlr.backends.compiled import on_demand
+
+    for name, (_, parameters) in header.KERNELS.items():
+        kernel = on_demand._kernel(name)
+        assert " ".join(inspect.signature(getattr(kernel, "py_func", kernel)).parameters) == parameters
+
+
+def test_an_array_of_another_type_is_refused():
+    """A kernel would read, and write, whatever lies there."""
+    grad, kind = np.zeros(4), header.NO_X
+    names = [parameter.name for parameter in header.parameters("step", kind)]
+    right = {"sums": np.empty((2, 5)), "theta": grad, "previous": grad, "grad": grad, "rule": np.empty(7), "center": grad,
+             "spread": grad, "record": np.empty((1, 2)), "status": np.zeros(2, np.int64)}
+    header.Bound("step", kind, None, *(right[name] for name in names))
+    for name, wrong in {"theta": grad.astype(np.float32), "sums": np.empty((5, 2)).T, "record": np.empty(2),
+                        "status": np.zeros(2), "grad": np.empty(8)[::2]}.items():
+        with pytest.raises(TypeError, match=rf"{name} of the kernel step must be (float64|int64) with . dimensions"):
+            header.Bound("step", kind, None, *((right | {name: wrong})[each] for each in names))
+
+
+def test_levels_are_those_of_the_processor(monkeypatch):
+    from types import SimpleNamespace
+
+    every = {name: True for names in prebuilt.LEVELS.values() for name in names}
+    for missing, levels in (({}, ["x86-64-v4", "x86-64-v3"]), ({"AVX512BW": False}, ["x86-64-v3"]), ({"AVX2": False}, [])):
+        module = SimpleNamespace(__cpu_features__=every | missing)
+        monkeypatch.setitem(sys.modules, "numpy._core._multiarray_umath", module)
+        monkeypatch.setattr(prebuilt.platform, "machine", lambda: "x86_64")
+        assert prebuilt.levels() == levels

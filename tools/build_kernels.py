@@ -1,0 +1,126 @@
+"""Compile the kernels to shared libraries in fastlr/backends/prebuilt: python tools/build_kernels.py.
+
+The build of the package does that too (`setup.py`).  An object file for each level and kind of X is compiled in a process of its
+own, as many at once as there are processors; what was compiled from the same sources by the same Numba is not compiled again.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from fastlr.backends.compiled import prebuilt  # noqa: E402
+
+KINDS = ("any", "float64_C", "float32_C", "float64_F", "float32_F", "float64_csr32", "float32_csr32", "uint8_C")
+
+
+class CannotBuild(Exception):
+    """Why there are no libraries."""
+
+
+def main() -> None:
+    """Build, or say why not: without libraries the package works too, and compiles on demand."""
+    start = time.perf_counter()
+    try:
+        libraries = build(prebuilt.FOLDER, _cache())
+    except CannotBuild as error:
+        print(f"fastlr: no kernels are compiled ahead, since {error}; they will be compiled on demand", flush=True)
+        return
+    size = sum(file.stat().st_size for file in libraries)
+    print(f"fastlr: kernels compiled ahead in {time.perf_counter() - start:.0f} s: {', '.join(file.name for file in libraries)}, "
+          f"{size / 1e3:.0f} kB", flush=True)
+
+
+def build(folder: Path, cache: Path) -> list[Path]:
+    """Write a library for each level, and the manifest, into a folder; objects are kept in a cache.
+
+    Raises
+    ------
+    CannotBuild
+        Something is missing that it takes, or failed.
+    """
+    if importlib.util.find_spec("numba") is None:
+        raise CannotBuild("there is no Numba here")
+    linker = _linker()
+    levels = _levels()
+    cache.mkdir(parents=True, exist_ok=True)
+    jobs = [(level, kind) for kind in KINDS for level in levels]
+    with ThreadPoolExecutor(_processors()) as pool:
+        objects = dict(zip(jobs, pool.map(lambda job: _object(*job, cache), jobs), strict=True))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    lines, libraries = [f"{prebuilt.sources()}  sources"], []
+    for level in levels:
+        library = folder / prebuilt.library_for(level).name
+        linked = subprocess.run([*linker, "-shared", "-o", str(library), *(str(objects[level, kind]) for kind in KINDS), "-lm"],
+                                capture_output=True, text=True, check=False)
+        if linked.returncode:
+            shutil.rmtree(folder)
+            raise CannotBuild(f"{' '.join(linker)} failed ({linked.stderr.strip()[-500:]})")
+        lines.append(f"{hashlib.sha256(library.read_bytes()).hexdigest()}  {library.name}")
+        libraries.append(library)
+    (folder / prebuilt.MANIFEST.name).write_text("\n".join(lines) + "\n", encoding="ascii")
+    return libraries
+
+
+def _levels() -> list[str]:
+    """What to compile for: FASTLR_LEVELS, separated by commas, or each level of x86-64; elsewhere this machine alone."""
+    if "FASTLR_LEVELS" in os.environ:
+        return os.environ["FASTLR_LEVELS"].split(",")
+    return list(prebuilt.LEVELS) if platform.machine().lower() in ("x86_64", "amd64") else [platform.machine()]
+
+
+def _object(level: str, kind: str, cache: Path) -> Path:
+    """An object file, from the cache where it is there."""
+    versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
+    digest = hashlib.sha256(repr((prebuilt.sources(), versions, platform.machine(), sys.platform)).encode()).hexdigest()[:16]
+    place = cache / f"{level}-{kind}-{digest}.o"
+    if not place.exists():
+        target = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""} if level in prebuilt.LEVELS else {}
+        with tempfile.TemporaryDirectory(dir=cache) as work:
+            command = [sys.executable, "-m", "fastlr.backends.compiled.ahead", work, kind]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False,
+                                  env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"} | target)
+            if done.returncode:
+                raise CannotBuild(f"Numba could not compile {kind} for {level} ({done.stderr.strip()[-500:]})")
+            os.replace(Path(work, f"{kind}.o"), place)
+    return place
+
+
+def _cache() -> Path:
+    """Where objects are kept from one build to the next: in a directory that belongs to this user alone."""
+    from fastlr.backends.compiled import cache
+
+    private = cache.base_directory()
+    return Path(tempfile.mkdtemp()) if private is None else private / "objects"
+
+
+def _linker() -> list[str]:
+    """A C compiler that links: $CC, cc, gcc or clang, or PyPI's ziglang."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        if name and shutil.which(name.split()[0]):
+            return name.split()
+    if importlib.util.find_spec("ziglang") is not None:
+        return [sys.executable, "-m", "ziglang", "cc"]
+    raise CannotBuild("there is no C compiler to link with (cc, gcc, clang, or PyPI's ziglang)")
+
+
+def _processors() -> int:
+    from fastlr.machine.limits import processors
+
+    return processors()
+
+
+if __name__ == "__main__":
+    main()
