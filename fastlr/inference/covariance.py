@@ -92,6 +92,7 @@ def columns(part: InMemory, places: list[int]) -> tuple[np.ndarray, ...]:
     return (part.X[:, places] if isinstance(part.X, np.ndarray) else part.X.scipy()[:, places].toarray(),)
 
 
+@np.errstate(all="ignore")
 def sandwich(data: Dataset, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
     """Find the covariance (n + 1, n + 1) of theta by one read of X, and a line that says which it is.
 

@@ -36,14 +36,15 @@ class Block(NamedTuple):
     s: np.ndarray
 
 
-def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray) -> Iterator[Block]:
+def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray, width: int = 0) -> Iterator[Block]:
     """The design matrix of a part, with the margins at theta (n + 1,), which belongs to the design matrix.
 
-    The center (n,) is 0 where X is sparse.
+    The center (n,) is 0 where X is sparse.  Blocks are shorter where the caller needs `width` numbers a row.
     """
     X, (m, n) = part.X, part.X.shape
-    size = max(64, _BLOCK_ELEMENTS // n)
-    ranges = pieces(X) if isinstance(X, Csr) else ((start, min(start + size, m)) for start in range(0, m, size))
+    size = max(64, _BLOCK_ELEMENTS // max(n, width))
+    whole = isinstance(X, Csr) and width == 0
+    ranges = pieces(X) if whole else ((start, min(start + size, m)) for start in range(0, m, size))
     for rows in (slice(*each) for each in ranges):
         Z = design(X, rows, center)
         z = Z @ theta

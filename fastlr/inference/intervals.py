@@ -10,6 +10,7 @@ from fastlr.inference.design import design, quadratic_forms
 _BLOCK_ELEMENTS = 1 << 17
 
 
+@np.errstate(all="ignore")
 def intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float) -> np.ndarray:
     """Find the bounds (m, 2) of the probability of y = 1 in rows of X (m, n) with the margins z (m,).
 

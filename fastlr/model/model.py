@@ -12,10 +12,12 @@ import numpy as np
 
 from fastlr.backends import choice
 from fastlr.data import arguments, arrays, frames, labels, weights
+from fastlr.data.dataset import InMemory
 from fastlr.inference.covariance import sandwich
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
 from fastlr.inference.intervals import intervals
+from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.statistics import Statistics, Training, names_of, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.arrays import plain
@@ -367,14 +369,13 @@ class Model:
         array([[0.   , 0.827],
                [0.19 , 0.995]])
         """
-        made = functools.partial(self._intervals, normal_quantile(arguments.level(level)), self._known_covariance(covariance))
+        made = functools.partial(self._intervals, normal_quantile(arguments.level(level)), self._known_covariance(covariance)[0])
         if not arrays.is_dask(X):
             return made(X, offset)
         from fastlr.data import dask
 
         return dask.predicted(made, X, offset)
 
-    @np.errstate(all="ignore")
     def _intervals(self, quantile: float, V: np.ndarray, X: Any, offset: Any) -> np.ndarray:
         z = self.decision_function(X, offset)
         return intervals(z, arrays.real_matrix(X)[0], V, quantile)
@@ -459,13 +460,77 @@ class Model:
             raise ValueError(f"smaller has the feature {min(others)!r}, which this model lacks")
         return likelihood_ratio(self._found(), smaller._found())
 
-    def _known_covariance(self, kind: Any) -> np.ndarray:
-        """The covariance (n + 1, n + 1) of this kind; ValueError where there is none of some parameters."""
-        V, _ = self._covariance(kind)
+    def marginal_effects(self, X: Any = None, at: Any = "average", columns: Any = None, *, discrete: Any = "auto",
+                         covariance: Any = "model", level: float = 0.95, offset: Any = None) -> MarginalEffects:
+        """Return how much the probability of the second class changes with each column, with standard errors.
+
+        It reads the rows once, in blocks: beyond X it needs a few megabytes.
+
+        Parameters
+        ----------
+        X, offset
+            The rows to average over, as for `decision_function`, in memory; by default the training data with their weights.
+        at : {"average", "mean"} or dict
+            - "average": the mean of the effects in all rows (statsmodels calls that "overall");
+            - "mean": the effects in a row that is the mean of all;
+            - {column: value or values}: the mean of the effects with this value in all rows, for each combination of the values.
+        columns : sequence of names or places of columns, optional
+            The columns whose effects are wanted; all by default.
+        discrete : "auto" or sequence of columns
+            The columns whose effect is the difference between 1 and 0; the others' is the derivative.  "auto" takes those that
+            hold 0 and 1 alone (statsmodels' ``dummy=True``), and reads these columns once more.  () takes none
+            (statsmodels' default).
+        covariance, level
+            As for `summary`.
+
+        Returns
+        -------
+        MarginalEffects
+            A table to print, to show in a notebook, or to take numbers from.
+
+        Raises
+        ------
+        ValueError
+            As for `covariance` and `decision_function`; or there is no such column.
+
+        Examples
+        --------
+        >>> import numpy as np, fastlr
+        >>> rng = np.random.default_rng(0)
+        >>> X = np.column_stack([rng.standard_normal(500), rng.random(500) < 0.5])
+        >>> model = fastlr.train(X, X @ [1.0, 1.0] + rng.logistic(size=500) > 0)
+        >>> effects = model.marginal_effects()
+        >>> effects.estimate.round(3), effects.standard_error.round(3), effects.is_discrete
+        (array([0.21 , 0.189]), array([0.016, 0.039]), array([False,  True]))
+        >>> model.marginal_effects(at={1: [0, 1]}, columns=[0]).names
+        ('x0, x1 = 0', 'x0, x1 = 1')
+        """
+        if arrays.is_dask(X):
+            raise TypeError("X is a Dask collection, and marginal_effects takes arrays in memory; leave X out for the training "
+                            "data, or pass X.compute()")
+        V, line = self._known_covariance(covariance)
+        if X is None:
+            data = self._with_rows("marginal_effects() without X").data
+        else:
+            self.decision_function(X, offset)                   # which checks both
+            A = arrays.real_matrix(X)[0]
+            data = InMemory(A, np.zeros(A.shape[0], np.int8), np.empty(0), arrays.real_vector("offset", offset, A.shape[0]),
+                            self.classes)
+        _, label = _in_lists(self.classes)
+        head = {"on the probability of": repr(label),
+                "examples": f"{data.count.total:.12g}",
+                "at": at if isinstance(at, str) else "given values, averaged over the examples",
+                **({"standard errors": line} if line else {})}
+        return marginal_effects(data, np.append(self.w, self.b), V, names_of(self.feature_names, self.w.size), at, columns,
+                                discrete, head, arguments.level(level), self._found().l2 > 0.0)
+
+    def _known_covariance(self, kind: Any) -> tuple[np.ndarray, str]:
+        """As `_covariance`; ValueError where there is none of some parameters."""
+        V, line = self._covariance(kind)
         if not np.isfinite(V).all():
             raise ValueError("some parameters have no standard errors, and so nothing made of them has any: "
                              f"{' '.join(self._found().notes)}")
-        return V
+        return V, line
 
     def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:
         """The covariance (n + 1, n + 1) of this kind, and a line that says which it is: none for the model's."""

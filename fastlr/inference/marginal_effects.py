@@ -1,0 +1,219 @@
+"""Marginal effects: how the probability of y = 1 changes with a column, averaged over rows, by one read of them.
+
+With the curvature d_i = a_i (1 - a_i) of row i, its slope d_i' = d_i (1 - 2 a_i) and v_i = [x_i, 1], the effect of column j and
+its derivatives by theta = (w, b), from which the delta method makes its standard error, are
+
+    continuous    w_j mean(d_i)                         e_j mean(d_i) + w_j mean(d_i' v_i)
+    discrete      mean(a_i with x_ij = 1, less that with x_ij = 0)        mean of d_i v_i with x_ij = 1, less that with x_ij = 0
+
+So the rows have to give sums only.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastlr.backends.csr import Csr
+from fastlr.backends.numpy_vectorized import sigmoid
+from fastlr.data import arguments, arrays
+from fastlr.data.dataset import Dataset, InMemory, summed
+from fastlr.inference.design import blocks, curvature
+from fastlr.inference.table import Table
+
+# Rows in the sample that tells which columns can be discrete.
+_FEW_ROWS = 500
+# Numbers in a block of columns that are looked through.
+_BLOCK_ELEMENTS = 1 << 17
+# Names of columns in a note, at most.
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class MarginalEffects(Table):
+    """The table that `Model.marginal_effects` returns: print it, show it in a notebook, or take its numbers.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The names of the k columns, with the values that others were given.
+    estimate : (k,) float64
+        The change of the probability of the second class by one unit, or from 0 to 1 where the column is discrete.
+    standard_error : (k,) float64
+        By the delta method.
+    z, p_value : (k,) float64
+        estimate / standard_error, and the two-sided p-value of the test that the effect is 0; NaN with l2.
+    lower, upper : (k,) float64
+        The confidence interval at `level`.
+    covariance : (k, k) float64
+        The covariance of the effects.
+    level : float
+        The probability with which an interval covers its effect.
+    is_discrete : (k,) bool
+        Whether the effect is a difference and not a derivative.
+    is_penalised : bool
+        Whether the model was trained with l2 > 0.
+    head : dict of str to str
+        Lines about what was estimated.
+    notes : tuple of str
+        Sentences to read beside the table.
+    """
+
+    is_discrete: np.ndarray
+
+    title = "Marginal effects"
+
+
+class Point(NamedTuple):
+    """Values that some columns are given in all rows; none of them where the rows are taken as they are."""
+
+    columns: list[int]
+    values: list[float]
+
+
+@summed
+def effects(part: InMemory, theta: np.ndarray, discrete: list[int], points: list[Point]) -> tuple[np.ndarray, ...]:
+    """Sums over rows for p points and q discrete columns.
+
+    Returns
+    -------
+    d : (p,)
+        s d.
+    slopes : (p, n + 1)
+        s d' v.
+    differences : (p, q)
+        s (a with x_j = 1, less that with x_j = 0).
+    gradients : (p, q, n + 1)
+        Their derivatives by theta.
+    """
+    p, q, k = len(points), len(discrete), theta.size
+    d, slopes, differences, gradients = np.zeros(p), np.zeros((p, k)), np.zeros((p, q)), np.zeros((p, q, k))
+    for _, Z, as_it_is, _, s in blocks(part, theta, np.zeros(k - 1), 4 * q):
+        for i, (fixed, values) in enumerate(points):
+            z = as_it_is + (values - _columns(Z, fixed)) @ theta[fixed] if fixed else as_it_is
+            weight = s * curvature(z)
+            d[i] += weight.sum()
+            slopes[i] += _transposed(Z, -weight * np.tanh(0.5 * z), fixed, values)
+            if not q:
+                continue
+            x, w = _columns(Z, discrete), theta[discrete]
+            for column, value in zip(fixed, values, strict=True):
+                x[:, [column == j for j in discrete]] = value
+            zero = z[:, None] - x * w
+            differences[i] += s @ (sigmoid(zero + w) - sigmoid(zero))
+            at_one = s[:, None] * curvature(zero + w)
+            G = _transposed(Z, at_one - s[:, None] * curvature(zero), fixed, values)
+            G[np.arange(q), discrete] = at_one.sum(axis=0)
+            gradients[i] += G
+    return d, slopes, differences, gradients
+
+
+@summed
+def sums(part: InMemory) -> tuple[np.ndarray, float]:
+    """The sums of s v, (n + 1,), and of s times the offset."""
+    first, offset = np.zeros(part.shape[1] + 1), 0.0
+    for rows, Z, _, _, s in blocks(part, np.zeros(first.size), np.zeros(part.shape[1])):
+        first += Z.T @ s
+        offset += float(s @ part.offset[rows]) if part.offset.size else 0.0
+    return first, offset
+
+
+@summed
+def others(part: InMemory, columns: list[int]) -> np.ndarray:
+    """How many values of some columns are neither 0 nor 1, (q,)."""
+    if isinstance(part.X, Csr):
+        places, values = part.X.stored()
+        return np.bincount(places[(values != 0.0) & (values != 1.0)], minlength=part.shape[1])[columns]
+    found, size = np.zeros(len(columns), np.int64), max(64, _BLOCK_ELEMENTS // len(columns))
+    for start in range(0, part.shape[0], size):
+        X = part.X[start:start + size, columns]
+        found += np.count_nonzero((X != 0) & (X != 1), axis=0)
+    return found
+
+
+def _columns(Z: Any, columns: list[int]) -> np.ndarray:
+    """Some columns of a design matrix, (r, q), in a copy."""
+    return Z[:, columns] if isinstance(Z, np.ndarray) else Z[:, columns].toarray()
+
+
+def _transposed(Z: Any, weight: np.ndarray, fixed: list[int], values: list[float]) -> np.ndarray:
+    """weight^T Z for weights (r,) or (r, q), where some columns of Z are given values."""
+    product = (Z.T @ weight).T
+    if fixed:
+        product[..., fixed] = weight.sum(axis=0)[..., None] * values
+    return product
+
+
+@np.errstate(all="ignore")
+def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], at: Any, columns: Any,
+                     discrete: Any, head: dict[str, str], level: float, is_penalised: bool) -> MarginalEffects:
+    """Find the effects on the rows of `data` at theta (n + 1,), whose covariance is V.
+
+    Parameters
+    ----------
+    at : {"average", "mean"} or dict from column to value or values
+        The rows as they are, their mean, or the rows with these values in place of their own, one point for each combination.
+    columns : sequence of columns, or None for all
+    discrete : "auto" or sequence of columns
+        A column is a name or a place.
+    """
+    chosen = list(range(theta.size - 1)) if columns is None else _places("columns", columns, names)
+    by_difference = (_of_zeros_and_ones(data, chosen) if isinstance(discrete, str) and discrete == "auto" else
+                     [j for j in _places("discrete", discrete, names) if j in chosen])
+    points, total = [Point([], [])], data.count.total
+    if isinstance(at, dict):
+        values = [np.atleast_1d(arrays.as_array(f"at[{name!r}]", value)).tolist() for name, value in at.items()]
+        fixed = _places("at", list(at), names)
+        points = [Point(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
+    elif arguments.one_of("at", at, ("average", "mean")) == "mean":
+        first, offset = data.reduce(sums)
+        data = InMemory(first[None, :-1] / total, np.zeros(1, np.int8), np.empty(0),
+                        np.full(int(data.has_offset), offset / total), data.classes)
+        total = 1.0
+    d, slopes, differences, gradients = (each / total for each in data.reduce(effects, theta, by_difference, points))
+    estimate = d[:, None] * theta[chosen]
+    jacobian = theta[chosen][:, None] * slopes[:, None]
+    jacobian[:, np.arange(len(chosen)), chosen] += d[:, None]
+    is_discrete = np.isin(chosen, by_difference)
+    order = [by_difference.index(j) for j in chosen if j in by_difference]
+    estimate[:, is_discrete], jacobian[:, is_discrete] = differences[:, order], gradients[:, order]
+    jacobian = jacobian.reshape(-1, theta.size)
+    labels = ["".join(f", {names[j]} = {value:g}" for j, value in zip(*point, strict=True)) for point in points]
+    return MarginalEffects(names=tuple(names[j] + label for label in labels for j in chosen), estimate=estimate.ravel(),
+                           covariance=jacobian @ V @ jacobian.T, is_discrete=np.tile(is_discrete, len(points)), head=head,
+                           level=level, is_penalised=is_penalised, notes=_notes(is_discrete, chosen, names))
+
+
+def _notes(is_discrete: np.ndarray, chosen: list[int], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Say which effects are differences."""
+    if not is_discrete.any():
+        return ()
+    listed = [names[j] for j, by_difference in zip(chosen, is_discrete, strict=True) if by_difference]
+    more = f" and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
+    return (f"From 0 to 1, not by one unit: {', '.join(listed[:_MOST_NAMES])}{more}.",)
+
+
+def _places(argument: str, columns: Any, names: tuple[str, ...]) -> list[int]:
+    """The places of columns that are given by name or place."""
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        columns = [columns]
+    return [_place(argument, column, names) for column in columns]
+
+
+def _place(argument: str, column: Any, names: tuple[str, ...]) -> int:
+    if isinstance(column, str):
+        if column in names:
+            return names.index(column)
+    elif 0 <= (place := arguments.integer(argument, column, at_least=0)) < len(names):
+        return place
+    raise ValueError(f"{argument} has {column!r}, which is no column of X; there are {len(names)}, the first is {names[0]!r}")
+
+
+def _of_zeros_and_ones(data: Dataset, chosen: list[int]) -> list[int]:
+    """Those of the chosen columns that hold 0 and 1 alone; a sample tells which are worth reading."""
+    X = data.samples([min(_FEW_ROWS, data.count.rows)])[0].X
+    few = X.scipy().toarray() if isinstance(X, Csr) else X
+    likely = [j for j in chosen if np.isin(few[:, j], (0, 1)).all()]
+    return [j for j, count in zip(likely, data.reduce(others, likely).tolist(), strict=True) if count == 0] if likely else []
