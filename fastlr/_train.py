@@ -50,9 +50,13 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         Dask arrays and DataFrames (pip install dask distributed) stay where they are.  Every step is one graph with one task a
         part.  Persist them if they fit into the cluster's memory; otherwise every step makes them anew.  y, weights and offset
         may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS if a worker sets that.
-    y : array_like, (m,)
+    y : array_like, (m,) or (m, 2)
         Two labels of any kind.  In sorted order they stand for y = 0 and y = 1.  For a table, y is the name of a column, and so
         are `sample_weight` and `offset`.  For a stream of (X, y) blocks it is None.
+
+        Grouped labels, as R's glm takes them: two columns are the counts of successes and of failures of each example.  Floats
+        from 0 to 1, some of them strictly between, are shares of successes, with `sample_weight` as numbers of trials.  Success
+        is class 1, and failure class 0.  An example that has both is two rows of X in memory, in a copy of at most twice X.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
         The kernel.  All compute the same.  "auto" is "fused", or "numpy" where starting Numba would take longer than training.
     solver : {"auto", "gd", "newton", "lbfgs"}
@@ -110,7 +114,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data are not SciPy's, or are in blocks of a stream or of Dask.
+        Sparse data are not SciPy's, or are in blocks of a stream or of Dask; or labels are grouped, and X is a stream.
 
     Warns
     -----
@@ -134,6 +138,11 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model = fastlr.train(X.T, [1, 1, 0], init=([1.0, 2.0], 1.5), learning_rate=0.009, max_iter=100)
     >>> model.w.round(6), round(model.b, 6)
     (array([0.80956, 2.05082]), 1.594871)
+
+    Counts of successes and failures in each row:
+
+    >>> fastlr.train([[0.0], [1.0]], [[1, 3], [4, 2]]).w.round(4), round(float(np.log(4 / 2 / (1 / 3))), 4)
+    (array([1.7918]), 1.7918)
 
     Firth's penalty where the classes are separated:
 

@@ -403,11 +403,11 @@ class _Maker:
         """Something for y, and the labels in it."""
         pairs = [(0, 1)] * 6 if zero_one else [
             (0, 1), (0, 1), (-1, 1), (1, 2), ("a", "b"), ("no", "yes"), (b"x", b"y"), (True, False), (0.5, 1.5), (0.0, 1e300),
-            (np.int8(0), np.int8(1)), (np.float32(0.1), np.float32(0.2)), (2 ** 53, 2 ** 53 + 1), (10 ** 30, 1), (10 ** 400, 1),
+            (np.int8(0), np.int8(1)), (np.float32(1.1), np.float32(1.2)), (2 ** 53, 2 ** 53 + 1), (10 ** 30, 1), (10 ** 400, 1),
             (decimal.Decimal(1), decimal.Decimal(2)), (fractions.Fraction(1, 3), 1), (Colour.RED, Colour.BLUE), (np.str_("a"),
                                                                                                                  "b"),
             (2 ** 64 - 1, 0), (-2 ** 63, 2 ** 63), ("", " "), ("a", "a\0"), ("é", "e"), (np.bool_(True), np.bool_(False)),
-            (1e-320, 0.0)]
+            (-1e-320, 0.0)]
         bad = [(np.nan, 1), (None, 1), ("a", 1), (0, 0), (1, True), (0.0, -0.0), (np.inf, 0), (pd.NA, 1), (pd.NaT, 1), (1j, 0),
                ((0,), (1,)),
                (datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)), (np.datetime64("2020"), np.datetime64("2021")), ([0],
@@ -416,7 +416,7 @@ class _Maker:
                (object(), 1), (b"x", "x"), (Vague(), 1), (float, 1), (decimal.Decimal("NaN"), 1), (decimal.Decimal("sNaN"), 1),
                (np.timedelta64(1, "s"), np.timedelta64(2, "s")), (np.longdouble(1), np.complex64(2)), (pd.Timestamp(2020, 1,
                                                                                                                     1), 1),
-               (frozenset(), frozenset([1])), (np.array(1), np.array(2)), (0, 0.5, 1), ("a", "b", "c"), tuple(range(9))]
+               (frozenset(), frozenset([1])), (np.array(1), np.array(2)), (0, 0.5, 2), ("a", "b", "c"), tuple(range(9))]
         choice = self.one_of(*pairs) if self.happens(0.8) else self.one_of(*bad)
         codes = np.arange(m) % len(choice) if self.happens(0.9) else self.rng.integers(0, len(choice), m)
         labels = [choice[k] for k in codes]

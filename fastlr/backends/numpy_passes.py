@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends import logistic
 from fastlr.backends.csr import Csr, as_float64, with_zeros
 from fastlr.backends.numpy_vectorized import margins, row_blocks
 from fastlr.backends.ranges import pieces
@@ -57,8 +58,7 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
 
 def curvature(X: Any, sample_weight: Any, offset: Any, theta: Any) -> np.ndarray:
     """s a (1 - a) of every row, (m,)."""
-    e = np.exp(-np.abs(margins(X, offset, theta)))
-    d = e / (1.0 + e) ** 2                      # as exact for large a as for small
+    d = logistic.curvature(margins(X, offset, theta))
     if sample_weight.size:
         d *= sample_weight
     return d

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.backends import logistic
 from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.ranges import pieces
 
@@ -66,26 +67,13 @@ def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: boo
     return probabilities(z) if as_probabilities else z, is_finite
 
 
-def sigmoid(t: np.ndarray) -> np.ndarray:
-    """The sigmoid 1 / (1 + e^-t), finite and free of warnings for every t."""
-    return _sigmoid(t, np.exp(-np.abs(t)))
-
-
-def _sigmoid(t: np.ndarray, e: np.ndarray) -> np.ndarray:
-    return np.where(t >= 0, 1.0, e) / (1.0 + e)
-
-
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:
     """The sum of the losses; grad becomes that of their gradients."""
     J = 0.0
     grad[:] = 0.0
     for rows in row_blocks(X):
         block = as_float64(X, rows)
-        side = 1.0 - 2.0 * y[rows]
-        t = side * _margins(block, offset[rows], theta)
-        e = np.exp(-np.abs(t))
-        loss = np.maximum(t, 0.0) + np.log1p(e)
-        dz = side * _sigmoid(t, e)              # a - y, without the cancellation where a is next to y
+        loss, dz = logistic.loss_and_slope(y[rows], _margins(block, offset[rows], theta))
         if sample_weight.size:
             loss *= sample_weight[rows]
             dz *= sample_weight[rows]

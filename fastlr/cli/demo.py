@@ -6,7 +6,7 @@ import numpy as np
 
 import fastlr
 from fastlr import backends
-from fastlr.backends.numpy_vectorized import sigmoid
+from fastlr.backends.logistic import sigmoid
 
 _LEARNING_RATE = 0.5
 # Seconds of training that a backend is timed by.

@@ -127,6 +127,10 @@ class Dataset(abc.ABC):
         The backend that passes ask, see `fastlr.backends`.
     n_threads : int
         Threads that its kernels may use.
+    example : (m,) int array, or None
+        The example that each row is of, where counts of successes and failures have made two rows of some.
+    n_examples : int
+        The number of examples: m, or how many rows X had where counts have made others of them.
     """
 
     is_sparse = False
@@ -139,6 +143,8 @@ class Dataset(abc.ABC):
         self.has_weights, self.has_offset = has_weights, has_offset
         self.classes, self.feature_names = classes, feature_names
         self.backend, self.n_threads = backend, n_threads
+        self.example: np.ndarray | None = None
+        self.n_examples = shape[0]
 
     @property
     @abc.abstractmethod
@@ -239,8 +245,8 @@ class InMemory(Dataset):
         if self.count.rows < self.y.size:
             counting = np.flatnonzero(self.sample_weight)
             samples = [counting[rows] for rows in samples]
-        return [self._in_memory(_rows_of(self.X, rows), *(read_only(vector[rows]) if vector.size else vector
-                                                          for vector in (self.y, self.sample_weight, self.offset)))
+        return [self._in_memory(rows_of(self.X, rows), *(read_only(vector[rows]) if vector.size else vector
+                                                         for vector in (self.y, self.sample_weight, self.offset)))
                 for rows in samples]
 
     def with_backend(self, backend: ModuleType, n_threads: int) -> "InMemory":
@@ -277,7 +283,8 @@ def no_features(m: int) -> np.ndarray:
     return read_only(np.zeros((m, 1), np.uint8))
 
 
-def _rows_of(X: np.ndarray | Csr, rows: np.ndarray) -> np.ndarray | Csr:
+def rows_of(X: np.ndarray | Csr, rows: np.ndarray) -> np.ndarray | Csr:
+    """A copy of some rows of X."""
     if isinstance(X, Csr):
         return X.take(rows)
     return read_only(X.take(rows, axis=0) if X.flags.c_contiguous else X.T.take(rows, axis=1).T)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.data import arrays, frames, labels, weights
-from fastlr.data.dataset import Dataset, InMemory
+from fastlr.data import arrays, frames, labels, trials, weights
+from fastlr.data.dataset import Dataset, InMemory, rows_of
 from fastlr.machine.arrays import read_only
 
 
@@ -41,7 +41,13 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
 
         return dask.data(X, y, sample_weight, class_weight, offset)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
-    return _dataset(X, names, _vectors(X.shape[0], y, sample_weight, class_weight, offset))
+    m = X.shape[0]
+    if trials.has_counts(y):
+        return _of_trials(X, names, trials.counts(y, m), sample_weight, class_weight, offset)
+    A = labels.label_array(y, m)
+    if trials.are_shares(A):
+        return _of_trials(X, names, np.column_stack([A, 1.0 - A]), sample_weight, class_weight, offset)
+    return _dataset(X, names, _vectors(A, sample_weight, class_weight, offset))
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Dataset:
@@ -56,9 +62,28 @@ def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None)
     return _dataset(X, names, vectors_as_given(X.shape[0], y, sample_weight, offset))
 
 
-def _vectors(m: int, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> Vectors:
-    """Check the labels, weights and offsets beside an X of m rows."""
-    codes, classes = labels.codes(y, m)
+def _of_trials(X: Any, names: tuple[str, ...] | None, counts: np.ndarray, sample_weight: Any, class_weight: Any,
+               offset: Any) -> Dataset:
+    """The rows that stand for successes and failures (m, 2) of the examples X, each times the example's weight."""
+    if arrays.is_stream(X):
+        raise NotImplementedError("y holds counts or shares of successes, which needs X in memory.  Pass two rows for each "
+                                  "example, with y = 1 and y = 0, and the counts as sample_weight")
+    arrays.refuse_not_finite(X, names)          # as long as its rows are those of the user
+    m = X.shape[0]
+    weight, offset = weights.checked(sample_weight, m), arrays.real_vector("offset", offset, m)
+    rows = trials.rows_of(counts * weight[:, None] if weight.size else counts)
+    if not rows.weight.size:
+        raise ValueError("y counts no trial; some example must have one")
+    vectors = _vectors(rows.y, rows.weight, class_weight, offset[rows.example] if offset.size else None)
+    data = InMemory(rows_of(X, rows.example), *vectors, names)
+    data.example, data.n_examples = rows.example, m
+    return data
+
+
+def _vectors(y: np.ndarray, sample_weight: Any, class_weight: Any, offset: Any) -> Vectors:
+    """Check the labels (m,), weights and offsets of m rows."""
+    m = y.size
+    codes, classes = labels.codes_of(y)
     labels.refuse_one_class(classes)
     s = weights.checked(sample_weight, m)
     if class_weight is not None:

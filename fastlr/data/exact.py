@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastlr.backends import logistic
 from fastlr.backends.csr import Csr
 from fastlr.data.dataset import InMemory, summed
 
@@ -19,7 +20,6 @@ def loss_in_long_double(part: InMemory, theta: np.ndarray) -> np.longdouble:
         z = (X * w).sum(axis=1) + b
         if part.offset.size:
             z += part.offset[rows]
-        t = np.where(part.y[rows] == 1, -z, z)
-        loss = np.maximum(t, 0.0) + np.log1p(np.exp(-np.abs(t)))
+        loss, _ = logistic.loss_and_slope(part.y[rows], z)
         total += (loss * part.sample_weight[rows] if part.sample_weight.size else loss).sum()
     return total

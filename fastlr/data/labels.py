@@ -16,14 +16,18 @@ _NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)
 
 def codes(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes (m,) int8 and the classes, two or one, that 0 and 1 stand for, in sorted order."""
-    A = label_array(y, m)
+    return codes_of(label_array(y, m))
+
+
+def codes_of(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The codes of labels (m,), and the classes, as from `codes`."""
     two = _two_numbers(A)
     if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
         classes, is_second = two
         return read_only(is_second.view(np.int8)), classes
     refuse_missing(A)
     classes = classes_among(A)
-    is_second = A == classes[1:] if classes.size == 2 else np.zeros(m, bool)    # with classes[1], "a\\0" would be "a" to NumPy
+    is_second = A == classes[1:] if classes.size == 2 else np.zeros(A.size, bool)  # with classes[1], "a\\0" would be "a" to NumPy
     return read_only(is_second.astype(np.int8)), classes
 
 

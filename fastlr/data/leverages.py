@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlr.backends import logistic
 from fastlr.data.dataset import InMemory, summed
 from fastlr.data.margin_changes import standardised_rows
 
@@ -53,8 +54,7 @@ def _blocks(part: InMemory, center: np.ndarray, spread: np.ndarray, u: np.ndarra
         z = features @ u
         if part.offset.size:
             z += part.offset[rows]
-        e = np.exp(-np.abs(z))
-        curvature = e / (1.0 + e) ** 2
+        curvature = logistic.curvature(z)
         features = features[:, :len(P)]
         leverages = curvature * np.square(features @ P.T).sum(axis=1)
         if part.sample_weight.size:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends.numpy_vectorized import sigmoid as _sigmoid
+from fastlr.backends.logistic import sigmoid as _sigmoid
 from fastlr.graph import drawing
 from fastlr.machine.distribution import how_to_install
 

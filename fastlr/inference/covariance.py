@@ -156,8 +156,7 @@ def _codes(data: Dataset, groups: Any) -> np.ndarray:
     ways = groups if isinstance(groups, tuple) else (groups,)
     if len(ways) > 2:
         raise ValueError(f"groups are a vector, the name of a column, or a tuple of two of these, not a tuple of {len(ways)}")
-    codes = [_code(_column(data, way) if isinstance(way, str) else arrays.one_dimensional("groups", way, data.shape[0]))
-             for way in ways]
+    codes = [_code(_column(data, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
     if len(codes) == 2:
         codes.append(codes[0] * (codes[1].max() + 1) + codes[1])
     return np.column_stack(codes)
@@ -172,6 +171,12 @@ def _code(groups: np.ndarray) -> np.ndarray:
         return np.unique(groups, return_inverse=True)[1]
     except TypeError:
         raise ValueError("groups mixes values that can't be sorted, such as text and numbers; make them one kind") from None
+
+
+def _of_rows(data: Dataset, groups: Any) -> np.ndarray:
+    """The group of each row, of groups of the examples."""
+    groups = arrays.one_dimensional("groups", groups, data.n_examples)
+    return groups if data.example is None else groups[data.example]
 
 
 def _column(data: Dataset, name: str) -> np.ndarray:

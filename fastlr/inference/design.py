@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.backends.csr import Csr, as_float64
-from fastlr.backends.numpy_vectorized import sigmoid
+from fastlr.backends.logistic import sigmoid
 from fastlr.backends.ranges import pieces
 from fastlr.data.dataset import InMemory
 

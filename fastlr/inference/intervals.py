@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.backends.numpy_vectorized import sigmoid
+from fastlr.backends.logistic import sigmoid
 from fastlr.inference.design import design, quadratic_forms
 
 # Numbers in a block of the design matrix: a megabyte of float64.

@@ -145,6 +145,9 @@ def _why_weights_count_nothing(training: Training, objective: Objective) -> str 
         return f"With class_weight the likelihood is not that of the data: {_NONE_OF}."
     total, rows = objective.examples, objective.rows_that_count
     if total < (1.0 - _ROUNDING_OF_WEIGHTS) * rows:
+        if training.data.example is not None:
+            return (f"The trials of y add up to {total:.6g} over {rows} rows of successes or failures, so y doesn't count "
+                    f"examples: {_NONE_OF}.  Where y holds shares, pass their numbers of trials as sample_weight.")
         return (f"sample_weight adds up to {total:.6g} over {rows} rows, so it doesn't count examples: {_NONE_OF}.  If each row "
                 f"is one example on average, multiply it by {rows / total:.6g}.")
     return None

@@ -4,11 +4,12 @@ Let g be the gradient of J at a point, and A any set of rows.  The loss is conve
 the losses of A and replaces every other loss by its tangent at the point.  That function has the same value and the same gradient
 there.  Its Hessian H_A can be cheaper to compute.  Two facts bound how far it falls, and so how far J can fall.
 
-Self-concordance: the third derivative of the logistic loss is at most the second.  Let v_i = [x_i, 1] be the rows of A, and
+Self-concordance: the third derivative of the loss is at most M times the second, with M = 1 for the logistic loss.  Let
+v_i = [x_i, 1] be the rows of A, and
 
-    nu^2 = g^T H_A^-1 g        R^2 >= v_i^T H_A^-1 v_i for every i        x = R nu
+    nu^2 = g^T H_A^-1 g        R^2 >= v_i^T H_A^-1 v_i for every i        x = M R nu
 
-If x < 1, J has a minimum, and J - J* <= (x + (1 - x) ln(1 - x)) / R^2 (after Bach, Self-concordant analysis for logistic
+If x < 1, J has a minimum, and J - J* <= (x + (1 - x) ln(1 - x)) / (M R)^2 (after Bach, Self-concordant analysis for logistic
 regression, 2010).  Leverages are at most 1, so R^2 = 1 / d will do, where d is the least curvature of a row of A in J.  A is
 chosen to make R known beforehand: it holds the rows whose curvature is at least d.  A row far on one side has next to no
 curvature; kept, it would make R useless.
@@ -91,11 +92,12 @@ def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> 
     if db > 0.0:
         rows = next(objective.samples([min(_FEWEST_ROWS, objective.rows_that_count)]))
         curvature = problem.share_of(rows) * rows.curvature(problem.theta_of(u))
-        x = db / curvature if curvature > 0.0 else math.inf
+        M = objective.loss.self_concordance
+        x = M * db / curvature if curvature > 0.0 else math.inf
         if not x < 1.0:
             return NOTHING
-        delta = curvature * _fall(x)
-        dw -= math.log1p(-x) * spread / (4.0 * objective.rule.to_mean)
+        delta = curvature * _fall(x) / M ** 2
+        dw -= math.log1p(-x) / M * spread * objective.loss.largest_curvature / objective.rule.to_mean
     return Certificate(delta + 0.5 * float(dw @ (dw / l2)), True)
 
 
@@ -112,8 +114,9 @@ def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad
         if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
             break
         gap = norm ** 2                         # more than was expected: rows of little curvature have to go
-    x = norm / math.sqrt(floor) if floor > 0.0 else math.inf
-    return Certificate(floor * _fall(x), True) if x < 1.0 else NOTHING
+    M = rows.loss.self_concordance
+    x = M * norm / math.sqrt(floor) if floor > 0.0 else math.inf
+    return Certificate(floor * _fall(x) / M ** 2, True) if x < 1.0 else NOTHING
 
 
 def _fall(x: float) -> float:

@@ -25,6 +25,7 @@ from fastlr.data.dataset import Dataset, InMemory
 from fastlr.data.exact import loss_in_long_double
 from fastlr.machine.blas import dot
 from fastlr.problem.cost_model import CostModel
+from fastlr.problem.loss import Logistic
 
 _EXACT = 1e-11                  # error of J, relative, that nobody minds
 _MOST_STORED = 30_000_000       # numbers in X, for which long doubles take a second
@@ -84,6 +85,8 @@ class Objective:
     -----
     What overflows or is not finite is the solver's to judge: whoever calls holds `np.errstate(all="ignore")`, once for all steps.
     """
+
+    loss = Logistic()
 
     def __init__(self, backend: ModuleType, data: Dataset, l2: float, reduction: str, fit_intercept: bool,
                  n_threads: int) -> None:
@@ -222,18 +225,18 @@ class Objective:
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""
-        return math.log(2.0) / self.rule.to_mean
+        return self.loss.of_guessing / self.rule.to_mean
 
     def lipschitz(self) -> float:
         """A constant L such that a step of 1/L never makes J larger."""
-        curvature = 0.25 * gram.largest_eigenvalue(self.data, bool(self.rule.intercept))       # sigma' <= 1/4
+        curvature = self.loss.largest_curvature * gram.largest_eigenvalue(self.data, bool(self.rule.intercept))
         return self.rule.scale * curvature + self.rule.l2
 
     def null_model(self) -> np.ndarray:
-        """The best theta with w = 0: b = log(p / (1 - p)), where there is an intercept and no offset, and else zeros."""
+        """The best theta with w = 0, where there is an intercept and no offset, and else zeros."""
         theta = np.zeros(self.n_parameters)
         if self.rule.intercept and not self.has_offset:
-            theta[-1] = math.log(self.rate / (1.0 - self.rate))
+            theta[-1] = self.loss.null_margin(self.rate)
         return theta
 
     @property
@@ -354,7 +357,7 @@ class Objective:
     @property
     def cost_of_one_error(self) -> float:
         """A J below which no example is on the wrong side."""
-        return self.rule.scale * math.log(2.0) * self.data.count.lightest
+        return self.rule.scale * self.loss.of_guessing * self.data.count.lightest
 
 
 def _with_moderate_weights(data: Dataset) -> tuple[Dataset, float]:

@@ -55,7 +55,7 @@ class Standardised:
         self._means_in_deviations = np.abs(self._shifts * self._scales)
         self._l2 = np.append(np.full(spread.size, objective.rule.l2), 0.0)
         self.penalty[:-1] = objective.rule.l2 / spread ** 2
-        self.diagonal = objective.rate * (1.0 - objective.rate) / objective.rule.to_mean + self.penalty
+        self.diagonal = objective.loss.null_curvature(objective.rate) / objective.rule.to_mean + self.penalty
         """(n + 1,) the diagonal of the Hessian at the null model."""
         self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
         self.uncertainty = 0.0
@@ -261,8 +261,8 @@ class Standardised:
 
     def curvature_of_a_row(self) -> float:
         """What a row has in the curvature of J by c at the null model, on average."""
-        rate = self.objective.rate
-        return rate * (1.0 - rate) / self.objective.rule.to_mean / self.objective.rows_that_count
+        objective = self.objective
+        return objective.loss.null_curvature(objective.rate) / objective.rule.to_mean / objective.rows_that_count
 
     def sampling_error(self) -> float:
         """By how much J at a sample's optimum is expected to exceed J*."""

@@ -170,8 +170,11 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         with _in_scikit_learns_words(y), warnings.held_back() as held:
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             model = train(_named(A, names), y, sample_weight=sample_weight, **options)
-        _warn_of_a_column(y)
         assert model._training is not None
+        if model._training.data.example is not None:
+            raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
+                             "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
+        _warn_of_a_column(y)
         self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)

@@ -98,7 +98,7 @@ class _AfterEarlier(Standardised):
         else:
             self._earlier = self._scales ** 2 * memory.curvature + self.prior
         of_earlier = self._earlier.diagonal() if self.is_full else self._earlier
-        self.diagonal = of_earlier + 0.25 / objective.rule.to_mean
+        self.diagonal = of_earlier + objective.loss.largest_curvature / objective.rule.to_mean
 
     def remembered(self, u: np.ndarray) -> np.ndarray:
         """Theta as `Memory` has it."""

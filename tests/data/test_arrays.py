@@ -206,7 +206,7 @@ REFUSED = [
     # y: shape
     ("y short", {"y": Y[:-1]}, ValueError, r"^y has 29 values, and X has 30 rows$"),
     ("y long", {"y": np.append(Y, 1)}, ValueError, r"^y has 31 values, and X has 30 rows$"),
-    ("y 2-d", {"y": np.column_stack([Y, Y])}, ValueError, r"^y must have one dimension.*\(30, 2\)"),
+    ("y 2-d", {"y": np.column_stack([Y, Y, Y])}, ValueError, r"^y must have one dimension.*\(30, 3\)"),
     ("y row", {"y": Y[None]}, ValueError, r"^y must have one dimension.*\(1, 30\)"),
     ("y one number", {"y": 1}, ValueError, r"^y must have one dimension.*\(\)"),
     ("y None", {"y": None}, ValueError, r"^y must have one dimension.*\(\)"),
@@ -669,7 +669,7 @@ ODD_Y = {
     "float16": (Y.astype(np.float16), [0.0, 1.0]),
     "-1 and 1": (2 * Y - 1, [-1, 1]),
     "1 and 2": (Y + 1, [1, 2]),
-    "fractions": (Y / 3, [0.0, 1 / 3]),
+    "fractions": (Y * 4 / 3, [0.0, 4 / 3]),
     "text": (TEXT, NO_YES),
     "list of text": (TEXT.tolist(), NO_YES),
     "bytes": (TEXT.astype("S"), [b"no", b"yes"]),

@@ -1,0 +1,137 @@
+"""Grouped labels: counts of successes and failures, and shares of successes, against statsmodels and repeated rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastlr
+from tests.problems import problem, weights
+
+X = problem(60, 4)[0]
+
+
+def counts(zeros=True):
+    """Successes and failures (60, 2) of 0 to 8 trials, or of 1 to 9."""
+    rng = np.random.default_rng(5)
+    n = rng.integers(0 if zeros else 1, 9, 60)
+    k = rng.binomial(n, 1.0 / (1.0 + np.exp(-X[:, 0] - 0.3)))
+    return np.column_stack([k, n - k])
+
+
+def repeated(y):
+    """One row for each trial: X and labels."""
+    return np.repeat(np.repeat(X, 2, axis=0), y.ravel(), axis=0), np.repeat(np.tile([1, 0], len(y)), y.ravel())
+
+
+def glm(y, cov_type="nonrobust", **options):
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    return GLM(y, np.column_stack([np.ones(60), X]), family=Binomial(), **options).fit(tol=1e-14, cov_type=cov_type)
+
+
+def test_counts_are_those_of_statsmodels(backend):
+    y, o = counts(zeros=False), weights(60)[1]
+    summary = fastlr.train(X, y, offset=o, backend=backend, tol=1e-12).summary()
+    result = glm(y, offset=o)
+    np.testing.assert_allclose(summary.estimate, result.params, rtol=1e-8)
+    np.testing.assert_allclose(summary.standard_error, result.bse, rtol=1e-8)
+    assert summary.examples == y.sum()
+
+
+def test_shares_with_trials_are_those_of_statsmodels():
+    y = counts(zeros=False)
+    n = y.sum(axis=1)
+    summary = fastlr.train(X, y[:, 0] / n, sample_weight=n, tol=1e-12).summary()
+    result = glm(y[:, 0] / n, var_weights=n)
+    np.testing.assert_allclose(summary.estimate, result.params, rtol=1e-8)
+    np.testing.assert_allclose(summary.standard_error, result.bse, rtol=1e-8)
+
+
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"firth": True}, {"class_weight": "balanced"}, {"fit_intercept": False}])
+def test_counts_are_repeated_rows(options):
+    y = counts()
+    grouped, plain = fastlr.train(X, y, tol=1e-12, **options), fastlr.train(*repeated(y), tol=1e-12, **options)
+    np.testing.assert_allclose(grouped.w, plain.w, rtol=1e-9)
+    assert grouped.cost == pytest.approx(plain.cost, rel=1e-12)
+    assert grouped.classes.tolist() == [0, 1] and grouped.converged
+
+
+@pytest.mark.parametrize("kind", ["sparse", "float32", "Fortran", "frame", "lists"])
+def test_every_kind_of_x_and_y(kind):
+    import scipy.sparse
+
+    y = counts()
+    other = {"sparse": scipy.sparse.csr_array(X), "float32": X.astype(np.float32), "Fortran": np.asfortranarray(X),
+             "frame": pd.DataFrame(X, columns=list("abcd")), "lists": X.tolist()}[kind]
+    known = fastlr.train(*repeated(y))
+    given = {"frame": pd.DataFrame(y, columns=["died", "lived"]), "lists": y.tolist()}.get(kind, y)
+    model = fastlr.train(other, given)
+    np.testing.assert_allclose(model.w, known.w, rtol=1e-5)
+    assert model.feature_names == (tuple("abcd") if kind == "frame" else None)
+
+
+def test_weights_multiply_counts():
+    y, s = counts(), np.arange(60.0) % 4
+    np.testing.assert_allclose(fastlr.train(X, y, sample_weight=s, tol=1e-12).w, fastlr.train(X, y * s[:, None], tol=1e-12).w,
+                               rtol=1e-9)
+
+
+def test_soft_labels():
+    """The probabilities of a model as labels: the model is their optimum.  They count no examples."""
+    w, b = np.array([1.0, -0.5, 0.25, 2.0]), 0.5
+    y = 1.0 / (1.0 + np.exp(-X @ w - b))
+    model = fastlr.train(X, y, tol=1e-12)
+    np.testing.assert_allclose(np.append(model.w, model.b), np.append(w, b), rtol=1e-8)
+    summary = model.summary()
+    assert np.isnan(summary.standard_error).all() and "The trials of y add up to 60 over 120 rows" in summary.notes[-1]
+
+
+@pytest.mark.parametrize("labels", [(0.0, 1.0), (0.5, 1.5), (-0.5, 0.5)])
+def test_what_are_labels(labels):
+    model = fastlr.train(X, np.tile(labels, 30))
+    assert tuple(model.classes) == labels and model._training.data.example is None
+
+
+def test_clusters_of_grouped_labels():
+    """statsmodels takes the trials of an example for one cluster."""
+    y = counts(zeros=False)
+    G, N, k = 60, y.sum(), 5
+    V = fastlr.train(X, y, tol=1e-12).covariance(("cluster", np.arange(60)))
+    order = [4, 0, 1, 2, 3]
+    theirs = glm(y, cov_type="HC0").cov_params()
+    np.testing.assert_allclose(V[np.ix_(order, order)], theirs * G / (G - 1) * (N - 1) / (N - k), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("y", "text"), [
+    (-counts(), r"y\[:, 0\] must be finite, at least 0"),
+    (counts()[:50], r"y\[:, 0\] has 50 values, and X has 60 rows"),
+    (np.full((60, 2), np.nan), "must be finite"),
+    (np.zeros((60, 2)), "counts no trial"),
+    (np.tile([3, 0], (60, 1)), "one class only"),
+    (np.eye(2)[np.arange(60) % 2], "one-hot labels or counts of one trial each"),
+    (np.ones((60, 3)), "y must have one dimension"),
+])
+def test_what_is_refused(y, text):
+    with pytest.raises(ValueError, match=text):
+        fastlr.train(X, y)
+
+
+def test_streams_are_refused(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    for y in (counts(), np.linspace(0, 1, 60)):
+        with pytest.raises(NotImplementedError, match="needs X in memory"):
+            fastlr.train(fastlr.stream(tmp_path / "X.npy"), y)
+
+
+@pytest.mark.parametrize("y", [counts(), np.linspace(0, 1, 60)])
+def test_the_estimator_takes_labels_alone(y):
+    with pytest.raises(ValueError, match="an estimator takes labels"):
+        fastlr.LogisticRegression().fit(X, y)
+
+
+def test_a_bad_value_is_named_in_the_users_row():
+    broken = X.copy()
+    broken[41, 2] = np.nan
+    with pytest.raises(ValueError, match="row 41, column 2"):
+        fastlr.train(broken, counts())
