@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.backends.numpy_vectorized import sigmoid
+from fastlr.backends.logistic import sigmoid
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.inference.design import blocks, curvature
