@@ -164,7 +164,7 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Standardise
     l2, to_examples = training.objective_options["l2"], problem.objective.rule.to_mean * examples
     H = problem.hessian(u)[:free, :free] * to_examples
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
-    inverse, flat = _inverse(H / np.outer(scale, scale))
+    inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
     inverse /= np.outer(scale, scale)
     g = grad[:free] * to_examples
     distance = math.sqrt(max(float(g @ inverse @ g), 0.0))
@@ -193,7 +193,7 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Standardise
     return covariance, parameters, notes
 
 
-def _inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pseudo_inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Invert R, with a diagonal of ones, except along its flat directions; return these too, (size, k), orthonormal."""
     try:
         P = blas.inverse_factor(R)

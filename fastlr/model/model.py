@@ -13,6 +13,7 @@ import numpy as np
 from fastlr.backends import choice
 from fastlr.data import arguments, arrays, frames, labels, weights
 from fastlr.data.dataset import InMemory
+from fastlr.inference import diagnostics, plots
 from fastlr.inference.covariance import sandwich
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
@@ -556,6 +557,149 @@ class Model:
                              f"data, which {what} reads; train with fastlr.train(X, y), ask the Model that it returns, and call "
                              "summary() before saving, which keeps the model's covariance")
         return self._training
+
+    @np.errstate(all="ignore")
+    def residuals(self, kind: str = "pearson") -> np.ndarray:
+        """Return the residuals of the training examples, (m,) float64, by one read of X.
+
+        Parameters
+        ----------
+        kind : {"pearson", "deviance"}
+            An example is a group of trials, as in R's glm: as many as its weight or its counts say.  With k successes of n, and
+            the probability a, "pearson" is (k - n a) / sqrt(n a (1 - a)).  The squares of "deviance" add up to the residual
+            deviance of the groups.
+
+        Returns
+        -------
+        (m,) float64
+            0 where an example has weight 0.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.5], [1.0], [1.5], [2.0], [2.5]], [0, 0, 1, 0, 1])
+        >>> model.residuals().round(2), model.residuals("deviance").round(2)
+        (array([-0.25, -0.42,  1.37, -1.26,  0.46]), array([-0.34, -0.58,  1.45, -1.38,  0.62]))
+        """
+        of_kind = {"pearson": diagnostics.pearson, "deviance": diagnostics.deviance}
+        kind = arguments.one_of("kind", kind, tuple(of_kind))
+        return of_kind[kind](diagnostics.outcomes(self._with_rows("residuals").data, np.append(self.w, self.b)))
+
+    @np.errstate(all="ignore")
+    def leverages(self) -> np.ndarray:
+        """Return the leverages of the training examples, (m,) float64, by three reads of X.
+
+        They are the diagonal of the hat matrix, between 0 and 1, and add up to the number of parameters.  With `l2` the Hessian
+        of J takes the place of the information, and they add up to less: the effective number of parameters.
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.5], [1.0], [1.5], [2.0], [2.5]], [0, 0, 1, 0, 1])
+        >>> model.leverages().round(3)
+        array([0.354, 0.392, 0.316, 0.391, 0.548])
+        """
+        return diagnostics.leverages(self._with_rows("leverages"), np.append(self.w, self.b))[0]
+
+    @np.errstate(all="ignore")
+    def cooks_distances(self) -> np.ndarray:
+        """Return Cook's distances of the training examples, (m,) float64, by three reads of X: how far each moves the estimates.
+
+        That is r^2 h / (k (1 - h)^2), with Pearson's residual r, the leverage h and k parameters (Pregibon, 1981).
+
+        Examples
+        --------
+        >>> import fastlr
+        >>> model = fastlr.train([[0.5], [1.0], [1.5], [2.0], [2.5]], [0, 0, 1, 0, 1])
+        >>> model.cooks_distances().round(3)
+        array([0.026, 0.096, 0.628, 0.84 , 0.282])
+        """
+        return diagnostics.cooks_distances(*diagnostics.leverages(self._with_rows("cooks_distances"), np.append(self.w, self.b)))
+
+    @np.errstate(all="ignore")
+    def hosmer_lemeshow(self, groups: int = 10) -> ChiSquaredTest:
+        """Test the fit on the training data: expected against observed successes in groups of similar probability.
+
+        Groups are cut at quantiles of the fitted probabilities, as by hoslem.test of R's ResourceSelection; equal probabilities
+        share a group.  There are two degrees of freedom less than groups.  A small p-value speaks against the model.
+
+        Parameters
+        ----------
+        groups : int
+            The number of groups, at least 3.
+
+        Returns
+        -------
+        ChiSquaredTest
+            With `chi2`, `df` and `p_value`.
+
+        Examples
+        --------
+        >>> import fastlr, numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.standard_normal((500, 2))
+        >>> test = fastlr.train(X, X[:, 0] + rng.logistic(size=500) > 0).hosmer_lemeshow()
+        >>> round(test.chi2, 3), test.df, round(test.p_value, 3)
+        (5.191, 8, 0.737)
+        """
+        groups = arguments.integer("groups", groups, at_least=3)
+        data = self._with_rows("hosmer_lemeshow").data
+        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(data, np.append(self.w, self.b)), groups)
+
+    def plot_calibration(self, X: Any, y: Any, bins: int = 10, offset: Any = None, ax: Any = None) -> Any:
+        """Draw how often the second class occurs against its probability; needs matplotlib and scikit-learn.
+
+        Rows are put into bins of about equal size by their probability.  A well calibrated model is near the diagonal.
+
+        Parameters
+        ----------
+        X, y, offset
+            As for `score`, better of rows that the model was not trained on.
+        bins : int
+            The number of bins.
+        ax : matplotlib Axes, optional
+            The axes to draw in; by default those of a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        label = repr(_in_lists(self.classes)[1])
+        return plots.calibration(*self._labelled(X, y, offset), label, arguments.integer("bins", bins, at_least=1), ax)
+
+    def plot_roc(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None, ax: Any = None) -> Any:
+        """Draw the share of the second class that is found against that of the first that is taken for it, at every threshold.
+
+        The legend has the area under the curve.  It needs matplotlib and scikit-learn.
+
+        Parameters
+        ----------
+        X, y, sample_weight, offset
+            As for `score`.
+        ax : matplotlib Axes, optional
+            The axes to draw in; by default those of a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        is_second, p = self._labelled(X, y, offset)
+        s = weights.checked(sample_weight, p.size)
+        other, label = map(repr, _in_lists(self.classes))
+        return plots.roc(is_second, p, s if s.size else None, label, other, ax)
+
+    def _labelled(self, X: Any, y: Any, offset: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each row is of the second class, (m,), and its probability."""
+        frames.refuse_other_order(X=X, y=y, offset=offset)
+        p = self.predict_proba(X, offset)[:, 1]
+        given = labels.labels_as_given(y, p.size)
+        is_second = given == self.classes[1]
+        unknown = ~(is_second | (given == self.classes[0]))
+        if unknown.any():
+            i = int(np.argmax(unknown))
+            raise ValueError(f"y holds {given[i:i + 1].tolist()[0]!r} at row {i}, and the model's classes are "
+                             f"{_in_lists(self.classes)}")
+        return is_second, p
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a JSON file that `fastlr.load` reads, with every bit of every number.

@@ -1,0 +1,170 @@
+"""How well a model fits each example: residuals, leverages and Cook's distances (Pregibon, 1981).
+
+An example is a group of n_i trials, k_i of which are successes, and a_i is its fitted probability.  A row with a label is a group
+of s_i trials of one outcome, with its weight s_i; without weights it is one trial.  With the model's covariance V and
+v_i = [x_i, 1],
+
+    Pearson     r_i = (k_i - n_i a_i) / sqrt(n_i a_i (1 - a_i))
+    deviance    d_i, with its sign and d_i^2 = 2 n_i (p_i log(p_i / a_i) + (1 - p_i) log((1 - p_i) / (1 - a_i))),  p_i = k_i / n_i
+    leverage    h_i = n_i a_i (1 - a_i) v_i^T V v_i
+    Cook's      r_i^2 h_i / (k (1 - h_i)^2) for k parameters
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr.backends.logistic import sigmoid
+from fastlr.data import passes
+from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
+from fastlr.inference.design import blocks, curvature, gram, quadratic_forms
+from fastlr.inference.hypotheses import ChiSquaredTest
+from fastlr.inference.statistics import Training, pseudo_inverse
+from fastlr.problem.cost_model import MOST_SIDE
+
+# The difference of a share and its probability, relative to the smaller of them, below which the logarithms would cancel.
+_NEAR = 0.1
+
+
+class Outcomes(NamedTuple):
+    """What is observed of each example, and what the model says of it.
+
+    Attributes
+    ----------
+    trials, successes : (m,) float64
+    margin : (m,) float64
+        0 where there are no trials.
+    form : (m,) float64
+        v^T V v, or 0 where no V was given.
+    """
+
+    trials: np.ndarray
+    successes: np.ndarray
+    margin: np.ndarray
+    form: np.ndarray
+
+
+@merged_by(lambda first, second: np.concatenate([first, second], axis=1))
+def outcomes_of_rows(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray | None) -> np.ndarray:
+    """The weight, the successes, the margin and v^T V v of every row, (4, r)."""
+    return np.concatenate([[s, s * y, z, quadratic_forms(Z, V) if V is not None else np.zeros(z.size)]
+                           for _, Z, z, y, s in blocks(part, theta, center)], axis=1)
+
+
+@summed
+def information(part: InMemory, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The sum of s a (1 - a) v v^T, (n + 1, n + 1)."""
+    total = np.zeros((theta.size, theta.size))
+    for _, Z, z, _, s in blocks(part, theta, center):
+        total += gram(Z, s * curvature(z))
+    return total
+
+
+def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None, V: np.ndarray | None = None) -> Outcomes:
+    """Find the outcomes of all examples by one read of X.
+
+    Parameters
+    ----------
+    data : Dataset
+    theta : (n + 1,)
+        The parameters for features x - center.
+    center : (n,), optional
+    V : (n + 1, n + 1), optional
+        The covariance of theta.
+    """
+    center = np.zeros(theta.size - 1) if center is None else center
+    rows = data.reduce(outcomes_of_rows, theta, center, V)
+    if data.example is None:
+        return Outcomes(*rows)
+    trials, successes = (np.bincount(data.example, values, data.n_examples) for values in rows[:2])
+    margin, form = np.zeros((2, data.n_examples))
+    margin[data.example], form[data.example] = rows[2:]
+    return Outcomes(trials, successes, margin, form)
+
+
+def pearson(found: Outcomes) -> np.ndarray:
+    """Pearson's residuals (m,); 0 where there are no trials."""
+    n, k, z, _ = found
+    root = np.sqrt(np.where(n > 0.0, n, 1.0))
+    failures = n - k
+    return (np.where(k > 0.0, k * np.exp(-0.5 * z), 0.0) - np.where(failures > 0.0, failures * np.exp(0.5 * z), 0.0)) / root
+
+
+def deviance(found: Outcomes) -> np.ndarray:
+    """The deviance residuals (m,), the sum of whose squares is the residual deviance; 0 where there are no trials."""
+    n, k, z, _ = found
+    p = k / np.where(n > 0.0, n, 1.0)
+    q, a, b = 1.0 - p, sigmoid(z), sigmoid(-z)
+    difference = np.where(p < 0.5, p - a, b - q)
+    far = p * (np.logaddexp(0.0, -z) + _log(p)) + q * (np.logaddexp(0.0, z) + _log(q))
+    is_near = np.abs(difference) < _NEAR * np.minimum(p, q)
+    safe = np.where(is_near, difference, 0.0)
+    near = -p * np.log1p(-safe / np.where(is_near, p, 1.0)) - q * np.log1p(safe / np.where(is_near, q, 1.0))
+    return np.sign(difference) * np.sqrt(2.0 * n * np.maximum(np.where(is_near, near, far), 0.0))
+
+
+def leverages(training: Training, theta: np.ndarray) -> tuple[np.ndarray, Outcomes, int]:
+    """Find the leverages (m,) by three reads of X, the outcomes of the examples, and the number of parameters.
+
+    Raises
+    ------
+    ValueError
+        There are too many features for the covariance of all parameters.
+    """
+    data, n = training.data, theta.size - 1
+    if n > MOST_SIDE:
+        raise ValueError(f"leverages need the covariance of all parameters, and there are {n} features; it goes as far as "
+                         f"{MOST_SIDE}")
+    center = np.zeros(n)
+    if not data.is_sparse and training.objective_options["fit_intercept"]:
+        center = data.reduce(passes.moments, center)[0] / data.count.total
+    beta = np.append(theta[:-1], theta[-1] + center @ theta[:-1])
+    V, parameters = _covariance(training, data.reduce(information, beta, center))
+    found = outcomes(data, beta, center, V)
+    return found.trials * curvature(found.margin) * found.form, found, parameters
+
+
+def _covariance(training: Training, H: np.ndarray) -> tuple[np.ndarray, int]:
+    """The inverse (n + 1, n + 1) of the information H with the penalty, and the number of parameters that it determines."""
+    options = training.objective_options
+    free = len(H) if options["fit_intercept"] else len(H) - 1
+    examples = training.data.count.total if options["reduction"] == "mean" else 1.0
+    H.flat[:-1:len(H) + 1] += options["l2"] * examples
+    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
+    V = np.zeros(H.shape)
+    V[:free, :free], flat = pseudo_inverse((H / np.outer(scale, scale))[:free, :free])
+    return V / np.outer(scale, scale), free - flat.shape[1]
+
+
+def cooks_distances(leverages: np.ndarray, found: Outcomes, parameters: int) -> np.ndarray:
+    """Cook's distances (m,): about how far theta moves without the example, squared, in standard errors, per parameter."""
+    return pearson(found) ** 2 * leverages / (parameters * (1.0 - leverages) ** 2)
+
+
+def hosmer_lemeshow(found: Outcomes, groups: int) -> ChiSquaredTest:
+    """Test the fit in groups of about equal numbers of trials, by their fitted probabilities."""
+    n, k, z, _ = found
+    a = sigmoid(z)
+    bounds = np.unique(_quantiles(a, n, np.linspace(0.0, 1.0, groups + 1)))
+    if bounds.size < 4:
+        raise ValueError(f"groups={groups} gives {bounds.size - 1} group(s) of different fitted probabilities, and it needs "
+                         "three")
+    place = np.clip(np.searchsorted(bounds, a), 1, bounds.size - 1)             # bounds belong to the group below
+    observed, expected, size = (np.bincount(place, weights)[1:] for weights in (k, n * a, n))
+    chi2 = float(((observed - expected) ** 2 * (1.0 / expected + 1.0 / (size - expected))).sum())
+    return ChiSquaredTest.of(chi2, bounds.size - 3)
+
+
+def _quantiles(values: np.ndarray, counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The quantiles of values that are there so many times, as R and NumPy interpolate them."""
+    order = np.argsort(values, kind="stable")
+    values, until = values[order], np.cumsum(counts[order])
+    place = shares * (until[-1] - 1.0)
+    below = np.floor(place)
+    first, second = (values[np.minimum(np.searchsorted(until, at, side="right"), values.size - 1)] for at in (below, below + 1.0))
+    return first + (place - below) * (second - first)
+
+
+def _log(p: np.ndarray) -> np.ndarray:
+    """The logarithm, and 0 at 0."""
+    return np.log(np.where(p > 0.0, p, 1.0))
