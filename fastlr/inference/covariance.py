@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.backends.logistic import curvature
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
-from fastlr.inference.design import blocks, curvature, gram, quadratic_forms, residual
+from fastlr.inference.design import blocks, gram, quadratic_forms, residual
 from fastlr.inference.statistics import Statistics
 
 # The power of 1 - h that the squared residual of a row is divided by.

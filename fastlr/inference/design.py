@@ -86,9 +86,3 @@ def residual(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     """a - y of every row, (r,), exact on both sides."""
     side = 1.0 - 2.0 * y
     return side * sigmoid(side * z)
-
-
-def curvature(z: np.ndarray) -> np.ndarray:
-    """a (1 - a) of every row, (r,), exact on both sides."""
-    e = np.exp(-np.abs(z))
-    return e / (1.0 + e) ** 2

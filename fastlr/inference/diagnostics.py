@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.backends.logistic import sigmoid
+from fastlr.backends.logistic import curvature, sigmoid
 from fastlr.data import passes
 from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
-from fastlr.inference.design import blocks, curvature, gram, quadratic_forms
+from fastlr.inference.design import blocks, gram, quadratic_forms
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Training, pseudo_inverse
 from fastlr.problem.cost_model import MOST_SIDE

@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.backends.logistic import sigmoid
+from fastlr.backends.logistic import curvature, sigmoid
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import Dataset, InMemory, summed
-from fastlr.inference.design import blocks, curvature
+from fastlr.inference.design import blocks
+from fastlr.inference.statistics import place_of
 from fastlr.inference.table import Table
 
 # Rows in the sample that tells which columns can be discrete.
@@ -199,16 +200,7 @@ def _places(argument: str, columns: Any, names: tuple[str, ...]) -> list[int]:
     """The places of columns that are given by name or place."""
     if isinstance(columns, str) or not isinstance(columns, Iterable):
         columns = [columns]
-    return [_place(argument, column, names) for column in columns]
-
-
-def _place(argument: str, column: Any, names: tuple[str, ...]) -> int:
-    if isinstance(column, str):
-        if column in names:
-            return names.index(column)
-    elif 0 <= (place := arguments.integer(argument, column, at_least=0)) < len(names):
-        return place
-    raise ValueError(f"{argument} has {column!r}, which is no column of X; there are {len(names)}, the first is {names[0]!r}")
+    return [place_of(argument, column, names) for column in columns]
 
 
 def _of_zeros_and_ones(data: Dataset, chosen: list[int]) -> list[int]:

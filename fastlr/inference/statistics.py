@@ -5,13 +5,17 @@ The covariance of theta is H^-1 / N.  Without a penalty that is the inverse of t
 Laplace's approximation of the posterior's covariance, for a normal prior of w with the precision N l2 on the mean scale.
 """
 
+import contextlib
+import functools
 import math
 import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastlr import backends, solvers
+from fastlr.data import arguments
 from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.problem.certificate import self_concordance
@@ -37,6 +41,16 @@ _ROUNDING_OF_WEIGHTS = 1e-9
 _PENALIZED_BY_FIRTH = ("Firth's penalty: standard errors are those by the information at these estimates; where the classes are "
                        "separated Wald's intervals are poor.  There is no likelihood, deviance, AIC, BIC or R2.")
 _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
+
+
+class Solved(NamedTuple):
+    """A problem that was solved, in coordinates u that suit its solution."""
+
+    problem: Standardised
+    u: np.ndarray               # (n + 1,) where the model is
+    cost: float                 # J there
+    grad: np.ndarray            # (n + 1,) its gradient by u
+    cost_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 class Training(NamedTuple):
@@ -87,35 +101,55 @@ def names_of(feature_names: tuple[str, ...] | None, n: int) -> tuple[str, ...]:
     return tuple(f"x{j}" for j in range(n)) if feature_names is None else feature_names
 
 
-def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
-    """Find the statistics at theta (n + 1,), where J was `cost`, in one pass each for moments, gradient and Hessian.
+def place_of(argument: str, column: Any, names: tuple[str, ...]) -> int:
+    """The place of a column that is given by name or place; ValueError where there is none."""
+    if isinstance(column, str):
+        if column in names:
+            return names.index(column)
+    elif (place := arguments.integer(argument, column, at_least=0)) < len(names):
+        return place
+    raise ValueError(f"{argument} has {column!r}, which is no column of X; there are {len(names)}, the first is {names[0]!r}")
+
+
+@contextlib.contextmanager
+def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solved]:
+    """Make the problem again whose solution was theta (n + 1,), with J = cost, for as long as a `with` block takes.
 
     Raises
     ------
     ValueError
-        There are too many features for a covariance, or the arrays have been changed: J has another value at theta now.
+        There are too many features for a Hessian, or the arrays have been changed: J has another value at theta now.
     """
-    data, options = training.data, training.objective_options
-    n = data.shape[1]
+    kernel, data, n = backends.load(training.backend), training.data, training.data.shape[1]
     if n > MOST_SIDE:
-        raise ValueError(f"summary() needs the covariance of all parameters, and that of {n} features is a matrix of "
-                         f"{8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without standard "
-                         "errors: w, b, cost and score() are there")
-    kernel = backends.load(training.backend)
+        raise ValueError(f"standard errors and intervals need the covariance of all parameters, and that of {n} features is a "
+                         f"matrix of {8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without "
+                         "standard errors: w, b, cost and score() are there")
+    own = firth.cost_gradient if training.firth else Standardised.cost_gradient
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
-        objective = Objective(kernel, data, **options, n_threads=count)
+        objective = Objective(kernel, data, **training.objective_options, n_threads=count)
         problem = Standardised(objective, *objective.standardisation)
         u = problem.u_of(theta)
-        cost_gradient = firth.cost_gradient if training.firth else Standardised.cost_gradient
-        now, grad = cost_gradient(problem, u)
+        now, grad = own(problem, u)
         if not abs(now - cost) <= _CHANGED_J * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
         finer = problem.where_curvature_fits(u)
         if finer is not problem:
             problem, u = finer, finer.from_other(problem, u)
-            _, grad = cost_gradient(problem, u)
-        why_not = _why_weights_count_nothing(training, objective)
+            _, grad = own(problem, u)
+        yield Solved(problem, u, now, grad, functools.partial(own, problem))
+
+
+def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
+    """Find the statistics at theta (n + 1,), where J was `cost`, in one pass each for moments, gradient and Hessian.
+
+    Errors are those of `solved`.
+    """
+    data, options = training.data, training.objective_options
+    with solved(training, theta, cost) as (problem, u, now, grad, _):
+        objective = problem.objective
+        why_not = why_weights_count_nothing(training, objective)
         examples = objective.examples if why_not is None else float(objective.rows_that_count)
         covariance, parameters, notes = _covariance(training, names, problem, u, grad, examples)
         if training.firth:
@@ -136,7 +170,7 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
                           options["fit_intercept"], tuple(notes))
 
 
-def _why_weights_count_nothing(training: Training, objective: Objective) -> str | None:
+def why_weights_count_nothing(training: Training, objective: Objective) -> str | None:
     """Say why the weighted likelihood is not that of any data; None where each weight is a count of examples.
 
     A row that counts is at least one example.  So counts add up to no less than the number of rows that count.

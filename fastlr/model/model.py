@@ -19,7 +19,8 @@ from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
 from fastlr.inference.intervals import intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
-from fastlr.inference.statistics import Statistics, Training, names_of, statistics
+from fastlr.inference.profile import profile_interval
+from fastlr.inference.statistics import Statistics, Training, names_of, place_of, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.arrays import plain
 from fastlr.model import file
@@ -524,6 +525,51 @@ class Model:
                 **({"standard errors": line} if line else {})}
         return marginal_effects(data, np.append(self.w, self.b), V, names_of(self.feature_names, self.w.size), at, columns,
                                 discrete, head, arguments.level(level), self._found().l2 > 0.0)
+
+    def profile_interval(self, column: Any, level: float = 0.95) -> tuple[float, float]:
+        """Return the interval of the profile likelihood for a parameter, from the lower to the upper bound.
+
+        It has the values that a likelihood ratio test doesn't reject, with all other parameters at their best for each.  It holds
+        where the estimate is far from normal, and is finite where Wald's interval fails.  With separated classes one side may be
+        infinite, or both.  It takes some twenty gradients and Hessians.
+
+        Parameters
+        ----------
+        column : str or int
+            The name or the place of a column; "(intercept)" for b.
+        level : float
+            The probability with which an interval covers its parameter.
+
+        Returns
+        -------
+        lower, upper : float
+            Both infinite where the data leave the parameter open, as with collinear columns.
+
+        Raises
+        ------
+        ValueError
+            The model doesn't have its training data, or they have been changed; the weights don't count examples; there is no
+            such column; or there are more than 10000.
+
+        Notes
+        -----
+        With `l2` or Firth's penalty the likelihood is the penalized one, as in R's logistf.
+
+        Examples
+        --------
+        Separated classes, where no standard error exists:
+
+        >>> import fastlr, warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", fastlr.SeparationWarning)
+        ...     model = fastlr.train([[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]], [0, 0, 0, 1, 1, 1])
+        >>> lower, upper = model.profile_interval("x0")
+        >>> round(lower, 4), upper
+        (0.7353, inf)
+        """
+        training, names = self._with_rows("profile_interval()"), names_of(self.feature_names, self.w.size)
+        place = place_of("column", column, (*names, *(["(intercept)"] if training.objective_options["fit_intercept"] else [])))
+        return profile_interval(training, np.append(self.w, self.b), self.cost, place, arguments.level(level))
 
     def _known_covariance(self, kind: Any) -> tuple[np.ndarray, str]:
         """As `_covariance`; ValueError where there is none of some parameters."""

@@ -1,0 +1,129 @@
+"""Intervals of the profile likelihood: the values of one parameter that the data don't reject, all others at their best.
+
+Let D(t) be the deviance at the best model whose parameter is t, less that of the best model of all.  The interval has the t with
+D(t) at most the square of the normal quantile.  D is convex.  So on either side of the estimate the root of D is increasing, and
+Newton's method finds where it is the quantile: the slope of the least J is that of J by t.  Where classes are separated, D falls
+without end on one side, and the interval ends at infinity there.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr.inference.distributions import normal_quantile
+from fastlr.inference.statistics import Solved, Training, solved, why_weights_count_nothing
+
+# The decrease of the deviance that a step promises, up to which the others are at their best.
+_AT_REST = 1e-10
+# The most steps for one value of the parameter.
+_MOST_STEPS = 100
+# The relative difference between the root of D and the quantile at which a bound is found.
+_CLOSE = 1e-9
+# The most values of the parameter that are tried on one side.
+_MOST_VALUES = 60
+# The first step of the parameter, at most, in deviations of its column.
+_LONGEST_FIRST = 10.0
+# The factor by which the distance from the estimate grows, at most, as long as no bound is known.
+_GROWTH = 4.0
+# The distance from the estimate, in deviations of the column, from which on D is taken never to reach the quantile.
+_ENDLESS = 1e4
+# The share of the Hessian's diagonal at the null model that is added, so that a flat Hessian has an inverse.
+_RIDGE = 1e-12
+# Halvings of a step.
+_MOST_HALVINGS = 40
+# The share of the decrease that a linear model of J promises, which a step has to bring.
+_SUFFICIENT = 1e-4
+
+
+class _Rest(NamedTuple):
+    """The best model whose parameter is t."""
+
+    u: np.ndarray               # (k,) the free coordinates
+    deviance: float             # as far as J has it
+    tangent: np.ndarray         # (k,) how u moves with t
+    slope: float                # the first derivative of the deviance by t
+    curvature: float            # the second
+
+
+def profile_interval(training: Training, theta: np.ndarray, cost: float, place: int, level: float) -> tuple[float, float]:
+    """Find the bounds of the parameter at a place of theta (n + 1,); either may be infinite.
+
+    Raises
+    ------
+    ValueError
+        The weights don't count examples, so that there is no likelihood; or the data have changed since training.
+    """
+    with solved(training, theta, cost) as at:
+        why_not = why_weights_count_nothing(training, at.problem.objective)
+        if why_not is not None:
+            raise ValueError(f"there is no interval of the profile likelihood: {why_not}")
+        profile = _Profile(at, place)
+        best = profile.best(at.u[:profile.free], along=None)
+        quantile = normal_quantile(level)
+        return profile.bound(best, -1.0, quantile), profile.bound(best, 1.0, quantile)
+
+
+class _Profile:
+    """The least deviance for every value of one parameter, which is t = direction . u."""
+
+    def __init__(self, at: Solved, place: int) -> None:
+        self.at = at
+        objective = at.problem.objective
+        self.free = at.u.size if objective.rule.intercept else at.u.size - 1
+        self.fixed = at.u[self.free:]
+        self.to_deviance = 2.0 * objective.rule.to_mean * objective.examples
+        self.direction = np.array([at.problem.parameters(each)[place] for each in np.eye(at.u.size)[:self.free]])
+        self.others = np.linalg.qr(self.direction[:, None], mode="complete").Q[:, 1:]
+        self.ridge = np.diag(_RIDGE * at.problem.diagonal[:self.free] * self.to_deviance)
+
+    def deviance(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """The deviance at u (k,) and its gradient, (k,)."""
+        J, grad = self.at.cost_gradient(np.append(u, self.fixed))
+        return self.to_deviance * J, self.to_deviance * grad[:self.free]
+
+    def best(self, u: np.ndarray, along: np.ndarray | None) -> _Rest:
+        """Minimize the deviance from u along directions (k, l), or along all; by Newton's method."""
+        B = np.eye(self.free) if along is None else along
+        deviance, grad = self.deviance(u)
+        for _ in range(_MOST_STEPS):
+            H = self.to_deviance * self.at.problem.hessian(np.append(u, self.fixed))[:self.free, :self.free] + self.ridge
+            step = -B @ np.linalg.solve(B.T @ H @ B, B.T @ grad) if B.size else np.zeros_like(u)
+            promised = -float(grad @ step)
+            if promised <= _AT_REST:
+                break
+            for halving in range(_MOST_HALVINGS):
+                tried = u + 0.5 ** halving * step
+                found, its_grad = self.deviance(tried)
+                if found <= deviance - _SUFFICIENT * 0.5 ** halving * promised:
+                    break
+            else:
+                break                           # rounding hides any further decrease
+            u, deviance, grad = tried, found, its_grad
+        unit = self.direction / float(self.direction @ self.direction)
+        C = self.others
+        tangent = unit - C @ np.linalg.solve(C.T @ H @ C, C.T @ H @ unit)
+        return _Rest(u, deviance, tangent, float(grad @ unit), float(tangent @ H @ tangent))
+
+    def bound(self, best: _Rest, side: float, quantile: float) -> float:
+        """Find where the root of the deviance, less that of the best model, is the quantile."""
+        t, unit = float(self.direction @ best.u), float(np.linalg.norm(self.direction))
+        center = t
+        wald = quantile * math.sqrt(2.0 / best.curvature) if best.curvature > 0.0 else math.inf
+        distance, below, above, here = min(wald, _LONGEST_FIRST * unit), 0.0, math.inf, best
+        for _ in range(_MOST_VALUES):
+            t = center + side * distance
+            here = self.best(here.u + (t - float(self.direction @ here.u)) * here.tangent, self.others)
+            root = math.sqrt(max(here.deviance - best.deviance, 0.0))
+            if abs(root - quantile) <= _CLOSE * quantile:
+                return t
+            below, above = (distance, above) if root < quantile else (below, distance)
+            if above == math.inf and distance >= _ENDLESS * unit:
+                return side * math.inf
+            slope = side * here.slope
+            target = distance + 2.0 * root * (quantile - root) / slope if slope > 0.0 else math.inf
+            if above < math.inf:
+                distance = target if below < target < above else 0.5 * (below + above)
+            else:
+                distance = min(target, _GROWTH * distance) if target > distance else _GROWTH * distance
+        return t
