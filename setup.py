@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
@@ -26,12 +26,15 @@ class BuildKernels(build_py):
         super().run()
 
 
-class PlatformWheel(bdist_wheel):
-    """A wheel with libraries fits one platform, but any Python and any Numba."""
+class WithLibraries(Distribution):
+    """A package that belongs to one platform."""
 
-    def finalize_options(self) -> None:
-        super().finalize_options()
-        self.root_is_pure = False
+    def has_ext_modules(self) -> bool:
+        return True
+
+
+class PlatformWheel(bdist_wheel):
+    """A wheel for any Python and any Numba: its libraries know neither."""
 
     def get_tag(self) -> tuple[str, str, str]:
         return "py3", "none", super().get_tag()[2]
@@ -42,4 +45,4 @@ def linker() -> list[str]:
     return [] if any(map(shutil.which, ("cc", "gcc", "clang"))) else ["ziglang"]
 
 
-setup(cmdclass={"build_py": BuildKernels, "bdist_wheel": PlatformWheel}, setup_requires=linker())
+setup(distclass=WithLibraries, cmdclass={"build_py": BuildKernels, "bdist_wheel": PlatformWheel}, setup_requires=linker())
