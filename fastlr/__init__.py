@@ -29,12 +29,18 @@ distribution.warn_of_another()
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "LogisticRegression", "graph"]
+    return [*globals(), "LogisticRegression", "formula", "graph"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "graph":                         # on first use, like
         return importlib.import_module("fastlr.graph")
+    if name == "formula":
+        try:
+            return importlib.import_module("fastlr.formula")
+        except ImportError as error:
+            raise ImportError(f"fastlr.formula needs formulaic, which can't be imported ({error}); "
+                              + distribution.how_to_install("formulaic")) from error
     if name == "LogisticRegression":            # which is not in __all__: `import *` would import scikit-learn
         try:
             from fastlr.sklearn.estimator import LogisticRegression

@@ -1,0 +1,237 @@
+"""Training by a formula: categories, transformations and interactions of a frame's columns (pip install formulaic).
+
+>>> import fastlr, pandas as pd
+>>> frame = pd.DataFrame({"bought": ["no", "yes", "no", "yes", "yes", "no"], "age": [21, 35, 49, 30, 52, 41],
+...                       "city": ["Rome", "Oslo", "Oslo", "Rome", "Oslo", "Rome"]})
+>>> trained = fastlr.formula.train("bought ~ age + C(city)", frame)
+>>> trained.model.feature_names
+('age', 'C(city)[T.Rome]')
+>>> trained.predict(pd.DataFrame({"age": [30, 60], "city": ["Oslo", "Rome"]}))
+array(['yes', 'no'], dtype=object)
+"""
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula, ModelSpec
+from formulaic.errors import DataMismatchWarning, FormulaicError
+
+from fastlr import _train
+from fastlr.data import arguments
+from fastlr.model.model import Model
+
+# What a formula may name: text in backticks, or an identifier.
+_NAME = re.compile(r"`([^`]+)`|([^\W\d]\w*)")
+# Text in quotes, which names nothing.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+# The set of categories in a message of formulaic's.
+_CATEGORIES = re.compile(r"\{(.*?)\}")
+# Columns that a message names, at most.
+_MOST_NAMED = 8
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaModel:
+    """A model with the formula that makes its features from a frame.
+
+    Attributes
+    ----------
+    formula : str
+    model : Model
+        The trained model, with `summary()` and all else; its features are the columns of `design`.
+    labels : formulaic.Formula
+        The left-hand side.
+    spec : formulaic.ModelSpec
+        The right-hand side, with the categories, contrasts and moments of the training frame.
+    """
+
+    formula: str
+    model: Model
+    labels: Formula
+    spec: ModelSpec
+
+    def design(self, frame: Any) -> pd.DataFrame:
+        """Return the features of a frame as the model takes them, (m, n), without the intercept.
+
+        Raises
+        ------
+        ValueError
+            Columns or values are missing, or a category occurs that the training frame did not have.
+        """
+        frame = _pandas(frame)
+        _refuse_missing(_missing(frame, _names(str(self.spec.formula), frame)), len(frame), "Drop or impute them")
+        return _features(self.spec, frame, self.formula)
+
+    def decision_function(self, frame: Any, offset: Any = None) -> np.ndarray:
+        """Return the margins of a frame's rows, (m,)."""
+        return self.model.decision_function(self.design(frame), offset)
+
+    def predict_proba(self, frame: Any, offset: Any = None) -> np.ndarray:
+        """Return the probability of each class in a frame's rows, (m, 2)."""
+        return self.model.predict_proba(self.design(frame), offset)
+
+    def predict(self, frame: Any, offset: Any = None) -> np.ndarray:
+        """Return the more probable class of a frame's rows, (m,)."""
+        return self.model.predict(self.design(frame), offset)
+
+    def score(self, frame: Any, sample_weight: Any = None, offset: Any = None) -> float:
+        """Return the share of a frame's rows whose label, by the left-hand side, is predicted."""
+        return self.model.score(self.design(frame), _labels(self.labels, _pandas(frame), self.formula), sample_weight, offset)
+
+
+def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: Any = None, offset: Any = None,
+          **options: Any) -> FormulaModel:
+    """Train logistic regression on the columns of a frame that a formula names.
+
+    Parameters
+    ----------
+    formula : str
+        Labels ~ features, in the language of R and formulaic: ``bought ~ age + C(city) + log(income) + age:income``.  Columns
+        of text and of categories become indicators of all values but the first.  ``0 +`` leaves the intercept out, ``.``
+        is every other column, and ``{...}`` is Python.  Two columns on the left, ``died + lived ~ dose``, are counts of successes
+        and failures.
+    frame : DataFrame of pandas or polars, pyarrow Table, or dict of columns
+    missing : {"raise", "drop"}
+        What to do about rows in which a column that is used has a missing value.
+    sample_weight, offset : str or array_like, (m,), optional
+        The name of a column, or numbers; as for `fastlr.train`.
+    **options
+        Other arguments of `fastlr.train`, such as `l2`, `firth` or `solver`.
+
+    Returns
+    -------
+    FormulaModel
+        It predicts for frames; its `model` is the Model.
+
+    Raises
+    ------
+    ValueError
+        The formula can't be read or computed; or values are missing: the text counts them by column.
+
+    Examples
+    --------
+    >>> import fastlr, pandas as pd
+    >>> frame = pd.DataFrame({"dose": [1.0, 2.0, 4.0, 8.0, None], "died": [1, 3, 6, 9, 5], "lived": [9, 7, 4, 1, 5]})
+    >>> trained = fastlr.formula.train("died + lived ~ log(dose)", frame, missing="drop")
+    >>> trained.model.feature_names, trained.model.w.round(3)
+    (('log(dose)',), array([2.054]))
+    """
+    if "fit_intercept" in options:
+        raise TypeError("fit_intercept is the formula's to say: write 0 + ... on its right-hand side to leave the intercept out")
+    arguments.one_of("missing", missing, ("raise", "drop"))
+    frame = _pandas(frame)
+    parsed = _parsed(formula, frame)
+    vectors = {"sample_weight": sample_weight, "offset": offset}
+    named = [_column(name, value, frame) for name, value in vectors.items() if isinstance(value, str)]
+    lacking = _missing(frame, [*_names(f"{formula} {parsed.rhs}", frame), *named])
+    given = {name: frame[value] if isinstance(value, str) else value for name, value in vectors.items()}
+    if missing == "drop":
+        kept = ~lacking.any(axis=1).to_numpy()
+        if not kept.any():
+            _refuse_missing(lacking, len(frame), "No row is left without them; impute some")
+        frame, given = frame[kept], {name: _kept(name, value, kept) for name, value in given.items()}
+    else:
+        _refuse_missing(lacking, len(frame), "missing='drop' leaves out the rows that have some")
+    y = _labels(parsed.lhs, frame, formula)
+    design = _computed(formula, parsed.rhs.get_model_matrix, frame, na_action="raise")
+    model = _train.train(_without_intercept(design), y, fit_intercept="Intercept" in design, **given, **options)
+    return FormulaModel(formula, model, parsed.lhs, design.model_spec)
+
+
+def _parsed(formula: str, frame: pd.DataFrame) -> Any:
+    """The formula with a left-hand and one right-hand side."""
+    parsed = _computed(formula, Formula, formula, _context={"__formulaic_variables_available__": list(map(str, frame.columns))})
+    if getattr(parsed, "lhs", None) is None or isinstance(parsed.rhs, tuple):
+        raise ValueError(f"formula must be labels ~ features, such as 'bought ~ age + C(city)', not {formula!r}")
+    return parsed
+
+
+def _labels(left: Any, frame: pd.DataFrame, formula: str) -> Any:
+    """The labels: a column as it is, whatever its labels are, or what an expression says, or two columns of counts."""
+    factors = [factor for term in left for factor in term.factors]
+    if len(factors) == 1 and factors[0].eval_method.value == "lookup":
+        return frame[_column("formula", factors[0].expr, frame)]
+    values = _computed(formula, left.get_model_matrix, frame, na_action="raise").to_numpy()
+    return values[:, 0] if values.shape[1] == 1 else values
+
+
+def _features(spec: ModelSpec, frame: pd.DataFrame, formula: str) -> pd.DataFrame:
+    """The features of another frame, with the categories and moments of the training frame."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataMismatchWarning)
+        try:
+            return _without_intercept(_computed(formula, spec.get_model_matrix, frame, na_action="raise"))
+        except DataMismatchWarning as mismatch:
+            unseen = ", ".join(_CATEGORIES.findall(str(mismatch)))
+            raise ValueError(f"frame has categories that the training frame did not have: {unseen}.  "
+                             "Leave those rows out, or train with some that have them") from None
+
+
+def _without_intercept(design: Any) -> pd.DataFrame:
+    return pd.DataFrame(design).drop(columns="Intercept", errors="ignore")
+
+
+def _computed(formula: str, compute: Any, *arguments: Any, **options: Any) -> Any:
+    """What formulaic computes, with its errors as ValueError that names the formula."""
+    try:
+        with np.errstate(all="ignore"):         # what is no number afterwards is an error
+            return compute(*arguments, **options)
+    except (FormulaicError, ValueError) as error:
+        raise ValueError(f"formula={formula!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _pandas(frame: Any) -> pd.DataFrame:
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    if hasattr(frame, "to_pandas"):
+        return frame.to_pandas()
+    if isinstance(frame, Mapping):
+        return pd.DataFrame(frame)
+    raise TypeError(f"frame must be a DataFrame, a pyarrow Table or a dict of columns, not {type(frame).__name__}")
+
+
+def _column(name: str, column: str, frame: pd.DataFrame) -> str:
+    if column not in frame:
+        known = ", ".join(map(str, frame.columns[:_MOST_NAMED]))
+        raise ValueError(f"{name} names {column!r}, which is no column of the frame: {known}"
+                         f"{' ...' if len(frame.columns) > _MOST_NAMED else ''}")
+    return column
+
+
+def _names(formula: str, frame: pd.DataFrame) -> list[str]:
+    """The columns of the frame that a formula names, in the order of the frame."""
+    found = {quoted or plain for quoted, plain in _NAME.findall(_QUOTED.sub("", formula))}
+    return [column for column in frame.columns if column in found]
+
+
+def _missing(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Which values of some columns are missing, (m, k)."""
+    return frame[list(dict.fromkeys(columns))].isna()
+
+
+def _refuse_missing(lacking: pd.DataFrame, rows: int, way_out: str) -> None:
+    counts = lacking.sum()
+    if counts.any():
+        listed = ", ".join(f"{name} {count}" for name, count in counts[counts > 0][:_MOST_NAMED].items())
+        more = int((counts > 0).sum()) - _MOST_NAMED
+        raise ValueError(f"frame has missing values in {int(lacking.any(axis=1).sum())} of {rows} rows, by column: {listed}"
+                         f"{f' and {more} more columns' if more > 0 else ''}.  {way_out}")
+
+
+def _kept(name: str, values: Any, kept: np.ndarray) -> Any:
+    """The entries of a vector beside the frame in the rows that are kept."""
+    if values is None:
+        return None
+    values = np.asarray(values)
+    if values.shape != kept.shape:
+        raise ValueError(f"{name} has shape {values.shape}, and the frame has {kept.size} rows")
+    return values[kept]

@@ -1,0 +1,157 @@
+"""Training by a formula: against statsmodels' formulas, on frames of every kind, and what is refused."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastlr
+
+M = 400
+FORMULA = "bought ~ age + C(city) + log(income) + age:income"
+
+
+def made():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"age": rng.normal(40.0, 10.0, M), "city": rng.choice(["Oslo", "Paris", "Rome"], M),
+                          "income": 0.1 + rng.exponential(size=M), "count": rng.integers(1, 4, M), "other": np.nan})
+    z = 0.05 * (frame["age"] - 40.0) + (frame["city"] == "Paris") + np.log(frame["income"])
+    return frame.assign(bought=np.where(z + rng.logistic(size=M) > 0.0, "yes", "no"))
+
+
+FRAME = made()
+
+
+def with_missing():
+    frame = FRAME.copy()
+    frame.loc[3:5, "income"] = np.nan
+    frame.loc[5:9, "city"] = None
+    return frame
+
+
+def train(formula=FORMULA, frame=FRAME, **options):
+    return fastlr.formula.train(formula, frame, backend="numpy", **options)
+
+
+def statsmodels(formula, frame=FRAME, **options):
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    frame = frame.assign(bought=(frame["bought"] == "yes") * 1.0)
+    return GLM.from_formula(formula.replace("log(", "np.log("), frame, family=Binomial(), **options).fit(tol=1e-14)
+
+
+@pytest.mark.parametrize("formula", [FORMULA, "bought ~ city * age", "bought ~ 0 + C(city) + age", "bought ~ age"])
+def test_statsmodels(formula):
+    trained, result = train(formula, tol=1e-12), statsmodels(formula)
+    summary = trained.model.summary()
+    known = {name.replace("np.", ""): value for name, value in result.params.items()}
+    known["(intercept)"] = known.pop("Intercept", None)
+    assert set(summary.names) == {name for name, value in known.items() if value is not None}
+    np.testing.assert_allclose(summary.estimate, [known[name] for name in summary.names], rtol=1e-7)
+    np.testing.assert_allclose(trained.predict_proba(FRAME)[:, 1], result.fittedvalues, rtol=1e-8)
+    assert trained.model.classes.tolist() == ["no", "yes"]
+    assert trained.score(FRAME) == np.mean(trained.predict(FRAME) == FRAME["bought"])
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow", "dict", "categories"])
+def test_every_kind_of_frame(kind):
+    used = FRAME[["age", "city", "income", "bought"]]
+    frame = {"polars": lambda: pytest.importorskip("polars").from_pandas(used),
+             "pyarrow": lambda: pytest.importorskip("pyarrow").Table.from_pandas(used),
+             "dict": lambda: used.to_dict("list"),
+             "categories": lambda: used.astype({"city": "category", "bought": "category"})}[kind]()
+    trained, known = train(frame=frame), train()
+    np.testing.assert_array_equal(trained.model.w, known.model.w)
+    np.testing.assert_array_equal(trained.predict_proba(frame), known.predict_proba(FRAME))
+
+
+def test_categories_and_moments_are_those_of_training():
+    trained = train("bought ~ center(age) + C(city)")
+    few = FRAME[FRAME["city"] == "Rome"].head(2)
+    np.testing.assert_allclose(trained.predict_proba(few), trained.predict_proba(FRAME)[few.index], rtol=1e-12)
+    for other in (pickle.loads(pickle.dumps(trained)), copy.deepcopy(trained)):
+        np.testing.assert_array_equal(other.predict_proba(few), trained.predict_proba(few))
+
+
+def test_weights_and_offsets_by_name_or_value():
+    trained = train("bought ~ age", sample_weight="count", offset="income", tol=1e-12)
+    result = statsmodels("bought ~ age", freq_weights=FRAME["count"], offset=FRAME["income"])
+    assert trained.model.w[0] == pytest.approx(result.params["age"], rel=1e-7)
+    again = train("bought ~ age", sample_weight=FRAME["count"].to_numpy(), offset=FRAME["income"].tolist(), tol=1e-12)
+    np.testing.assert_array_equal(trained.model.w, again.model.w)
+    assert trained.predict(FRAME, FRAME["income"]).shape == (M,)
+
+
+def test_counts():
+    frame = pd.DataFrame({"dose": [1.0, 2.0, 4.0, 8.0], "died": [1, 3, 6, 9], "lived": [9, 7, 4, 1]})
+    trained = train("died + lived ~ log(dose)", frame, tol=1e-12)
+    known = fastlr.train(np.log(frame[["dose"]].to_numpy()), frame[["died", "lived"]], tol=1e-12)
+    np.testing.assert_allclose(trained.model.w, known.w, rtol=1e-12)
+
+
+def test_other_left_hand_sides():
+    trained = train("{income > 1} ~ age")
+    known = fastlr.train(FRAME[["age"]], FRAME["income"] > 1, backend="numpy")
+    np.testing.assert_allclose(trained.model.w, known.w, rtol=1e-12)
+    everything = train("bought ~ .", FRAME.drop(columns="other"))
+    assert everything.model.feature_names == ("age", "city[T.Paris]", "city[T.Rome]", "income", "count")
+    assert train(frame=FRAME, firth=True).model.solver == "firth"
+
+
+def test_missing_values_are_counted_or_dropped():
+    frame = with_missing()
+    with pytest.raises(ValueError, match=r"missing values in 7 of 400 rows, by column: city 5, income 3\.  missing='drop'"):
+        train(frame=frame)
+    weight = np.arange(1.0, M + 1)
+    dropped = train(frame=frame, missing="drop", sample_weight=weight)
+    kept = FRAME.drop(index=range(3, 10))
+    np.testing.assert_array_equal(dropped.model.w, train(frame=kept, sample_weight=weight[kept.index]).model.w)
+    with pytest.raises(ValueError, match=r"of 12 rows, by column: city 5, income 3\.  Drop or impute them"):
+        dropped.predict(frame.head(12))
+    frame["count"] = frame["count"].where(frame.index > 0)
+    with pytest.raises(ValueError, match=r"in 8 of 400 rows, by column: city 5, income 3, count 1\."):
+        train(frame=frame, sample_weight="count")
+    with pytest.raises(ValueError, match="No row is left"):
+        train("bought ~ other", missing="drop")
+
+
+@pytest.mark.parametrize(("formula", "options", "text"), [
+    ("age + city", {}, "formula must be labels ~ features, such as"),
+    ("bought ~ age | city", {}, "formula must be labels ~ features"),
+    ("bought ~ age +", {}, r"formula='bought ~ age \+': Operator"),
+    ("bought ~ nosuch", {}, "nosuch` is not present"),
+    ("nosuch ~ age", {}, "formula names 'nosuch', which is no column of the frame: age, city"),
+    ("bought ~ log(age - 100)", {}, "null values after evaluation"),
+    ("bought ~ age", {"sample_weight": "nosuch"}, "sample_weight names 'nosuch'"),
+    ("bought ~ age", {"missing": "ignore"}, "missing must be one of 'raise', 'drop'"),
+    ("bought ~ age", {"missing": "drop", "offset": [1.0]}, r"offset has shape \(1,\), and the frame has 400 rows"),
+])
+def test_what_is_refused(formula, options, text):
+    with pytest.raises(ValueError, match=text):
+        train(formula, **options)
+
+
+def test_other_refusals():
+    with pytest.raises(TypeError, match="fit_intercept is the formula's"):
+        train(fit_intercept=False)
+    with pytest.raises(TypeError, match="frame must be a DataFrame"):
+        train(frame=[1, 2])
+    trained = train()
+    with pytest.raises(ValueError, match="did not have: 'Bergen'"):
+        trained.predict(FRAME.head(3).assign(city=["Oslo", "Bergen", "Oslo"]))
+    with pytest.raises(ValueError, match="city"):
+        trained.predict(FRAME.head(3).drop(columns="city"))
+    with pytest.raises(TypeError, match=r"fastlr\.formula\.train"):
+        fastlr.train(FRAME[["age", "city"]].astype({"city": "category"}), FRAME["bought"])
+
+
+def test_formulaic_is_imported_on_first_use():
+    code = ("import sys, fastlr; print('formulaic' in sys.modules, 'formula' in dir(fastlr)); sys.modules['formulaic'] = None\n"
+            "try: fastlr.formula\nexcept ImportError as error: print(error)")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("False True\nfastlr.formula needs formulaic") and "pip install" in printed
