@@ -17,14 +17,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr import backends
 from fastlr.backends.logistic import curvature
+from fastlr.backends.numpy_vectorized import margins
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
-from fastlr.inference.design import blocks, gram, quadratic_forms, residual
-from fastlr.inference.statistics import Statistics
+from fastlr.data.passes import hessian
+from fastlr.inference.design import blocks, residual, variances
+from fastlr.inference.statistics import Statistics, Training
+from fastlr.machine.arrays import read_only
 
 # The power of 1 - h that the squared residual of a row is divided by.
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
+# Groups up to which it takes less time to go through all of them for each block than to sort its rows.
+_FEW_GROUPS = 10_000
 _KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
 
 
@@ -49,28 +55,36 @@ def _merged(first: tuple[Grouped, ...], second: tuple[Grouped, ...]) -> tuple[Gr
 
 @summed
 def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> np.ndarray:
-    """The sum of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1)."""
-    M = np.zeros_like(V)
-    for _, Z, z, y, s in blocks(part, theta, center):
-        weight = s * residual(z, y) ** 2
-        if power:
-            weight /= (1.0 - curvature(z) * quadratic_forms(Z, V)) ** power
-        M += gram(Z, weight)
-    return M
+    """The sum of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1), for features x - center, where w and b have the covariance V.
+
+    It is a Hessian with other weights: where all margins are 0, all curvatures are 1/4.
+    """
+    z = margins(part.X, part.offset, theta)
+    weight = 4.0 * residual(z, part.y) ** 2
+    if power:
+        weight /= (1.0 - curvature(z) * variances(part.X, V, center)) ** power
+    if part.sample_weight.size:
+        weight *= part.sample_weight
+    rows = InMemory(part.X, part.y, read_only(weight), np.empty(0), part.classes, None, part.backend, part.n_threads)
+    return hessian(rows, np.zeros_like(theta), center, 0.0)
 
 
 @merged_by(_merged)
 def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, groups: np.ndarray) -> tuple[Grouped, ...]:
     """The sums of s r v over the rows of every group, for each column of groups (m, ways)."""
     counts = part.sample_weight > 0.0 if part.sample_weight.size else np.ones(len(groups), bool)
-    keys = [np.unique(way[counts]) for way in groups.T]
-    sums: list[Any] = [np.zeros((known.size, theta.size)) if isinstance(part.X, np.ndarray) else 0 for known in keys]
+    keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
+    place_of = [np.zeros(known.max(initial=0) + 1, np.intp) for known in keys]
+    for known, places in zip(keys, place_of, strict=True):
+        places[known] = np.arange(known.size)
+    sums: list[Any] = [np.zeros((known.size, theta.size), order="F" if known.size <= _FEW_GROUPS else "C")
+                       if isinstance(part.X, np.ndarray) else 0 for known in keys]
     for rows, Z, z, y, s in blocks(part, theta, center):
         count = np.flatnonzero(counts[rows])
         score = (s * residual(z, y))[count, None]
         scores = Z[count] * score if isinstance(Z, np.ndarray) else Z[count].multiply(score).tocsr()
         for way, known in enumerate(keys):
-            sums[way] = _plus(sums[way], scores, np.searchsorted(known, groups[rows, way][count]), known.size)
+            sums[way] = _plus(sums[way], scores, place_of[way][groups[rows, way][count]], known.size)
     return tuple(map(Grouped, keys, sums))
 
 
@@ -80,7 +94,10 @@ def _plus(sums: Any, scores: Any, places: np.ndarray, size: int) -> Any:
         from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
 
         return sums + csr_array((np.ones(places.size), (places, np.arange(places.size))), shape=(size, places.size)) @ scores
-    if places.size:
+    if size <= _FEW_GROUPS:
+        for of_column, column in zip(sums.T, scores.T, strict=True):
+            of_column += np.bincount(places, column, size)
+    elif places.size:
         order = np.argsort(places, kind="stable")
         first = np.flatnonzero(np.diff(places[order], prepend=-1))
         sums[places[order][first]] += np.add.reduceat(scores[order], first, axis=0)
@@ -94,13 +111,13 @@ def columns(part: InMemory, places: list[int]) -> tuple[np.ndarray, ...]:
 
 
 @np.errstate(all="ignore")
-def sandwich(data: Dataset, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
+def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
     """Find the covariance (n + 1, n + 1) of theta by one read of X, and a line that says which it is.
 
     Parameters
     ----------
-    data : Dataset
-        The rows that the model was trained on.
+    training : Training
+        That of the model.
     theta : (n + 1,)
     kind : {"HC0", "HC1", "HC2", "HC3"} or ("cluster", groups)
         Groups are a vector (m,), the name of a column, or a tuple of two of these.
@@ -113,20 +130,23 @@ def sandwich(data: Dataset, theta: np.ndarray, kind: Any, found: Statistics) -> 
     if found.l2 > 0.0:
         raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
                          f"l2 is {found.l2:g}; train with l2=0, or take covariance='model'")
+    data = training.data
     groups = _codes(data, kind[1]) if is_cluster else None
     N, k, V = found.examples, found.parameters, found.covariance
     if not np.isfinite(V).all():
         return np.full_like(V, np.nan), f"none: {kind[0] if is_cluster else kind} needs the model's covariance of all parameters"
     to_design = np.eye(theta.size)
     to_design[-1, :-1] = center = np.zeros(theta.size - 1) if data.is_sparse else _center(V)
-    V, beta = to_design @ V @ to_design.T, to_design @ theta
+    V = to_design @ V @ to_design.T
     if groups is None:
-        M = data.reduce(squared_scores, beta, center, V, _POWERS[kind])
+        kernel = backends.load(training.backend)
+        with backends.threads(kernel, training.n_threads, data.size) as count:
+            M = data.with_backend(kernel, count).reduce(squared_scores, theta, center, V, _POWERS[kind])
         if kind == "HC1":
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        ways = data.reduce(grouped_scores, beta, center, groups.view(OfRows))
+        ways = data.reduce(grouped_scores, to_design @ theta, center, groups.view(OfRows))
         M = np.sum([sign * _meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     to_theta = 2.0 * np.eye(theta.size) - to_design
@@ -159,7 +179,7 @@ def _codes(data: Dataset, groups: Any) -> np.ndarray:
         raise ValueError(f"groups are a vector, the name of a column, or a tuple of two of these, not a tuple of {len(ways)}")
     codes = [_code(_column(data, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
     if len(codes) == 2:
-        codes.append(codes[0] * (codes[1].max() + 1) + codes[1])
+        codes.append(np.unique(codes[0] * (codes[1].max() + 1) + codes[1], return_inverse=True)[1])
     return np.column_stack(codes)
 
 

@@ -67,9 +67,10 @@ def design(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
 
 
 def gram(Z: Any, weight: np.ndarray) -> np.ndarray:
-    """Z^T diag(weight) Z, (n + 1, n + 1)."""
+    """Z^T diag(weight) Z, (n + 1, n + 1), for weights of at least 0."""
     if isinstance(Z, np.ndarray):
-        return Z.T @ (weight[:, None] * Z)
+        V = np.sqrt(weight)[:, None] * Z
+        return V.T @ V                          # of which BLAS computes one half
     return (Z.T @ Z.multiply(weight[:, None])).toarray()
 
 
@@ -80,6 +81,13 @@ def quadratic_forms(Z: Any, V: np.ndarray) -> np.ndarray:
     size = max(64, _BLOCK_ELEMENTS // len(V))
     parts = (Z[start:start + size] for start in range(0, Z.shape[0], size))
     return np.concatenate([part.multiply(part @ V).sum(axis=1) for part in parts])
+
+
+def variances(X: np.ndarray | Csr, V: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """v^T V v of every row v of [x - center, 1], (m,): the variance of its margin."""
+    m, n = X.shape
+    size = m if isinstance(X, Csr) else max(64, _BLOCK_ELEMENTS // n)
+    return np.concatenate([quadratic_forms(design(X, slice(start, start + size), center), V) for start in range(0, m, size)])
 
 
 def residual(z: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -584,7 +584,7 @@ class Model:
         found = self._found()
         if isinstance(kind, str) and kind == "model":
             return found.covariance, ""
-        return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}").data,
+        return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}"),
                         np.append(self.w, self.b), kind, found)
 
     def _found(self) -> Statistics:

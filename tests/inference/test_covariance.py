@@ -120,12 +120,22 @@ def test_groups_of_any_kind():
         assert_agree(model.covariance(("cluster", same)), right)
 
 
-def test_rows_that_are_groups_are_hc0_of_probability_weights():
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_rows_that_are_groups_are_hc0_of_probability_weights(few, monkeypatch):
+    """By both ways of adding up scores: one for few groups, and one for many."""
+    monkeypatch.setattr("fastlr.inference.covariance._FEW_GROUPS", few)
     X, y, s, *_ = data_set("fair")
     model, m = fastlr.train(X, y, sample_weight=s, tol=1e-12, backend="numpy"), len(y)
     a, Z = model.predict_proba(X)[:, 1], np.column_stack([X, np.ones(m)])
     S, V, N = Z * (s * (a - y))[:, None], model.covariance(), s.sum()
     assert_agree(model.covariance(("cluster", np.arange(m))), m / (m - 1) * (N - 1) / (N - Z.shape[1]) * (V @ S.T @ S @ V))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_backends(kind, backend):
+    X, y, s, *_ = data_set("fair")
+    own, numpy = (fastlr.train(X, y, sample_weight=s, tol=1e-12, backend=name).covariance(kind) for name in (backend, "numpy"))
+    assert_agree(own, numpy)
 
 
 def test_summary_says_which():
