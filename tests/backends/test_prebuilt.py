@@ -115,9 +115,13 @@ def test_libraries_can_be_turned_off(variable):
     assert result.stderr == ""
 
 
-def test_show_versions_says_where_kernels_come_from(capsys):
+def test_show_versions_says_where_kernels_come_from(capsys, monkeypatch):
     fastlr.show_versions()
     assert "prebuilt kernels" in capsys.readouterr().out
+    if prebuilt.is_there():
+        assert ".so, for X of float64_C, float64_F, float64_csr32, float32_C" in prebuilt.describe()
+    monkeypatch.setenv("FASTLR_PREBUILT", "0")
+    assert prebuilt.describe() == "turned off by FASTLR_PREBUILT=0"
 
 
 def test_the_header_says_what_the_kernels_take():

@@ -117,7 +117,9 @@ def describe() -> str:
     """What `show_versions` prints about libraries."""
     library, problem = _loaded()
     if library is not None:
-        return str(library._name)
+        kinds = [kind for dtype in ("float64", "float32", "uint8") for layout in ("C", "F", "csr32")
+                 if hasattr(library, symbol("cost_gradient", kind := Kind(dtype, layout)))]
+        return f"{library._name}, for X of {', '.join(map(str, kinds))}; all else is compiled on demand"
     if os.environ.get("FASTLR_PREBUILT") == "0":
         return "turned off by FASTLR_PREBUILT=0"
     if problem is not None:
