@@ -16,7 +16,7 @@ pytestmark = pytest.mark.compiles
 def test_one_specialisation_for_each_dtype_and_order():
     code = """
 import numpy as np, fastlr
-from fastlr.backends.compiled import native, quasi_newton
+from fastlr.backends.compiled import native
 rng = np.random.default_rng(0)
 for writeable in (True, False):
     for dtype in ("f8", "f4", "i4", ">f8"):
@@ -33,8 +33,6 @@ for writeable in (True, False):
 kinds = [kind for kernel, kind in native._found if kernel == "cost_gradient"]
 assert len(kinds) == len(set(kinds)) == 4, kinds
 assert [kind for kernel, kind in native._found if kernel == "quasi_newton"] == [("float64", "C")]
-    assert len(entry._compiled) == kinds, entry._compiled
-    assert all(len(dispatcher.signatures) == 1 for dispatcher in entry._compiled.values())
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
