@@ -92,7 +92,7 @@ NUMBERS = ["int8", "int64", "uint8", "uint64"], ["float16", "float32", "float64"
 LABELS = {
     "bool": np.array([False, True]),
     **{name: np.array([np.iinfo(name).min, np.iinfo(name).max], name) for name in NUMBERS[0]},
-    **{name: np.array([np.finfo(name).smallest_subnormal, 0.1], name) for name in NUMBERS[1]},
+    **{name: np.array([np.finfo(name).smallest_subnormal, 1.1], name) for name in NUMBERS[1]},
     "-0.0": np.array([-0.0, 1e308]),
     "text": np.array(["no", "yes"]),
     "text with room": np.array(["no", "yes"], "U9"),

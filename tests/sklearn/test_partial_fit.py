@@ -294,7 +294,7 @@ def test_the_model_is_there_and_has_no_summary(tmp_path):
     assert np.array_equal(model.decision_function(X), ours.decision_function(X))
     model.save(tmp_path / "model.json")
     assert np.array_equal(fastlr.load(tmp_path / "model.json").predict(X), ours.predict(X))
-    with pytest.raises(ValueError, match="from partial_fit, without the training data"):
+    with pytest.raises(ValueError, match="or partial_fit, without the training data"):
         model.summary()
 
 
