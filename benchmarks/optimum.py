@@ -99,27 +99,27 @@ class Reads:
 
     def track_reads(self, name):
         try:
-            from fastlr.problem.objective import Objective
+            from fastlr.problem.problem import Problem
         except ImportError:             # older commits
-            from fastlr._objective import Objective
+            from fastlr._objective import Objective as Problem
 
         rows = 0
-        methods = {"cost_gradient": Objective.cost_gradient, "hessian": Objective.hessian}
+        methods = {name: getattr(Problem, name) for name in ("evaluate", "cost_gradient", "hessian") if hasattr(Problem, name)}
 
         def counted(method):
-            def call(objective, *arguments):
+            def call(problem, *arguments, **named):
                 nonlocal rows
-                rows += objective.shape[0]
-                return method(objective, *arguments)
+                rows += problem.data.shape[0]
+                return method(problem, *arguments, **named)
             return call
 
         try:
             for attribute, method in methods.items():
-                setattr(Objective, attribute, counted(method))
+                setattr(Problem, attribute, counted(method))
             self.fit()
         finally:
             for attribute, method in methods.items():
-                setattr(Objective, attribute, method)
+                setattr(Problem, attribute, method)
         return rows / len(self.data[1])
 
     track_reads.pretty_name = "Reads of X to the optimum"

@@ -18,7 +18,7 @@ from fastlr.machine.forks import imported
 from fastlr.machine.warnings import SeparationWarning, warn
 from fastlr.model.model import Model
 from fastlr.problem.cost_model import CostModel
-from fastlr.problem.objective import Objective
+from fastlr.problem.problem import Problem
 from fastlr.solvers.progress import Progress
 
 
@@ -181,9 +181,9 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     kernel = backends.load(backend)
     try:
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.size) as count:
-            objective = Objective(kernel, data, **objective_options, n_threads=count)
-            objective.refuse_not_finite(moments_are_needed=options.tol > 0.0)
-            result = module.solve(objective, theta, options)
+            problem = Problem.of_theta(data.with_backend(kernel, count), **objective_options)
+            problem.refuse_not_finite(moments_are_needed=options.tol > 0.0)
+            result = module.solve(problem, theta, options)
         if options.progress is not None:
             options.progress.show(result.history.step.size, float(result.history.cost[-1]), result.grad_norm)
     finally:
@@ -193,7 +193,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     has_minimum = (False if isinstance(result.warning, SeparationWarning) else
                    True if firth or (result.converged and result.gap_kind == "bound") else None)
     training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum, firth)
-    model = _model(result, training, count, objective.has_offset, start, compiled)
+    model = _model(result, training, count, data.has_offset, start, compiled)
     if result.warning is not None:
         warn(result.warning)
     return model
@@ -253,7 +253,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
             choice.choose(backend, data, math.inf, ()))
     kernel = backends.load(name)
     with backends.threads(kernel, n_threads, data.size) as count:
-        J, grad = Objective(kernel, data, **objective_options, n_threads=count).cost_gradient(theta)
+        J, grad = Problem.of_theta(data.with_backend(kernel, count), **objective_options).evaluate(theta)
     return J, grad[:-1], float(grad[-1])
 
 

@@ -55,7 +55,7 @@ def profile_interval(training: Training, theta: np.ndarray, cost: float, place: 
         The weights don't count examples, so that there is no likelihood; or the data have changed since training.
     """
     with solved(training, theta, cost) as at:
-        why_not = why_weights_count_nothing(training, at.problem.objective)
+        why_not = why_weights_count_nothing(training, at.problem)
         if why_not is not None:
             raise ValueError(f"there is no interval of the profile likelihood: {why_not}")
         profile = _Profile(at, place)
@@ -69,13 +69,13 @@ class _Profile:
 
     def __init__(self, at: Solved, place: int) -> None:
         self.at = at
-        objective = at.problem.objective
-        self.free = at.u.size if objective.rule.intercept else at.u.size - 1
+        problem = at.problem
+        self.free = at.u.size if problem.fit_intercept else at.u.size - 1
         self.fixed = at.u[self.free:]
-        self.to_deviance = 2.0 * objective.rule.to_mean * objective.examples
-        self.direction = np.array([at.problem.parameters(each)[place] for each in np.eye(at.u.size)[:self.free]])
+        self.to_deviance = 2.0 * problem.to_mean * problem.examples
+        self.direction = np.array([problem.coordinates.parameters(each)[place] for each in np.eye(at.u.size)[:self.free]])
         self.others = np.linalg.qr(self.direction[:, None], mode="complete").Q[:, 1:]
-        self.ridge = np.diag(_RIDGE * at.problem.diagonal[:self.free] * self.to_deviance)
+        self.ridge = np.diag(_RIDGE * problem.diagonal[:self.free] * self.to_deviance)
 
     def deviance(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """The deviance at u (k,) and its gradient, (k,)."""

@@ -20,8 +20,7 @@ from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Problem
 from fastlr.solvers import firth
 from fastlr.solvers.separation import recession_direction
 
@@ -46,7 +45,7 @@ _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
 class Solved(NamedTuple):
     """A problem that was solved, in coordinates u that suit its solution."""
 
-    problem: Standardised
+    problem: Problem
     u: np.ndarray               # (n + 1,) where the model is
     cost: float                 # J there
     grad: np.ndarray            # (n + 1,) its gradient by u
@@ -125,18 +124,17 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
         raise ValueError(f"standard errors and intervals need the covariance of all parameters, and that of {n} features is a "
                          f"matrix of {8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without "
                          "standard errors: w, b, cost and score() are there")
-    own = firth.cost_gradient if training.firth else Standardised.cost_gradient
+    own = firth.cost_gradient if training.firth else Problem.evaluate
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
-        objective = Objective(kernel, data, **training.objective_options, n_threads=count)
-        problem = Standardised(objective, *objective.standardisation)
-        u = problem.u_of(theta)
+        problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options).standardised()
+        u = problem.coordinates.u_of(theta)
         now, grad = own(problem, u)
         if not abs(now - cost) <= _CHANGED_J * abs(cost) + problem.rounding(u, cost):
             raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
                              "or call summary() before changing X, y, sample_weight or offset")
         finer = problem.where_curvature_fits(u)
         if finer is not problem:
-            problem, u = finer, finer.from_other(problem, u)
+            problem, u = finer, finer.coordinates.from_other(problem.coordinates, u)
             _, grad = own(problem, u)
         yield Solved(problem, u, now, grad, functools.partial(own, problem))
 
@@ -148,19 +146,18 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     """
     data, options = training.data, training.objective_options
     with solved(training, theta, cost) as (problem, u, now, grad, _):
-        objective = problem.objective
-        why_not = why_weights_count_nothing(training, objective)
-        examples = objective.examples if why_not is None else float(objective.rows_that_count)
+        why_not = why_weights_count_nothing(training, problem)
+        examples = problem.examples if why_not is None else float(problem.data.count.rows)
         covariance, parameters, notes = _covariance(training, names, problem, u, grad, examples)
         if training.firth:
             notes.append(_PENALIZED_BY_FIRTH)
         if training.firth and why_not is None:
             log_likelihood = null_log_likelihood = math.nan
         elif why_not is None:
-            penalty = 0.5 * options["l2"] * float(theta[:-1] @ theta[:-1])
-            log_likelihood = -examples * objective.rule.to_mean * (now - penalty)
-            null_log_likelihood = _null_log_likelihood(objective, theta[-1])
-            is_weighted = data.has_weights or examples != objective.rows_that_count
+            penalty = problem.penalty.value(u, problem.coordinates.scales)
+            log_likelihood = -examples * problem.to_mean * (now - penalty)
+            null_log_likelihood = _null_log_likelihood(problem, theta[-1])
+            is_weighted = data.has_weights or examples != problem.data.count.rows
             if is_weighted and not np.isnan(covariance).all():
                 notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
         else:
@@ -170,14 +167,14 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
                           options["fit_intercept"], tuple(notes))
 
 
-def why_weights_count_nothing(training: Training, objective: Objective) -> str | None:
+def why_weights_count_nothing(training: Training, problem: Problem) -> str | None:
     """Say why the weighted likelihood is not that of any data; None where each weight is a count of examples.
 
     A row that counts is at least one example.  So counts add up to no less than the number of rows that count.
     """
     if training.has_class_weight:
         return f"With class_weight the likelihood is not that of the data: {_NONE_OF}."
-    total, rows = objective.examples, objective.rows_that_count
+    total, rows = problem.examples, problem.data.count.rows
     if total < (1.0 - _ROUNDING_OF_WEIGHTS) * rows:
         if training.data.example is not None:
             return (f"The trials of y add up to {total:.6g} over {rows} rows of successes or failures, so y doesn't count "
@@ -187,7 +184,7 @@ def why_weights_count_nothing(training: Training, objective: Objective) -> str |
     return None
 
 
-def _covariance(training: Training, names: tuple[str, ...], problem: Standardised, u: np.ndarray, grad: np.ndarray,
+def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u: np.ndarray, grad: np.ndarray,
                 examples: float) -> tuple[np.ndarray, int, list[str]]:
     """The covariance of theta, the number of parameters that are determined, and notes about both."""
     size = u.size
@@ -195,7 +192,7 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Standardise
     unknown = np.full((size, size), np.nan)
     if training.has_minimum is False:
         return unknown, free, [_SEPARATED]
-    l2, to_examples = training.objective_options["l2"], problem.objective.rule.to_mean * examples
+    l2, to_examples = training.objective_options["l2"], problem.to_mean * examples
     H = problem.hessian(u)[:free, :free] * to_examples
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
@@ -205,13 +202,13 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Standardise
     parameters = free - flat.shape[1]
     if not (training.has_minimum or problem.is_penalised):
         gap = 0.5 * distance ** 2 / to_examples
-        is_proved = self_concordance(problem, problem.objective, u, grad, gap).has_minimum
+        is_proved = self_concordance(problem, problem, u, grad, gap).has_minimum
         if not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None:
             return unknown, free, [_SEPARATED]
     if not distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
-    to_theta = np.array([problem.parameters(each) for each in np.eye(size)[:free]]).T
+    to_theta = np.array([problem.coordinates.parameters(each) for each in np.eye(size)[:free]]).T
     touched = _touched(to_theta, flat / scale[:, None])
     covariance = to_theta @ inverse @ to_theta.T
     covariance[touched] = covariance[:, touched] = np.nan
@@ -250,9 +247,9 @@ def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
     return moved > _TOUCHING_SHARE * np.linalg.norm(to_theta, axis=1)
 
 
-def _null_log_likelihood(objective: Objective, b: float) -> float:
+def _null_log_likelihood(problem: Problem, b: float) -> float:
     """The log-likelihood of the best model with w = 0; if b is not fitted, of the model with w = 0 and this b."""
-    null = objective.of_null_model()
-    start = np.array([0.0, 0.0 if objective.rule.intercept else b])
+    null = problem.of_null_model()
+    start = np.array([0.0, 0.0 if problem.fit_intercept else b])
     result = solvers.load("newton").solve(null, start, solvers.Options(None, None, 1e-10, None, time.perf_counter()))
-    return -objective.examples * objective.rule.to_mean * float(result.history.cost[-1])
+    return -problem.examples * problem.to_mean * float(result.history.cost[-1])

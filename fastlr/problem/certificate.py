@@ -24,8 +24,7 @@ import numpy as np
 
 from fastlr.data.margin_changes import largest_changes
 from fastlr.machine import blas
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Problem
 
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
@@ -46,12 +45,12 @@ class Certificate(NamedTuple):
 NOTHING = Certificate(math.inf, False)
 
 
-def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: float, enough: float, budget: float) -> Certificate:
+def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, enough: float, budget: float) -> Certificate:
     """The best bound on J - J* at u that can be had at this price.
 
     Parameters
     ----------
-    problem : Standardised
+    problem : Problem
     u, grad : (n + 1,)
         The point, and the gradient of J by u there.
     gap : float
@@ -62,54 +61,52 @@ def certificate(problem: Standardised, u: np.ndarray, grad: np.ndarray, gap: flo
         Nanoseconds that it may take, by the cost model of the problem.  A Hessian may take longer where nothing else proves that
         J has a minimum.
     """
-    costs = problem.objective.costs
+    costs = problem.costs
     if costs.hessian() <= budget:
-        found = self_concordance(problem, problem.objective, u, grad, gap)
+        found = self_concordance(problem, problem, u, grad, gap)
         return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
     best = strong_convexity(problem, u, grad)
-    m, rows = problem.objective.rows_that_count, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
+    m, rows = problem.data.count.rows, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
     if best.gap > enough and rows < m and costs.hessian(rows / m) <= budget:
-        best = min(best, self_concordance(problem, next(problem.objective.samples([rows])), u, grad, gap))
+        sample, = problem.data.samples([rows])
+        best = min(best, self_concordance(problem, problem.part(sample), u, grad, gap))
     if best.has_minimum or problem.is_penalised or not costs.has_room_for_hessian:
         return best._replace(is_dear=True)
-    return self_concordance(problem, problem.objective, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
+    return self_concordance(problem, problem, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
 
 
-def strong_convexity(problem: Standardised, u: np.ndarray, grad: np.ndarray) -> Certificate:
-    """The bound by l2 > 0.
+def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificate:
+    """The bound by the penalty.
 
     Let h bound the distance from b to the best b for this w, and delta what J falls on that way: both are known from db and the
     curvature of a few rows.  On that way dJ/dw_j changes by at most h rms_j / 4, where rms_j is the root mean square of column j.
     From there on J falls by at most sum_j (|dJ/dw_j| + h rms_j / 4)^2 / (2 l2).
     """
-    objective = problem.objective
-    l2 = objective.rule.l2
     if not problem.is_penalised:
         return NOTHING
-    center, spread = objective.standardisation
-    dw, db = np.abs(problem.gradient_by_w(grad, center)), abs(float(grad[-1]))
+    center, spread = problem.standardisation
+    dw, db = np.abs(problem.coordinates.gradient_by_w(grad, center)), abs(float(grad[-1]))
     delta = 0.0
     if db > 0.0:
-        rows = next(objective.samples([min(_FEWEST_ROWS, objective.rows_that_count)]))
-        curvature = problem.share_of(rows) * rows.curvature(problem.theta_of(u))
-        M = objective.loss.self_concordance
+        rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
+        curvature, M = problem.part(rows).curvature(u), problem.loss.self_concordance
         x = M * db / curvature if curvature > 0.0 else math.inf
         if not x < 1.0:
             return NOTHING
         delta = curvature * _fall(x) / M ** 2
-        dw -= math.log1p(-x) / M * spread * objective.loss.largest_curvature / objective.rule.to_mean
-    return Certificate(delta + 0.5 * float(dw @ (dw / l2)), True)
+        dw -= math.log1p(-x) / M * spread * problem.loss.largest_curvature / problem.to_mean
+    return Certificate(delta + 0.5 * float(dw @ (dw / problem.penalty.convexity)), True)
 
 
-def self_concordance(problem: Standardised, rows: Objective, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:
+def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:
     """The bound by the Hessian of some rows, a sample or all of them, at u."""
     largest = _LARGEST_SHARE * problem.curvature_of_a_row()
     gap = max(gap, np.finfo(float).tiny)
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
-        H = problem.hessian_of(rows, u, floor)
+        H = rows.loss_hessian(u, floor)
         if problem.is_penalised:
-            H.flat[::len(H) + 1] += problem.penalty
+            problem.penalty.add_hessian(H, problem.coordinates.scales)
         norm = _norm(problem, H, u, grad)
         if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
             break
@@ -124,19 +121,19 @@ def _fall(x: float) -> float:
     return x + (1.0 - x) * math.log1p(-x) if x > 1e-3 else x * x * (0.5 + x / 6.0 + x * x / 12.0)     # the first would cancel
 
 
-def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> float:
+def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> float:
     """The root of g^T H^-1 g, and what rounding of the margins can add to it.
 
     Directions in which no margin moves are left out: J is constant along them.  Where H has no curvature in a direction in which
     margins do move, the norm is infinite.
     """
-    if problem.objective.data.is_sparse and problem.is_far_from_zero:
+    if problem.data.is_sparse and problem.is_far_from_zero:
         return math.inf                         # H is centered by subtraction, and has lost its digits
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
     if not problem.is_penalised:
-        constant = np.flatnonzero(problem.objective.constant_columns & problem.varies_by_rounding(H))
+        constant = np.flatnonzero(problem.constant_columns & problem.varies_by_rounding(H))
         R[constant] = R[:, constant] = g[constant] = 0.0
         R[constant, constant], size[constant] = 1.0, np.inf
     if not np.isfinite(R).all():
@@ -156,11 +153,12 @@ def _norm(problem: Standardised, H: np.ndarray, u: np.ndarray, grad: np.ndarray)
         squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())
     # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
     # the penalty cancels against that of the loss.
-    of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.objective.rule.to_mean) * math.sqrt(g.size)
-    of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(problem.penalty * u / size))
+    of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.to_mean) * math.sqrt(g.size)
+    pull = problem.penalty.gradient(u, problem.coordinates.scales)
+    of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(pull / size))
     return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
 
 
-def _is_null(problem: Standardised, directions: np.ndarray) -> bool:
+def _is_null(problem: Problem, directions: np.ndarray) -> bool:
     """Whether no margin moves along directions (n + 1, k) of u."""
     return bool(problem.reduce(largest_changes, directions).max() <= _NULL)

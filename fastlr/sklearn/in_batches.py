@@ -16,25 +16,25 @@ kept.  The rule is the same then, and learns more slowly where columns are corre
 
 import math
 import time
-from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from fastlr import backends
 from fastlr.backends import choice
-from fastlr.backends.engine import DIAGONAL, DUE, Scale
+from fastlr.backends.engine import DIAGONAL, DUE
 from fastlr.data import moments, passes
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
-from fastlr.machine.blas import dot
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.model.model import Model
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.coordinates import Coordinates
+from fastlr.problem.loss import Logistic
+from fastlr.problem.penalty import Quadratic, Ridge
+from fastlr.problem.problem import Problem
 from fastlr.solvers.history import Recorder
-from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates, kernels
+from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
 MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
@@ -57,9 +57,9 @@ class Memory(NamedTuple):
     curvature: np.ndarray       # H for v_i = [x_i - center, 1]: (n + 1, n + 1), or its diagonal (n + 1,)
 
     @classmethod
-    def of_nothing(cls, center: np.ndarray, l2: float, fit_intercept: bool) -> Self:
-        """Before the first batch."""
-        n = center.size
+    def before(cls, rows: Dataset, l2: float, fit_intercept: bool) -> Self:
+        """What there is before the first batch."""
+        n, (center, _) = rows.shape[1], Problem.of_theta(rows, 0.0, "sum", fit_intercept).standardisation
         shape = (n + 1, n + 1) if n <= MOST_FEATURES else (n + 1,)
         return cls(l2, fit_intercept, 0, 0.0, center, np.zeros(n), np.zeros(n), np.zeros(n + 1), np.zeros(shape))
 
@@ -74,54 +74,17 @@ class Memory(NamedTuple):
         return moments.standardisation(self.center, self.first, self.second, self.total, self.fit_intercept)[1]
 
 
-class _AfterEarlier(Standardised):
-    """The loss of a batch and the quadratic for all that came before it.
+    def penalty(self) -> np.ndarray:
+        """(n + 1,) the diagonal of the penalty in the quadratic that the next step adds."""
+        return np.append(np.maximum(self.l2, WEAKEST * self.spread() ** 2), WEAKEST)
 
-    Parameters
-    ----------
-    objective : Objective
-        The sum of the batch's losses.
-    memory : Memory
-        With the moments of the batch, and without what it tells of theta.
-    """
-
-    def __init__(self, objective: Objective, memory: Memory) -> None:
-        spread = memory.spread()
-        super().__init__(objective, memory.center, spread)
-        self._total = memory.total
-        self._before = memory.theta / self._scales
-        self.prior = np.append(np.maximum(memory.l2 / spread ** 2, WEAKEST), WEAKEST)
-        """(n + 1,) the diagonal of the penalty in the quadratic; that of `Standardised.penalty` is 0 here."""
-        self.is_full = memory.curvature.ndim == 2
-        if self.is_full:
-            self._earlier = self._scales[:, np.newaxis] * memory.curvature * self._scales + np.diag(self.prior)
-        else:
-            self._earlier = self._scales ** 2 * memory.curvature + self.prior
-        of_earlier = self._earlier.diagonal() if self.is_full else self._earlier
-        self.diagonal = of_earlier + objective.loss.largest_curvature / objective.rule.to_mean
-
-    def remembered(self, u: np.ndarray) -> np.ndarray:
-        """Theta as `Memory` has it."""
-        return u * self._scales
-
-    def cost_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        cost, grad = super().cost_gradient(u)
-        way = u - self._before
-        pull = np.vecdot(self._earlier, way) if self.is_full else self._earlier * way       # vecdot starts no BLAS threads
-        return cost + 0.5 * dot(way, pull), grad + pull
-
-    def hessian(self, u: np.ndarray) -> np.ndarray:
-        return super().hessian(u) + self._earlier
-
-    @property
-    def scale(self) -> Scale:
-        """With the mean scale of all rows so far, for which the quadratic stands."""
-        return super().scale._replace(to_mean=1.0 / self._total)
-
-    def iterates(self, tol: float) -> Iterator[Iterate]:
-        """On the way to the optimum from where the batches before have led."""
-        return iterates(self, self._before, InverseHessian(self, DUE if self.is_full else DIAGONAL), tol,
-                        self.objective.costs.steps_a_hessian if self.is_full else math.inf)
+    def problem(self, rows: Dataset) -> Problem:
+        """The loss of a batch and the quadratic for all that came before it; the moments of the batch are in the memory."""
+        penalty = np.diag(self.penalty()) if self.curvature.ndim == 2 else self.penalty()
+        problem = Problem(rows, Logistic(), Quadratic(self.theta, self.curvature + penalty),
+                          Coordinates(self.center, self.spread()), "sum", self.fit_intercept, examples=self.total)
+        problem.diagonal = problem.penalty_diagonal + problem.loss.largest_curvature * rows.count.total
+        return problem
 
 
 @np.errstate(all="ignore")
@@ -139,14 +102,22 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     some, = whole.samples([min(_ROWS_OF_FIT, whole.count.rows)])
     weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
     some = some.with_weights(weight * (whole.count.total / weight.sum()))
-    objective = Objective(kernel, some, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=1)
-    memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept).with_moments(some)
-    problem = _AfterEarlier(objective, memory)
-    u = problem.u_of(theta)
-    pull = (problem.prior - np.append(l2 / memory.spread() ** 2, 0.0)) * u
+    some = some.with_backend(kernel, 1)
+    memory = Memory.before(some, l2, fit_intercept).with_moments(some)
+    problem = memory.problem(some)
+    u, scales = problem.coordinates.u_of(theta), problem.coordinates.scales
+    pull = scales ** 2 * (memory.penalty() - Ridge(l2).diagonal(np.ones(u.size))) * u
     u = u - np.linalg.solve(problem.hessian(u), pull)
-    return memory._replace(rows=whole.shape[0], theta=problem.remembered(u),
-                           curvature=objective.hessian(problem.theta_of(u), memory.center))
+    return memory._replace(rows=whole.shape[0], theta=u * scales, curvature=_told(problem, u))
+
+
+def _told(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """What a batch tells of theta, as `Memory` has it: the second derivatives of its loss at u, or their diagonal."""
+    coordinates = problem.coordinates
+    if problem.data.shape[1] > MOST_FEATURES:
+        return problem.to_cost * problem.data.reduce(passes.hessian_diagonal, coordinates.theta_of(u), coordinates.center)
+    centered = Coordinates(coordinates.center, np.ones_like(coordinates.spread))
+    return problem.in_coordinates(centered).loss_hessian(u * coordinates.scales)
 
 
 class Learned(NamedTuple):
@@ -188,21 +159,20 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     if memory is not None:
         fit_intercept = memory.fit_intercept
     with backends.threads(kernel, n_threads, data.size) as count:
-        objective = Objective(kernel, data, l2=0.0, reduction="sum", fit_intercept=fit_intercept, n_threads=count)
-        if memory is None:
-            memory = Memory.of_nothing(objective.standardisation[0], l2, fit_intercept)
         data = data.with_backend(kernel, count)
+        if memory is None:
+            memory = Memory.before(data, l2, fit_intercept)
         memory = memory.with_moments(data)
-        problem = _AfterEarlier(objective, memory)
-        recorder = Recorder(began)
-        for point in problem.iterates(tol):
+        problem, is_full = memory.problem(data), memory.curvature.ndim == 2
+        recorder, start = Recorder(began), memory.theta / problem.coordinates.scales
+        for point in iterates(problem, start, InverseHessian(problem, DUE if is_full else DIAGONAL), tol,
+                              problem.costs.steps_a_hessian if is_full else math.inf):
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break
-        theta = problem.theta_of(point.u)
-        told = (objective.hessian(theta, memory.center) if problem.is_full else
-                passes.hessian_diagonal(data, theta, memory.center))
-    memory = memory._replace(theta=problem.remembered(point.u), curvature=memory.curvature + told)
+        told = _told(problem, point.u)
+    theta = problem.coordinates.theta_of(point.u)
+    memory = memory._replace(theta=point.u * problem.coordinates.scales, curvature=memory.curvature + told)
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
 
@@ -220,7 +190,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     model = Model(w=theta[:-1].copy(), b=float(theta[-1]), classes=data.classes.copy(), cost=point.cost,
                   costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
                   grad_norm=point.grad_norm, gap=point.gap, gap_kind="estimate",
-                  solver="newton" if problem.is_full else "lbfgs", backend=backend, n_threads=count,
+                  solver="newton" if is_full else "lbfgs", backend=backend, n_threads=count,
                   elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
                   feature_names=data.feature_names, has_offset=False)
     return Learned(memory, model, warning)

@@ -2,13 +2,13 @@
 
 A solver is a module with
 
-    solve(objective, theta, options) -> Result
+    solve(problem, theta, options) -> Result
     expected_steps(options) -> int          roughly, for the choice of a backend
     kernels(is_small) -> names              and the compiled kernels that training calls in any case, where the data
                                             are small in the sense of `CostModel.is_small` or not
 
-It starts at theta (n + 1,), which it may overwrite, or makes a start of its own where theta is None.  It sees only the
-Objective, and no X.
+It starts at theta (n + 1,), which it may overwrite, or makes a start of its own where theta is None.  It is
+given J as a function of theta, and sees no X.
 """
 
 from collections.abc import Callable

@@ -15,8 +15,9 @@ import numpy as np
 
 from fastlr.backends import engine
 from fastlr.backends.engine import DIAGONAL, DUE, Price
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised, standardised
+from fastlr.data.dataset import InMemory
+from fastlr.problem.coordinates import Coordinates
+from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, newton, quasi_newton
 from fastlr.solvers.conjugate_gradients import or_conjugate_gradients
 from fastlr.solvers.quasi_newton import (
@@ -45,79 +46,82 @@ def expected_steps(options: Options) -> int:
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimise J from theta, or from the null model; or, where there are many rows, from the optima of samples."""
-    if newton.is_wide(objective):
-        return newton.solve(objective, theta, options)
-    sizes, of_sample = _sample_sizes(objective), None
-    if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= _CHEAP * objective.rows_that_count:
-        problem, u, M = _after_samples(objective, sizes, options)
+    if newton.is_wide(problem):
+        return newton.solve(problem, theta, options)
+    sizes, of_sample, costs = _sample_sizes(problem), None, problem.costs
+    start: Evaluation | None
+    if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= _CHEAP * problem.data.count.rows:
+        problem, u, M, start = _after_samples(problem, sizes, options)
     else:
-        problem, u = standardised(objective, theta)
+        problem, u, start = problem.start(theta)
         M = InverseHessian(problem)
         of_sample = _hessian_of_sample(problem, sizes[-1]) if sizes else None
-    steps = objective.costs.steps_a_hessian
-    points = iterates(problem, u, M, options.tol, steps, sample=of_sample, **options.how_many)
+    steps = costs.steps_a_hessian
+    points = iterates(problem, u, M, options.tol, steps, sample=of_sample, start=start, **options.how_many)
 
-    def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        M = InverseHessian(problem, DUE if objective.costs.has_room_for_hessian else DIAGONAL)
+    def descend(problem: Problem, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
+        M = InverseHessian(problem, DUE if costs.has_room_for_hessian else DIAGONAL)
         points = iterates(problem, u, M, tol, steps, **options.how_many)
         return or_conjugate_gradients(problem, points, tol, steps)
 
     return run(problem, or_conjugate_gradients(problem, points, options.tol, steps), options, descend)
 
 
-def _sample_sizes(objective: Objective) -> list[int]:
-    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.shape[1]), []
-    most = 0 if objective.costs.is_small else min(objective.rows_that_count // _GROWTH, objective.most_rows_of_samples)
+def _sample_sizes(problem: Problem) -> list[int]:
+    data = problem.data
+    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * data.shape[1]), []
+    most = 0 if problem.costs.is_small else min(data.count.rows // _GROWTH, data.most_bytes_of_samples // data.bytes_a_row)
     while rows <= most:
         sizes.append(rows)
         rows *= _GROWTH
     return sizes
 
 
-def _hessian_of_sample(problem: Standardised, rows: int) -> SampleHessian:
-    objective = problem.objective
-    steps = objective.costs.hessian(rows / objective.rows_that_count) / objective.costs.step
-    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * objective.shape[1] / rows), steps),
-                         lambda u: inverse_factor_of_hessian(problem.on_sample(next(objective.samples([rows]))), u))
+def _hessian_of_sample(problem: Problem, rows: int) -> SampleHessian:
+    data, costs = problem.data, problem.costs
+    steps = costs.hessian(rows / data.count.rows) / costs.step
+    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * data.shape[1] / rows), steps),
+                         lambda u: inverse_factor_of_hessian(problem.on_sample(data.samples([rows])[0]), u))
 
 
-def _after_samples(objective: Objective, sizes: list[int], options: Options) -> tuple[Standardised, np.ndarray, InverseHessian]:
-    """The objective in coordinates in which the columns of the first sample are standardised; the optimum of the last, and the
-    inverse Hessian there.
+def _after_samples(given: Problem, sizes: list[int],
+                   options: Options) -> tuple[Problem, np.ndarray, InverseHessian, Evaluation]:
+    """J in coordinates in which the columns of the first sample are standardised; the optimum of the last, and the inverse
+    Hessian and J there.
 
     Mean and deviation of all rows are needed for the certificate alone, and come with the first evaluation.  Where a column does
     not vary in the sample, they are the coordinates.
     """
-    start = objective.null_model()
-    problem: Standardised | None = None
-    for sample in objective.samples(sizes):
-        if problem is None:
-            sample.first_read(start)
-            problem = Standardised(objective, *(objective if sample.constant_columns.any() else sample).standardisation)
-            u, M = problem.u_of(start), InverseHessian(problem)
-        u, M = _optimum_of(sample, problem, u, M, options)
-    assert problem is not None
-    objective.first_read(problem.theta_of(u))
-    return problem.certified(), u, M
+    theta, samples = given.null_model(), given.data.samples(sizes)
+    first = given.on_sample(samples[0])
+    cost, grad = first.evaluate(theta, with_moments=True)
+    problem = given.in_coordinates(Coordinates(*(given if first.constant_columns.any() else first).standardisation))
+    u, M = problem.coordinates.u_of(theta), InverseHessian(problem)
+    start: Evaluation | None = Evaluation(cost, problem.coordinates.by_u(grad))
+    for sample in samples:
+        u, M = _optimum_of(sample, problem, u, M, options, start)
+        start = None
+    at_end = problem.evaluate(u, with_moments=True)
+    return problem.measured_by_all_rows(), u, M, at_end
 
 
-def _optimum_of(objective: Objective, problem: Standardised, u: np.ndarray, M: InverseHessian,
-                options: Options) -> tuple[np.ndarray, InverseHessian]:
+def _optimum_of(rows: InMemory, problem: Problem, u: np.ndarray, M: InverseHessian, options: Options,
+                start: Evaluation | None) -> tuple[np.ndarray, InverseHessian]:
     """The optimum of a sample of the problem's rows, up to its sampling error, and the inverse Hessian there.
 
     On the sample a Hessian has to save steps on the sample; at its end, steps on all rows, at the rate that the approximation
     there has shown.
     """
-    sample, tol = problem.on_sample(objective), options.tol
+    sample, tol = problem.on_sample(rows), options.tol
     most = min(_STEPS_A_SAMPLE, options.most_updates)
     enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
-    points = iterates(sample, u, M, max(tol, left), objective.costs.steps_a_hessian, enough, most)
+    points = iterates(sample, u, M, max(tol, left), sample.costs.steps_a_hessian, enough, most, start=start)
     for _, point in zip(range(most), points, strict=False):
         if point.gap <= enough:
             break
     rate = max(M.expected_rate(sample), M.rate(evidence=0.0))
-    if engine.pays(price_of_hessian(sample, objective.costs.hessian() / problem.objective.costs.step), left, rate, tol):
+    if engine.pays(price_of_hessian(sample, sample.costs.hessian() / problem.costs.step), left, rate, tol):
         M = InverseHessian.at(sample, point.u)
     return point.u, M

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastlr.backends import engine
 from fastlr.machine.blas import dot
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers.quasi_newton import RIDGE, Iterate, solved_iterates
 
 # The largest share of the gradient's norm that a solution may leave.
@@ -47,8 +47,8 @@ class Solution(NamedTuple):
     left: float                 # of the residual g - H x
 
 
-def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterator[Iterate]:
-    """Descend from u, and yield the points; `tol` is the gradient's norm that is asked for at the end."""
+def truncated_newton(problem: Problem, u: np.ndarray, tol: float, start: Evaluation | None = None) -> Iterator[Iterate]:
+    """Descend from u, where J may be known, and yield the points; `tol` is the gradient's norm that is asked for at the end."""
     ridge = RIDGE * problem.diagonal
     left, diagonal = _ROUGH, problem.diagonal   # what the next solution may leave of the norm, and the preconditioner
     last: Solution | None = None
@@ -58,22 +58,22 @@ def truncated_newton(problem: Standardised, u: np.ndarray, tol: float) -> Iterat
         product, new_diagonal = problem.hessian_product(u)
         unforeseen = 1.0 if last is None else abs(math.sqrt(dot(grad, grad / diagonal)) - last.left) / last.norm
         if unforeseen > _AS_BEFORE:
-            diagonal = new_diagonal() + _OF_PENALTY * problem.penalty + ridge
+            diagonal = new_diagonal() + _OF_PENALTY * problem.penalty_diagonal + ridge
         left = min(_ROUGH, max(unforeseen, left ** _GOLDEN if left ** _GOLDEN > _MEMORY else 0.0))
         last = solution(lambda v: product(v) + ridge * v, diagonal, grad, left,
                         lambda residual: problem.gradient_norm(residual) <= _OF_TOL * min(tol, grad_norm))
         return -last.x
 
-    return solved_iterates(problem, u, tol, step)
+    return solved_iterates(problem, u, tol, step, start)
 
 
-def or_conjugate_gradients(problem: Standardised, points: Iterator[Iterate], tol: float,
+def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: float,
                            steps_a_hessian: float) -> Iterator[Iterate]:
     """Follow L-BFGS while it is fast, then `truncated_newton`; also where L-BFGS can't lower J any more.
 
     Parameters
     ----------
-    problem : Standardised
+    problem : Problem
     points : iterator of Iterate
     tol : float
         The gradient's norm that is asked for at the end.

@@ -22,8 +22,7 @@ import numpy as np
 from fastlr.data.leverages import jeffreys_gradient_and_hessian
 from fastlr.machine import blas
 from fastlr.machine.warnings import ConvergenceWarning
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised, standardised
+from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.newton import expected_steps, kernels
@@ -69,11 +68,11 @@ class _Point(NamedTuple):
     slope: _Slope
 
 
-def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimize J from theta, or from the best model with w = 0."""
-    problem, u = standardised(objective, theta)
+    problem, u, _ = problem.start(theta)
     near = problem.near_origin()
-    problem, u = near, near.from_other(problem, u)
+    problem, u = near, near.coordinates.from_other(problem.coordinates, u)
     start = _cost(problem, u)
     if start is None:
         _refuse_dependent_columns(problem)
@@ -94,13 +93,13 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
         share, here = found
         recorder.add([(path[-1].cost.J, path[-1].slope.grad_norm, share)])
         if options.callback is not None:
-            parameters = problem.parameters(here.u)
+            parameters = problem.coordinates.parameters(here.u)
             is_stopped = bool(options.callback(State(recorder.n_iter, path[-1].cost.J, parameters[:-1], float(parameters[-1]),
                                                      recorder.elapsed())))
     return _result(problem, here, recorder, options, is_optimum, is_stopped)
 
 
-def _result(problem: Standardised, point: _Point, recorder: Recorder, options: Options, is_optimum: bool,
+def _result(problem: Problem, point: _Point, recorder: Recorder, options: Options, is_optimum: bool,
             is_stopped: bool) -> Result:
     has_converged, grad_norm, warning = is_optimum and options.tol > 0.0, point.slope.grad_norm, None
     reason = (f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else
@@ -113,32 +112,33 @@ def _result(problem: Standardised, point: _Point, recorder: Recorder, options: O
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the gradient is "
                                      f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  To go "
                                      "on, raise max_iter or set a larger tol")
-    return Result(problem.parameters(point.u), recorder.history(point.cost.J, grad_norm), has_converged, reason, grad_norm,
+    theta = problem.coordinates.parameters(point.u)
+    return Result(theta, recorder.history(point.cost.J, grad_norm), has_converged, reason, grad_norm,
                   point.slope.gap, "estimate", "firth", warning)
 
 
-def cost_gradient(problem: Standardised, u: np.ndarray) -> tuple[float, np.ndarray]:
+def cost_gradient(problem: Problem, u: np.ndarray) -> tuple[float, np.ndarray]:
     """J at u and its gradient by u, (n + 1,); infinity and NaN where the information is singular."""
     here = _cost(problem, u)
     return (math.inf, np.full_like(u, np.nan)) if here is None else (here.J, _slope(problem, u, here).gradient)
 
 
-def _cost(problem: Standardised, u: np.ndarray) -> _Cost | None:
+def _cost(problem: Problem, u: np.ndarray) -> _Cost | None:
     """Compute J at u in two reads; None where it is infinite."""
-    loss, gradient = problem.cost_gradient(u)
-    free = u.size - (not problem.objective.rule.intercept)
+    loss, gradient = problem.evaluate(u)
+    free = u.size - (not problem.fit_intercept)
     H = problem.hessian(u)[:free, :free]
     P = _inverse_factor(H)
     if P is None or not math.isfinite(loss):
         return None
     N = _examples(problem)
-    log_det = free * math.log(N) - 2.0 * float(np.log(P.diagonal()).sum()) + 2.0 * float(np.log(problem.spread).sum())
+    log_det = free * math.log(N) - 2.0 * float(np.log(P.diagonal()).sum()) + 2.0 * float(np.log(problem.coordinates.spread).sum())
     return _Cost(loss - 0.5 * log_det / N, loss, gradient, H, P)
 
 
-def _examples(problem: Standardised) -> float:
+def _examples(problem: Problem) -> float:
     """The sum of the weights on the mean scale, and 1 on that of sums: what divides log det I in J."""
-    return problem.objective.examples * problem.objective.rule.to_mean
+    return problem.examples * problem.to_mean
 
 
 def _inverse_factor(H: np.ndarray) -> np.ndarray | None:
@@ -153,10 +153,10 @@ def _inverse_factor(H: np.ndarray) -> np.ndarray | None:
     return P / size if np.vecdot(P.T, P.T).max() <= 1.0 / _LEAST_EIGENVALUE else None
 
 
-def _slope(problem: Standardised, u: np.ndarray, here: _Cost) -> _Slope:
+def _slope(problem: Problem, u: np.ndarray, here: _Cost) -> _Slope:
     """Compute the gradient of J at u and a step, in one read."""
     N, free = _examples(problem), len(here.P)
-    by_penalty, change = problem.reduce(jeffreys_gradient_and_hessian, u, here.P * math.sqrt(problem.objective.rule.scale))
+    by_penalty, change = problem.reduce(jeffreys_gradient_and_hessian, u, here.P * math.sqrt(problem.to_cost))
     gradient, step = here.gradient.copy(), np.zeros_like(u)
     gradient[:free] += by_penalty / N
     P = _inverse_factor(here.H + change / N)
@@ -175,7 +175,7 @@ def _accelerated(path: list[_Point]) -> np.ndarray:
     return combined
 
 
-def _line_search(problem: Standardised, here: _Point, direction: np.ndarray) -> tuple[float, _Point] | None:
+def _line_search(problem: Problem, here: _Point, direction: np.ndarray) -> tuple[float, _Point] | None:
     """Find the longest of the whole direction, half of it, a quarter ... that lowers J enough: its share and where it leads."""
     promised, share = -float(direction @ here.slope.gradient), 1.0
     while promised > 0.0 and share >= _SHORTEST:
@@ -191,14 +191,14 @@ def _line_search(problem: Standardised, here: _Point, direction: np.ndarray) -> 
     return None
 
 
-def _refuse_dependent_columns(problem: Standardised) -> None:
+def _refuse_dependent_columns(problem: Problem) -> None:
     """Raise ValueError, naming the columns, where some depend linearly on others: log det I is then infinite everywhere."""
-    u = np.zeros(problem.spread.size + 1)
+    u = np.zeros(problem.data.shape[1] + 1)
     H = problem.hessian(u)
     size = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     eigenvalues, V = np.linalg.eigh(H / np.outer(size, size))
     flat = np.abs(V[:-1, eigenvalues <= _LEAST_EIGENVALUE]).max(axis=1, initial=0.0)
     if flat.any():
-        columns = [problem.objective.column(int(j)) for j in np.flatnonzero(flat > 1e-5)]
+        columns = [problem.column(int(j)) for j in np.flatnonzero(flat > 1e-5)]
         raise ValueError(f"firth=True needs columns that don't depend on each other, and these do: {', '.join(columns[:8])}"
                          f"{f' and {len(columns) - 8} more' if len(columns) > 8 else ''}.  Drop one of them, or use l2")

@@ -5,11 +5,12 @@ import time
 
 import numpy as np
 
-from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, Rule
+from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, SUMS, Rule
+from fastlr.data import passes
 from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.penalty import Ridge
+from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
@@ -28,17 +29,17 @@ def kernels(is_small: bool) -> tuple[str, ...]:
     return "cost_gradient", "descend"
 
 
-def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Descend from theta, or from zeros, until the gradient is at most `tol` and J is proved to be near its minimum, or for
     `max_iter` updates.
 
     Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.  With `tol` 0 exactly
     `max_iter` updates are made, and nothing is looked at but J.
     """
-    theta = np.zeros(objective.n_parameters) if theta is None else theta
+    theta = np.zeros(problem.data.shape[1] + 1) if theta is None else theta
     max_iter = options.most_updates
     recorder = Recorder(options.start)
-    rule = _rule(objective, theta, options)
+    rule = _rule(problem, theta, options)
     previous = theta.copy()
     steps, status, is_stopped = 1, GOING, False
     verdict: Verdict | None = None          # once the gradient is small
@@ -46,9 +47,9 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
     while recorder.n_iter < max_iter and status == GOING and not is_stopped:
         record = np.empty((min(steps, max_iter - recorder.n_iter), 2))
         call = time.perf_counter()
-        updates, status = objective.descend(theta, previous, rule, record)
+        updates, status = passes.descend(problem.data, theta, previous, rule, record)
         if recorder.n_iter == 0:    # the first call is one step: its cost sets the ceiling for all others, its time their number
-            rule = rule._replace(ceiling=_CEILING * max(record[0, 0], objective.cost_of_guessing()))
+            rule = rule._replace(ceiling=_CEILING * max(record[0, 0], problem.cost_of_guessing()))
         recorder.add(np.column_stack([record[:updates], np.full(updates, rule.alpha)]))
         if options.progress is not None:
             options.progress.show(recorder.n_iter, *record[max(updates - 1, 0)].tolist())
@@ -58,39 +59,42 @@ def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> R
             is_stopped = bool(options.callback(
                 State(recorder.n_iter, float(record[-1, 0]), theta[:-1].copy(), float(theta[-1]), recorder.elapsed())))
         if status == CONVERGED:
-            verdict = _verdict(objective, theta, options.tol, recorder.n_iter)
+            verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
             if not (verdict.is_optimum or verdict.way is not None):
                 rule, status = rule._replace(tol=verdict.closer * verdict.grad_norm), GOING
 
-    cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else objective.cost_gradient(theta)
+    cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else problem.evaluate(theta)
     if not (math.isfinite(cost) and cost <= rule.ceiling and grad is not None):
         if recorder.n_iter == 0:
             raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
-        return _diverged(objective, previous, recorder, cost, rule.alpha)
+        return _diverged(problem, previous, recorder, cost, rule.alpha)
     if options.tol > 0.0 and status != CONVERGED:
-        verdict = _verdict(objective, theta, options.tol, recorder.n_iter)
+        verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
     reason = "the callback asked to stop" if is_stopped else f"max_iter={max_iter} updates were made"
     return _result(theta, recorder, cost, reason, options.tol, verdict, is_stopped)
 
 
-def _rule(objective: Objective, theta: np.ndarray, options: Options) -> Rule:
-    rule = objective.rule._replace(tol=options.tol)
+def _rule(problem: Problem, theta: np.ndarray, options: Options) -> Rule:
+    penalty = problem.penalty
+    assert isinstance(penalty, Ridge)           # which is what kernels know
+    rule = SUMS._replace(intercept=float(problem.fit_intercept), scale=problem.to_cost, l2=penalty.l2, to_mean=problem.to_mean,
+                         tol=options.tol)
     if options.tol > 0.0:
-        center, spread = objective.standardisation
+        center, spread = problem.standardisation
         rule = rule._replace(center=center, spread=spread)
-    return rule._replace(alpha=options.learning_rate or 1.0 / max(objective.lipschitz(), np.finfo(float).tiny))
+    return rule._replace(alpha=options.learning_rate or 1.0 / max(problem.lipschitz(), np.finfo(float).tiny))
 
 
-def _verdict(objective: Objective, theta: np.ndarray, tol: float, steps: int) -> Verdict:
+def _verdict(problem: Problem, theta: np.ndarray, tol: float, steps: int) -> Verdict:
     """Judge theta, with the gap that a diagonal Hessian lets expect."""
-    problem = Standardised(objective, *objective.standardisation)
-    u = problem.u_of(theta)
-    cost, grad = problem.cost_gradient(u)
+    given, problem = problem, problem.standardised()
+    u = problem.coordinates.u_of(theta)
+    cost, grad = problem.evaluate(u)
     p = -grad / problem.diagonal
     verdict = Verdict(problem, u, cost, grad, -0.5 * float(grad @ p), tol, steps)
     if not (verdict.is_optimum and verdict.has_minimum):
         verdict.look_for_separation(p)
-    verdict.settle(theta, objective)
+    verdict.settle(theta, given)
     return verdict
 
 
@@ -111,9 +115,9 @@ def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol
     return Result(theta, history, verdict.is_optimum, reason, verdict.grad_norm, verdict.gap, verdict.kind, "gd", warning)
 
 
-def _diverged(objective: Objective, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:
+def _diverged(problem: Problem, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:
     """Return the parameters before the last update, which is the one that led to `cost`."""
-    history = recorder.history(objective.cost_gradient(previous)[0], math.nan, n_iter=recorder.n_iter - 1)
+    history = recorder.history(problem.evaluate(previous)[0], math.nan, n_iter=recorder.n_iter - 1)
     reason = f"diverged: J rose from {history.cost[0]:.3g} to {cost:.3g} at update {recorder.n_iter}"
     warning = ConvergenceWarning(
         f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} is far too "

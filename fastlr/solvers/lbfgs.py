@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised, standardised
+from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, quasi_newton
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
 from fastlr.solvers.run import run
@@ -19,11 +18,12 @@ def expected_steps(options: Options) -> int:
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimize J from theta, or from the null model."""
-    problem, u = standardised(objective, theta)
+    problem, u, start = problem.start(theta)
 
-    def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        return iterates(problem, u, InverseHessian(problem), tol, steps_a_hessian=math.inf, **options.how_many)
+    def descend(problem: Problem, u: np.ndarray, tol: float, options: Options,
+                start: Evaluation | None = None) -> Iterator[Iterate]:
+        return iterates(problem, u, InverseHessian(problem), tol, steps_a_hessian=math.inf, start=start, **options.how_many)
 
-    return run(problem, descend(problem, u, options.tol, options), options, descend)
+    return run(problem, descend(problem, u, options.tol, options, start), options, descend)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from fastlr.backends.engine import DIAGONAL, DUE
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised, standardised
+from fastlr.data.dataset import InMemory
+from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, quasi_newton
 from fastlr.solvers.conjugate_gradients import truncated_newton
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
@@ -29,36 +29,38 @@ def expected_steps(options: Options) -> int:
     return 30
 
 
-def solve(objective: Objective, theta: np.ndarray | None, options: Options) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimise J from theta, or from the null model; or, where X is wide, from the optimum in the space of the rows."""
-    problem, u = standardised(objective, theta)
-    wide = is_wide(objective)
+    problem, u, start = problem.start(theta)
+    wide, costs = is_wide(problem), problem.costs
     if wide and theta is None and options.may_start_elsewhere:
-        in_row_space = problem.u_of(_optimum_in_row_space(objective, options))
-        u = min(u, in_row_space, key=lambda u: problem.cost_gradient(u)[0])     # columns of all scales round it away
+        rotated = problem.coordinates.u_of(_optimum_in_row_space(problem, options))
+        starts = (u, start or problem.evaluate(u)), (rotated, problem.evaluate(rotated))
+        u, start = min(starts, key=lambda known: known[1].cost)         # columns of all scales round it away
 
-    def descend(problem: Standardised, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
-        if wide or objective.costs.has_room_for_hessian:
+    def descend(problem: Problem, u: np.ndarray, tol: float, options: Options,
+                start: Evaluation | None = None) -> Iterator[Iterate]:
+        if wide or costs.has_room_for_hessian:
             M = InverseHessian(problem, DIAGONAL if wide else DUE)
-            return iterates(problem, u, M, tol, objective.costs.steps_a_hessian, **options.how_many)
-        return truncated_newton(problem, u, tol)
+            return iterates(problem, u, M, tol, costs.steps_a_hessian, start=start, **options.how_many)
+        return truncated_newton(problem, u, tol, start)
 
-    return run(problem, descend(problem, u, options.tol, options), options, descend)._replace(solver="newton")
-
-
-def is_wide(objective: Objective) -> bool:
-    """Whether it pays to go through the space of the rows."""
-    m, n = objective.shape
-    return objective.has_row_space and m <= min(_WIDE * n, _MOST_ROWS)
+    return run(problem, descend(problem, u, options.tol, options, start), options, descend)._replace(solver="newton")
 
 
-def _optimum_in_row_space(objective: Objective, options: Options) -> np.ndarray:
+def is_wide(problem: Problem) -> bool:
+    """Whether it pays to go through the space of the rows, which data in parts have too many of."""
+    m, n = problem.data.shape
+    return isinstance(problem.data, InMemory) and m <= min(_WIDE * n, _MOST_ROWS)
+
+
+def _optimum_in_row_space(problem: Problem, options: Options) -> np.ndarray:
     """The optimum (n + 1,) as Newton's method finds it, in `max_iter` updates, with as many features as there are rows."""
-    reduced, to_theta = objective.in_row_space()
-    problem, u = standardised(reduced, None)
+    reduced, to_theta = problem.in_row_space()
+    reduced, u, start = reduced.start(None)
     tol = _CLOSER * options.tol
-    points = iterates(problem, u, InverseHessian(problem, DUE), tol, reduced.costs.steps_a_hessian)
+    points = iterates(reduced, u, InverseHessian(reduced, DUE), tol, reduced.costs.steps_a_hessian, start=start)
     for _, point in zip(range(options.most_updates + 1), points, strict=False):
-        if point.grad_norm <= tol or point.cost <= problem.cost_of_one_error:
+        if point.grad_norm <= tol or point.cost <= reduced.cost_of_one_error:
             break
-    return to_theta(problem.theta_of(point.u))
+    return to_theta(reduced.coordinates.theta_of(point.u))

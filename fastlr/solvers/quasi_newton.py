@@ -31,7 +31,7 @@ from fastlr.backends.engine import (
 )
 from fastlr.machine.blas import ridged_inverse_factor
 from fastlr.machine.limits import UPDATES_A_CALL
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Evaluation, Problem
 
 # The share of the null model's diagonal that is added to a Hessian, since collinear columns make it singular.
 RIDGE = 1e-11
@@ -55,20 +55,20 @@ class InverseHessian:
 
     Parameters
     ----------
-    problem : Standardised
+    problem : Problem
     made_from : {DIAGONAL, DUE, SOLVED}
         DIAGONAL is the diagonal of the Hessian at the null model, which costs nothing.  DUE asks for a Hessian at the first
         point.  With SOLVED every step is solved for by itself, and there is no approximation.
     """
 
-    def __init__(self, problem: Standardised, made_from: int = DIAGONAL) -> None:
+    def __init__(self, problem: Problem, made_from: int = DIAGONAL) -> None:
         size = problem.diagonal.size
         self.arrays = Approximation(Kind(made_from), _NO_FACTOR, 1.0 / problem.diagonal, np.empty((PAIRS + 1, size)),
                                     np.empty((PAIRS + 1, size)), np.empty(PAIRS + 1), np.empty(PAIRS + 1), np.empty(size),
                                     np.empty(GAPS))
 
     @classmethod
-    def at(cls, problem: Standardised, u: np.ndarray) -> "InverseHessian":
+    def at(cls, problem: Problem, u: np.ndarray) -> "InverseHessian":
         """Invert the Hessian at u."""
         inverse = cls(problem)
         if inverse.set_factor(inverse_factor_of_hessian(problem, u)):
@@ -81,7 +81,7 @@ class InverseHessian:
             self.arrays = self.arrays._replace(factor=factor)
         return factor is not None
 
-    def reset_for(self, problem: Standardised) -> None:
+    def reset_for(self, problem: Problem) -> None:
         """Begin a descent of another problem: a Hessian counts as one of other rows, and nothing is known of the rate."""
         kind = self.arrays.kind
         if kind.made_from == EXACT:
@@ -93,7 +93,7 @@ class InverseHessian:
         """Whether it starts from a diagonal, whose size the last step has to correct."""
         return self.arrays.kind.made_from == DIAGONAL
 
-    def expected_rate(self, problem: Standardised) -> float:
+    def expected_rate(self, problem: Problem) -> float:
         """The factor by which a step is expected to shrink the gradient."""
         return _RATE_OF_DIAGONAL if self.is_diagonal else _rate_with_hessian(problem)
 
@@ -108,7 +108,7 @@ class InverseHessian:
         return p
 
 
-def inverse_factor_of_hessian(problem: Standardised, u: np.ndarray) -> np.ndarray | None:
+def inverse_factor_of_hessian(problem: Problem, u: np.ndarray) -> np.ndarray | None:
     """Invert the Cholesky factor of the Hessian at u: the result P is lower triangular, and P^T P is the inverse Hessian.
 
     A sample's Hessian is drawn toward its diagonal, since a sample doesn't show columns that go together rarely.
@@ -116,12 +116,12 @@ def inverse_factor_of_hessian(problem: Standardised, u: np.ndarray) -> np.ndarra
     return ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty)
 
 
-def price_of_hessian(problem: Standardised, steps: float) -> Price:
+def price_of_hessian(problem: Problem, steps: float) -> Price:
     """The price of the problem's own Hessian, which costs so many steps; steps on a sample cost next to nothing."""
     return Price(steps, _rate_with_hessian(problem), 0.0 if problem.is_sample else steps)
 
 
-def _rate_with_hessian(problem: Standardised) -> float:
+def _rate_with_hessian(problem: Problem) -> float:
     return math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN
 
 
@@ -151,13 +151,14 @@ class Iterate(NamedTuple):
         return cls(descent.u.copy(), at.cost, descent.grad.copy(), M, descent.p.copy(), -0.5 * at.slope, at.grad_norm, before)
 
 
-def iterates(problem: Standardised, u: np.ndarray, M: InverseHessian, tol: float, steps_a_hessian: float, enough: float = 0.0,
-             most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: SampleHessian | None = None) -> Iterator[Iterate]:
+def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, steps_a_hessian: float, enough: float = 0.0,
+             most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: SampleHessian | None = None,
+             start: Evaluation | None = None) -> Iterator[Iterate]:
     """Descend from u for as long as somebody asks and J can be lowered.
 
     Parameters
     ----------
-    problem : Standardised
+    problem : Problem
     u : (n + 1,)
     M : InverseHessian
         To begin with.
@@ -173,28 +174,37 @@ def iterates(problem: Standardised, u: np.ndarray, M: InverseHessian, tol: float
         The number of updates in one call of compiled code, which gives one iterate.
     sample : SampleHessian, optional
         A Hessian of a sample, which is made once at most.
+    start : Evaluation, optional
+        J at u, if it is known.
     """
     M.reset_for(problem)
-    price, descent = price_of_hessian(problem, steps_a_hessian), Descent.start(u)
+    price, descent = price_of_hessian(problem, steps_a_hessian), _descent_from(u, start)
     if most and problem.has_quasi_newton:
         rule = StoppingRule(tol, enough, problem.cost_of_one_error)
         return _by_compiled_code(problem, descent, M, rule, price, most, updates_a_call)
     return _by_python(problem, descent, M, tol, price, sample, None)
 
 
-def solved_iterates(problem: Standardised, u: np.ndarray, tol: float,
-                    solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -> Iterator[Iterate]:
-    """Descend from u with steps that solve(u, gradient, its norm) returns."""
-    return _by_python(problem, Descent.start(u), InverseHessian(problem, SOLVED), tol, _NO_HESSIAN, None, solve)
+def solved_iterates(problem: Problem, u: np.ndarray, tol: float, solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
+                    start: Evaluation | None) -> Iterator[Iterate]:
+    """Descend from u, where J may be known, with steps that solve(u, gradient, its norm) returns."""
+    return _by_python(problem, _descent_from(u, start), InverseHessian(problem, SOLVED), tol, _NO_HESSIAN, None, solve)
 
 
-def _by_python(problem: Standardised, descent: Descent, M: InverseHessian, tol: float, price: Price, sample: SampleHessian | None,
+def _descent_from(u: np.ndarray, start: Evaluation | None) -> Descent:
+    descent = Descent.start(u)
+    if start is not None:                       # what the engine asks for first has been answered
+        descent.at.asked, descent.at.trial_cost, descent.trial_grad[:] = EVALUATE, start.cost, start.grad
+    return descent
+
+
+def _by_python(problem: Problem, descent: Descent, M: InverseHessian, tol: float, price: Price, sample: SampleHessian | None,
                solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None) -> Iterator[Iterate]:
     at, scale = descent.at, problem.scale
     of_sample = _NO_HESSIAN if sample is None else sample.price
     while (ask := engine.advance(descent, M.arrays, scale, tol, price, of_sample)) != DONE:
         if ask == EVALUATE:
-            at.trial_cost, descent.trial_grad[:] = problem.cost_gradient(descent.trial)
+            at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
         elif ask == POINT:
             yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
         elif ask == HESSIAN:
@@ -207,15 +217,12 @@ def _by_python(problem: Standardised, descent: Descent, M: InverseHessian, tol: 
             descent.p[:] = solve(descent.u, descent.grad, at.grad_norm)
 
 
-def _by_compiled_code(problem: Standardised, descent: Descent, M: InverseHessian, rule: StoppingRule, price: Price, most: int,
+def _by_compiled_code(problem: Problem, descent: Descent, M: InverseHessian, rule: StoppingRule, price: Price, most: int,
                       updates_a_call: int) -> Iterator[Iterate]:
     """Yield an iterate for each compiled call; the start too, if a call makes a single update."""
     at, size = descent.at, descent.u.size
     if not M.arrays.factor.size:
         M.set_factor(np.empty((size, size)))
-    known = problem.known(descent.trial)
-    if known is not None:
-        at.asked, (at.trial_cost, descent.trial_grad[:]) = EVALUATE, known
     updates = 0 if updates_a_call == 1 else updates_a_call
     seen = -1                                   # updates at the last iterate
     while True:

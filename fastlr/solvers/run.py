@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import Iterate
 from fastlr.solvers.separation import is_without_error
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
-Descend = Callable[[Standardised, np.ndarray, float, Options], Iterator[Iterate]]
+Descend = Callable[[Problem, np.ndarray, float, Options], Iterator[Iterate]]
 """(problem, u, tol, options) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
 
 # Rounds of going closer to the optimum, at most, because too little is proved where the gradient is small.
@@ -36,19 +36,19 @@ class Ending(enum.Enum):
     WITHOUT_ERROR = "every example is on its right side"
 
 
-def run(problem: Standardised, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
+def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
     """Follow the iterates until the gradient is at most `tol` and J is proved to be near its minimum, or something else ends it.
 
     Parameters
     ----------
-    problem : Standardised
+    problem : Problem
     points : iterator of Iterate
         The start, then one after each update, or after several; it ends where J can't be lowered any more.
     options : Options
     descend : callable
         What goes on from a point whose gradient is small while J may not be.
     """
-    tol, recorder, given = options.tol, Recorder(options.start), problem.objective
+    tol, recorder, given = options.tol, Recorder(options.start), problem
     point = next(points)
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
@@ -82,18 +82,18 @@ def run(problem: Standardised, points: Iterator[Iterate], options: Options, desc
         else:
             target, rounds = verdict.closer * problem.gradient_norm(point.grad), rounds + 1
         if is_anew:
-            u, left = finer.from_other(problem, point.u), options.most_updates - recorder.n_iter
+            u, left = finer.coordinates.from_other(problem.coordinates, point.u), options.most_updates - recorder.n_iter
             problem, points = finer, descend(finer, u, target, options._replace(max_iter=left))
             point = next(points)
             recorder.add(point.before)
     if verdict is not None:
         if not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
             verdict.look_for_separation(point.p)
-        verdict.settle(problem.parameters(point.u), given)
+        verdict.settle(problem.coordinates.parameters(point.u), given)
     return _result(problem, point, recorder, options, ending, verdict)
 
 
-def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
+def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
             patience: int, recorder: Recorder) -> tuple[Iterate, Ending]:
     """The point where the gradient is small, by the target and by tol; or where something else ends the descent.
 
@@ -120,12 +120,13 @@ def _follow(problem: Standardised, point: Iterate, points: Iterator[Iterate], op
             return point, Ending.CALLBACK
 
 
-def _result(problem: Standardised, point: Iterate, recorder: Recorder, options: Options, ending: Ending,
+def _result(problem: Problem, point: Iterate, recorder: Recorder, options: Options, ending: Ending,
             verdict: Verdict | None) -> Result:
     reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
     method = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
     grad_norm = problem.bounded_by_tol(point.grad)
-    theta, history = problem.parameters(point.u), recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
+    theta = problem.coordinates.parameters(point.u)
+    history = recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
     if verdict is None:
         return Result(theta, history, False, reason, math.nan, point.gap, "estimate", method, None)
     warning: ConvergenceWarning | None = None
@@ -137,6 +138,6 @@ def _result(problem: Standardised, point: Iterate, recorder: Recorder, options: 
     return Result(theta, history, verdict.is_optimum, reason, grad_norm, verdict.gap, verdict.kind, method, warning)
 
 
-def _state(problem: Standardised, point: Iterate, recorder: Recorder) -> State:
-    theta = problem.parameters(point.u)
+def _state(problem: Problem, point: Iterate, recorder: Recorder) -> State:
+    theta = problem.coordinates.parameters(point.u)
     return State(recorder.n_iter, float(point.before[-1][0]), theta[:-1], float(theta[-1]), recorder.elapsed())

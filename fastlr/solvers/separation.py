@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fastlr.data.dataset import InMemory
 from fastlr.data.margin_changes import (
     by_largest,
     gram_at_rest,
@@ -20,8 +21,8 @@ from fastlr.data.margin_changes import (
     total,
     typical_values,
 )
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.coordinates import Coordinates
+from fastlr.problem.problem import Problem
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate
 
 _WRONG = 1e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
@@ -40,38 +41,37 @@ _FEWEST_ROWS = 500
 _SMALLEST_SINGULAR = 1e-12      # of these rows, relative to the largest: below, nothing is known of a direction
 
 
-def is_without_error(problem: Standardised, point: Iterate) -> bool:
+def is_without_error(problem: Problem, point: Iterate) -> bool:
     """Whether every example that counts is on its right side, by the features and b alone."""
     return point.cost <= problem.cost_of_one_error and _separates(problem, point.u)
 
 
-def recession_direction(problem: Standardised, u: np.ndarray, grad: np.ndarray, p: np.ndarray) -> np.ndarray | None:
+def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np.ndarray) -> np.ndarray | None:
     """A direction of u, (n + 1,), that tells the classes apart, or None where there is none or none was found.
 
     Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a
     linear program (which needs SciPy).
     """
-    if problem.objective.shape[1] > _MOST_FEATURES or problem.objective.data.size > _MOST_STORED:
+    if problem.data.shape[1] > _MOST_FEATURES or problem.data.size > _MOST_STORED:
         return next((way for way in (u, p) if _separates(problem, way)), None)
     near = problem.near_origin()
-    objective = near.objective
-    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * objective.n_parameters), objective.rows_that_count)
-    sample = next(objective.samples([size]))
+    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size), near.data.count.rows)
+    sample, = near.data.samples([size])
     typical = _typical(near, sample)
-    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.objective.costs.has_room_for_hessian else []
-    ways = [typical.from_other(problem, way) for way in (u, p, *newton)]
+    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.costs.has_room_for_hessian else []
+    ways = [typical.coordinates.from_other(problem.coordinates, way) for way in (u, p, *newton)]
     found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
-    return next((problem.from_other(typical, way) for way in found), None)
+    return next((problem.coordinates.from_other(typical.coordinates, way) for way in found), None)
 
 
-def _separates(problem: Standardised, way: np.ndarray) -> bool:
+def _separates(problem: Problem, way: np.ndarray) -> bool:
     """Whether a direction of u moves no margin to its wrong side and some to its right one: the proof of separation."""
     changes = problem.reduce(margin_changes, _free(problem, way)[:, None])
     least, largest = changes.least[0], changes.largest[0]
     return bool(largest >= _RIGHT and least >= -min(_WRONG * way.size, _RIGHT_TO_WRONG * largest))
 
 
-def _candidates(problem: Standardised, sample: Objective, ways: list[np.ndarray]) -> Iterator[np.ndarray]:
+def _candidates(problem: Problem, sample: InMemory, ways: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Given directions, the same made exact, and that of a linear program."""
     yield from ways
     every = np.diag(_free(problem, np.ones(ways[0].size)))
@@ -83,12 +83,12 @@ def _candidates(problem: Standardised, sample: Objective, ways: list[np.ndarray]
         yield from _by_linear_program(problem, sample)
 
 
-def _free(problem: Standardised, way: np.ndarray) -> np.ndarray:
+def _free(problem: Problem, way: np.ndarray) -> np.ndarray:
     """A direction without its intercept where b is fixed, and counts as an offset."""
-    return way if problem.objective.rule.intercept else np.append(way[:-1], 0.0)
+    return way if problem.fit_intercept else np.append(way[:-1], 0.0)
 
 
-def _at_rest(problem: Standardised, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
+def _at_rest(problem: Problem, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
     """The part of a direction q (k,) in a basis (n + 1, k) that leaves the margins alone which it hardly moves, as one of u."""
     eigenvalues, V = np.linalg.eigh(problem.reduce(gram_at_rest, basis, q, rest))
     moving = V[:, eigenvalues > _NULL * max(float(eigenvalues[-1]), np.finfo(float).tiny)]
@@ -97,7 +97,7 @@ def _at_rest(problem: Standardised, basis: np.ndarray, q: np.ndarray, rest: floa
     return basis @ q
 
 
-def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.ndarray]:
+def _by_linear_program(problem: Problem, sample: InMemory) -> Iterator[np.ndarray]:
     """The direction within a box that moves margins furthest to their right side in all, and none to its wrong one, if any.
 
     Rows are brought in as they are needed, those of the sample first.  The units of columns make no difference, nor how near to
@@ -106,18 +106,18 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
     """
     from scipy.optimize import linprog
 
-    m, size = problem.objective.rows_that_count, sample.shape[0]
-    rows = sample.data.reduce(signed_rows, problem.center, problem.spread)
-    rows[:, -1] *= problem.objective.rule.intercept
-    basis = _basis(by_largest(rows if problem.objective.rule.intercept else rows[:, :-1]), is_all=size == m)
-    if not problem.objective.rule.intercept:
+    m, size = problem.data.count.rows, sample.shape[0]
+    rows = sample.reduce(signed_rows, problem.coordinates.center, problem.coordinates.spread)
+    rows[:, -1] *= problem.fit_intercept
+    basis = _basis(by_largest(rows if problem.fit_intercept else rows[:, :-1]), is_all=size == m)
+    if not problem.fit_intercept:
         basis = np.vstack([basis, np.zeros(basis.shape[1])])
     if basis.shape[1] == 0:
         return
     rows = by_largest(rows @ basis)
     aim = problem.reduce(total, basis) / m
     pivots = _MOST_PIVOTS
-    for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.objective.data.size))):
+    for _ in range(max(1, min(_ROUNDS, _MOST_READ // problem.data.size))):
         found = linprog(-aim, A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1.0, 1.0), method="highs-ds",
                         options={"primal_feasibility_tolerance": _FEASIBLE, "dual_feasibility_tolerance": _FEASIBLE,
                                  "maxiter": int(pivots / rows.size)})
@@ -133,11 +133,12 @@ def _by_linear_program(problem: Standardised, sample: Objective) -> Iterator[np.
         rows = np.concatenate([rows, wrong.rows[is_wrong]])
 
 
-def _typical(problem: Standardised, sample: Objective) -> Standardised:
+def _typical(problem: Problem, sample: InMemory) -> Problem:
     """J in coordinates in which most rows of a sample are standardised."""
-    center, spread = typical_values(sample.data)
-    return Standardised(problem.objective, center * problem.objective.rule.intercept,
-                        np.where(spread > 0.0, spread, problem.spread))
+    center, spread = typical_values(sample)
+    known = problem.coordinates
+    return problem.in_coordinates(Coordinates(center * problem.fit_intercept, np.where(spread > 0.0, spread, known.spread),
+                                              known.origin))
 
 
 def _basis(rows: np.ndarray, is_all: bool) -> np.ndarray:

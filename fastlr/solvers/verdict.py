@@ -6,8 +6,7 @@ import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.certificate import certificate
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Problem
 from fastlr.solvers.separation import recession_direction
 
 _BUDGET = 0.1                   # of the training, the most that a certificate may take, if that is more than
@@ -24,7 +23,7 @@ class Verdict:
 
     Parameters
     ----------
-    problem : Standardised
+    problem : Problem
     u, grad : (n + 1,)
         The point, and the gradient by u there.
     cost : float
@@ -55,10 +54,10 @@ class Verdict:
         What of the gradient's norm is to be left for the gap to be small enough, as far as it is known.
     """
 
-    def __init__(self, problem: Standardised, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
+    def __init__(self, problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
                  steps: int) -> None:
         enough = max(tol * cost, problem.rounding(u, cost))
-        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.objective.costs.step)
+        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.costs.step)
         proof = certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
         self.way: np.ndarray | None = None
@@ -72,9 +71,9 @@ class Verdict:
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
         self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(enough / self.gap))) if 0.0 < self.gap < math.inf else _CLOSER
 
-    def settle(self, theta: np.ndarray, objective: Objective) -> None:
-        """Make cost and gap those of parameters theta in float64 of an objective, which are near the point."""
-        exact = objective.exact_cost(theta, self.cost)
+    def settle(self, theta: np.ndarray, given: Problem) -> None:
+        """Make cost and gap those of parameters theta in float64, which are near the point, for X as it was given."""
+        exact = given.exact_cost(theta, self.cost)
         self.gap = exact if self.way is not None else self.gap + max(exact - self.cost, 0.0)
         self.cost = exact
 
@@ -94,7 +93,7 @@ class Verdict:
     def column_that_counts_most(self) -> str:
         """In that direction."""
         assert self.way is not None
-        return self._problem.objective.column(int(np.argmax(np.abs(self.way[:-1]))))
+        return self._problem.column(int(np.argmax(np.abs(self.way[:-1]))))
 
 
 def separation_warning(verdict: Verdict, n_iter: int) -> SeparationWarning:

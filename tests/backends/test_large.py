@@ -9,7 +9,7 @@ import pytest
 import fastlr
 from fastlr import backends
 from fastlr.data import door
-from fastlr.problem.objective import Objective
+from fastlr.problem.problem import Problem
 
 pytestmark = pytest.mark.long
 
@@ -80,9 +80,9 @@ def test_moments_and_hessian(order):
     x, m = X[rows].astype(float), TALL[0]
     kernel = backends.load("fused")
     with backends.threads(kernel, None, TALL[0] * TALL[1]) as count:
-        objective = Objective(kernel, door.data_as_given(X, y), 0.0, "mean", True, count)
-        center, spread = objective.standardisation
-        H = objective.hessian(np.append(w, B), np.zeros(8))
+        J = Problem.of_theta(door.data_as_given(X, y).with_backend(kernel, count), 0.0, "mean", True)
+        center, spread = J.standardisation
+        H = J.loss_hessian(np.append(w, B))
     np.testing.assert_allclose(center, x.sum(axis=0) / m, atol=1e-10 * spread.min())
     np.testing.assert_allclose(spread ** 2 + center ** 2, np.square(x).sum(axis=0) / m + (x.sum(axis=0) == 0), rtol=RTOL)
     a, a_rest = (1 / (1 + np.exp(-z)) for z in (x @ w + B, B))

@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 import fastlr
 from fastlr import backends
 from fastlr.data import door
-from fastlr.problem.objective import Objective
+from fastlr.problem.coordinates import Coordinates
+from fastlr.problem.problem import Problem
 from tests.backends.test_laws import sums
 from tests.problems import problem, weights
 
@@ -78,9 +79,10 @@ def test_mirrored_labels_have_mirrored_bits(backend, order):
     mirrored_J, mirrored_grad = sums(backend, X, 1.0 - y, -w, -b, s, -o)
     assert mirrored_J == J
     np.testing.assert_array_equal(mirrored_grad, -grad)
-    kernel, center = backends.load(backend), np.arange(9.0)
-    H, mirrored_H = (Objective(kernel, door.data_as_given(X, labels, s, sign * o), 0.0, "sum", True, 1).hessian(
-        sign * np.append(w, b), center) for labels, sign in ((y, 1.0), (1.0 - y, -1.0)))
+    kernel, coordinates = backends.load(backend), Coordinates(np.arange(9.0), np.ones(9))
+    H, mirrored_H = (Problem.of_theta(door.data_as_given(X, labels, s, sign * o).with_backend(kernel, 1), 0.0, "sum", True)
+                     .in_coordinates(coordinates).loss_hessian(sign * np.append(w, b))
+                     for labels, sign in ((y, 1.0), (1.0 - y, -1.0)))
     np.testing.assert_array_equal(mirrored_H, H)
 
 
@@ -99,8 +101,8 @@ def test_the_curvature_is_exact_on_both_sides(backend, exact):
     """As the second derivative by b, of one row: it is a (1 - a) also where a is next to 1."""
     kernel = backends.load(backend)
     for z in (z for z, y in exact if y == 0 and abs(z) <= 1e100):
-        data = door.data_as_given(np.zeros((1, 1)), [0])
-        H = Objective(kernel, data, 0.0, "sum", True, 1).hessian(np.array([0.0, z]), np.zeros(1))
+        data = door.data_as_given(np.zeros((1, 1)), [0]).with_backend(kernel, 1)
+        H = Problem.of_theta(data, 0.0, "sum", True).loss_hessian(np.array([0.0, z]))
         assert H[1, 1] == pytest.approx(exact[-abs(z), 0][1] * exact[-abs(z), 1][1] * -1.0, rel=1e-13, abs=1e-322), z
 
 
@@ -129,7 +131,7 @@ import fastlr
 from fastlr import backends
 from fastlr.backends.compiled import passes
 from fastlr.data import door
-from fastlr.problem.objective import Objective
+from fastlr.problem.problem import Problem
 passes._ELEMENTS_A_THREAD = passes._PRODUCTS_A_THREAD = 1          # threads also where they don't pay
 
 def digest(*results):
@@ -160,10 +162,10 @@ for shape, dtype, order in (((3, 2), "f8", "C"), ((1, 1), "f8", "C"), ((20_000, 
                 used.add(gd.n_threads)
                 results += [gd.w, gd.b, gd.costs, newton.w, newton.b, newton.costs]
             with backends.threads(kernel, n_threads, shape[0] * shape[1]) as count:
-                objective = Objective(kernel, door.data_as_given(X, y, s, o), 0.0, "mean", True, count)
+                J = Problem.of_theta(door.data_as_given(X, y, s, o).with_backend(kernel, count), 0.0, "mean", True)
                 if shape[1] < 100:
-                    results.append(objective.hessian(np.append(w, 0.3), np.zeros(shape[1])))
-                results += objective.standardisation
+                    results.append(J.loss_hessian(np.append(w, 0.3)))
+                results += J.standardisation
             value = digest(*results)
             assert found.setdefault((shape, name), value) == value, (shape, name, n_threads)
 assert used == {1, 2, 3, 5}, used

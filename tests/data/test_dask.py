@@ -11,7 +11,7 @@ import pytest
 import fastlr
 from fastlr.data import door, passes
 from fastlr.machine.limits import processors
-from fastlr.problem import standardised
+from fastlr.problem.problem import Problem
 from tests.problems import weights
 
 dask = pytest.importorskip("dask")
@@ -182,7 +182,7 @@ def test_cost_and_gradient():
 def test_conjugate_gradients(monkeypatch, threshold):
     """Where a Hessian would be too large."""
     threshold("side", 0)
-    monkeypatch.setattr(standardised.Standardised, "hessian", None)
+    monkeypatch.setattr(Problem, "hessian", None)
     options = {"backend": "numpy", "solver": "newton", "l2": 0.01, "sample_weight": WEIGHT}
     assert_same(fastlr.train(da.from_array(X, chunks=(700, N)), Y, **options), fastlr.train(X, Y, **options))
 

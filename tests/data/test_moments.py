@@ -12,7 +12,8 @@ import fastlr
 from fastlr import backends
 from fastlr.data import door
 from fastlr.data.dataset import InMemory
-from fastlr.problem.objective import Objective
+from fastlr.problem.coordinates import Coordinates
+from fastlr.problem.problem import Problem
 from tests.backends.test_laws import KINDS
 from tests.problems import problem, weights
 
@@ -21,7 +22,13 @@ def objective(backend, X, y, sample_weight=None, offset=None, **options):
     kernel = backends.load(backend)
     options = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
     with backends.threads(kernel, None, X.size) as count:
-        return Objective(kernel, door.data(X, y, sample_weight, None, offset), **options, n_threads=count)
+        return Problem.of_theta(door.data(X, y, sample_weight, None, offset).with_backend(kernel, count), **options)
+
+
+def hessian(J, theta, center, floor=0.0):
+    """The second derivatives of the loss part of J at theta, for features x - center."""
+    centered = Coordinates(center, np.ones(center.size))
+    return J.in_coordinates(centered).loss_hessian(centered.u_of(theta), floor)
 
 
 def test_standardisation_of_difficult_columns(backend):
@@ -52,7 +59,7 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
             array.flags.writeable = False
         kernel = backends.load(backend)
         with backends.threads(kernel, None, shape[0] * shape[1]) as count:
-            J = Objective(kernel, InMemory(*rows, np.array([0, 1])), 0.0, "sum", True, count)
+            J = Problem.of_theta(InMemory(*rows, np.array([0, 1]), None, kernel, count), 0.0, "sum", True)
             each = s if s.size else np.ones(shape[0])
             x = X.astype(float)
             center, spread = J.standardisation
@@ -60,7 +67,7 @@ def test_moments_and_hessian_by_their_definition(backend, dtype, order, shape):
             deviation = np.sqrt(np.average((x - center) ** 2, axis=0, weights=each))
             np.testing.assert_allclose(spread, np.where(deviation < 1e-12, np.maximum(abs(center), 1.0), deviation), rtol=1e-12)
 
-            H = J.hessian(theta, center)
+            H = hessian(J, theta, center)
             z = x @ w + b + (o if o.size else 0.0)
             a = 1.0 / (1.0 + np.exp(-z))
             v = np.column_stack([x - center, np.ones(shape[0])])
@@ -76,31 +83,23 @@ def test_the_first_read_gives_gradient_and_moments(backend, dtype, order, shape)
     theta = np.append(w, b)
     for s, o in [(None, None), weights(shape[0])] if shape[0] > 2 else [(None, None)]:
         together, apart = (objective(backend, X, y, s, o, l2=0.1) for _ in range(2))
-        together.first_read(theta)
+        J, grad = together.evaluate(theta, with_moments=True)
         for found, expected in zip(together.standardisation, apart.standardisation, strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
-        there, elsewhere = together.cost_gradient(theta), together.cost_gradient(2.0 * theta)
-        for (J, grad), at in ((there, theta), (elsewhere, 2.0 * theta)):
-            expected_J, expected_grad = apart.cost_gradient(at)
-            assert J == expected_J
-            assert (grad == expected_grad).all()
+        expected_J, expected_grad = apart.evaluate(theta)
+        assert J == expected_J
+        assert (grad == expected_grad).all()
 
 
-def test_what_the_first_read_knows_it_says_once(backend):
+def test_moments_are_known_from_the_first_read_on(backend):
     X, y, w, b = problem(40, 3)
     J, theta = objective(backend, X, y), np.append(w, b)
-    J.first_read(theta)
+    J.evaluate(theta, with_moments=True)
     moments = J.moments
-    cost, grad = J.cost_gradient(theta)
-    grad[:] = np.nan                            # it is the caller's now
-    assert np.isfinite(J.cost_gradient(theta)[1]).all()
-    J.first_read(2.0 * theta)                   # there is nothing to do
-    assert J.moments is moments
-    assert J.cost_gradient(theta)[0] == cost
-    J = objective(backend, X, y)
-    J.first_read(theta)
-    sample, = J.samples([10])                   # of which it says nothing
-    assert sample.cost_gradient(theta)[0] != cost
+    J.evaluate(2.0 * theta, with_moments=True)
+    assert J.moments is moments is J.standardised().moments
+    sample, = J.data.samples([10])
+    assert (J.on_sample(sample).moments[2] < moments[2]).all()
 
 
 @pytest.mark.parametrize("form", [np.ascontiguousarray, np.asfortranarray,
@@ -116,9 +115,9 @@ def test_hessian_leaves_out_rows_below_the_floor(backend, form):
     curvature = s * sigma * (1.0 - sigma) / s.sum()
     floor = np.median(curvature)
     kept = objective(backend, A, y, np.where(curvature >= floor, s, 0.0), o)
-    expected = kept.hessian(theta, center) * (kept.examples / J.examples)
-    np.testing.assert_allclose(J.hessian(theta, center, floor * (1.0 - 1e-9)), expected, rtol=1e-9, atol=1e-15)
-    assert J.hessian(theta, center)[0, 0] > 1.2 * expected[0, 0]
+    expected = hessian(kept, theta, center) * (kept.examples / J.examples)
+    np.testing.assert_allclose(hessian(J, theta, center, floor * (1.0 - 1e-9)), expected, rtol=1e-9, atol=1e-15)
+    assert hessian(J, theta, center)[0, 0] > 1.2 * expected[0, 0]
 
 
 def test_hessian_is_the_derivative_of_the_gradient(backend):
@@ -126,7 +125,7 @@ def test_hessian_is_the_derivative_of_the_gradient(backend):
     s, o = weights(300)
     for options in ({}, {"l2": 0.3}, {"reduction": "sum"}, {"fit_intercept": False}):
         J = objective(backend, X, y, s, o, **options)
-        H = J.hessian(np.append(w, b), np.zeros(5))
+        H = hessian(J, np.append(w, b), np.zeros(5))
         H.flat[:30:7] += options.get("l2", 0.0)
         if "fit_intercept" in options:
             assert H[5, 5] == 1.0
@@ -134,7 +133,7 @@ def test_hessian_is_the_derivative_of_the_gradient(backend):
         for direction in np.random.default_rng(3).standard_normal((3, 6)):
             direction[5] *= options.get("fit_intercept", True)
             step = 1e-5 * direction
-            difference = (J.cost_gradient(np.append(w, b) + step)[1] - J.cost_gradient(np.append(w, b) - step)[1]) / 2e-5
+            difference = (J.evaluate(np.append(w, b) + step)[1] - J.evaluate(np.append(w, b) - step)[1]) / 2e-5
             np.testing.assert_allclose(H @ direction, difference, rtol=1e-6, atol=1e-8 * abs(difference).max())
 
 
@@ -146,11 +145,10 @@ def test_same_bits_for_any_number_of_threads(name, order):
     results = []
     for n_threads in (1, 2):
         with backends.threads(kernel, n_threads, X.size) as count:
-            J = Objective(kernel, door.data(X, y), 0.0, "mean", True, count)
-            first_read = Objective(kernel, door.data(X, y), 0.0, "mean", True, count)
-            first_read.first_read(np.append(w, b))
-            results.append([J.hessian(np.append(w, b), np.zeros(21)), *J.standardisation, *first_read.moments,
-                            *first_read.cost_gradient(np.append(w, b))])
+            data = door.data(X, y).with_backend(kernel, count)
+            J, together = (Problem.of_theta(data, 0.0, "mean", True) for _ in range(2))
+            cost, grad = together.evaluate(np.append(w, b), with_moments=True)
+            results.append([hessian(J, np.append(w, b), np.zeros(21)), *J.standardisation, *together.moments, cost, grad])
     for one, two in zip(*results, strict=True):
         assert np.all(one == two)
 
@@ -175,7 +173,7 @@ def test_trainings_do_not_wait_for_the_moments_of_another():
         finally:
             go_on.set()
         waiting.result()
-    assert second.standardisation is second.standardisation
+    assert second.moments is second.moments
 
 
 @pytest.mark.parametrize("spoil", ["a row without weight", "a constant column"])

@@ -14,7 +14,7 @@ from fastlr.backends.compiled import self_test
 from fastlr.backends.compiled.header import Kind
 from fastlr.backends.csr import Csr
 from fastlr.data import arrays, door, gram
-from fastlr.problem.objective import Objective
+from fastlr.problem.problem import Problem
 from tests.backends.test_laws import sums
 from tests.problems import weights
 
@@ -108,9 +108,9 @@ def test_moments_and_hessian_are_those_of_the_dense_array(backend):
     for given in (X, X.toarray()):
         kernel = backends.load(backend)
         with backends.threads(kernel, 2, 10 ** 6) as count:
-            objective = Objective(kernel, door.data(given, y, s, None, o), 0.0, "mean", True, count)
-            center, spread = objective.standardisation
-            results.append((center, spread, objective.hessian(np.append(w, b), center)))
+            J = Problem.of_theta(door.data(given, y, s, None, o).with_backend(kernel, count), 0.0, "mean", True).standardised()
+            coordinates = J.coordinates
+            results.append((coordinates.center, coordinates.spread, J.loss_hessian(coordinates.u_of(np.append(w, b)))))
     for value, known in zip(*results, strict=True):
         np.testing.assert_allclose(value, known, rtol=1e-11, atol=1e-13)
 
@@ -119,8 +119,8 @@ def test_moments_of_a_full_column_far_from_zero(backend):
     rng = np.random.default_rng(0)
     D = np.column_stack([1e8 + rng.standard_normal(3_000), np.full(3_000, 0.1), rng.random(3_000) < 0.01])
     for s in (None, rng.random(3_000)):
-        objective = Objective(backends.load("numpy"), door.data(sp.csr_array(D), np.arange(3_000) % 2, s), 0.0, "mean", True, 1)
-        center, spread = objective.standardisation
+        data = door.data(sp.csr_array(D), np.arange(3_000) % 2, s)
+        center, spread = Problem.of_theta(data, 0.0, "mean", True).standardisation
         expected = np.average(D, axis=0, weights=s)
         np.testing.assert_allclose(center, expected, rtol=1e-12)
         deviation = np.sqrt(np.average((D - expected) ** 2, axis=0, weights=s))

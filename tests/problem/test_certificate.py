@@ -12,8 +12,7 @@ from fastlr import SeparationWarning, backends
 from fastlr.data import door
 from fastlr.problem.certificate import self_concordance, strong_convexity
 from fastlr.problem.cost_model import CostModel
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised
+from fastlr.problem.problem import Problem
 from tests.oracles import Oracle
 
 pytestmark = pytest.mark.slow
@@ -53,18 +52,18 @@ def test_bounds_are_above_the_truth_and_near_it(options, backend):
     given = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
     kernel = backends.load(backend)
     with backends.threads(kernel, None, X.size) as count, np.errstate(all="ignore"):
-        J = Objective(kernel, door.data(X, y), **given, n_threads=count)
-        problem = Standardised(J, *J.standardisation)
+        problem = Problem.of_theta(door.data(X, y).with_backend(kernel, count), **given).standardised()
         theta = fastlr.train(X, y, backend="numpy", **options)
-        u = problem.u_of(np.append(theta.w, theta.b))
+        u, theta_of = problem.coordinates.u_of(np.append(theta.w, theta.b)), problem.coordinates.theta_of
         for distance in (1e-3, 1e-5):
             at = u + distance * np.array([1.0, -1.0, 0.5, -0.5, given["fit_intercept"] * 0.25])
-            excess = float(known.excess(*np.split(problem.theta_of(at), [4])[:1], problem.theta_of(at)[-1]))
-            grad = problem.cost_gradient(at)[1]
-            by_all = self_concordance(problem, J, at, grad, excess)
+            excess = float(known.excess(*np.split(theta_of(at), [4])[:1], theta_of(at)[-1]))
+            grad = problem.evaluate(at).grad
+            by_all = self_concordance(problem, problem, at, grad, excess)
             assert by_all.has_minimum and 1.0 - 1e-4 <= by_all.gap / excess <= 1.15
             for rows in (40, 120):                  # of a sample: larger by the ratio of the rows, more or less
-                by_some = self_concordance(problem, next(J.samples([rows])), at, grad, excess)
+                some, = problem.data.samples([rows])
+                by_some = self_concordance(problem, problem.part(some), at, grad, excess)
                 assert by_some.gap >= by_all.gap * (1.0 - 1e-9)
                 assert by_some.gap == np.inf or by_some.gap <= 10.0 * 160 / rows * by_all.gap
             by_penalty = strong_convexity(problem, at, grad)

@@ -7,8 +7,7 @@ import scipy.sparse as sp
 import fastlr
 from fastlr import backends
 from fastlr.data import door
-from fastlr.problem.objective import Objective
-from fastlr.problem.standardised import Standardised, standardised
+from fastlr.problem.problem import Problem
 from fastlr.solvers.conjugate_gradients import solution
 from tests.data.test_sparse import sparse_problem
 from tests.problems import problem, weights
@@ -25,7 +24,7 @@ def no_room(monkeypatch, threshold):
     def hessian(self, u):
         raise AssertionError("a Hessian was made")
 
-    monkeypatch.setattr(Standardised, "hessian", hessian)
+    monkeypatch.setattr(Problem, "hessian", hessian)
 
 
 def definite(n, seed=0):
@@ -80,9 +79,9 @@ def test_product_is_that_of_the_hessian(backend, order, weighted):
         s, o = weights(m) if weighted else (None, None)
         kernel = backends.load(backend)
         for intercept in (True, False):
-            objective = Objective(kernel, door.data(X, y, s, None, o), 0.3, "sum", intercept, 1)
-            J, _ = standardised(objective, None)
-            u = J.u_of(np.append(w, b if intercept else 0.0))
+            data = door.data(X, y, s, None, o).with_backend(kernel, 1)
+            J = Problem.of_theta(data, 0.3, "sum", intercept).standardised()
+            u = J.coordinates.u_of(np.append(w, b if intercept else 0.0))
             H, (product, diagonal) = J.hessian(u), J.hessian_product(u)
             free = n + 1 if intercept else n
             np.testing.assert_allclose(diagonal()[:free], H.diagonal()[:free], rtol=1e-9)
@@ -97,9 +96,8 @@ def test_product_of_a_stream_is_that_of_the_array():
     s, o = weights(2_000)
     found = []
     for given in (X, fastlr.stream(X, memory=60_000)):
-        objective = Objective(backends.load("numpy"), door.data(given, y, s, None, o), 0.3, "mean", True, 1)
-        J = Standardised(objective, *objective.standardisation)
-        product, diagonal = J.hessian_product(J.u_of(np.append(w, b)))
+        J = Problem.of_theta(door.data(given, y, s, None, o), 0.3, "mean", True).standardised()
+        product, diagonal = J.hessian_product(J.coordinates.u_of(np.append(w, b)))
         found.append((product(np.arange(6.0)), diagonal()))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
 
@@ -112,8 +110,8 @@ def test_same_bits_for_any_number_of_threads(order, n_threads):
     X, y, w, b = sparse_problem(70_000, 3) if order == "csr" else problem(70_000, 3)
     Hv = []
     for name, count in (("fused", 1), ("fused", n_threads), ("numpy", 1)):
-        objective = Objective(backends.load(name), door.data(X, y), 0.0, "mean", True, count)
-        Hv.append(objective.hessian_product(np.append(w, b))[0](np.arange(4.0)))
+        J = Problem.of_theta(door.data(X, y).with_backend(backends.load(name), count), 0.0, "mean", True)
+        Hv.append(J.hessian_product(np.append(w, b))[0](np.arange(4.0)))
     assert (Hv[0] == Hv[1]).all()
     np.testing.assert_allclose(Hv[0], Hv[2], rtol=1e-11)
 
@@ -186,7 +184,7 @@ def test_each_step_is_solved_as_closely_as_the_last_foresaw(monkeypatch, thresho
     """With few products, and the diagonal again only where the Hessian has changed."""
     X, y = text()
     made = {"products": 0, "diagonals": 0}
-    hessian_product = Standardised.hessian_product
+    hessian_product = Problem.hessian_product
 
     def counted(self, u):
         product, diagonal = hessian_product(self, u)
@@ -197,7 +195,7 @@ def test_each_step_is_solved_as_closely_as_the_last_foresaw(monkeypatch, thresho
 
         return lambda v: count("products", product(v)), lambda: count("diagonals", diagonal())
 
-    monkeypatch.setattr(Standardised, "hessian_product", counted)
+    monkeypatch.setattr(Problem, "hessian_product", counted)
     threshold("sparse side", 0)
     model = fastlr.train(X, y, l2=1.0 / 600, solver="newton", backend="numpy", tol=1e-8)
     assert model.converged
@@ -214,7 +212,7 @@ def test_separated_classes(no_room):
 def test_a_sparse_x_of_many_columns(monkeypatch):
     """One that would have a Hessian of 128 MB."""
     X, y, *_ = sparse_problem(3_000, 4_000, density=0.005)
-    monkeypatch.setattr(Standardised, "hessian", None)
+    monkeypatch.setattr(Problem, "hessian", None)
     model = fastlr.train(X, y, l2=1e-3, solver="newton", backend="numpy")
     known = fastlr.train(X, y, l2=1e-3, solver="lbfgs", backend="numpy")
     assert model.converged and known.converged

@@ -16,7 +16,7 @@ from fastlr.backends import choice, engine, numpy_vectorized
 from fastlr.backends.engine import DIAGONAL, DONE, DUE, EVALUATE, EXACT, GAPS, POINT, SAMPLED, SOLVED, Descent, Price, Scale
 from fastlr.data.sampling import evenly
 from fastlr.machine.blas import dot, inverse_factor
-from fastlr.problem.standardised import Standardised, standardised
+from fastlr.problem.problem import Problem
 from fastlr.solvers import NAMES, auto, quasi_newton
 from fastlr.solvers.quasi_newton import InverseHessian, inverse_factor_of_hessian, iterates
 from tests.data.test_moments import objective
@@ -131,7 +131,7 @@ def update(M, du, dg):
 @pytest.mark.parametrize("kind", ["diagonal", "hessian"])
 def test_updates_make_an_inverse_hessian_satisfy_the_secant_equation(kind, backend):
     X, y, *_ = problem(50, 4)
-    J, u = standardised(objective(backend, X, y), None)
+    J, u, _ = objective(backend, X, y).start(None)
     M = InverseHessian(J) if kind == "diagonal" else InverseHessian.at(J, u)
     assert M.is_diagonal == (kind == "diagonal")
     rng = np.random.default_rng(0)
@@ -144,7 +144,7 @@ def test_updates_make_an_inverse_hessian_satisfy_the_secant_equation(kind, backe
 
 
 def test_steps_that_bend_the_wrong_way_are_not_learnt():
-    J, _ = standardised(objective("numpy", *problem(50, 4)[:2]), None)
+    J = objective("numpy", *problem(50, 4)[:2]).standardised()
     M = InverseHessian(J)
     before = M.direction(np.ones(5))
     update(M, np.ones(5), -np.ones(5))
@@ -156,17 +156,17 @@ def test_steps_that_bend_the_wrong_way_are_not_learnt():
 def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reduction, order):
     X, y, w, b = problem(3000, 4, order=order)
     J = objective(backend, X, y, reduction=reduction, l2=0.1)
-    sample, = J.samples([300])
-    again, = objective(backend, X + 1.0, 1.0 - y, reduction=reduction).samples([300])
-    chosen, index = sample.data.X, {tuple(row): i for i, row in enumerate(X)}
-    rows = [index[tuple(row)] for row in chosen]
+    chosen, = J.data.samples([300])
+    again, = objective(backend, X + 1.0, 1.0 - y, reduction=reduction).data.samples([300])
+    sample, index = J.on_sample(chosen), {tuple(row): i for i, row in enumerate(X)}
+    rows = [index[tuple(row)] for row in chosen.X]
     assert (np.array(rows) // 10 == np.arange(300)).all()
-    assert (again.data.X - 1.0 == pytest.approx(chosen))
-    assert chosen.flags.c_contiguous == (order == "C")
+    assert (again.X - 1.0 == pytest.approx(chosen.X))
+    assert chosen.X.flags.c_contiguous == (order == "C")
     theta = np.append(w, b)
-    cost, grad = sample.cost_gradient(theta)
+    cost, grad = sample.evaluate(theta)
     alone = objective(backend, X[rows], y[rows], l2=0.1)
-    expected, expected_grad = alone.cost_gradient(theta)
+    expected, expected_grad = alone.evaluate(theta)
     size = 3000 if reduction == "sum" else 1.0
     penalty = 0.05 * (w @ w)
     assert cost == pytest.approx(size * (expected - penalty) + penalty, rel=1e-12)
@@ -175,15 +175,15 @@ def test_sample_is_evenly_spread_and_depends_on_the_shape_alone(backend, reducti
 
 def test_standardised_coordinates_and_back():
     X, y, w, b = problem(100, 3)
-    problem_u, _ = standardised(objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3), None)
+    problem_u = objective("numpy", X * [1.0, 5.0, 0.1] + [3.0, 0.0, -2.0], y, l2=0.3).standardised()
     theta = np.append(w, b)
-    u = problem_u.u_of(theta)
-    np.testing.assert_allclose(problem_u.theta_of(u), theta, rtol=1e-13)
-    _, grad = problem_u.cost_gradient(u)
+    u = problem_u.coordinates.u_of(theta)
+    np.testing.assert_allclose(problem_u.coordinates.theta_of(u), theta, rtol=1e-13)
+    _, grad = problem_u.evaluate(u)
     H = problem_u.hessian(u)
     for direction in np.random.default_rng(0).standard_normal((3, 4)):
         step = 1e-5 * direction
-        (above, grad_above), (below, grad_below) = problem_u.cost_gradient(u + step), problem_u.cost_gradient(u - step)
+        (above, grad_above), (below, grad_below) = problem_u.evaluate(u + step), problem_u.evaluate(u - step)
         assert grad @ direction == pytest.approx((above - below) / 2e-5, rel=1e-7)
         np.testing.assert_allclose(H @ direction, (grad_above - grad_below) / 2e-5, rtol=1e-5, atol=1e-9)
 
@@ -198,8 +198,8 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     X = X @ (np.eye(6) + np.eye(6, k=1))                # alike, for the diagonal
     s, o = weights(400) if options.get("weighted") else (None, None)
     options = {key: value for key, value in options.items() if key != "weighted"}
-    small, u = standardised(objective("fused", X, y, s, o, **options), None)
-    plain, _ = standardised(objective("numpy", X, y, s, o, **options), None)
+    small, u, _ = objective("fused", X, y, s, o, **options).start(None)
+    plain = objective("numpy", X, y, s, o, **options).standardised()
     assert small.has_quasi_newton and not plain.has_quasi_newton
     tol, made_from = 1e-5, DUE if solver == "newton" else DIAGONAL
     together = next(iterates(small, u, InverseHessian(small, made_from), tol, steps_a_hessian, most=50))
@@ -213,7 +213,7 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, option
     np.testing.assert_allclose(together.before, before, rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(together.u, point.u, rtol=1e-6, atol=1e-9)
     assert together.cost == pytest.approx(point.cost, rel=1e-12)
-    np.testing.assert_allclose(together.grad, point.grad, atol=1e-10 / small.objective.rule.to_mean)
+    np.testing.assert_allclose(together.grad, point.grad, atol=1e-10 / small.to_mean)
     assert together.inverse_hessian.arrays.kind == point.inverse_hessian.arrays.kind
     assert together.inverse_hessian.is_diagonal == (solver == "lbfgs")
     assert together.gap == pytest.approx(point.gap, rel=1e-3)
@@ -227,15 +227,17 @@ def test_updates_in_one_call_are_certified_by_all_rows():
     points = []
     for backend in ("fused", "numpy"):
         J = objective(backend, X, y)
-        sample, = J.samples([500])
-        certified = Standardised(J, *sample.standardisation).certified()
-        before, u = [], certified.u_of(J.null_model())
+        sample, = J.data.samples([500])
+        certified = J.in_coordinates(J.on_sample(sample).standardised().coordinates).measured_by_all_rows()
+        before, u = [], certified.coordinates.u_of(J.null_model())
         for point in iterates(certified, u, InverseHessian(certified), 1e-5, 3.0, most=100 if backend == "fused" else 0):
             before += list(point.before)
             if point.grad_norm <= 1e-5:
                 break
         points.append(before)
-        assert point.grad_norm == pytest.approx(J.gradient_norm(J.cost_gradient(certified.theta_of(point.u))[1]), rel=1e-6)
+        in_standard = J.standardised()
+        assert point.grad_norm == pytest.approx(in_standard.gradient_norm(in_standard.evaluate(in_standard.coordinates.from_other(
+            certified.coordinates, point.u)).grad), rel=1e-6)
     np.testing.assert_allclose(*points, rtol=1e-6)
 
 
@@ -243,7 +245,7 @@ def test_a_singular_hessian_gets_as_much_of_a_ridge_as_it_needs(backend, monkeyp
     monkeypatch.setattr(quasi_newton, "RIDGE", 1e-30)
     x = np.where(np.arange(64) % 2, 1.0, -1.0)
     y = np.arange(64) // 2 % 2
-    J, u = standardised(objective(backend, np.column_stack([x, x]), y), None)        # whole numbers: exactly singular
+    J, u, _ = objective(backend, np.column_stack([x, x]), y).start(None)             # whole numbers: exactly singular
     point = next(iterates(J, u, InverseHessian(J, DUE), 1e-8, 3.0, most=1))
     assert not point.inverse_hessian.is_diagonal
 
@@ -282,9 +284,8 @@ def test_a_callback_sees_the_updates_that_are_made_without_one():
 
 def test_auto_takes_samples_where_there_are_many_rows():
     def sizes(m, n, most, is_small=False):
-        objective = SimpleNamespace(shape=(m + 7, n), rows_that_count=m, most_rows_of_samples=most,
-                                    costs=SimpleNamespace(is_small=is_small))
-        return auto._sample_sizes(objective)
+        data = SimpleNamespace(shape=(m + 7, n), count=SimpleNamespace(rows=m), most_bytes_of_samples=8 * most, bytes_a_row=8)
+        return auto._sample_sizes(SimpleNamespace(data=data, costs=SimpleNamespace(is_small=is_small)))
 
     assert sizes(2499, 5, 10_000) == []
     assert sizes(2500, 5, 10_000) == [500]
@@ -342,8 +343,8 @@ def test_the_hessian_of_a_sample_is_completed_where_columns_are_rare(backend):
     X[:, 1] = np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[:40])
     X[:, 2] = np.isin(np.arange(6000), sampled[:3]) | np.isin(np.arange(6000), np.setdiff1d(np.arange(6000), sampled)[-90:])
     X[:, 3] = 7.0
-    J, u = standardised(objective(backend, X, y, l2=1e-5), None)
-    rows, = J.objective.samples([500])
+    J, u, _ = objective(backend, X, y, l2=1e-5).start(None)
+    rows, = J.data.samples([500])
     sample = J.on_sample(rows)
     assert (J.unseen == 0.0).all()
     shares = 1.0 - X[sampled].var(axis=0)[[1, 2]] / X.var(axis=0)[[1, 2]]
@@ -359,9 +360,10 @@ def test_the_hessian_of_a_sample_is_completed_where_columns_are_rare(backend):
 def test_a_sample_is_taken_as_it_is_while_nothing_is_known_of_all_rows(backend):
     X, y, *_ = problem(6000, 8)
     J = objective(backend, X, y)
-    rows, = J.samples([500])
-    assert (Standardised(J, *rows.standardisation).on_sample(rows).unseen == 0.0).all()
-    assert not J.knows_moments
+    rows, = J.data.samples([500])
+    assert (J.on_sample(rows).unseen == 0.0).all()
+    J.standardised()
+    assert J.on_sample(rows).unseen.any()
 
 
 @pytest.mark.usefixtures("samples_of_few_rows")
@@ -389,8 +391,8 @@ def test_auto_starts_from_samples_without_one_class(backend):
 
 def test_auto_makes_the_hessian_of_a_sample_where_steps_on_all_rows_are_dear(monkeypatch):
     made = []
-    hessian = Standardised.hessian
-    monkeypatch.setattr(Standardised, "hessian", lambda self, u: made.append(self.objective.shape[0]) or hessian(self, u))
+    hessian = Problem.hessian
+    monkeypatch.setattr(Problem, "hessian", lambda self, u: made.append(self.data.shape[0]) or hessian(self, u))
     X, y, *_ = problem(65_000, 10)
     model = fastlr.train(X, y, backend="numpy")
     assert 12_500 in made
@@ -402,10 +404,10 @@ def test_auto_makes_the_hessian_of_a_sample_where_steps_on_all_rows_are_dear(mon
 @pytest.mark.parametrize(("m", "rows", "init"), [(7000, 700, None), (17_500, 3500, (np.full(70, 0.1), -1.0))])
 def test_a_sample_gives_its_hessian_alone_where_it_is_large_or_the_start_is_known(m, rows, init, kernel, monkeypatch):
     steps, made = [], []
-    cost_gradient, hessian = Standardised.cost_gradient, Standardised.hessian
-    monkeypatch.setattr(Standardised, "hessian", lambda self, u: made.append(self.objective.shape[0]) or hessian(self, u))
-    monkeypatch.setattr(Standardised, "cost_gradient",
-                        lambda self, u: steps.append(self.objective.shape[0]) or cost_gradient(self, u))
+    evaluate, hessian = Problem.evaluate, Problem.hessian
+    monkeypatch.setattr(Problem, "hessian", lambda self, u: made.append(self.data.shape[0]) or hessian(self, u))
+    monkeypatch.setattr(Problem, "evaluate",
+                        lambda self, *args, **named: steps.append(self.data.shape[0]) or evaluate(self, *args, **named))
     X, y, *_ = problem(m, 70)
     alike = X @ np.tri(70)
     model, again = (fastlr.train(alike, y, l2=1e-4, tol=1e-10, init=init, solver=solver, backend=kernel)
@@ -424,9 +426,9 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
                         lambda problem, u: at.append(len(costs)) or inverse_factor_of_hessian(problem, u))
     X, y, *_ = problem(300, 20)
     X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
-    J, u = standardised(objective("numpy", X, y, l2=1e-6), None)
+    J, u, _ = objective("numpy", X, y, l2=1e-6).start(None)
     if is_sample:
-        J = J.on_sample(J.objective)
+        J = J.on_sample(J.data)
     costs = []
     for point in itertools.islice(iterates(J, u, InverseHessian(J), 1e-10, steps_a_hessian=6.6), 30):
         costs.append(point.cost)
@@ -446,18 +448,18 @@ def test_steps_of_evidence(cost, kind, steps):
 
 def test_what_a_hessian_costs_depends_on_the_shape_alone(backend, threshold):
     X, y, *_ = problem(1797, 64)
-    (J, _), (by_numpy, _) = (standardised(objective(each, X, y), None) for each in (backend, "numpy"))
-    in_one_call = J.objective.costs.steps_a_hessian
-    assert in_one_call == by_numpy.objective.costs.steps_a_hessian
+    J, by_numpy = (objective(each, X, y).standardised() for each in (backend, "numpy"))
+    in_one_call = J.costs.steps_a_hessian
+    assert in_one_call == by_numpy.costs.steps_a_hessian
     threshold("small problem", 0)
-    by_python, _ = standardised(objective(backend, X, y), None)
-    costs = by_python.objective.costs
+    by_python = objective(backend, X, y).standardised()
+    costs = by_python.costs
     assert costs.steps_a_hessian == costs.hessian() / costs.step < in_one_call
 
 
 def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
     X, y, *_ = problem(400, 6)
-    J, u = standardised(objective(backend, X, y), None)
+    J, u, _ = objective(backend, X, y).start(None)
     M = InverseHessian.at(J, u)
     assert M.arrays.kind.made_from == EXACT
     next(iterates(J, u, M, 1e-8, 1e9, most=1))
@@ -467,7 +469,7 @@ def test_a_hessian_of_another_problem_counts_as_a_sample(backend):
 @pytest.mark.compiles
 def test_a_call_goes_on_to_the_gap_that_is_asked_for():
     X, y, *_ = problem(400, 6)
-    J, u = standardised(objective("fused", X, y), None)
+    J, u, _ = objective("fused", X, y).start(None)
     point = next(iterates(J, u, InverseHessian(J), 1e-2, math.inf, enough=1e-12, most=50))
     assert point.gap <= 1e-12
     assert point.before[-2][1] < 1e-2

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 import fastlr
-from fastlr import backends, solvers
+from fastlr import solvers
 from fastlr.data import door
 from fastlr.data.dataset import Count
 from fastlr.data.stream import blocks
-from fastlr.problem.objective import Objective
 from tests.problems import problem, weights
 
 pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
@@ -148,11 +147,10 @@ def test_values_that_change_before_samples_are_taken(tmp_path):
     X, y, *_ = problem(M, N)
     path = saved(tmp_path, X)
     data = door.data(fastlr.stream(path, memory=4 * 512 * ROW), y, None, None, None)
-    objective = Objective(backends.load("numpy"), data, 0.0, "mean", True, 1)
-    assert [J.shape for J in objective.samples([300, 700])] == [(300, N), (700, N)]
+    assert [sample.shape for sample in data.samples([300, 700])] == [(300, N), (700, N)]
     np.load(path, mmap_mode="r+")[4_321, 2] = np.nan
     with pytest.raises(ValueError, match=r"block 8 .* has changed.*nan at row 4321"):
-        list(objective.samples([300]))
+        data.samples([300])
 
 
 def test_counts_of_parts_add_up():

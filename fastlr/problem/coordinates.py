@@ -1,0 +1,98 @@
+"""The coordinates that solvers work in: every column of X with mean 0 and deviation 1, without a copy of X.
+
+With mu_j and sd_j the mean and deviation of column j, the same margin is
+
+    z = sum_j w_j x_j + b = sum_j u_j (x_j - mu_j) / sd_j + c        u_j = sd_j w_j        c = b + sum_j mu_j w_j
+
+so that u = [u_1 .. u_n, c] stands for theta = [w_1 .. w_n, b].  A solver that starts at the same u takes the same steps
+whatever units the columns are in.
+"""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from fastlr.machine.blas import dot
+
+
+class Origin(NamedTuple):
+    """From where the columns of X are counted; what stands for 1 in every row takes back what that moves the margins."""
+
+    shift: np.ndarray           # (n,) what is taken away from X as the user has given it
+    place: int                  # in theta: -1 for the intercept, or that of a constant column
+    unit: float                 # its value in every row
+
+
+class Coordinates:
+    """The map between u and theta.
+
+    Parameters
+    ----------
+    center, spread : (n,) float64
+        The mean mu and the deviation sd.
+    origin : Origin, optional
+        From where X is counted, if not from 0.
+
+    Attributes
+    ----------
+    scales : (n + 1,) float64
+        1 / sd, and 1.
+    means_in_deviations : (n + 1,) float64
+        |mu| / sd, and 0.
+    """
+
+    def __init__(self, center: np.ndarray, spread: np.ndarray, origin: Origin | None = None) -> None:
+        self.center, self.spread = center, spread
+        self.origin = Origin(np.zeros(spread.size), -1, 1.0) if origin is None else origin
+        self.scales, self._shifts = np.ones(spread.size + 1), np.zeros(spread.size + 1)
+        self.scales[:-1] /= spread
+        self._shifts[:-1] = center
+        self.means_in_deviations = np.abs(self._shifts * self.scales)
+
+    @classmethod
+    def of_theta(cls, n: int) -> Self:
+        """The parameters theta of n features themselves."""
+        return cls(np.zeros(n), np.ones(n))
+
+    def u_of(self, theta: np.ndarray) -> np.ndarray:
+        """The coordinates (n + 1,) of theta."""
+        u = theta / self.scales
+        u[-1] += dot(self._shifts, theta)
+        return u
+
+    def theta_of(self, u: np.ndarray) -> np.ndarray:
+        """The parameters (n + 1,) at u, or along it."""
+        theta = u * self.scales
+        theta[-1] -= dot(self._shifts, theta)
+        return theta
+
+    def parameters(self, u: np.ndarray) -> np.ndarray:
+        """The parameters (n + 1,) at u for X as the user has given it."""
+        theta, origin = self.theta_of(u), self.origin
+        theta[origin.place] -= dot(origin.shift, theta[:-1]) / origin.unit
+        return theta
+
+    def from_other(self, other: "Coordinates", u: np.ndarray) -> np.ndarray:
+        """The coordinates of what has the coordinates u in another center and spread, without going by way of theta."""
+        theta = u * other.scales
+        before, after = other.origin, self.origin
+        place, unit = (before.place, before.unit) if before.shift.any() else (after.place, after.unit)
+        moved = dot(after.shift - before.shift, theta[:-1]) / unit
+        theta[-1] += dot(self._shifts - other._shifts, theta)
+        theta[place] += moved
+        return theta / self.scales
+
+    def by_u(self, grad: np.ndarray) -> np.ndarray:
+        """Make the gradient by theta, which is overwritten, that by u."""
+        grad -= self._shifts * grad[-1]
+        grad *= self.scales
+        return grad
+
+    def gradient_by_w(self, grad: np.ndarray, center: np.ndarray) -> np.ndarray:
+        """The gradient (n,) by w for features x - center, where that by u is grad."""
+        by_w: np.ndarray = grad[:-1] * self.spread + (self.center - center) * grad[-1]
+        return by_w
+
+    def to_standard(self, center: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ratio and shift (n,): in the coordinates of another center and spread, the gradient is ratio_j g_j + shift_j dc."""
+        return self.spread / spread, (self.center - center) / spread

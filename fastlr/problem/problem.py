@@ -1,0 +1,489 @@
+"""The one joint between solver and kernel: J as a function of the coordinates u of the parameters.
+
+Kernels return sums over rows; a solver sees J and its derivatives by u, and no X:
+
+    J = to_cost * sum_i s_i loss_i + penalty        to_cost = 1 / sum_i s_i for "mean", 1 for "sum"
+
+u and theta are (n + 1,) float64 with the intercept last; without an intercept its component of every gradient is 0.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
+
+import numpy as np
+
+from fastlr.backends import engine
+from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
+from fastlr.backends.vectors import standardised_size
+from fastlr.data import gram, passes, shift
+from fastlr.data import moments as column_moments
+from fastlr.data.arrays import LARGEST
+from fastlr.data.dataset import Dataset, InMemory, Pass
+from fastlr.data.exact import loss_in_long_double
+from fastlr.machine.blas import dot
+from fastlr.problem.coordinates import Coordinates, Origin
+from fastlr.problem.cost_model import CostModel
+from fastlr.problem.loss import Logistic
+from fastlr.problem.penalty import Penalty, Ridge
+
+_EXACT = 1e-11                  # error of J, relative, that nobody minds
+_MOST_STORED = 30_000_000       # numbers in X, for which long doubles take a second
+_MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
+_CANCELLED = 1e-14              # of a mean square, the least that a variance can be told from 0
+_IN_NAME_ONLY = 1e-100          # of the curvature of the loss, a penalty's whose minimum is hundreds of steps away
+_MOST_JUDGED = 1000              # features, and
+_ROWS_JUDGED = 2000             # rows, for whose curvature coordinates are made anew
+_FLAT = 1e-6                     # of the curvature that a problem was made for, where it is made anew for what there is
+_MISFIT = 30.0                  # deviations by curvature in a unit, or from a center, that make coordinates poor
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+class Evaluation(NamedTuple):
+    """J at a point, and its gradient by u there."""
+
+    cost: float
+    grad: np.ndarray            # (n + 1,)
+
+
+class Problem:
+    """J(u) of one data set, computed by the backend of the data.
+
+    Parameters
+    ----------
+    data : Dataset
+    loss : Logistic
+    penalty : Penalty
+    coordinates : Coordinates
+    reduction : {"mean", "sum"}
+    fit_intercept : bool
+    examples : float, optional
+        The sum of the weights for which J stands, if not only for the data.
+
+    Attributes
+    ----------
+    to_cost : float
+        From sums over rows to J.
+    to_mean : float
+        From J to the mean scale, on which tol is meant.
+    penalty_diagonal, diagonal : (n + 1,)
+        The diagonals of the penalty's Hessian, and of that of J at the null model.
+    uncertainty : float
+        The relative variance of a sample's Hessian: features a row; 0 for all rows.
+    unseen : (n + 1,)
+        The share of each column's variance that a sample lacks, as far as that of all rows is known.
+
+    Notes
+    -----
+    What overflows or is not finite is the solver's to judge: whoever calls holds `np.errstate(all="ignore")`, once for all steps.
+    """
+
+    def __init__(self, data: Dataset, loss: Logistic, penalty: Penalty, coordinates: Coordinates, reduction: str,
+                 fit_intercept: bool, examples: float | None = None) -> None:
+        self.data, unit = _with_moderate_weights(data)
+        self._all_rows = self.data              # of which there may be samples
+        self.loss, self.penalty, self.fit_intercept = loss, penalty, fit_intercept
+        total = self.data.count.total
+        self.examples = unit * total if examples is None else examples
+        self.to_cost, self.to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / self.examples)
+        self._moments: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+        self._set_coordinates(coordinates)
+
+    @classmethod
+    def of_theta(cls, data: Dataset, l2: float, reduction: str, fit_intercept: bool) -> Self:
+        """J as a function of theta itself, with the penalty l2/2 ||w||^2."""
+        return cls(data, Logistic(), Ridge(l2), Coordinates.of_theta(data.shape[1]), reduction, fit_intercept)
+
+    def _set_coordinates(self, coordinates: Coordinates) -> None:
+        self.coordinates = coordinates
+        self.penalty_diagonal = self.penalty.diagonal(coordinates.scales)
+        self.diagonal = self.loss.null_curvature(self.rate) / self.to_mean + self.penalty_diagonal
+        self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
+        self.uncertainty, self.unseen = 0.0, np.zeros(coordinates.scales.size)
+
+    # ---- J and its derivatives --------------------------------------------------------------------------------------
+
+    def evaluate(self, u: np.ndarray, with_moments: bool = False) -> Evaluation:
+        """J at u and its gradient; in the same read of X the moments, if they are asked for and not known."""
+        theta = self.coordinates.theta_of(u)
+        if with_moments and self._moments is None:
+            pivot = self._pivot()
+            loss, grad, first, second = self.data.reduce(passes.cost_gradient_and_moments, theta, pivot)
+            self._moments = self._finite(pivot, first, second)
+        else:
+            loss, grad = self.data.reduce(passes.cost_gradient, theta)
+        scales = self.coordinates.scales
+        grad *= self.to_cost
+        grad[-1] *= self.fit_intercept
+        return Evaluation(float(self.to_cost * loss + self.penalty.value(u, scales)),
+                          self.coordinates.by_u(grad) + self.penalty.gradient(u, scales))
+
+    def exact_cost(self, theta: np.ndarray, cost: float) -> float:
+        """J at theta, where float64 finds a cost: more exactly if products w x cancel so much that the cost could be off."""
+        center, spread = self.standardisation
+        w = np.abs(theta[:-1])
+        margin = float(np.finfo(float).eps) * (dot(w, np.abs(center)) + dot(w, spread) + abs(float(theta[-1])))
+        error = margin * min(1.0 / self.to_mean, cost)
+        if error <= _EXACT * cost or self.data.size > _MOST_STORED:
+            return cost
+        loss = self.data.reduce(loss_in_long_double, theta)
+        return float(self.to_cost * loss + self.penalty.value(theta, np.ones(theta.size)))
+
+    def loss_hessian(self, u: np.ndarray, floor: float = 0.0) -> np.ndarray:
+        """The second derivatives (n + 1, n + 1) of the loss part of J at u.
+
+        Rows whose own curvature in J, to_cost * s_i a_i (1 - a_i), is below the floor are left out.
+        """
+        scales = self.coordinates.scales
+        H = self.data.reduce(passes.hessian, self.coordinates.theta_of(u), self.coordinates.center, floor / self.to_cost)
+        H *= self.to_cost
+        if not self.fit_intercept:
+            H[-1] = H[:, -1] = 0.0
+            H[-1, -1] = 1.0
+        H *= scales
+        H *= scales[:, None]
+        return H
+
+    def hessian(self, u: np.ndarray) -> np.ndarray:
+        """The second derivatives of J at u, (n + 1, n + 1).
+
+        Those of a sample get what its columns lack of variance, at the curvature that the others have on average: what is rare
+        would seem to be flat.  (A compiled descent of the sample does without: to the sample's optimum both lead.)
+        """
+        H = self.loss_hessian(u)
+        curvature = H.trace() / (self.unseen.size - self.unseen.sum())
+        H.flat[::len(H) + 1] += curvature * self.unseen
+        self.penalty.add_hessian(H, self.coordinates.scales)
+        return H
+
+    def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
+        """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times
+        that cost."""
+        coordinates = self.coordinates
+        times, diagonal = passes.hessian_product(self.data, coordinates.theta_of(u))
+
+        def product(v: np.ndarray) -> np.ndarray:
+            Hv = times(coordinates.theta_of(v))
+            Hv *= self.to_cost
+            Hv[-1] *= self.fit_intercept
+            return coordinates.by_u(Hv) + self.penalty.product(v, coordinates.scales)
+
+        return product, lambda: self.to_cost * diagonal(coordinates.center) * coordinates.scales ** 2 + self.penalty_diagonal
+
+    def curvature(self, u: np.ndarray) -> float:
+        """The second derivative of J by c."""
+        return self.to_cost * self.data.reduce(passes.total_curvature, self.coordinates.theta_of(u))
+
+    def reduce(self, pass_: Pass[Concatenate[np.ndarray, np.ndarray, _Arguments], _Result], *arguments: _Arguments.args,
+               **named: _Arguments.kwargs) -> _Result:
+        """What a pass of `margin_changes` gives for directions of u."""
+        return self.data.reduce(pass_, self.coordinates.center, self.coordinates.spread, *arguments, **named)
+
+    # ---- the engine -------------------------------------------------------------------------------------------------
+
+    @property
+    def scale(self) -> Scale:
+        """What the engine is to know of J and of its coordinates."""
+        coordinates = self.coordinates
+        return Scale(coordinates.center, coordinates.scales, self.penalty.diagonal(np.ones(self.diagonal.size)),
+                     self.penalty_diagonal, self.diagonal, coordinates.means_in_deviations, *self._measure, self.to_mean,
+                     self.to_cost, float(self.fit_intercept))
+
+    @property
+    def has_quasi_newton(self) -> bool:
+        """Whether `quasi_newton` is there, and faster than going step by step."""
+        return (isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.costs.is_small
+                and self.penalty.is_separable)
+
+    def quasi_newton(self, descent: Descent, M: Approximation, rule: StoppingRule, hessian: Price, ridge: float,
+                     record: np.ndarray) -> bool:
+        """At most `len(record)` updates in one compiled call, see `fastlr.backends`; whether J may be lowered further."""
+        assert isinstance(self.data, InMemory)
+        data = self.data.in_float64()
+        return bool(data.backend.quasi_newton(*data.prepared, descent, M, self.scale, rule, hessian, ridge, record))
+
+    def gradient_norm(self, grad: np.ndarray) -> float:
+        """How large the gradient by u is, on the mean scale: what solvers make small."""
+        return standardised_size(grad, *self._measure) * self.to_mean
+
+    def bounded_by_tol(self, grad: np.ndarray) -> float:
+        """What `tol` bounds: the largest component of the gradient where mean and deviation of all rows standardise X."""
+        return standardised_size(grad, *self._bounded) * self.to_mean
+
+    # ---- the columns of X -------------------------------------------------------------------------------------------
+
+    @property
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A pivot, and the weighted sums of x - pivot and of its square, each (n,)."""
+        if self._moments is None:
+            pivot = self._pivot()
+            self._moments = self._finite(pivot, *self.data.reduce(passes.moments, pivot))
+        return self._moments
+
+    def _pivot(self) -> np.ndarray:
+        return self.data.heaviest_row() if self.fit_intercept else np.zeros(self.data.shape[1])
+
+    def _finite(self, pivot: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The moments; unless they show that all of X is finite and can be squared, it is looked through for what is not."""
+        lightest = self.data.count.lightest
+        if not (np.abs(pivot).max() <= 0.5 * LARGEST and second.max() <= 0.1 * lightest * LARGEST ** 2):
+            self._all_rows.refuse_not_finite()
+        return pivot, first, second
+
+    @property
+    def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Center mu_j and spread sd_j of every column, each (n,)."""
+        return column_moments.standardisation(*self.moments, self.data.count.total, self.fit_intercept)
+
+    @property
+    def variances(self) -> np.ndarray:
+        """The variances of the columns, (n,); the mean squares without an intercept."""
+        return column_moments.variances(*self.moments, self.data.count.total, self.fit_intercept)
+
+    @property
+    def constant_columns(self) -> np.ndarray:
+        """Which columns do not vary by more than rounding, (n,)."""
+        return column_moments.constant_columns(*self.moments, self.data.count.total, self.fit_intercept)
+
+    def refuse_not_finite(self, moments_are_needed: bool) -> None:
+        """Raise ValueError, with the place, where X holds values that are not finite or too large to square.
+
+        Such values show in the moments, as soon as somebody needs them: only where nobody does, or some rows don't count, X is
+        looked through for it.
+        """
+        if not moments_are_needed or self.data.count.rows < self.data.shape[0]:
+            self.data.refuse_not_finite()
+
+    def column(self, j: int) -> str:
+        """How to speak of column j."""
+        names = self.data.feature_names
+        return f"column {j}" if names is None else f"column {j} ({names[j]!r})"
+
+    # ---- what is known of J beforehand ------------------------------------------------------------------------------
+
+    @property
+    def rate(self) -> float:
+        """The (weighted) share of the examples with y = 1."""
+        return self.data.count.positive / self.data.count.total
+
+    @property
+    def costs(self) -> CostModel:
+        """What a step and a Hessian cost."""
+        return CostModel.of(self.data)
+
+    def null_model(self) -> np.ndarray:
+        """The best theta with w = 0, where there is an intercept and no offset, and else zeros."""
+        theta = np.zeros(self.data.shape[1] + 1)
+        if self.fit_intercept and not self.data.has_offset:
+            theta[-1] = self.loss.null_margin(self.rate)
+        return theta
+
+    def cost_of_guessing(self) -> float:
+        """J of a = 1/2 for every example."""
+        return self.loss.of_guessing / self.to_mean
+
+    @property
+    def cost_of_one_error(self) -> float:
+        """A J below which no example is on the wrong side; negative where the penalty gives J a minimum even so."""
+        return -1.0 if self.is_penalised else self.to_cost * self.loss.of_guessing * self.data.count.lightest
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether the penalty gives J a minimum that float64 can find: an l2 of 1e-300 is there in name only."""
+        return bool(self.penalty_diagonal[:-1].min() > _IN_NAME_ONLY * self.diagonal[-1])
+
+    def lipschitz(self) -> float:
+        """A constant L such that a step of 1/L in theta never makes J larger."""
+        curvature = self.loss.largest_curvature * gram.largest_eigenvalue(self.data, self.fit_intercept)
+        return self.to_cost * curvature + float(self.penalty.diagonal(np.ones(self.diagonal.size)).max())
+
+    def curvature_of_a_row(self) -> float:
+        """What a row has in the curvature of J by c at the null model, on average."""
+        return self.loss.null_curvature(self.rate) / self.to_mean / self.data.count.rows
+
+    # ---- rounding ---------------------------------------------------------------------------------------------------
+
+    def rounding(self, u: np.ndarray, cost: float) -> float:
+        """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
+        return engine.rounding(cost, self._cancelled(u), self.to_mean)
+
+    def margin_rounding(self, u: np.ndarray) -> float:
+        """How far off the margin of a row may be that is no further than typical from the center."""
+        return float(np.finfo(float).eps) * (self._cancelled(u) + float(np.abs(u).sum()))
+
+    def _cancelled(self, u: np.ndarray) -> float:
+        """What the intercept takes back of w x, in sum over the columns."""
+        return dot(self.coordinates.means_in_deviations, np.abs(u))
+
+    # ---- on other rows ----------------------------------------------------------------------------------------------
+
+    def part(self, rows: Dataset) -> Self:
+        """What some of the rows, or others like them, have in J, in the same coordinates."""
+        other = copy.copy(self)
+        other.data, other._moments = rows, None
+        return other
+
+    def on_sample(self, rows: Dataset) -> Self:
+        """J on a sample of the rows, in the same coordinates."""
+        sample = self.part(rows)
+        sample.to_cost = 1.0 / self.to_mean * (1.0 / rows.count.total)
+        effective_rows = rows.count.total ** 2 / rows.count.squares         # of equal weight (Kish)
+        sample.uncertainty = self.data.shape[1] / effective_rows
+        sample.unseen = np.zeros_like(self.unseen)
+        if self._moments is not None:
+            seen, all_of_it = sample.variances, self.variances
+            varies = all_of_it > 0.0
+            sample.unseen[:-1][varies] = np.clip(1.0 - seen[varies] / all_of_it[varies], 0.0, 1.0)
+        return sample
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether J is that of a sample."""
+        return self.uncertainty > 0.0
+
+    def sampling_error(self) -> float:
+        """By how much J at a sample's optimum is expected to exceed J*."""
+        return 0.5 * self.uncertainty / self.to_mean
+
+    def sampling_gradient(self) -> float:
+        """The norm of the gradient that is expected for all rows at a sample's optimum."""
+        return math.sqrt(self.uncertainty / self.data.shape[1])
+
+    def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
+        """The same J by theta with m features in place of n > m, and what turns its theta into one for X."""
+        assert isinstance(self.data, InMemory)
+        rows, to_w = gram.in_row_space(self.data)
+        return self._of_features(rows), lambda theta: np.append(to_w(theta[:-1]), theta[-1])
+
+    def of_null_model(self) -> Self:
+        """J by theta without features and penalty."""
+        other = copy.copy(self)
+        other.penalty = Ridge(0.0)
+        return other._of_features(self.data.without_features())
+
+    def _of_features(self, rows: Dataset) -> Self:
+        return self.part(rows).in_coordinates(Coordinates.of_theta(rows.shape[1]))
+
+    # ---- in other coordinates ---------------------------------------------------------------------------------------
+
+    def in_coordinates(self, coordinates: Coordinates) -> Self:
+        """J in other coordinates."""
+        other = copy.copy(self)
+        other._set_coordinates(coordinates)
+        return other
+
+    def standardised(self) -> Self:
+        """J in the coordinates in which mean and deviation of its rows standardise X."""
+        return self.in_coordinates(Coordinates(*self.standardisation))
+
+    def start(self, theta: np.ndarray | None) -> tuple[Self, np.ndarray, Evaluation | None]:
+        """J in standardised coordinates, where to start in them, and J there if it is known.
+
+        The start is theta, or for None the null model.  There J comes with the moments, unless data are so small that a second
+        function would take longer to compile than reading X twice.
+        """
+        at_null = None
+        if theta is None:
+            theta = self.null_model()
+            if not self.has_quasi_newton and self._moments is None:
+                at_null = self.evaluate(theta, with_moments=True)
+        problem = self.standardised()
+        coordinates = problem.coordinates
+        return problem, coordinates.u_of(theta), at_null and at_null._replace(grad=coordinates.by_u(at_null.grad))
+
+    def measured_by_all_rows(self) -> Self:
+        """The same in coordinates of a sample, with gradients measured as in those of all rows (which need their moments)."""
+        other = copy.copy(self)
+        other._measure = other._bounded = self.coordinates.to_standard(*self.standardisation)
+        return other
+
+    def by_curvature(self, H: np.ndarray) -> Self:
+        """J in coordinates that the curvature of the rows standardises, where H is the Hessian by u without the penalty.
+
+        The mean and deviation of a column are weighted by curvature, so that a row with none left, such as one with a value that
+        is far too large, has no say in them.
+        """
+        center, spread, origin = self.coordinates.center, self.coordinates.spread, self.coordinates.origin
+        if self.fit_intercept:
+            whole, first = H[-1, -1], H[-1, :-1] / H[-1, -1]
+        else:
+            whole, first = self.diagonal[-1], np.zeros(spread.size)
+        square = np.maximum(H.diagonal()[:-1] / whole, 0.0)         # of sparse X it may have been rounded below 0
+        weighted = center + first * spread
+        deviation = spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
+        is_kept = column_moments.is_constant(weighted, deviation) | ~np.isfinite(weighted)
+        center, spread = np.where(is_kept, center, weighted), np.where(is_kept, spread, deviation)
+        other = self.in_coordinates(Coordinates(center, spread, origin))
+        other.diagonal = whole + other.penalty_diagonal
+        other._bounded = other.coordinates.to_standard(*other.standardisation)
+        return other
+
+    def where_curvature_fits(self, u: np.ndarray) -> Self:
+        """J in these coordinates, or where they are poor in better ones.
+
+        They are poor where the curvature at u, judged by a sample, standardises X much else, or where columns are far from 0.
+        """
+        if self.data.shape[1] > _MOST_JUDGED:
+            return self
+        near = self.near_origin()
+        rows, = near.data.samples([min(_ROWS_JUDGED, near.data.count.rows)])
+        H = near.part(rows).loss_hessian(near.coordinates.from_other(self.coordinates, u))
+        if not H[-1, -1] > 0.0:
+            return near
+        other = near.by_curvature(H)
+        before, after = near.coordinates, other.coordinates
+        is_fit = ((after.spread / before.spread).min() >= 1.0 / _MISFIT and
+                  (np.abs(after.center - before.center) <= _MISFIT * after.spread).all() and
+                  H[-1, -1] >= _FLAT * near.diagonal[-1])
+        return near if is_fit else other.near_origin()
+
+    def near_origin(self) -> Self:
+        """The same where columns that are far from 0 are moved near it, in a copy of X: no product cancels then."""
+        origin = self._better_origin()
+        if origin is None:
+            return self
+        assert isinstance(self.data, InMemory)
+        center, spread = self.coordinates.center - origin.shift * self.fit_intercept, self.coordinates.spread
+        moved = self.part(shift.shifted(self.data, origin.shift))
+        other = moved.in_coordinates(Coordinates(center, spread, origin))
+        other.diagonal, other._bounded = self.diagonal, other.coordinates.to_standard(*other.standardisation)
+        return other
+
+    @property
+    def is_far_from_zero(self) -> bool:
+        """Whether columns are so far from 0 that `near_origin` has something to move."""
+        return self._better_origin() is not None
+
+    def _better_origin(self) -> Origin | None:
+        """Where to count columns from that are far from 0; None where there is nothing to gain, or no room for a copy of X."""
+        if self.coordinates.origin.shift.any() or not isinstance(self.data, InMemory):
+            return None
+        place, unit, center, spread = -1, 1.0, self.coordinates.center, self.coordinates.spread
+        if not self.fit_intercept:              # a penalty on a constant column would change J
+            constant = None if self.penalty_diagonal.any() else shift.constant_column(self.data)
+            if constant is None:
+                return None
+            place, unit = constant
+            center, spread = shift.typical_values_of_sample(self.data)
+        far = shift.far_from_zero(self.data, center, spread)
+        if place >= 0:
+            far[place] = 0.0
+        return Origin(far, place, unit) if far.any() else None
+
+    def varies_by_rounding(self, H: np.ndarray) -> np.ndarray:
+        """Which columns, (n,), vary by no more than rounding among the rows that have curvature, by their Hessian H by u."""
+        whole = H[-1, -1] if self.fit_intercept else self.diagonal[-1]
+        deviation = self.coordinates.spread * np.sqrt(np.maximum(H.diagonal()[:-1], 0.0) / whole)
+        return column_moments.is_constant(self.coordinates.center, deviation)
+
+
+def _with_moderate_weights(data: Dataset) -> tuple[Dataset, float]:
+    """The data with weights in a unit, a power of 2, in which their sum is moderate, and that unit: 1 unless need be."""
+    count = data.count
+    if count.lightest == count.heaviest == 1.0 or 1.0 / _MODERATE <= count.total <= _MODERATE:
+        return data, 1.0
+    exponent = math.frexp(count.total)[1]
+    return data.divided_weights(exponent), math.ldexp(1.0, exponent)
