@@ -80,14 +80,20 @@ def test_endometrial():
     assert model.converged
     assert model.w == pytest.approx([2.92927330, -.03475175, -2.60416387], rel=5e-7)
     assert model.b == pytest.approx(3.77455951, rel=5e-7)
+    assert model.profile_interval("x0") == pytest.approx((.6097244, 7.85463171), rel=5e-8)
+    assert model.profile_interval("x1") == pytest.approx((-.1244587, .04045547), rel=5e-7)
+    assert model.profile_interval("x2") == pytest.approx((-4.3651832, -1.23272106), rel=5e-8)
+    assert model.profile_interval("(intercept)") == pytest.approx((1.0825371, 7.20928050), rel=5e-8)
 
 
 def test_sex2():
     """logistf(case ~ age + oc + vic + vicl + vis + dia)."""
     factors, counts = sex2()
-    model = fastlr.train(np.repeat(factors, 2, axis=0), np.tile([1, 0], 24), sample_weight=counts.ravel(), firth=True, tol=1e-10)
+    model = fastlr.train(factors, counts, firth=True, tol=1e-10)
     assert model.w == pytest.approx([-1.10598131, -.06881673, 2.26887464, -2.11140817, -.78831694, 3.09601166], rel=2e-7)
     assert model.b == pytest.approx(.12025405, rel=2e-7)
+    assert model.profile_interval("x4") == pytest.approx((-1.6080879, .01518468), rel=5e-7)
+    assert model.profile_interval("x5") == pytest.approx((.7745682, 8.03029352), rel=5e-8)
 
 
 @pytest.mark.parametrize("data", [problem(60, 5)[:2], separated(), separated(12, 2), problem(300, 8)[:2]])
