@@ -29,17 +29,20 @@ def train(options: argparse.Namespace) -> int:
     with tables.reading(options.data, _dialect(options)) as table:
         features = _features(table, options)
         extra = [name for name in (options.weight, options.offset) if name is not None]
-        target = tables.Labels(options.target, table.is_text)
+        target, lacking = tables.Labels(options.target, table.is_text), _Lacking([*features, *extra, options.target])
+        may_drop = options.missing == "drop"
 
         def blocks() -> Iterator[np.ndarray]:
             row = 1
             for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
-                block = tables.numbers(batch, [*features, *extra], row, LARGEST)
+                block = tables.numbers(batch, [*features, *extra], row, LARGEST, or_missing=may_drop)
                 if options.weight is not None:
                     _refuse_negative(options.weight, block[len(features)], row)
-                target.add(batch, row)
-                yield block
+                kept = lacking.complete(block, target.known(batch, row)) if may_drop else None
+                target.add(batch, row, kept)
+                yield block if kept is None else block[:, kept]
                 row += batch.num_rows
+            lacking.tell()
 
         columns = tables.side_by_side(blocks())
         X, extra_columns = columns[:len(features)].T, dict(zip(extra, columns[len(features):], strict=True))
@@ -69,6 +72,31 @@ def train(options: argparse.Namespace) -> int:
         model.save(options.output)
     _print(summary, options.json)
     return NOT_CONVERGED if any(issubclass(warning.category, fastlr.ConvergenceWarning) for warning in caught) else 0
+
+
+class _Lacking:
+    """The rows that are left out because values are missing, and how many there are in each column."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names, self._counts = names, np.zeros(len(names), int)
+        self._rows = self._dropped = 0
+
+    def complete(self, block: np.ndarray, has_label: np.ndarray) -> np.ndarray:
+        """Which rows (r,) miss nothing, of numbers (k, r) and of labels."""
+        missing = np.vstack([np.isnan(block), ~has_label])
+        complete = np.logical_not(missing.any(axis=0))
+        self._counts += missing.sum(axis=1)
+        self._rows, self._dropped = self._rows + complete.size, self._dropped + int(np.count_nonzero(~complete))
+        return complete
+
+    def tell(self) -> None:
+        """Say how many rows were left out; ValueError where that is all of them."""
+        by_column = ", ".join(f"{name} {count}" for name, count in zip(self._names, self._counts.tolist(), strict=True) if count)
+        told = f"{self._dropped} of {self._rows} rows are left out, since values are missing, by column: {by_column}"
+        if 0 < self._rows == self._dropped:
+            raise ValueError(f"{told}; no row is left.  --drop leaves columns out")
+        if self._dropped:
+            print(f"fastlr: note: {told}", file=sys.stderr)
 
 
 def _refuse_what_is_read(output: str, *inputs: str) -> None:

@@ -139,6 +139,8 @@ def _add_train(train: argparse.ArgumentParser) -> None:
                        "('': those without a name)")
     columns.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
     columns.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    columns.add_argument("--missing", choices=["raise", "drop"], default="raise", help="whether rows in which a column that is "
+                         "used has no value are an error, or left out (default raise)")
     _add_dialect(train)
 
     model = train.add_argument_group("model")

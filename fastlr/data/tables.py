@@ -345,12 +345,16 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names[:30])) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 
-def numbers(batch: Any, names: Sequence[str], first_row: int, at_most: float = sys.float_info.max) -> np.ndarray:
-    """Columns of a batch, (k, rows) float64, finite and `at_most` in magnitude; its first row is called `first_row`."""
+def numbers(batch: Any, names: Sequence[str], first_row: int, at_most: float = sys.float_info.max,
+            or_missing: bool = False) -> np.ndarray:
+    """Columns of a batch, (k, rows) float64, finite and `at_most` in magnitude, or perhaps NaN for what is missing.
+
+    The first row of the batch is called `first_row`.
+    """
     block = np.empty((len(names), batch.num_rows))
     for values, name in zip(block, names, strict=True):
         values[:] = _column(batch.column(name), name, first_row)
-        bad = ~(np.abs(values) <= at_most)
+        bad = np.abs(values) > at_most if or_missing else ~(np.abs(values) <= at_most)
         if bad.any():
             i = int(np.argmax(bad))
             refuse_value(name, first_row + i, values[i])
@@ -427,6 +431,11 @@ def missing(place: str) -> str:
     return f"{place}: the value is missing; fill such values in, drop their rows, or leave the column out"
 
 
+def _is_missing(label: Any) -> bool:
+    """Whether a label of a table is none: NaN, nothing, or an empty text."""
+    return label in (None, "") or label != label
+
+
 class Labels:
     """The distinct values of a column as it is read, and which of them each row has.
 
@@ -443,21 +452,29 @@ class Labels:
         self._codes: dict[Any, int] = {}
         self._parts: list[np.ndarray] = []
 
-    def add(self, batch: Any, first_row: int) -> None:
-        """Read on."""
+    def known(self, batch: Any, first_row: int) -> np.ndarray:
+        """Which rows of a batch have a label, (rows,)."""
         values, indices = self._distinct(batch.column(self._name), first_row)
+        is_known = [not _is_missing(label) for label in values]
+        return np.array(is_known)[indices]
+
+    def add(self, batch: Any, first_row: int, kept: np.ndarray | None = None) -> None:
+        """Read on, in all rows of a batch or in those that are kept (rows,)."""
+        values, indices = self._distinct(batch.column(self._name), first_row)
+        kept = np.ones(indices.size, bool) if kept is None else kept
         codes = np.zeros(len(values), np.int8)
-        for i in np.flatnonzero(np.bincount(indices, minlength=len(values))):
+        for i in np.flatnonzero(np.bincount(indices[kept], minlength=len(values))):
             label = values[i]
-            if label in (None, "") or (isinstance(label, float) and not math.isfinite(label)):
+            if _is_missing(label) or (isinstance(label, float) and math.isinf(label)):
                 what = f"{label!r}" if isinstance(label, float) and math.isinf(label) else "missing"
                 na = ", or say with --na which texts stand for a missing value (--na '' for nothing only)"
-                raise ValueError(f"column {self._name!r}, row {first_row + int(np.argmax(indices == i))}: the label is {what}; "
-                                 f"drop such rows{na if self._are_texts else ''}")
+                place = int(np.argmax(kept & (indices == i)))
+                raise ValueError(f"column {self._name!r}, row {first_row + place}: the label is {what}; drop such rows"
+                                 f"{na if self._are_texts else ''}")
             codes[i] = self._codes.setdefault(label, len(self._codes))
             if len(self._codes) > _MOST_LABELS:
                 raise ValueError(f"column {self._name!r} has more than {_MOST_LABELS} different values; the target has two")
-        self._parts.append(codes[indices])
+        self._parts.append(codes[indices[kept]])
 
     def _distinct(self, column: Any, first_row: int) -> tuple[list[Any], np.ndarray]:
         """The distinct values, None behind them, and which of these each row has."""

@@ -349,6 +349,31 @@ def test_csv_of_other_tools_is_refused_with_the_way_out(folder, capsys, text, op
     assert one_line(capsys).startswith(f"t.csv: {expected}")
 
 
+@pytest.mark.parametrize("name", ["holes.csv", "holes.parquet"])
+def test_missing_values_are_dropped_where_that_is_said(folder, capsys, name):
+    frame = FRAME.astype({"w": float})
+    frame.loc[3:5, "a"] = frame.loc[5:9, "w"] = np.nan
+    frame.loc[498:, "y"] = None
+    frame.to_csv(name, index=False) if name.endswith("csv") else frame.to_parquet(name)
+    arguments = ["train", name, "--target", "y", "--weight", "w", "--drop", "id,o", "-o", "model.json"]
+    assert main(arguments) == 1 and "the value is missing" in one_line(capsys)
+    assert main([*arguments, "--missing", "drop"]) == 0
+    kept = FRAME.drop(index=[*range(3, 10), 498, 499])
+    assert same(fastlr.load("model.json"), fastlr.train(kept[FEATURES], kept["y"], sample_weight=kept["w"]))
+    assert capsys.readouterr().err == (
+        "fastlr: note: 9 of 500 rows are left out, since values are missing, by column: a 3, w 5, y 2\n")
+    frame["a"] = np.nan
+    frame.to_csv("holes.csv", index=False)
+    assert main(["train", "holes.csv", *arguments[2:], "--missing", "drop"]) == 1
+    assert "500 of 500 rows are left out, since values are missing, by column: a 500, w 5, y 2; no row is" in one_line(capsys)
+
+
+def test_a_bad_value_is_named_by_its_row_beside_missing_ones(folder, capsys):
+    (folder / "t.csv").write_text("a,y\n,0\n1,\n2,1\n1e200,0\n")
+    assert main(["train", "t.csv", "--target", "y", "--missing", "drop"]) == 1
+    assert "column 'a', row 4: 1e+200 is too large" in one_line(capsys)
+
+
 def test_na_says_what_is_missing(folder):
     labels = np.where(IS_SECOND, "ZA", "NA")
     pd.DataFrame({"a": A, "y": labels}).to_csv("t.csv", index=False)
