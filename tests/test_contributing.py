@@ -64,3 +64,21 @@ print(one.solver, one.converged, np.allclose(one.w, newton.w))
 """
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout == "one_hessian True True\n", trained.stderr
+
+
+@pytest.mark.slow
+def test_a_penalty_can_be_added(copy):
+    (example,) = re.findall(r"minimizes\nit:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    code = example + """
+rng = np.random.default_rng(0)
+X = rng.standard_normal((300, 5)) * [1, 2, 1, 3, 1]
+y = (X.sum(axis=1) + rng.logistic(size=300) > 0).astype(int)
+rough, stiff = smooth(X, y, 0.0), smooth(X, y, 1e4)
+a, D = 1.0 / (1.0 + np.exp(-X @ stiff[:-1] - stiff[-1])), np.diff(np.eye(5), axis=0)
+gradient = X.T @ (a - y) / 300 + 1e4 * D.T @ (D @ stiff[:-1])
+print(np.ptp(rough[:-1]) > 0.1, np.ptp(stiff[:-1]) < 1e-4, np.abs(gradient).max() < 1e-6)
+"""
+    trained = copy("-W", "error", "-c", code)
+    assert trained.stdout == "True True True\n", trained.stderr
+    checked = copy("-m", "mypy", "fastlr/problem/smoothness.py")
+    assert checked.returncode == 0, checked.stdout

@@ -4,11 +4,38 @@ A penalty is a convex function of u with second derivatives.  Its methods take t
 and 1: u * scales are the parameters [w, c] for features x - mu.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from fastlr.machine.blas import dot
+
+
+class Penalty(Protocol):
+    """A penalty, as solvers see it."""
+
+    @property
+    def is_separable(self) -> bool:
+        """Whether the second derivatives are a diagonal."""
+
+    @property
+    def convexity(self) -> float:
+        """What the second derivatives along w are at least; 0 if nothing is known."""
+
+    def value(self, u: np.ndarray, scales: np.ndarray) -> float:
+        """The penalty at u."""
+
+    def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """The gradient by u, (n + 1,)."""
+
+    def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """The product of the second derivatives by u with v, (n + 1,)."""
+
+    def diagonal(self, scales: np.ndarray) -> np.ndarray:
+        """The diagonal of the second derivatives by u, (n + 1,)."""
+
+    def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
+        """Add the second derivatives by u to H, (n + 1, n + 1)."""
 
 
 class Ridge(NamedTuple):
@@ -18,49 +45,42 @@ class Ridge(NamedTuple):
 
     @property
     def is_separable(self) -> bool:
-        """Whether the second derivatives are a diagonal."""
         return True
 
     @property
     def convexity(self) -> float:
-        """The least second derivative along any w."""
         return self.l2
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
-        """The penalty at u."""
         w = u[:-1] * scales[:-1]
         return 0.5 * self.l2 * dot(w, w)
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """The gradient by u, (n + 1,)."""
         return self.product(u, scales)
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """The product of the second derivatives by u with v, (n + 1,)."""
         Hv = self.l2 * (v * scales) * scales    # the diagonal may be infinity where this is 0
         Hv[-1] = 0.0
         return Hv
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        """The diagonal of the second derivatives by u, (n + 1,)."""
         diagonal = self.l2 * scales ** 2
         diagonal[-1] = 0.0
         return diagonal
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        """Add the second derivatives by u to H, (n + 1, n + 1)."""
         H.flat[::len(H) + 1] += self.diagonal(scales)
 
 
 class Quadratic(NamedTuple):
-    """Half of (theta - center)^T matrix (theta - center), where theta = u * scales; its methods are those of `Ridge`."""
+    """Half of (theta - center)^T matrix (theta - center), where theta = u * scales."""
 
     center: np.ndarray          # (n + 1,)
     matrix: np.ndarray          # (n + 1, n + 1), or its diagonal (n + 1,); no less than 0
 
     @property
     def convexity(self) -> float:
-        return 0.0                              # is what is known
+        return 0.0
 
     @property
     def is_separable(self) -> bool:
@@ -85,6 +105,3 @@ class Quadratic(NamedTuple):
             H.flat[::len(H) + 1] += self.diagonal(scales)
         else:
             H += scales[:, None] * self.matrix * scales
-
-
-Penalty = Ridge | Quadratic
