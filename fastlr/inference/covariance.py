@@ -80,7 +80,7 @@ def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, groups
     sums: list[Any] = [np.zeros((known.size, theta.size), order="F" if known.size <= _FEW_GROUPS else "C")
                        if isinstance(part.X, np.ndarray) else 0 for known in keys]
     for rows, Z, z, y, s in blocks(part, theta, center):
-        count = np.flatnonzero(counts[rows])
+        count = np.flatnonzero(counts[rows]) if part.sample_weight.size else slice(None)
         score = (s * residual(z, y))[count, None]
         scores = Z[count] * score if isinstance(Z, np.ndarray) else Z[count].multiply(score).tocsr()
         for way, known in enumerate(keys):

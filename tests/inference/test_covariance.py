@@ -1,6 +1,7 @@
 """Sandwich covariances: against statsmodels, its formulas, repeated rows, and wherever the rows lie."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -199,3 +200,36 @@ def test_levels(level):
     X, y, *_ = problem(100, 3)
     with pytest.raises((ValueError, TypeError), match="level must be"):
         fastlr.train(X, y, backend="numpy").summary(level=level)
+
+
+def test_each_is_one_more_read(tmp_path, monkeypatch):
+    """Reads of a stream's blocks, once the summary is there."""
+    from fastlr.data.stream.blocks import Stream
+
+    X, y, *_ = problem(3000, 4)
+    model = fastlr.train(rows_of("stream", X, tmp_path), y, backend="numpy")
+    model.summary()
+    reads, blocks = [], Stream.blocks
+    monkeypatch.setattr(Stream, "blocks", lambda self: reads.append(1) or blocks(self))
+    for call in (*(functools.partial(model.covariance, kind) for kind in (*KINDS, ("cluster", np.arange(3000) % 9))),
+                 functools.partial(model.marginal_effects, discrete=())):
+        reads.clear()
+        call()
+        assert len(reads) == 1
+    model.covariance()
+    assert len(reads) == 1
+
+
+def test_counts_of_trials():
+    """Rows of counts as groups have the scores of statsmodels' binomial model of these rows."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3))
+    counts = rng.integers(1, 9, (80, 2)).astype(float)
+    result = sm.GLM(counts, np.column_stack([X, np.ones(80)]), family=sm.families.Binomial()).fit(tol=1e-14)
+    model, N = fastlr.train(X, counts, tol=1e-12, backend="numpy"), counts.sum()
+    scores = result.model.score_obs(result.params)
+    V = result.cov_params()
+    assert_agree(model.covariance(), V)
+    assert_agree(model.covariance(("cluster", np.arange(80))), 80 / 79 * (N - 1) / (N - 4) * (V @ (scores.T @ scores) @ V))
