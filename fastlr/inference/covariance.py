@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr import backends
-from fastlr.backends.logistic import curvature
+from fastlr.backends.logistic import curvature, loss_and_slope
 from fastlr.backends.numpy_vectorized import margins
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
 from fastlr.data.passes import hessian
-from fastlr.inference.design import blocks, residual, variances
-from fastlr.inference.statistics import Statistics, Training
+from fastlr.inference.design import blocks, variances
+from fastlr.inference.statistics import Statistics, Training, refuse_changed
 from fastlr.machine.arrays import read_only
 
 # The power of 1 - h that the squared residual of a row is divided by.
@@ -49,29 +49,36 @@ class Grouped(NamedTuple):
         return Grouped(keys, sums)
 
 
-def _merged(first: tuple[Grouped, ...], second: tuple[Grouped, ...]) -> tuple[Grouped, ...]:
-    return tuple(a.merge(b) for a, b in zip(first, second, strict=True))
+def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tuple[Grouped, ...]]
+            ) -> tuple[float, *tuple[Grouped, ...]]:
+    (loss, *some), (other, *others) = first, second
+    return loss + other, *(a.merge(b) for a, b in zip(some, others, strict=True))
 
 
 @summed
-def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> np.ndarray:
-    """The sum of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1), for features x - center, where w and b have the covariance V.
+def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray,
+                   power: int) -> tuple[float, np.ndarray]:
+    """The sums of s loss, and of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1), for features x - center.
 
-    It is a Hessian with other weights: where all margins are 0, all curvatures are 1/4.
+    w and b of these have the covariance V.  The second is a Hessian with other weights: where all margins are 0, all curvatures
+    are 1/4.
     """
     z = margins(part.X, part.offset, theta)
-    weight = 4.0 * residual(z, part.y) ** 2
+    loss, r = loss_and_slope(part.y, z)
+    weight = 4.0 * r ** 2
     if power:
         weight /= (1.0 - curvature(z) * variances(part.X, V, center)) ** power
     if part.sample_weight.size:
+        loss *= part.sample_weight
         weight *= part.sample_weight
     rows = InMemory(part.X, part.y, read_only(weight), np.empty(0), part.classes, None, part.backend, part.n_threads)
-    return hessian(rows, np.zeros_like(theta), center, 0.0)
+    return float(loss.sum()), hessian(rows, np.zeros_like(theta), center, 0.0)
 
 
 @merged_by(_merged)
-def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, groups: np.ndarray) -> tuple[Grouped, ...]:
-    """The sums of s r v over the rows of every group, for each column of groups (m, ways)."""
+def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray,
+                   groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
+    """The sum of s loss, and those of s r v over the rows of every group, for each column of groups (m, ways)."""
     counts = part.sample_weight > 0.0 if part.sample_weight.size else np.ones(len(groups), bool)
     keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
     place_of = [np.zeros(known.max(initial=0) + 1, np.intp) for known in keys]
@@ -79,13 +86,16 @@ def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, groups
         places[known] = np.arange(known.size)
     sums: list[Any] = [np.zeros((known.size, theta.size), order="F" if known.size <= _FEW_GROUPS else "C")
                        if isinstance(part.X, np.ndarray) else 0 for known in keys]
+    total = 0.0
     for rows, Z, z, y, s in blocks(part, theta, center):
+        loss, r = loss_and_slope(y, z)
+        total += float(s @ loss)
         count = np.flatnonzero(counts[rows]) if part.sample_weight.size else slice(None)
-        score = (s * residual(z, y))[count, None]
+        score = (s * r)[count, None]
         scores = Z[count] * score if isinstance(Z, np.ndarray) else Z[count].multiply(score).tocsr()
         for way, known in enumerate(keys):
             sums[way] = _plus(sums[way], scores, place_of[way][groups[rows, way][count]], known.size)
-    return tuple(map(Grouped, keys, sums))
+    return total, *map(Grouped, keys, sums)
 
 
 def _plus(sums: Any, scores: Any, places: np.ndarray, size: int) -> Any:
@@ -141,14 +151,16 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     if groups is None:
         kernel = backends.load(training.backend)
         with backends.threads(kernel, training.n_threads, data.size) as count:
-            M = data.with_backend(kernel, count).reduce(squared_scores, theta, center, V, _POWERS[kind])
+            loss, M = data.with_backend(kernel, count).reduce(squared_scores, theta, center, V, _POWERS[kind])
         if kind == "HC1":
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        ways = data.reduce(grouped_scores, to_design @ theta, center, groups.view(OfRows))
+        loss, *ways = data.reduce(grouped_scores, to_design @ theta, center, groups.view(OfRows))
         M = np.sum([sign * _meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
+    if np.isfinite(found.log_likelihood):
+        refuse_changed("the sum of the losses", -found.log_likelihood, loss)
     to_theta = 2.0 * np.eye(theta.size) - to_design
     half = to_theta @ V
     covariance = half @ M @ half.T

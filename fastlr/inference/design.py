@@ -1,4 +1,4 @@
-"""The rows of a design matrix [x - center, 1] with their margins, a block at a time, and what a margin says of its row."""
+"""The rows of a design matrix [x - center, 1] with their margins, a block at a time, and quadratic forms in them."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.backends.csr import Csr, as_float64
-from fastlr.backends.logistic import sigmoid
 from fastlr.backends.ranges import pieces
 from fastlr.data.dataset import InMemory
 
@@ -88,9 +87,3 @@ def variances(X: np.ndarray | Csr, V: np.ndarray, center: np.ndarray) -> np.ndar
     m, n = X.shape
     size = m if isinstance(X, Csr) else max(64, _BLOCK_ELEMENTS // n)
     return np.concatenate([quadratic_forms(design(X, slice(start, start + size), center), V) for start in range(0, m, size)])
-
-
-def residual(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """a - y of every row, (r,), exact on both sides."""
-    side = 1.0 - 2.0 * y
-    return side * sigmoid(side * z)

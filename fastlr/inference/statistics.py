@@ -110,6 +110,13 @@ def place_of(argument: str, column: Any, names: tuple[str, ...]) -> int:
     raise ValueError(f"{argument} has {column!r}, which is no column of X; there are {len(names)}, the first is {names[0]!r}")
 
 
+def refuse_changed(name: str, before: float, now: float, rounding: float = 0.0) -> None:
+    """Raise ValueError where a number of this name has changed by more than rounding, and so the data have."""
+    if not abs(now - before) <= _CHANGED_J * abs(before) + rounding:
+        raise ValueError(f"the data have changed since training: {name} was {before:.10g}, and now it is {now:.10g}.  Train "
+                         "again, or call summary() before changing X, y, sample_weight or offset")
+
+
 @contextlib.contextmanager
 def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solved]:
     """Make the problem again whose solution was theta (n + 1,), with J = cost, for as long as a `with` block takes.
@@ -129,9 +136,7 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
         problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options).standardised()
         u = problem.coordinates.u_of(theta)
         now, grad = own(problem, u)
-        if not abs(now - cost) <= _CHANGED_J * abs(cost) + problem.rounding(u, cost):
-            raise ValueError(f"the data have changed since training: J was {cost:.10g}, and now it is {now:.10g}.  Train again, "
-                             "or call summary() before changing X, y, sample_weight or offset")
+        refuse_changed("J", cost, now, problem.rounding(u, cost))
         finer = problem.where_curvature_fits(u)
         if finer is not problem:
             problem, u = finer, finer.coordinates.from_other(problem.coordinates, u)

@@ -189,6 +189,16 @@ def test_refusals(kind, what):
         fastlr.train(X, y, backend="numpy").covariance(kind)
 
 
+@pytest.mark.parametrize("kind", ["HC0", "HC3", ("cluster", np.arange(100) % 7)])
+def test_changed_data_are_noticed(kind):
+    X, y, *_ = problem(100, 3)
+    model = fastlr.train(X, y, backend="numpy")
+    model.summary()
+    X[0] += 1.0
+    with pytest.raises(ValueError, match=r"the data have changed since training: the sum of the losses was .*Train again"):
+        model.covariance(kind)
+
+
 def test_a_penalty_is_refused():
     X, y, *_ = problem(100, 3)
     with pytest.raises(ValueError, match=r"^covariance='HC1' .* l2 is 0.1; train with l2=0, or take covariance='model'"):
