@@ -105,7 +105,7 @@ def kernel_dtype(dtype: np.dtype, column: str | None = None) -> np.dtype:
     return native if native in _TAKEN else np.dtype(np.float32 if native in _FITS_FLOAT32 else np.float64)
 
 
-_TEXT_HINT = "; turn text into numbers first (one-hot columns for categories)"
+_TEXT_HINT = "; turn text into numbers first (one-hot columns for categories, as fastlr.formula.train makes them)"
 
 
 def _refuse_other_collections(name: str, value: Any) -> None:

@@ -70,6 +70,9 @@ class _Point(NamedTuple):
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimize J from theta, or from the best model with w = 0."""
+    if not problem.costs.has_room_for_hessian:
+        raise ValueError(f"firth=True needs the information of all parameters, which {problem.costs.columns} features make too "
+                         "large; train on fewer, or use l2")
     problem, u, _ = problem.start(theta)
     near = problem.near_origin()
     problem, u = near, near.coordinates.from_other(problem.coordinates, u)

@@ -198,6 +198,12 @@ def test_columns_that_depend_on_each_other():
         fastlr.train(X, y, firth=True, init=(np.full(4, 1e6), 0.0))
 
 
+def test_too_many_features(threshold):
+    threshold("side", 3)
+    with pytest.raises(ValueError, match="which 4 features make too large"):
+        fastlr.train(*separated(), firth=True)
+
+
 def test_few_updates_are_no_convergence():
     X, y = separated()
     with pytest.warns(fastlr.ConvergenceWarning, match="after 2 updates.*max_iter=2"):
