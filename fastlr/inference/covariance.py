@@ -22,9 +22,9 @@ from fastlr.backends.logistic import curvature, loss_and_slope
 from fastlr.backends.numpy_vectorized import margins
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
-from fastlr.data.passes import hessian
+from fastlr.data.passes import hessian, moments
 from fastlr.inference.design import blocks, variances
-from fastlr.inference.statistics import Statistics, Training, refuse_changed
+from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
 from fastlr.machine.arrays import read_only
 
 # The power of 1 - h that the squared residual of a row is divided by.
@@ -143,11 +143,16 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     data = training.data
     groups = _codes(data, kind[1]) if is_cluster else None
     N, k, V = found.examples, found.parameters, found.covariance
-    if not np.isfinite(V).all():
-        return np.full_like(V, np.nan), f"none: {kind[0] if is_cluster else kind} needs the model's covariance of all parameters"
+    is_open = np.isnan(V.diagonal())
+    if is_open.all():
+        return V, f"none: {kind[0] if is_cluster else kind} needs the model's"
     to_design = np.eye(theta.size)
-    to_design[-1, :-1] = center = np.zeros(theta.size - 1) if data.is_sparse else _center(V)
-    V = to_design @ V @ to_design.T
+    if is_open.any():
+        to_design[-1, :-1], V, _ = about_means(training, theta)
+    else:
+        to_design[-1, :-1] = np.zeros(theta.size - 1) if data.is_sparse else _center(V)
+        V = to_design @ V @ to_design.T
+    center = to_design[-1, :-1]
     if groups is None:
         kernel = backends.load(training.backend)
         with backends.threads(kernel, training.n_threads, data.size) as count:
@@ -167,7 +172,31 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
         covariance[is_negative] = covariance[:, is_negative] = np.nan
         line += "; where there is none, the variance is below 0"
+    covariance[is_open] = covariance[:, is_open] = np.nan
     return covariance, line
+
+
+def about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Find the covariance of parameters some of which may be left open, by two reads of X.
+
+    Returns
+    -------
+    center : (n,)
+        The means of X; 0 where X is sparse, or there is no intercept.
+    V : (n + 1, n + 1)
+        The covariance of w and b for features x - center, along what the data determine: J's inverse Hessian.
+    parameters : int
+        The number of parameters that the data determine.
+    """
+    data, options, n = training.data, training.objective_options, theta.size - 1
+    free, center, V = n + 1 if options["fit_intercept"] else n, np.zeros(n), np.zeros((n + 1, n + 1))
+    if options["fit_intercept"] and not data.is_sparse:
+        center = data.reduce(moments, center)[0] / data.count.total
+    H = data.reduce(hessian, theta, center, 0.0)
+    H.flat[:-1:n + 2] += options["l2"] * (data.count.total if options["reduction"] == "mean" else 1.0)
+    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
+    V[:free, :free], flat = pseudo_inverse((H / np.outer(scale, scale))[:free, :free])
+    return center, V / np.outer(scale, scale), free - flat.shape[1]
 
 
 def _center(V: np.ndarray) -> np.ndarray:

@@ -65,14 +65,6 @@ def design(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
     return Z
 
 
-def gram(Z: Any, weight: np.ndarray) -> np.ndarray:
-    """Z^T diag(weight) Z, (n + 1, n + 1), for weights of at least 0."""
-    if isinstance(Z, np.ndarray):
-        V = np.sqrt(weight)[:, None] * Z
-        return V.T @ V                          # of which BLAS computes one half
-    return (Z.T @ Z.multiply(weight[:, None])).toarray()
-
-
 def quadratic_forms(Z: Any, V: np.ndarray) -> np.ndarray:
     """v^T V v of every row v of Z, (r,)."""
     if isinstance(Z, np.ndarray):

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr.backends.logistic import curvature, sigmoid
-from fastlr.data import passes
-from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
-from fastlr.inference.design import blocks, gram, quadratic_forms
+from fastlr.data.dataset import Dataset, InMemory, merged_by
+from fastlr.inference.covariance import about_means
+from fastlr.inference.design import blocks, quadratic_forms
 from fastlr.inference.hypotheses import ChiSquaredTest
-from fastlr.inference.statistics import Training, pseudo_inverse
+from fastlr.inference.statistics import Training
 from fastlr.problem.cost_model import MOST_SIDE
 
 # The difference of a share and its probability, relative to the smaller of them, below which the logarithms would cancel.
@@ -49,15 +49,6 @@ def outcomes_of_rows(part: InMemory, theta: np.ndarray, center: np.ndarray, V: n
     """The weight, the successes, the margin and v^T V v of every row, (4, r)."""
     return np.concatenate([[s, s * y, z, quadratic_forms(Z, V) if V is not None else np.zeros(z.size)]
                            for _, Z, z, y, s in blocks(part, theta, center)], axis=1)
-
-
-@summed
-def information(part: InMemory, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """The sum of s a (1 - a) v v^T, (n + 1, n + 1)."""
-    total = np.zeros((theta.size, theta.size))
-    for _, Z, z, _, s in blocks(part, theta, center):
-        total += gram(Z, s * curvature(z))
-    return total
 
 
 def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None, V: np.ndarray | None = None) -> Outcomes:
@@ -111,29 +102,13 @@ def leverages(training: Training, theta: np.ndarray) -> tuple[np.ndarray, Outcom
     ValueError
         There are too many features for the covariance of all parameters.
     """
-    data, n = training.data, theta.size - 1
+    n = theta.size - 1
     if n > MOST_SIDE:
         raise ValueError(f"leverages need the covariance of all parameters, and there are {n} features; it goes as far as "
                          f"{MOST_SIDE}")
-    center = np.zeros(n)
-    if not data.is_sparse and training.objective_options["fit_intercept"]:
-        center = data.reduce(passes.moments, center)[0] / data.count.total
-    beta = np.append(theta[:-1], theta[-1] + center @ theta[:-1])
-    V, parameters = _covariance(training, data.reduce(information, beta, center))
-    found = outcomes(data, beta, center, V)
+    center, V, parameters = about_means(training, theta)
+    found = outcomes(training.data, np.append(theta[:-1], theta[-1] + center @ theta[:-1]), center, V)
     return found.trials * curvature(found.margin) * found.form, found, parameters
-
-
-def _covariance(training: Training, H: np.ndarray) -> tuple[np.ndarray, int]:
-    """The inverse (n + 1, n + 1) of the information H with the penalty, and the number of parameters that it determines."""
-    options = training.objective_options
-    free = len(H) if options["fit_intercept"] else len(H) - 1
-    examples = training.data.count.total if options["reduction"] == "mean" else 1.0
-    H.flat[:-1:len(H) + 1] += options["l2"] * examples
-    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
-    V = np.zeros(H.shape)
-    V[:free, :free], flat = pseudo_inverse((H / np.outer(scale, scale))[:free, :free])
-    return V / np.outer(scale, scale), free - flat.shape[1]
 
 
 def cooks_distances(leverages: np.ndarray, found: Outcomes, parameters: int) -> np.ndarray:

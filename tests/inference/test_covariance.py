@@ -152,12 +152,24 @@ def test_summary_says_which():
 
 def test_where_there_is_none(recwarn):
     X, y, *_ = problem(100, 3)
-    collinear = fastlr.train(np.column_stack([X, X[:, 0]]), y, backend="numpy")
-    assert np.isnan(collinear.covariance("HC0")).all() and "Collinear" in str(collinear.summary("HC0"))
+    weighted = fastlr.train(X, y, class_weight="balanced", backend="numpy")
+    assert np.isnan(weighted.covariance("HC0")).all() and "none: HC0 needs the model's" in str(weighted.summary("HC0"))
     rng = np.random.default_rng(0)
     two = fastlr.train(X, y, backend="numpy").summary(("cluster", (rng.integers(0, 3, 100), rng.integers(0, 3, 100))))
     assert np.isnan(two.standard_error).any() and "the variance is below 0" in str(two)
     assert not recwarn
+
+
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+@pytest.mark.parametrize("kind", ["HC0", "HC3", ("cluster", np.arange(300) % 11)])
+def test_collinear_columns(kind, form):
+    """All levels of a factor are left open; the other columns have what they have without one of the levels."""
+    X, y, *_ = problem(300, 2)
+    levels = np.arange(300)[:, None] % 3 == np.arange(3)
+    all_of_them, right = (fastlr.train(form(np.column_stack([X, some])), y, tol=1e-12, backend="numpy").covariance(kind)
+                          for some in (levels, levels[:, 1:]))
+    assert_agree(all_of_them[:2, :2], right[:2, :2], rtol=1e-7)
+    assert np.isnan(all_of_them[2:]).all() and np.isnan(all_of_them[:, 2:]).all()
 
 
 def test_it_is_not_what_the_model_keeps():
