@@ -60,8 +60,9 @@ def design(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
         A = as_float64(X, rows)
         return hstack([A, csr_array(np.ones((A.shape[0], 1)))], format="csr")
     block = X[rows]
-    Z = np.ones((block.shape[0], X.shape[1] + 1))
+    Z = np.empty((block.shape[0], X.shape[1] + 1))
     np.subtract(block, center, out=Z[:, :-1])
+    Z[:, -1] = 1.0
     return Z
 
 
