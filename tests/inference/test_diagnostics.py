@@ -48,6 +48,36 @@ def test_statsmodels(case):
     assert model.leverages().sum() == pytest.approx(4 + options.get("fit_intercept", True), rel=1e-12)
 
 
+def real(name, folder):
+    """X and labels 0 and 1 of a data set."""
+    if name == "spector":
+        data = np.loadtxt(folder / "sm_spector.csv", skiprows=1)
+        return data[:, 1:4], data[:, 4]
+    if name == "admissions":
+        y, gre, gpa, rank = table(folder / "ucla_binary_fixed.csv", ["admit", "gre", "gpa", "rank"])
+        return np.column_stack([gre, gpa, rank == 2, rank == 3, rank == 4]), y
+    if name == "diabetes":
+        *columns, kind = table(folder / "R_MASS_Pima.tr.csv", ["npreg", "glu", "bp", "skin", "bmi", "ped", "age", "type"])
+        return np.column_stack(columns), (kind == "Yes") * 1.0
+    y, balance, income = table(folder / "R_ISLR_Default.csv", ["default", "balance", "income"])
+    return np.column_stack([balance, income]), (y == "Yes") * 1.0
+
+
+@pytest.mark.parametrize("name", ["spector", "admissions", "diabetes", "default"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_statsmodels_on_real_data(name, weighted, shared_data):
+    """Columns as they are: statsmodels gets them standardised, since it squares their condition."""
+    X, y = real(name, shared_data / "oracles")
+    s = np.random.default_rng(1).integers(1, 5, y.size).astype(float) if weighted else None
+    model = fastlr.train(X, y, sample_weight=s, tol=1e-12)
+    result = glm(y, (X - X.mean(axis=0)) / X.std(axis=0), **({"var_weights": s} if weighted else {}))
+    influence = result.get_influence()
+    np.testing.assert_allclose(model.residuals(), result.resid_pearson, rtol=1e-8)
+    np.testing.assert_allclose(model.residuals("deviance"), result.resid_deviance, rtol=1e-8)
+    np.testing.assert_allclose(model.leverages(), influence.hat_matrix_diag, rtol=1e-8)
+    np.testing.assert_allclose(model.cooks_distances(), influence.cooks_distance[0], rtol=1e-8)
+
+
 def kinds(tmp_path):
     import scipy.sparse
 
