@@ -190,9 +190,12 @@ def about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.n
     """
     data, options, n = training.data, training.objective_options, theta.size - 1
     free, center, V = n + 1 if options["fit_intercept"] else n, np.zeros(n), np.zeros((n + 1, n + 1))
-    if options["fit_intercept"] and not data.is_sparse:
-        center = data.reduce(moments, center)[0] / data.count.total
-    H = data.reduce(hessian, theta, center, 0.0)
+    kernel = backends.load(training.backend)
+    with backends.threads(kernel, training.n_threads, data.size) as count:
+        data = data.with_backend(kernel, count)
+        if options["fit_intercept"] and not data.is_sparse:
+            center = data.reduce(moments, center)[0] / data.count.total
+        H = data.reduce(hessian, theta, center, 0.0)
     H.flat[:-1:n + 2] += options["l2"] * (data.count.total if options["reduction"] == "mean" else 1.0)
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     V[:free, :free], flat = pseudo_inverse((H / np.outer(scale, scale))[:free, :free])

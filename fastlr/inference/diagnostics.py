@@ -85,13 +85,21 @@ def deviance(found: Outcomes) -> np.ndarray:
     """The deviance residuals (m,), the sum of whose squares is the residual deviance; 0 where there are no trials."""
     n, k, z, _ = found
     p = k / np.where(n > 0.0, n, 1.0)
-    q, a, b = 1.0 - p, sigmoid(z), sigmoid(-z)
-    difference = np.where(p < 0.5, p - a, b - q)
-    far = p * (np.logaddexp(0.0, -z) + _log(p)) + q * (np.logaddexp(0.0, z) + _log(q))
+    loss = p * np.maximum(-z, 0.0) + (1.0 - p) * np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+    of_a_trial = np.where(p > 0.5, 1.0, -1.0) * np.sqrt(2.0 * loss)
+    mixed = np.flatnonzero((p > 0.0) & (p < 1.0))
+    of_a_trial[mixed] = _of_shares(p[mixed], z[mixed], loss[mixed])
+    return np.sqrt(n) * of_a_trial
+
+
+def _of_shares(p: np.ndarray, z: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """The deviance residuals of one trial for shares p strictly between 0 and 1."""
+    q = 1.0 - p
+    difference = np.where(p < 0.5, p - sigmoid(z), sigmoid(-z) - q)
+    far = loss + p * np.log(p) + q * np.log(q)
+    near = -p * np.log1p(-difference / p) - q * np.log1p(difference / q)
     is_near = np.abs(difference) < _NEAR * np.minimum(p, q)
-    safe = np.where(is_near, difference, 0.0)
-    near = -p * np.log1p(-safe / np.where(is_near, p, 1.0)) - q * np.log1p(safe / np.where(is_near, q, 1.0))
-    return np.sign(difference) * np.sqrt(2.0 * n * np.maximum(np.where(is_near, near, far), 0.0))
+    return np.sign(difference) * np.sqrt(2.0 * np.maximum(np.where(is_near, near, far), 0.0))
 
 
 def leverages(training: Training, theta: np.ndarray) -> tuple[np.ndarray, Outcomes, int]:
@@ -138,8 +146,3 @@ def _quantiles(values: np.ndarray, counts: np.ndarray, shares: np.ndarray) -> np
     below = np.floor(place)
     first, second = (values[np.minimum(np.searchsorted(until, at, side="right"), values.size - 1)] for at in (below, below + 1.0))
     return first + (place - below) * (second - first)
-
-
-def _log(p: np.ndarray) -> np.ndarray:
-    """The logarithm, and 0 at 0."""
-    return np.log(np.where(p > 0.0, p, 1.0))
