@@ -31,7 +31,7 @@ class _Worker(threading.Thread):
             del self._share                     # and with it the arrays, once the share is done
             share.work()
             _idle.append(self)
-            share.is_done.release()
+            share.finish()
             del share
 
 
@@ -41,8 +41,9 @@ class _Share:
     def __init__(self, call: Call, first: int, last: int, thread: int) -> None:
         self._call, self._arguments = call, (first, last, thread)
         self.error: BaseException | None = None
-        self.is_done = threading.Lock()
-        self.is_done.acquire()
+        self._is_done = False
+        self._end = threading.Lock()
+        self._end.acquire()
 
     def work(self) -> None:
         try:
@@ -50,19 +51,22 @@ class _Share:
         except BaseException as error:          # for the thread that waits
             self.error = error
 
-    def wait(self) -> None:
-        """Until the share is done: also if the user interrupts, since the worker writes to the caller's arrays meanwhile."""
-        interrupt = None
-        while True:
+    def finish(self) -> None:
+        self._is_done = True
+        self._end.release()
+
+    def wait(self) -> BaseException | None:
+        """Wait until the share is done, also if the user interrupts, since the worker writes to the caller's arrays meanwhile.
+
+        Returns what was raised, there or here.
+        """
+        interrupt: BaseException | None = None
+        while not self._is_done:
             try:
-                self.is_done.acquire()
-                break
-            except BaseException as error:
+                self._end.acquire()
+            except BaseException as error:      # perhaps raised after the lock was acquired, which is never released again
                 interrupt = error
-        if interrupt is not None:
-            raise interrupt
-        if self.error is not None:
-            raise self.error
+        return interrupt or self.error
 
 
 _idle: list[_Worker] = []                       # workers without a share; append and pop are atomic
@@ -80,8 +84,9 @@ def run(call: Call, chunks: int, n_threads: int) -> None:
             begun.append(share)
         call(starts[0], starts[1], 0)
     finally:
-        for share in begun:
-            share.wait()
+        errors = [error for share in begun if (error := share.wait()) is not None]
+    if errors:
+        raise errors[0]
 
 
 def _worker() -> _Worker:
