@@ -25,7 +25,7 @@ from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Problem
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate
 
-_WRONG = 1e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
+_WRONG = 4e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
 _RIGHT = 1e-10                  # likewise, the least that some margin has to move,
 _RIGHT_TO_WRONG = 1e-5          # and how much of the largest change may be rounding
 _RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry being 1, that may stand for 0 in a rough direction
