@@ -124,8 +124,8 @@ def _fall(x: float) -> float:
 def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> float:
     """The root of g^T H^-1 g, and what rounding of the margins can add to it.
 
-    Directions in which no margin moves are left out: J is constant along them.  Where H has no curvature in a direction in which
-    margins do move, the norm is infinite.
+    Directions in which no margin moves are left out without a penalty: J is constant along them.  Where H has no curvature in a
+    direction in which margins do move, the norm is infinite.
     """
     if problem.data.is_sparse and problem.is_far_from_zero:
         return math.inf                         # H is centered by subtraction, and has lost its digits
@@ -151,6 +151,9 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
             return math.inf
         along = V[:, ~is_flat].T @ g
         squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())
+        if problem.is_penalised:                # which alone is sure to hold J along the others
+            held = (problem.penalty_diagonal / size ** 2) @ np.square(V[:, is_flat])
+            squared += float((np.square(V[:, is_flat].T @ g) / held).sum())
     # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
     # the penalty cancels against that of the loss.
     of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.to_mean) * math.sqrt(g.size)

@@ -353,7 +353,7 @@ class Problem:
         return math.sqrt(self.uncertainty / self.data.shape[1])
 
     def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
-        """The same J by theta with m features in place of n > m, and what turns its theta into one for X."""
+        """J by theta with m features in place of n > m, and what turns its theta into one for X."""
         assert isinstance(self.data, InMemory)
         rows, to_w = gram.in_row_space(self.data)
         return self._of_features(rows), lambda theta: np.append(to_w(theta[:-1]), theta[-1])
@@ -395,7 +395,7 @@ class Problem:
         return problem, coordinates.u_of(theta), at_null and at_null._replace(grad=coordinates.by_u(at_null.grad))
 
     def measured_by_all_rows(self) -> Self:
-        """The same in coordinates of a sample, with gradients measured as in those of all rows (which need their moments)."""
+        """This problem in its present coordinates, with gradients measured as where the moments of all rows standardise X."""
         other = copy.copy(self)
         other._measure = other._bounded = self.coordinates.to_standard(*self.standardisation)
         return other
@@ -441,7 +441,7 @@ class Problem:
         return near if is_fit else other.near_origin()
 
     def near_origin(self) -> Self:
-        """The same where columns that are far from 0 are moved near it, in a copy of X: no product cancels then."""
+        """This problem with columns that are far from 0 moved near it, in a copy of X, so that no product cancels."""
         origin = self._better_origin()
         if origin is None:
             return self

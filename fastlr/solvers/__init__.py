@@ -48,7 +48,7 @@ class Options(NamedTuple):
 
     @property
     def how_many(self) -> dict[str, Any]:
-        """Of `quasi_newton.iterates`: the most updates, and one an iterate where a callback sees them."""
+        """Arguments of `quasi_newton.iterates`: the most updates, and one update an iterate where a callback sees them."""
         return {"most": self.most_updates} | ({} if self.callback is None else {"updates_a_call": 1})
 
 

@@ -42,7 +42,7 @@ kernels = quasi_newton.kernels
 
 
 def expected_steps(options: Options) -> int:
-    """See `fastlr.solvers`."""
+    """About how many steps training takes, for `backend="auto"`."""
     return 30
 
 

@@ -115,6 +115,20 @@ def test_a_hessian_out_of_proportion_leaves_an_estimate(monkeypatch):
     assert fastlr.train(X, y, l2=0.1, solver="lbfgs", backend="numpy").gap_kind == "bound"      # strong convexity takes none
 
 
+def test_a_penalty_holds_what_the_margins_hardly_tell():
+    """Two columns of Julian dates, 1e-8 apart: what their difference tells is rounding of a margin, and yet J falls along it."""
+    rng = np.random.default_rng(4)
+    days = 2460000.5 + rng.integers(0, 1000, 90)
+    X = np.column_stack([days, days + 1e-8 * rng.standard_normal(90), rng.standard_normal(90)])
+    y = (X[:, 2] + rng.logistic(size=90) > 0).astype(int)
+    options = {"l2": 1e-4, "reduction": "sum", "fit_intercept": False}
+    known = oracle(X, y, **options)
+    for solver in ("auto", "newton", "lbfgs"):
+        model = fastlr.train(X, y, solver=solver, backend="numpy", **options)
+        excess, rounding = float(known.excess(model.w, model.b)), float(known.rounding(model.w, model.b)[0])
+        assert model.converged and excess > 5.0 * rounding and excess <= 1.1 * model.gap + rounding
+
+
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_a_minimum_is_not_assumed_where_a_hessian_is_dear(is_sparse):
     """A column that is 1 in five rows of one class only: a sample of the rows knows nothing of it."""
