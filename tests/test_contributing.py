@@ -1,6 +1,7 @@
 """CONTRIBUTING.md: its picture is true, and what it says to do works in a copy of the package."""
 
 import os
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -80,5 +81,6 @@ print(np.ptp(rough[:-1]) > 0.1, np.ptp(stiff[:-1]) < 1e-4, np.abs(gradient).max(
 """
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout == "True True True\n", trained.stderr
-    checked = copy("-m", "mypy", "fastlr/problem/smoothness.py")
-    assert checked.returncode == 0, checked.stdout
+    if importlib.util.find_spec("mypy") is not None:
+        checked = copy("-m", "mypy", "fastlr/problem/smoothness.py")
+        assert checked.returncode == 0, checked.stdout

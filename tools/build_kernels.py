@@ -94,8 +94,9 @@ def _object(level: str, kind: str, cache: Path) -> Path:
         target = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""} if level in prebuilt.LEVELS else {}
         with tempfile.TemporaryDirectory(dir=cache) as work:
             command = [sys.executable, "-m", "fastlr.backends.compiled.ahead", work, kind]
+            path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))     # where pip's build puts Numba
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False,
-                                  env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"} | target)
+                                  env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"} | target)
             if done.returncode:
                 raise CannotBuild(f"Numba could not compile {kind} for {level} ({done.stderr.strip()[-500:]})")
             os.replace(Path(work, f"{kind}.o"), place)
