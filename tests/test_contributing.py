@@ -1,7 +1,7 @@
 """CONTRIBUTING.md: its picture is true, and what it says to do works in a copy of the package."""
 
-import os
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
