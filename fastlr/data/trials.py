@@ -31,6 +31,8 @@ def counts(y: Any, m: int) -> np.ndarray:
     A = arrays.as_array("y", y)
     if A.ndim != 2:
         raise ValueError(f"y must have one dimension, or two columns of counts; it has shape {A.shape}")
+    if len(A) != m:
+        raise ValueError(f"y has {len(A)} rows, and X has {m} rows")
     if A.shape[1] == 2 and _is_one_hot(A):
         raise ValueError("y has two columns with a single 1 in every row, which may be one-hot labels or counts of one trial "
                          "each.  Pass labels in one column: y[:, 1] where these are one-hot labels of 0 and 1, or y[:, 0] where "
