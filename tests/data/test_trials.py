@@ -105,7 +105,7 @@ def test_clusters_of_grouped_labels():
 
 @pytest.mark.parametrize(("y", "text"), [
     (-counts(), r"y\[:, 0\] must be finite, at least 0"),
-    (counts()[:50], r"y\[:, 0\] has 50 values, and X has 60 rows"),
+    (counts()[:50], r"y has 50 rows, and X has 60 rows"),
     (np.full((60, 2), np.nan), "must be finite"),
     (np.zeros((60, 2)), "counts no trial"),
     (np.tile([3, 0], (60, 1)), "one class only"),
