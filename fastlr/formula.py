@@ -112,6 +112,8 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     ------
     ValueError
         The formula can't be read or computed; or values are missing: the text counts them by column.
+    TypeError
+        `frame` is no frame, or `fit_intercept` is given, which the formula says.
 
     Examples
     --------

@@ -36,7 +36,7 @@ class ChiSquaredTest(NamedTuple):
 
 
 def wald(theta: np.ndarray, V: np.ndarray, R: np.ndarray, r: np.ndarray) -> ChiSquaredTest:
-    """ChiSquaredTest R theta = r for contrasts R (q, n + 1), where theta has the covariance V.
+    """Test R theta = r for contrasts R (q, n + 1), where theta has the covariance V.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def wald(theta: np.ndarray, V: np.ndarray, R: np.ndarray, r: np.ndarray) -> ChiS
 
 
 def likelihood_ratio(larger: Statistics, smaller: Statistics) -> ChiSquaredTest:
-    """ChiSquaredTest that the smaller of two nested models is right.
+    """Test that the smaller of two nested models is right.
 
     Raises
     ------

@@ -77,7 +77,7 @@ class Table:
         return self.estimate + normal_quantile(self.level) * self.standard_error
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers under their names, as JSON takes them: None for NaN."""
+        """All numbers under their names, as JSON takes them: None for NaN and infinity."""
         columns = {name: [_or_none(value) for value in getattr(self, name).tolist()] for name in self.columns}
         numbers = {name: _or_none(getattr(self, name)) for name in self.numbers}
         return {"names": list(self.names)} | columns | numbers | {"head": self.head, "notes": list(self.notes)}

@@ -67,10 +67,12 @@ class Model:
     gap : float or None
         An upper bound on J - J*, or an estimate of it; None where `tol` was 0 and the solver knows nothing of it.
     gap_kind : {"bound", "estimate"} or None
-        "bound" if J - J* has been proved to be at most `gap`, up to rounding.  "estimate" if a proof would have taken too long:
-        then `gap` is half of g^T M g, with the gradient g and the solver's inverse Hessian M.
+        "bound" if J - J* has been proved to be at most `gap`, up to rounding.  "estimate" if a proof would have taken too
+        long, or with Firth's penalty, where none is known: then `gap` is half of g^T M g, with the gradient g and the solver's
+        inverse Hessian M.
     solver, backend : str
-        The names of what really ran, with "auto" resolved; the solver is "newton" if a Hessian took part.
+        The names of what really ran, with "auto" resolved; the solver is "newton" if a Hessian took part,
+        and "firth" with Firth's penalty.
     n_threads : int
         The most threads that the kernel used; 1 for backends without threads of their own.
     elapsed : float
@@ -383,7 +385,7 @@ class Model:
         return intervals(z, arrays.real_matrix(X)[0], V, quantile)
 
     def contrast(self, R: Any, r: Any = 0.0, covariance: Any = "model") -> ChiSquaredTest:
-        """ChiSquaredTest the hypothesis R theta = r by Wald's statistic.
+        """Test the hypothesis R theta = r by Wald's statistic.
 
         Parameters
         ----------
@@ -418,14 +420,19 @@ class Model:
         R = np.atleast_2d(arrays.as_array("R", R)).astype(np.float64)
         if R.ndim != 2 or R.shape[1] not in (theta.size - 1, theta.size):
             raise ValueError(f"R has shape {R.shape}; a row has {theta.size - 1} factors for w, and perhaps one more for b")
+        r = np.asarray(r, np.float64)
+        if r.shape not in ((), (len(R),)):
+            raise ValueError(f"r has shape {r.shape}, and R has {len(R)} row(s); pass one number, or one for each row of R")
+        if not (np.isfinite(R).all() and np.isfinite(r).all()):
+            raise ValueError("R and r must be finite; a value in them is NaN or infinite")
         if self._found().l2 > 0.0:
             raise ValueError(f"l2 is {self._found().l2:g}, which moves the estimates, so that a test would be of nothing; train "
                              "without")
         R = np.pad(R, [(0, 0), (0, theta.size - R.shape[1])])
-        return wald(theta, self._covariance(covariance)[0], R, np.broadcast_to(np.asarray(r, np.float64), len(R)))
+        return wald(theta, self._covariance(covariance)[0], R, np.broadcast_to(r, len(R)))
 
     def likelihood_ratio(self, smaller: "Model") -> ChiSquaredTest:
-        """ChiSquaredTest whether a smaller model would do, by the ratio of both likelihoods.
+        """Test whether a smaller model would do, by the ratio of both likelihoods.
 
         Parameters
         ----------

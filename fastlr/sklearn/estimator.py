@@ -97,19 +97,19 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     -----
     The differences from scikit-learn's class:
 
-    - `tol` doesn't depend on the units of the columns.  Its default is a tenth of `fastlr.train`'s and leads to the optimum to
-    some
-      eight digits.  So integer weights and repeated rows predict the same to the 1e-7 that scikit-learn's checks ask for.
+    - `tol` doesn't depend on the units of the columns.  Its default is a tenth of `fastlr.train`'s and leads to the
+      optimum to some eight digits.  So integer weights and repeated rows predict the same to the 1e-7 that
+      scikit-learn's checks ask for.
     - There are two classes only; for more, wrap the estimator in `sklearn.multiclass.OneVsRestClassifier`.
     - There is no l1 penalty, and so no `sparsify`.
     - The parameters `penalty` (deprecated there), `dual` and `intercept_scaling` (of liblinear) don't exist.
     - `n_jobs` has an effect.
     - Attributes and predictions are float64 for any X.
-    - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is computed as 1 - p, and no logarithm is
-      that of 0.
-    - Data that can't be trained on are refused as by `fastlr.train`, with their place: NaN, infinity, masked values, dates,
-      categories, columns of one name, y or weights with the index of X in another order, a `class_weight` for a label that y
-      lacks.
+    - `predict_proba` and `predict_log_proba` are accurate at both ends: no probability is computed as 1 - p, and no
+      logarithm is that of 0.
+    - Data that can't be trained on are refused as by `fastlr.train`, with their place: NaN, infinity, masked values,
+      dates, categories, columns of one name, y or weights with the index of X in another order, a `class_weight` for
+      a label that y lacks.
     - `n_iter_` is 0 where a warm start, or the start from a sample of the rows, is the optimum already.
 
     Examples
@@ -218,22 +218,19 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Notes
         -----
-        - After `fit`, learning goes on from its model.  `fit` keeps none of its rows.  With up to 64 features it keeps the
-        quadratic
-          that they would have left as the first batch, with the Hessian of 2048 of them.  With more features, call `partial_fit`
-          for the first rows too.  `fit` itself always starts anew.
-        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, with the quadratic
-        in
-          place of earlier batches.  `max_iter` bounds the updates on each batch.  `solver` and `warm_start` have no effect.
-        - The first batch gives what `fit` gives to three or four digits.  In units of the columns' deviations there is a penalty
-        of
-          at least 0.01/2 w_j^2, on the intercept too, so J has a minimum from the first row on.
+        - After `fit`, learning goes on from its model.  `fit` keeps none of its rows.  With up to 64 features it
+          keeps the quadratic that they would have left as the first batch, with the Hessian of 2048 of them.  With
+          more features, call `partial_fit` for the first rows too.  `fit` itself always starts anew.
+        - `C` and `fit_intercept` are those of the first batch.  `tol` bounds the gradient of all rows so far, with
+          the quadratic in place of earlier batches.  `max_iter` bounds the updates on each batch.  `solver` and
+          `warm_start` have no effect.
+        - The first batch gives what `fit` gives to three or four digits.  In units of the columns' deviations there
+          is a penalty of at least 0.01/2 w_j^2, on the intercept too, so J has a minimum from the first row on.
         - Rows count as often as they come.  A second pass leaves the penalty half of its weight.
-        - Rows should come in random order.  If all rows of one class come first, the quadratic is a poor approximation of their
-          losses.
-        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  With more features only the Hessian's diagonal is kept,
-        and
-          correlated columns take longer to learn.
+        - Rows should come in random order.  If all rows of one class come first, the quadratic is a poor
+          approximation of their losses.
+        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  With more features only the Hessian's
+          diagonal is kept, and correlated columns take longer to learn.
 
         Examples
         --------

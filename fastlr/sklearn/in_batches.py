@@ -73,7 +73,6 @@ class Memory(NamedTuple):
         """(n,) the deviation of every column."""
         return moments.standardisation(self.center, self.first, self.second, self.total, self.fit_intercept)[1]
 
-
     def penalty(self) -> np.ndarray:
         """(n + 1,) the diagonal of the penalty in the quadratic that the next step adds."""
         return np.append(np.maximum(self.l2, WEAKEST * self.spread() ** 2), WEAKEST)

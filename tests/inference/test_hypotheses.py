@@ -64,6 +64,11 @@ def test_contrasts_are_checked():
             model.contrast(R)
     with pytest.raises(ValueError, match=r"R has shape \(1, 5\); a row has 3 factors for w, and perhaps one more for b"):
         model.contrast(np.ones(5))
+    with pytest.raises(ValueError, match=r"r has shape \(2,\), and R has 1 row\(s\); pass one number"):
+        model.contrast([1, 0, 0], [0, 0])
+    for R, r in (([np.inf, 0, 0], 0), ([1, 0, 0], np.nan)):
+        with pytest.raises(ValueError, match="R and r must be finite"):
+            model.contrast(R, r)
     with pytest.raises(ValueError, match=r"l2 is 0\.1"):
         fastlr.train(X, y, l2=0.1, backend="numpy").contrast([1, 0, 0])
 
