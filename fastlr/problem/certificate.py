@@ -30,8 +30,8 @@ _WIDTH = 500.0                  # times the gap: the least curvature of a row th
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
 _NULL = 1e-12                   # relative change of a margin, see `largest_changes`: less is rounding
-_FEWEST_ROWS = 500              # of a sample, and
-_ROWS_A_FEATURE = 4
+_FEWEST_ROWS = 500              # the fewest rows of a sample
+_ROWS_A_FEATURE = 4             # rows of a sample, for each feature
 
 
 class Certificate(NamedTuple):

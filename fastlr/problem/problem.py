@@ -28,15 +28,24 @@ from fastlr.problem.cost_model import CostModel
 from fastlr.problem.loss import Logistic
 from fastlr.problem.penalty import Penalty, Ridge
 
-_EXACT = 1e-11                  # error of J, relative, that nobody minds
-_MOST_STORED = 30_000_000       # numbers in X, for which long doubles take a second
-_MODERATE = 1e7                 # a sum of weights: times the square of any X it stays finite
-_CANCELLED = 1e-14              # of a mean square, the least that a variance can be told from 0
-_IN_NAME_ONLY = 1e-100          # of the curvature of the loss, a penalty's whose minimum is hundreds of steps away
-_MOST_JUDGED = 1000              # features, and
-_ROWS_JUDGED = 2000             # rows, for whose curvature coordinates are made anew
-_FLAT = 1e-6                     # of the curvature that a problem was made for, where it is made anew for what there is
-_MISFIT = 30.0                  # deviations by curvature in a unit, or from a center, that make coordinates poor
+# The relative error of J that nobody minds.
+_EXACT = 1e-11
+# Numbers in X for which long doubles take a second.
+_MOST_STORED = 30_000_000
+# A sum of weights that stays finite times the square of any X.
+_MODERATE = 1e7
+# The least variance that can be told from 0, as a share of the mean square.
+_CANCELLED = 1e-14
+# The curvature of a penalty, as a share of that of the loss, up to which its minimum is hundreds of steps away.
+_IN_NAME_ONLY = 1e-100
+# The most features for whose curvature coordinates are made anew.
+_MOST_JUDGED = 1000
+# Rows of the sample that this curvature is taken from.
+_ROWS_JUDGED = 2000
+# The share of the curvature at the null model below which coordinates are made anew.
+_FLAT = 1e-6
+# How many times too large a unit is, or deviations from a center, that make coordinates poor.
+_MISFIT = 30.0
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -174,7 +183,7 @@ class Problem:
         return product, lambda: self.to_cost * diagonal(coordinates.center) * coordinates.scales ** 2 + self.penalty_diagonal
 
     def curvature(self, u: np.ndarray) -> float:
-        """The second derivative of J by c."""
+        """The second derivative of the loss part of J at u by the intercept in these coordinates."""
         return self.to_cost * self.data.reduce(passes.total_curvature, self.coordinates.theta_of(u))
 
     def reduce(self, pass_: Pass[Concatenate[np.ndarray, np.ndarray, _Arguments], _Result], *arguments: _Arguments.args,

@@ -26,19 +26,19 @@ from fastlr.problem.problem import Problem
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate
 
 _WRONG = 4e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
-_RIGHT = 1e-10                  # likewise, the least that some margin has to move,
-_RIGHT_TO_WRONG = 1e-5          # and how much of the largest change may be rounding
+_RIGHT = 1e-10                  # likewise, the least that some margin has to move
+_RIGHT_TO_WRONG = 1e-5          # the share of the largest change that may be rounding
 _RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry being 1, that may stand for 0 in a rough direction
 _NULL = 1e-10                   # an eigenvalue of the Gram matrix of rows at rest, relative to the largest, that stands for 0
 _MOST_FEATURES = 1000           # for a linear program, and for directions that have to be made exact
 _MOST_STORED = 50_000_000       # numbers in X, likewise
 _MOST_PIVOTS = 3e8              # numbers, in all iterations of the simplex method: some two seconds
-_ROUNDS = 50                    # linear programs, each with the rows that the one before has moved to the wrong side,
-_MOST_READ = 300_000_000        # and the most numbers that are read for all of them
+_ROUNDS = 50                    # the most linear programs; each gets the rows that the last one has moved to the wrong side
+_MOST_READ = 300_000_000        # the most numbers of X that are read for all linear programs
 _FEASIBLE = 1e-10               # by how much a linear program may move a row to the wrong side
-_ROWS_A_FEATURE = 4             # of the first linear program, and
+_ROWS_A_FEATURE = 4             # rows of the first linear program, for each feature
 _FEWEST_ROWS = 500
-_SMALLEST_SINGULAR = 1e-12      # of these rows, relative to the largest: below, nothing is known of a direction
+_SMALLEST_SINGULAR = 1e-12      # a singular value of the sample's rows, relative to the largest: below, nothing is known
 
 
 def is_without_error(problem: Problem, point: Iterate) -> bool:

@@ -9,11 +9,16 @@ from fastlr.problem.certificate import certificate
 from fastlr.problem.problem import Problem
 from fastlr.solvers.separation import recession_direction
 
-_BUDGET = 0.1                   # of the training, the most that a certificate may take, if that is more than
-_LEAST_BUDGET = 5e6             # so many nanoseconds
-_MORE_STEPS = 5                 # than were made on all rows: samples and checks take about as long
-_CLOSER = 0.1                   # of the gradient's norm, what it is to be where the gap is too large,
-_CLOSEST = 1e-3                 # and the least of it, where the gap says how far it is to go
+# The share of the training's time that a certificate may take.
+_BUDGET = 0.1
+# Nanoseconds that a certificate may take in any case.
+_LEAST_BUDGET = 5e6
+# Steps added to those made on all rows, since samples and checks take about as long.
+_MORE_STEPS = 5
+# The share of the gradient's norm that is to be left where the gap is too large.
+_CLOSER = 0.1
+# The least such share, where the gap says how far it is to go.
+_CLOSEST = 1e-3
 
 SEPARATED = "the classes are separated: J has no minimum"
 
@@ -91,13 +96,13 @@ class Verdict:
         self.way, self.gap, self.kind, self.is_optimum = way, self.cost, "bound", False
 
     def column_that_counts_most(self) -> str:
-        """In that direction."""
+        """Name the column that counts most in the direction that tells the classes apart, in units of its deviation."""
         assert self.way is not None
         return self._problem.column(int(np.argmax(np.abs(self.way[:-1]))))
 
 
 def separation_warning(verdict: Verdict, n_iter: int) -> SeparationWarning:
-    """For classes that some direction tells apart."""
+    """Make the warning for classes that some direction tells apart."""
     return SeparationWarning(
         "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
         f"minimum; w after {n_iter} updates is returned (J = {verdict.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop the "
@@ -106,7 +111,7 @@ def separation_warning(verdict: Verdict, n_iter: int) -> SeparationWarning:
 
 
 def convergence_warning(verdict: Verdict, n_iter: int, tol: float, reason: str) -> ConvergenceWarning:
-    """For a point that is not known to be the optimum; the reason says why it ends there, and what may help."""
+    """Make the warning for a point that is not known to be the optimum; the reason says why it ends there, and what may help."""
     if verdict.grad_norm > tol:
         return ConvergenceWarning(
             f"training did not converge: after {n_iter} updates the gradient is {verdict.grad_norm:.3g}, above tol={tol:g}, at "
