@@ -3,7 +3,6 @@
 A pass over X in memory of ordinary size is one range of rows; a longer one is several, so that Ctrl-C is answered in between.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +47,8 @@ class Rows:
         self._functions = functions
         self.allowed_threads = n_threads
         self.n_threads = min(n_threads, max(1, X.size // _ELEMENTS_A_THREAD))
+        self._ranges: tuple[list[np.ndarray], int] | None = None
+        self._gradient: _Gradient | None = None
 
     def bind(self, kernel: str, *arrays: Any) -> Callable[..., Any]:
         """A kernel that is only given numbers from here on."""
@@ -57,15 +58,19 @@ class Rows:
         """The same with other weights."""
         return Rows(self._functions, self.X, self.y, sample_weight, self.offset, self.allowed_threads)
 
-    @functools.cached_property
+    @property
     def ranges(self) -> tuple[list[np.ndarray], int]:
         """The chunks of each piece of X in which gradients are added up, and the rows of the longest block."""
-        return _ranges(self.X, chunks.block_rows, chunks.gradient_chunks)
+        if self._ranges is None:
+            self._ranges = _ranges(self.X, chunks.block_rows, chunks.gradient_chunks)
+        return self._ranges
 
-    @functools.cached_property
+    @property
     def gradient(self) -> "_Gradient":
-        """What is asked for many times."""
-        return _Gradient(self)
+        """The kernel of the cost and the gradient, bound once for the many calls of a training."""
+        if self._gradient is None:
+            self._gradient = _Gradient(self)
+        return self._gradient
 
 
 class _Sum:
