@@ -33,6 +33,19 @@ A backend is a module of this folder.  It has
     offset         (m,)     float64, or (0,) for "none"
     theta, grad    (n + 1,) float64, intercept last
 
+For K classes y is (m,) int32, 0 .. K - 1; offset is (m, K) or (0,); and Theta, Grad and V are (K, n + 1) float64 in C order, the
+intercepts last.  With the probabilities p_ik = e^z_ik / sum_l e^z_il a backend may have, all of them optional, NumPy's of
+`numpy_passes` in place of what is missing:
+
+    softmax_cost_gradient(*prepared, Theta, Grad) -> float
+        the sum of s_i (log sum_k e^z_ik - z_i,y_i); Grad is overwritten with the sums of s_i (p_ik - [y_i = k]) [x_i, 1]
+    softmax_hessian_blocks(*prepared, Theta, center, floor) -> (K, n + 1, n + 1)
+        for each class, the sum of d_ik v_i v_i^T with d_ik = s_i p_ik (1 - p_ik) over the rows whose d_ik is at least floor
+    softmax_hessian(*prepared, Theta, center) -> (K (n + 1), K (n + 1))
+        all second derivatives: block (k, l) is the sum of s_i (p_ik [k = l] - p_ik p_il) v_i v_i^T
+    softmax_hessian_product(*prepared, Theta) -> (V -> (K, n + 1))
+        a function of V: all second derivatives for features x as they are, times V
+
 Kernels return sums over rows, never means, so that blocks, threads and partitions all reduce in the same way.
 They weigh, and they never validate, average, regularise, print or raise.
 

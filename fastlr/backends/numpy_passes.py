@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends import logistic
+from fastlr.backends import logistic, softmax
 from fastlr.backends.csr import Csr, as_float64, with_zeros
-from fastlr.backends.numpy_vectorized import margins, row_blocks
+from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_classes, row_blocks, softmax_margins
 from fastlr.backends.ranges import pieces
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
+# Probabilities that a Hessian product keeps, instead of making them again each time: 256 megabytes of float64.
+_MOST_KEPT = 1 << 25
 
 
 def _blocks(X: Any) -> Iterator[slice]:
@@ -110,13 +112,114 @@ def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center:
         part = X.rows(rows)
         d = curvature(part, sample_weight[rows], offset[rows], theta)
         d[d < floor] = 0.0
-        A = as_float64(part, slice(None))
-        weighed = A.copy()
-        weighed.data = A.data * part.each(d)
-        H[:n, :n] += (A.T @ weighed).toarray()
-        H[n, :n] += A.T @ d
-        H[n, n] += d.sum()
-    first = H[n, :n] - center * H[n, n]
-    H[:n, :n] -= np.outer(H[n, :n], center) + np.outer(center, first)
-    H[:n, n] = H[n, :n] = first
+        _add_gram(part, as_float64(part, slice(None)), d, H)
+    _move_to(center, H)
     return H
+
+
+def _add_gram(X: Csr, A: Any, d: np.ndarray, H: np.ndarray) -> None:
+    """H += sum_i d_i [x_i, 1] [x_i, 1]^T, but for the last column; A is X as a SciPy matrix."""
+    weighed = A.copy()
+    weighed.data = A.data * X.each(d)
+    H[:-1, :-1] += (A.T @ weighed).toarray()
+    H[-1, :-1] += A.T @ d
+    H[-1, -1] += d.sum()
+
+
+def _move_to(center: np.ndarray, H: np.ndarray) -> None:
+    """Turn H, which lacks its last column, from that of the features x into that of x - center."""
+    last = H[-1, :-1]
+    first = last - center * H[-1, -1]
+    H[:-1, :-1] -= np.outer(last, center) + np.outer(center, first)
+    H[:-1, -1] = H[-1, :-1] = first
+
+
+# ---- K classes --------------------------------------------------------------------------------------------------------
+
+def softmax_cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray, Grad: np.ndarray) -> float:
+    """The sum of the losses; Grad (K, n + 1) becomes that of their gradients."""
+    J = 0.0
+    Grad[:] = 0.0
+    for rows in class_blocks(X, len(Theta)):
+        block = as_float64(X, rows)
+        loss, dz = softmax.loss_and_slope(y[rows], margins_of_classes(block, offset[rows], Theta))
+        if sample_weight.size:
+            loss *= sample_weight[rows]
+            dz *= sample_weight[rows, None]
+        Grad[:, :-1] += (block.T @ dz).T
+        Grad[:, -1] += dz.sum(axis=0)
+        J += float(loss.sum())
+    return J
+
+
+def softmax_hessian_blocks(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray, center: np.ndarray,
+                           floor: float) -> np.ndarray:
+    """The blocks (K, n + 1, n + 1) on the diagonal of the second derivatives, for features x - center."""
+    K, n = len(Theta), X.shape[1]
+    H = np.zeros((K, n + 1, n + 1))
+    for rows in class_blocks(X, K):
+        part = X.rows(rows) if isinstance(X, Csr) else X[rows]
+        d = softmax.curvatures(softmax_margins(part, offset[rows], Theta)).T
+        if sample_weight.size:
+            d *= sample_weight[rows]
+        d[d < floor] = 0.0
+        if isinstance(X, Csr):
+            A = as_float64(part, slice(None))
+            for d_k, H_k in zip(d, H, strict=True):
+                _add_gram(part, A, d_k, H_k)
+        else:
+            V = np.column_stack([part - center, np.ones(len(part))])
+            for root, H_k in zip(np.sqrt(d), H, strict=True):
+                weighed = V * root[:, None]
+                H_k += weighed.T @ weighed
+    if isinstance(X, Csr):
+        for H_k in H:
+            _move_to(center, H_k)
+    return H
+
+
+def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The second derivatives (K (n + 1), K (n + 1)), class by class, for features x - center.
+
+    The block of two classes is the sum of -s p_k p_l v v^T.  The blocks of a class sum to 0: that gives the one on the diagonal.
+    """
+    (K, side), m = Theta.shape, X.shape[0]
+    H = np.zeros((K * side, K * side))
+    step = max(64, _BLOCK_ELEMENTS // H.shape[0])
+    for rows in (slice(start, min(start + step, m)) for start in range(0, m, step)):
+        block = as_float64(X, rows)
+        p = softmax.probabilities(margins_of_classes(block, offset[rows], Theta))
+        if sample_weight.size:
+            p *= np.sqrt(sample_weight[rows, None])
+        V = np.column_stack([(block.toarray() if isinstance(X, Csr) else block) - center, np.ones(len(p))])
+        weighed = (p[:, :, None] * V[:, None]).reshape(len(p), -1)
+        H -= weighed.T @ weighed
+    by_class = H.reshape(K, side, K, side)
+    for k in range(K):
+        by_class[k, :, k] = 0.0
+        others = by_class[k].sum(axis=1)
+        by_class[k, :, k] = -0.5 * (others + others.T)          # which rounding has made different
+    return H
+
+
+def softmax_hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any,
+                            Theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of V (K, n + 1): the second derivatives times V, (K, n + 1)."""
+    def blocks() -> Iterator[tuple[slice, np.ndarray]]:
+        for rows in class_blocks(X, len(Theta)):
+            yield rows, softmax.probabilities(margins_of_classes(as_float64(X, rows), offset[rows], Theta))
+
+    kept = list(blocks()) if X.shape[0] * len(Theta) <= _MOST_KEPT else None
+
+    def product(V: np.ndarray) -> np.ndarray:
+        HV = np.zeros(V.shape)
+        for rows, p in kept or blocks():
+            block = as_float64(X, rows)
+            along = softmax.curvature_product(p, margins_of_classes(block, np.empty(0), V))
+            if sample_weight.size:
+                along *= sample_weight[rows, None]
+            HV[:, :-1] += (block.T @ along).T
+            HV[:, -1] += along.sum(axis=0)
+        return HV
+
+    return product

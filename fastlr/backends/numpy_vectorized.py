@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends import logistic
+from fastlr.backends import logistic, softmax
 from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.ranges import pieces
 
@@ -65,6 +65,38 @@ def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: boo
     # The sum is the quickest check.  It may overflow, and BLAS may skip a column whose w is 0: the caller then looks through X.
     is_finite = math.isfinite(np.add.reduce(z)) and bool(theta[:-1].all())
     return probabilities(z) if as_probabilities else z, is_finite
+
+
+def softmax_margins(X: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray:
+    """The margins z_k = X w_k + b_k + offset_k of the K classes, (m, K) float64."""
+    z = np.empty((X.shape[0], len(Theta)))
+    for rows in class_blocks(X, len(Theta)):
+        z[rows] = margins_of_classes(as_float64(X, rows), offset[rows], Theta)
+    return z
+
+
+def class_blocks(X: Any, classes: int) -> Iterator[slice]:
+    """Slices of rows that cover X, each a block that stays in the L2 cache together with the margins of all classes."""
+    m = X.shape[0]
+    rows = max(64, _BLOCK_BYTES // (8 * max(X.size // m, classes)))
+    return (slice(start, min(start + rows, m)) for start in range(0, m, rows))
+
+
+def margins_of_classes(block: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray:
+    """The margins (rows, K) of a block of float64 rows."""
+    z = block @ Theta[:, :-1].T
+    z += Theta[:, -1] + offset if offset.size else Theta[:, -1]
+    return z
+
+
+def softmax_predict(X: Any, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
+    """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
+    z = softmax_margins(X, offset, Theta)
+    is_finite = math.isfinite(np.add.reduce(z, axis=None)) and bool(Theta[:, :-1].any(axis=0).all())
+    if as_probabilities:
+        for rows in class_blocks(z, z.shape[1]):
+            z[rows] = softmax.probabilities(z[rows])
+    return z, is_finite
 
 
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, grad: Any) -> float:

@@ -45,6 +45,42 @@ def cost_gradient(X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray,
     return J
 
 
+def softmax_cost_gradient(X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, Theta: np.ndarray,
+                          Grad: np.ndarray) -> float:
+    """The sum of the losses of K classes; Grad becomes that of their gradients: `cost_gradient` with K rows of w."""
+    m, n = X.shape
+    K = len(Theta)
+    w, b = Theta[:, :n].tolist(), Theta[:, n].tolist()
+    J, dw, db = 0.0, [[0.0] * n for _ in range(K)], [0.0] * K
+    for i in range(m):
+        x, y_i, s_i, _ = _example(i, X, y, sample_weight, np.empty(0))
+        z = [b[k] + (float(offset[i, k]) if offset.size else 0.0) for k in range(K)]
+        for k in range(K):
+            for j in range(n):
+                z[k] += w[k][j] * x[j]
+        loss, dz = softmax_loss_and_slope(z, y_i)
+        J += s_i * loss
+        for k in range(K):
+            for j in range(n):
+                dw[k][j] += x[j] * s_i * dz[k]
+            db[k] += s_i * dz[k]
+    Grad[:, :n] = dw
+    Grad[:, n] = db
+    return J
+
+
+def softmax_loss_and_slope(z: list[float], y: int) -> tuple[float, list[float]]:
+    """-log a_y for a_k = e^z_k / sum_l e^z_l, and dz = a - [y = k]; exponentials of z_k - max z never overflow."""
+    K = len(z)
+    most = max(z)
+    e = [math.exp(z[k] - most) for k in range(K)]
+    others = sum(e[k] for k in range(K) if k != y)
+    total = e[y] + others
+    dz = [e[k] / total for k in range(K)]
+    dz[y] = -others / total                                 # a_y - 1 would cancel
+    return most - z[y] + math.log1p(others + (e[y] - 1.0)), dz
+
+
 def _example(i: int, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray,
              offset: np.ndarray) -> tuple[list[float], int, float, float]:
     """Row i as plain numbers: x, y, weight and offset."""

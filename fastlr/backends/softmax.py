@@ -1,0 +1,51 @@
+"""The formulas of the softmax loss in NumPy, the reference of every kernel; they take a block of rows.
+
+The margins z are (m, K), a class a column.  Exponentials are taken from the largest margin of a row down, so none overflows.
+"""
+
+import numpy as np
+
+
+def loss_and_slope(y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The loss log sum_k e^z_k - z_y of every row, (m,), and its derivatives p_k - [y = k] by the margins, (m, K).
+
+    What the other classes have together stands for 1 - p_y, which would cancel.
+    """
+    rows = np.arange(y.size)
+    most = z.max(axis=1)
+    below = most - z[rows, y]
+    e = np.exp(z - most[:, None])
+    own = e[rows, y]
+    e[rows, y] = 0.0
+    others = e.sum(axis=1)
+    e[rows, y] = -others
+    e /= (own + others)[:, None]
+    return below + np.log1p(others + (own - 1.0)), e
+
+
+def probabilities(z: np.ndarray) -> np.ndarray:
+    """The probabilities e^z_k / sum_l e^z_l of every row, (m, K)."""
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    e /= e.sum(axis=1, keepdims=True)
+    return e
+
+
+def curvatures(z: np.ndarray) -> np.ndarray:
+    """The second derivatives p_k (1 - p_k) of the loss by each margin, (m, K), as exact for p_k near 1 as near 0."""
+    rows, top = np.arange(len(z)), z.argmax(axis=1)
+    e = np.exp(z - z[rows, top][:, None])
+    total = e.sum(axis=1, keepdims=True)
+    but_one = total - e
+    e[rows, top] = 0.0
+    but_one[rows, top] = e.sum(axis=1)
+    e[rows, top] = 1.0
+    return e * but_one / total ** 2
+
+
+def curvature_product(p: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """The product p_k (u_k - sum_l p_l u_l) of the second derivatives by all margins with u, (m, K).
+
+    u is taken from its value at the likeliest class, since u_k - sum_l p_l u_l would cancel there.
+    """
+    u = u - u[np.arange(len(u)), p.argmax(axis=1)][:, None]
+    return p * (u - np.vecdot(p, u)[:, None])

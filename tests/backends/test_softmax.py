@@ -1,0 +1,208 @@
+"""What holds for the sums of K classes, whatever computes them."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from fastlr import backends
+from fastlr.backends import numpy_passes, numpy_vectorized, softmax
+from fastlr.data import sparse
+from tests.backends.test_laws import KINDS
+from tests.backends.test_laws import sums as sums_of_two_classes
+from tests.problems import problem, weights
+
+NONE = np.empty(0)
+
+
+def classes(m=57, n=7, K=4, dtype=np.float64, order="C", seed=0):
+    """X, y 0 .. K - 1 and Theta (K, n + 1), for margins of a few units."""
+    X, _, w, _ = problem(m, n, dtype, order, seed)
+    rng = np.random.default_rng(seed)
+    return X, rng.integers(0, K, m).astype(np.int32), rng.standard_normal((K, n + 1)) * np.append(np.abs(w) + 0.1, 1.0)
+
+
+def offsets(m, K, seed=2):
+    return np.random.default_rng(seed).standard_normal((m, K))
+
+
+def call(backend, name, X, y, s, o, *rest, n_threads=1):
+    """What the backend's function of that name returns, or NumPy's where it has none."""
+    module = backends.load(backend)
+    if not hasattr(module, name):
+        return getattr(numpy_passes, name)(X, y, s, o, *rest)
+    with backends.threads(module, n_threads, X.size) as count:
+        prepared = module.prepare(X, y, s, o, count) if hasattr(module, "prepare") else (X, y, s, o)
+        return getattr(module, name)(*prepared, *rest)
+
+
+def sums(backend, X, y, Theta, s=NONE, o=NONE, n_threads=1):
+    """The sum of the losses, and that of their gradients."""
+    Grad = np.full(Theta.shape, np.nan)
+    return call(backend, "softmax_cost_gradient", X, y, s, o, Theta, Grad, n_threads=n_threads), Grad
+
+
+def by_formula(X, y, Theta, s=NONE, o=NONE):
+    """Sums by the formulas, in long double, for moderate margins."""
+    V = np.column_stack([X, np.ones(len(y))]).astype(np.longdouble)
+    z = V @ Theta.T + (o if o.size else 0.0)
+    p = np.exp(z)
+    p /= p.sum(axis=1, keepdims=True)
+    s = s if s.size else np.ones(len(y))
+    slope = s[:, None] * (p - np.eye(len(Theta))[y])
+    return float(-s @ np.log(p[np.arange(len(y)), y])), (slope.T @ V).astype(float)
+
+
+@pytest.mark.parametrize(("dtype", "order"), [*KINDS, (np.uint8, "C"), (np.int16, "F")])
+def test_equals_the_formula(backend, dtype, order):
+    if backend in ("loop", "parallel") and (dtype, order) not in KINDS:
+        pytest.skip("costs seconds of compiling")
+    for m, n, K in ((1, 1, 2), (1, 5, 3), (2, 1, 3), (9, 8, 2), (33, 17, 5), (130, 3, 11), (21, 130, 4), (70, 6, 100)):
+        X, y, Theta = classes(m, n, K, dtype, order)
+        s, o = weights(m)[0], offsets(m, K)
+        for given in ((NONE, NONE), (s, NONE), (NONE, o), (s, o)):
+            J, Grad = sums(backend, X, y, Theta, *given)
+            J_formula, Grad_formula = by_formula(X, y, Theta, *given)
+            assert J == pytest.approx(J_formula, rel=1e-13), (m, n, K)
+            size = np.abs(X, dtype=np.float64).max() * m
+            np.testing.assert_allclose(Grad, Grad_formula, rtol=1e-12, atol=1e-13 * size, err_msg=str((m, n, K)))
+
+
+def test_gradients_of_all_classes_cancel(backend):
+    X, y, Theta = classes()
+    _, Grad = sums(backend, X, y, Theta, *(weights(57)[0], offsets(57, 4)))
+    np.testing.assert_allclose(Grad.sum(axis=0), 0.0, atol=1e-13)
+
+
+def test_two_classes_are_the_logistic_loss(backend):
+    """With half of w against half of -w."""
+    X, y, w, b = problem()
+    s, o = weights(57)
+    half = 0.5 * np.append(w, b)
+    J, Grad = sums(backend, X, y.astype(np.int32), np.stack([-half, half]), s, np.stack([-0.5 * o, 0.5 * o], axis=1))
+    J_two, grad_two = sums_of_two_classes(backend, X, y, w, b, s, o)
+    assert J == pytest.approx(J_two, rel=1e-14)
+    np.testing.assert_allclose(Grad, [-grad_two, grad_two], rtol=1e-11, atol=1e-13)
+
+
+def test_margins_of_every_size(backend):
+    """Up to 1e4 apart: finite, no warning, and nothing cancels where a probability is next to 1."""
+    for z in (0.0, 1e-20, 1e-8, 1.0, 30.0, 37.0, 40.0, 700.0, 746.0, 1e4):
+        Theta = np.array([[z, 0.0], [0.0, 0.0], [-z, 0.0]])
+        total = math.log1p(math.exp(-z) + math.exp(-2 * z))
+        for y, loss in enumerate([total, z + total, 2 * z + total]):
+            J, Grad = sums(backend, np.ones((1, 1)), np.array([y], np.int32), Theta)
+            p = np.exp(np.array([0.0, -z, -2 * z]) - total)
+            p[y] = -np.delete(p, y).sum()
+            assert J == pytest.approx(loss, rel=5e-16, abs=5e-324)
+            np.testing.assert_allclose(Grad, np.stack([p, p], axis=1), rtol=1e-12, atol=1e-320)
+
+
+def test_a_shift_of_all_classes_changes_nothing(backend):
+    X, y, Theta = classes()
+    J, Grad = sums(backend, X, y, Theta)
+    J_shifted, Grad_shifted = sums(backend, X, y, Theta + np.linspace(-3.0, 3.0, 8))
+    assert J == pytest.approx(J_shifted, rel=1e-13)
+    np.testing.assert_allclose(Grad, Grad_shifted, rtol=1e-11, atol=1e-12)
+
+
+def test_classes_in_another_order(backend):
+    X, y, Theta = classes()
+    o, turned = offsets(57, 4), np.array([2, 0, 3, 1])
+    J, Grad = sums(backend, X, y, Theta, o=o)
+    J_turned, Grad_turned = sums(backend, X, np.argsort(turned).astype(np.int32)[y], Theta[turned], o=o[:, turned].copy())
+    assert J == pytest.approx(J_turned, rel=1e-13)
+    np.testing.assert_allclose(Grad[turned], Grad_turned, rtol=1e-11, atol=1e-13)
+
+
+def test_integer_weights_equal_repeated_rows(backend):
+    X, y, Theta = classes()
+    times = np.random.default_rng(4).integers(0, 4, 57)
+    J, Grad = sums(backend, X, y, Theta, times.astype(float))
+    J_repeated, Grad_repeated = sums(backend, np.repeat(X, times, axis=0), np.repeat(y, times), Theta)
+    assert J == pytest.approx(J_repeated, rel=1e-13)
+    np.testing.assert_allclose(Grad, Grad_repeated, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.sparse
+@pytest.mark.parametrize(("dtype", "index"), [(np.float64, np.int32), (np.float32, np.int64)])
+def test_sparse_equals_dense(backend, dtype, index):
+    X, y, Theta = classes(300, 40, 5, dtype)
+    X[np.random.default_rng(1).random(X.shape) < 0.8] = 0.0
+    X[7] = 0.0
+    A = sparse.csr(scipy.sparse.csr_array(X))
+    A = A._replace(indices=A.indices.astype(index), indptr=A.indptr.astype(index))
+    s, o = weights(300)[0], offsets(300, 5)
+    center, floor = np.linspace(-1.0, 1.0, 40), 0.05
+    for given in ((NONE, NONE), (s, o)):
+        J, Grad = sums(backend, A, y, Theta, *given)
+        J_dense, Grad_dense = sums("numpy", X, y, Theta, *given)
+        assert J == pytest.approx(J_dense, rel=1e-13)
+        np.testing.assert_allclose(Grad, Grad_dense, rtol=1e-10, atol=1e-12)
+        for name, rest in (("softmax_hessian_blocks", (Theta, center, floor)), ("softmax_hessian", (Theta, center))):
+            H, H_dense = call(backend, name, A, y, *given, *rest), call("numpy", name, X, y, *given, *rest)
+            np.testing.assert_allclose(H, H_dense, rtol=1e-9, atol=1e-10)
+        HV, HV_dense = (call(*which, y, *given, Theta)(Theta[::-1].copy())
+                        for which in ((backend, "softmax_hessian_product", A), ("numpy", "softmax_hessian_product", X)))
+        np.testing.assert_allclose(HV, HV_dense, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_second_derivatives(backend, kind):
+    """The product is the derivative of the gradient, all second derivatives make it, and the blocks are on their diagonal."""
+    X, y, Theta = classes(140, 6, 4, *kind)
+    s, o = weights(140)[0], offsets(140, 4)
+    V, h = np.random.default_rng(6).standard_normal(Theta.shape), 1e-6
+    for given in ((NONE, NONE), (s, o)):
+        HV = call(backend, "softmax_hessian_product", X, y, *given, Theta)(V)
+        above, below = (sums(backend, X, y, Theta + e * V, *given)[1] for e in (h, -h))
+        np.testing.assert_allclose((above - below) / (2 * h), HV, rtol=1e-6, atol=1e-6)
+
+        center = np.linspace(-1.0, 1.0, 6)
+        H = call(backend, "softmax_hessian", X, y, *given, Theta, center)
+        move = np.eye(7)                        # what takes the derivatives by w and b to those for features x - center
+        move[:-1, -1] = center
+        moved = np.kron(np.eye(4), move)
+        np.testing.assert_allclose((moved @ H @ moved.T @ V.ravel()).reshape(4, 7), HV, rtol=1e-10, atol=1e-11)
+        np.testing.assert_array_equal(H, H.T)
+
+        blocks = call(backend, "softmax_hessian_blocks", X, y, *given, Theta, center, 0.0)
+        np.testing.assert_allclose(blocks, [H[k:k + 7, k:k + 7] for k in range(0, 28, 7)], rtol=1e-10, atol=1e-11)
+        np.testing.assert_array_equal(blocks, blocks.transpose(0, 2, 1))
+
+
+def test_blocks_leave_out_rows_below_the_floor(backend):
+    X, y, Theta = classes()
+    p = softmax.probabilities(numpy_vectorized.softmax_margins(X, NONE, Theta))
+    d, V = p * (1 - p), np.column_stack([X, np.ones(57)])
+    H = call(backend, "softmax_hessian_blocks", X, y, NONE, NONE, Theta, np.zeros(7), 0.1)
+    assert 0 < (d < 0.1).sum() < d.size
+    for d_k, H_k in zip(np.where(d < 0.1, 0.0, d).T, H, strict=True):
+        np.testing.assert_allclose(H_k, V.T @ (d_k[:, None] * V), rtol=1e-11, atol=1e-13)
+
+
+def test_second_derivatives_where_a_probability_is_next_to_1(backend):
+    """Where 1 - p is 0 in float64."""
+    Theta = np.array([[60.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    given = np.ones((1, 1)), np.zeros(1, np.int32), NONE, NONE
+    q = math.exp(-60.0)                         # of each of the other classes; to first order in it:
+    H = q * np.array([[2.0, -1.0, -1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])
+    blocks = call(backend, "softmax_hessian_blocks", *given, Theta, np.zeros(1), 0.0)
+    np.testing.assert_allclose(blocks[:, 1, 1], np.diag(H), rtol=1e-13)
+    np.testing.assert_allclose(call(backend, "softmax_hessian", *given, Theta, np.zeros(1))[1::2, 1::2], H, rtol=1e-13,
+                               atol=2 * q ** 2)
+    V = np.array([[0.0, 3.0], [0.0, 5.0], [0.0, 7.0]])
+    np.testing.assert_allclose(call(backend, "softmax_hessian_product", *given, Theta)(V)[:, 1], H @ V[:, 1], rtol=1e-13)
+
+
+def test_predictions():
+    X, _, Theta = classes(400)
+    o = offsets(400, 4)
+    z, is_finite = numpy_vectorized.softmax_predict(X, o, Theta, as_probabilities=False)
+    p, _ = numpy_vectorized.softmax_predict(X, o, Theta, as_probabilities=True)
+    assert is_finite
+    np.testing.assert_allclose(z, X @ Theta[:, :-1].T + Theta[:, -1] + o, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(p, np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), rtol=1e-12)
+    X[5, 3] = np.nan
+    assert not numpy_vectorized.softmax_predict(X, o, Theta, as_probabilities=True)[1]
