@@ -11,6 +11,11 @@ from fastlr.backends.logistic import sigmoid as _sigmoid
 from fastlr.graph import drawing
 from fastlr.machine.distribution import how_to_install
 
+# The functions of NumPy that are operations on Values too.
+_OF_NUMPY: dict[Callable, str] = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/", np.power: "**", np.negative: "negative", np.exp: "exp",
+    np.log: "log", np.matmul: "@", np.dot: "@", np.sum: "sum", np.transpose: "transpose"}
+
 # The value of each operation, and its derivative by each operand.
 _OPERATIONS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "+": lambda p, q: (p + q, 1.0, 1.0),
@@ -24,11 +29,36 @@ _OPERATIONS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "sigmoid": lambda z: (_sigmoid(z), _sigmoid(z) * _sigmoid(-z)),     # a (1 - a), without the cancellation
     "softplus": lambda z: (np.logaddexp(0.0, z), _sigmoid(z)),
     "sum": lambda p: (np.sum(p), np.ones_like(p)),
+    "@": lambda p, q: (p @ q, *_matrix_product_backward(p, q)),
+    "transpose": lambda p: (p.T, _LinearMap(np.transpose)),
+    "loss": lambda a, z, y: (np.logaddexp(0.0, (1 - 2 * y) * z), (1 - 2 * y) / _sigmoid((2 * y - 1) * z), 0.0, 0.0),
 }
+# The largest |z| at which a = sigmoid(z) and 1 - a have reciprocals in float64.
+_LARGEST_MARGIN_OF_A = 700.0
 _HINTS = {"log": ": log needs a positive number; for the loss of logistic regression use log_loss(z, y)",
           "/": ": the divisor must not be 0"}
 
 _count = itertools.count()
+
+
+class _LinearMap:
+    """A factor of the chain rule that is no number for each element: it maps a derivative to that of the operand."""
+
+    __array_ufunc__ = None          # leaves array * _LinearMap to __rmul__
+
+    def __init__(self, backward: Callable[[Any], Any]) -> None:
+        self._backward = backward
+
+    def __rmul__(self, derivative: Any) -> Any:
+        return self._backward(derivative)
+
+
+def _matrix_product_backward(p: np.ndarray, q: np.ndarray) -> tuple[_LinearMap, _LinearMap]:
+    """Both factors of p @ q: with P Q of derivative D they are D Q^T and P^T D; a vector is a row P or a column Q."""
+    P, Q = np.atleast_2d(p), q.reshape(q.shape[0], -1)
+    shape = P.shape[0], Q.shape[1]
+    return (_LinearMap(lambda D: (np.reshape(D, shape) @ Q.T).reshape(p.shape)),
+            _LinearMap(lambda D: (P.T @ np.reshape(D, shape)).reshape(q.shape)))
 
 
 def _nowhere(node: "Value") -> bool:
@@ -39,7 +69,8 @@ class Value:
     """A number, or an array of numbers, that knows what it was computed from.
 
     `+ - * / **`, `exp`, `log`, `sigmoid`, `softplus` and `sum` make Values of Values and plain numbers.  An array goes with
-    scalars and with arrays of its own shape.
+    scalars and with arrays of its own shape.  `@` and `np.dot` multiply vectors and matrices, and `A.T` is a transpose.
+    ``np.exp``, ``np.log`` and ``np.sum`` are the functions of the same name.
 
     Parameters
     ----------
@@ -57,9 +88,11 @@ class Value:
         The derivative, with respect to this Value, of the Value whose `backward` was called last; None before that.
     edges : tuple of (Value, factor)
         The operands, and the derivatives with respect to them, which are the factors of the chain rule.  Between arrays, a factor
-        has the derivative of each element with respect to its counterpart.
+        has the derivative of each element with respect to its counterpart.  That of a matrix product is a linear map.
     operation : str
         The name of the operation; empty for an input.
+    operands : tuple
+        What the operation was applied to: Values and plain numbers.
     formula : str
         The operation in names; cut if it is long.
 
@@ -71,12 +104,12 @@ class Value:
         `value` is not finite, an operation has no finite result or derivative, or arrays have different shapes.
     """
 
-    __array_ufunc__ = None          # leaves array * Value to the Value
-    __slots__ = ("_age", "_value", "edges", "formula", "grad", "name", "operation")
+    __slots__ = ("_age", "_value", "edges", "formula", "grad", "name", "operands", "operation")
 
     def __init__(self, value: Any, name: str = "") -> None:
         self._value = _numbers(value)
         self.operation, self.formula, self.edges = "", drawing.number(self._value), tuple[tuple[Value, Any], ...]()
+        self.operands: tuple[Any, ...] = ()
         self.grad: Any = None
         self._age = next(_count)
         self.named(name)
@@ -84,6 +117,11 @@ class Value:
     @property
     def value(self) -> Any:
         return self._value
+
+    @property
+    def T(self) -> "Value":
+        """The transpose of a matrix."""
+        return _apply("transpose", self)
 
     def named(self, name: str) -> "Value":
         """Give this Value a name, and return it: `u = (b * c).named("u")`."""
@@ -125,8 +163,22 @@ class Value:
     def __rpow__(self, other: Any) -> "Value":
         return _apply("**", other, self)
 
+    def __matmul__(self, other: Any) -> "Value":
+        return _apply("@", self, other)
+
+    def __rmatmul__(self, other: Any) -> "Value":
+        return _apply("@", other, self)
+
     def __neg__(self) -> "Value":
         return _apply("negative", self)
+
+    def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Any, **options: Any) -> "Value":
+        """Let NumPy's functions take Values: `np.exp(z)`, and `x * z` with an array x."""
+        return _apply_numpy(function, operands, options if method == "__call__" else {"method": method})
+
+    def __array_function__(self, function: Callable, types: Any, operands: tuple[Any, ...], options: dict[str, Any]) -> "Value":
+        """Let NumPy's other functions take Values: `np.dot(w, x)`."""
+        return _apply_numpy(function, operands, options)
 
     def exp(self) -> "Value":
         """Return e^self."""
@@ -193,15 +245,19 @@ class Value:
     def chain_rule(self) -> str:
         """Write out the chain rule, one line for each derivative with respect to a named Value.
 
+        Of an array, the first elements are shown.  Where no step on the way to this Value has a name, the steps are u1, u2, ...
+
         Raises
         ------
         ValueError
-            One of these Values is an array.
+            This Value is an array.
         """
         return drawing.chain_rule(self, self._sweep())
 
     def to_dot(self, backward: bool = True) -> str:
         """Draw the named Values in Graphviz's language DOT: values in blue, derivatives in red.
+
+        Where no step on the way to this Value has a name, all steps are drawn, as u1, u2, ...
 
         Parameters
         ----------
@@ -213,6 +269,7 @@ class Value:
     def draw(self, backward: bool = True) -> Any:
         """Draw the named Values as a graphviz.Source, which a notebook shows and which renders to files.
 
+        Where no step on the way to this Value has a name, all steps are drawn, as u1, u2, ...
         This needs the package graphviz (pip install graphviz) and the program of that name.
 
         Raises
@@ -317,7 +374,13 @@ def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", 
     Returns
     -------
     Value
-        A Value named J.  The named Values behind it are z (m,), w1, w2, ... and b.
+        A Value named J.  The named Values behind it are the losses L (m,), a (m,), z (m,), w1, w2, ... and b.  Where some |z| is
+        beyond 700, L is computed from z alone, since the derivative with respect to a overflows.
+
+    Notes
+    -----
+    The lecture's dz is a - y: the derivative of each loss L with respect to its z.  With "sum", the derivative of J is the same,
+    and with "mean" it is (a - y) / m: the lecture divides by m at the end.
 
     Examples
     --------
@@ -325,6 +388,13 @@ def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", 
     >>> J = logistic_cost([[1, 3], [-2, 0.5], [-1, -3.2]], [1, 1, 0], [1, 2], 1.5)
     >>> round(J.value, 10), {name: round(J.derivatives()[name], 6) for name in ("dw1", "dw2", "db")}
     (0.1590053771, {'dw1': 0.250715, 'dw2': -0.066041, 'db': -0.125004})
+    >>> print(J.chain_rule())
+    dJ/dL = [0.333, 0.333, 0.333]
+    dJ/da = dJ/dL * dL/da = [0.333, 0.333, 0.333] * [-1, -1.61, 1] = [-0.333, -0.536, 0.334]
+    dJ/dz = dJ/da * da/dz = [-0.333, -0.536, 0.334] * [0.000203, 0.235, 0.00272] = [-6.78e-05, -0.126, 0.000911]
+    dJ/db = sum(dJ/dz * dz/db) = sum([-6.78e-05, -0.126, 0.000911] * 1) = -0.125
+    dJ/dw2 = sum(dJ/dz * dz/dw2) = sum([-6.78e-05, -0.126, 0.000911] * [3, 0.5, -3.2]) = -0.06604
+    dJ/dw1 = sum(dJ/dz * dz/dw1) = sum([-6.78e-05, -0.126, 0.000911] * [1, -2, -1]) = 0.2507
     """
     X = np.asarray(X, np.float64)
     s = np.ones(X.shape[0]) if sample_weight is None else np.asarray(sample_weight, np.float64)
@@ -332,8 +402,10 @@ def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", 
     z = sum(w_j * x_j for w_j, x_j in zip(parameters, X.T, strict=True)) + Value(b, "b")
     if offset is not None:
         z = z + offset
-    losses = log_loss(z.named("z"), y)
-    J = losses.sum() if sample_weight is None else (s * losses).sum()
+    z.named("z")
+    has_a = np.abs(z.value).max() <= _LARGEST_MARGIN_OF_A
+    L = (_apply("loss", sigmoid(z).named("a"), z.value, y) if has_a else log_loss(z, y)).named("L")
+    J = L.sum() if sample_weight is None else (s * L).sum()
     if reduction == "mean":
         J = J / s.sum()
     if l2:
@@ -345,10 +417,12 @@ def _apply(operation: str, *operands: Any) -> Value:
     """Go one step from left to right: the result remembers its operands and its derivatives with respect to them."""
     values = [operand.value if isinstance(operand, Value) else _numbers(operand) for operand in operands]
     formula = drawing.formula(operation, [x if isinstance(x, Value) else v for x, v in zip(operands, values, strict=True)])
-    shapes = [value.shape for value in values if isinstance(value, np.ndarray)]
-    if len(set(shapes)) > 1:
-        raise ValueError(f"{formula} is of arrays of different shapes, {' and '.join(map(str, shapes))}; arrays go with "
-                         "scalars and with arrays of their own shape")
+    shapes = [np.shape(value) for value in values]
+    if operation == "@":
+        _refuse_no_product(formula, *shapes)
+    elif len({*shapes} - {()}) > 1:
+        raise ValueError(f"{formula} is of arrays of different shapes, {' and '.join(str(shape) for shape in shapes if shape)}; "
+                         "arrays go with scalars and with arrays of their own shape")
     with np.errstate(all="ignore"):
         value, *factors = map(_plain, _OPERATIONS[operation](*map(np.float64, values)))
     edges = tuple((operand, factor) for operand, factor in zip(operands, factors, strict=True) if isinstance(operand, Value))
@@ -356,12 +430,31 @@ def _apply(operation: str, *operands: Any) -> Value:
         if not _are_finite(numbers):
             raise ValueError(f"{formula} has no finite {what} {_place(operands, values, numbers)}{_HINTS.get(operation, '')}")
     result = Value(value)
-    result.operation, result.formula, result.edges = operation, formula, edges
+    result.operation, result.formula, result.operands, result.edges = operation, formula, operands, edges
     return result
 
 
+def _apply_numpy(function: Callable, operands: tuple[Any, ...], options: dict[str, Any]) -> Value:
+    if function not in _OF_NUMPY or options:
+        what = ", ".join([function.__name__, *(f"{name}={value!r}" for name, value in options.items())])
+        names = ", ".join(f"np.{known.__name__}" for known in _OF_NUMPY)
+        raise TypeError(f"Values have no np.{what}; there are {names}, without options, and sigmoid, softplus and log_loss of "
+                        "fastlr.graph")
+    return _apply(_OF_NUMPY[function], *operands)
+
+
+def _refuse_no_product(formula: str, left: tuple[int, ...], right: tuple[int, ...]) -> None:
+    """Raise ValueError where shapes are not those of a matrix product, (k, n) by (n, m), where either may be a vector (n,)."""
+    if not (len(left) in (1, 2) and len(right) in (1, 2) and left[-1] == right[0]):
+        hint = "; numbers are multiplied by *" if () in (left, right) else ""
+        raise ValueError(f"{formula} is of shapes {left} and {right}; a matrix product is of (k, n) and (n, m), and either may "
+                         f"be a vector (n,){hint}")
+
+
 def _plain(numbers: Any) -> Any:
-    """Return numbers as a float or a read-only array."""
+    """Return numbers as a float or a read-only array, and a linear map as it is."""
+    if isinstance(numbers, _LinearMap):
+        return numbers
     if isinstance(numbers, np.ndarray) and numbers.ndim:
         numbers.flags.writeable = False
         return numbers
@@ -369,6 +462,8 @@ def _plain(numbers: Any) -> Any:
 
 
 def _are_finite(numbers: Any) -> bool:
+    if isinstance(numbers, _LinearMap):         # of finite matrices
+        return True
     return bool(np.isfinite(numbers).all()) if isinstance(numbers, np.ndarray) else math.isfinite(numbers)
 
 

@@ -112,7 +112,8 @@ def test_a_wrong_graph_is_found(monkeypatch):
     """By the differences, although the kernel be wrong in the same way."""
     from fastlr.graph import value
 
-    monkeypatch.setitem(value._OPERATIONS, "softplus", lambda z: (np.logaddexp(0.0, z), value._sigmoid(z) * (1.0 + 1e-3)))
+    right = value._OPERATIONS["sigmoid"]
+    monkeypatch.setitem(value._OPERATIONS, "sigmoid", lambda z: (right(z)[0], 1.001 * right(z)[1]))
     check = check_gradient("numpy")
     alike = type(check)(check.backend, check.names, check.graph, check.differences, check.graph, check.scale, check.noise)
     assert alike.error == 0.0
@@ -143,10 +144,45 @@ def test_every_operation_against_differences(i):
     assert arrays["dq"] == pytest.approx(2 * d["dq"], rel=1e-14)
 
 
-def test_numpy_leaves_its_operators_to_values():
+def test_numpy_leaves_its_operators_and_functions_to_values():
     p = Value(2.0, "p")
     assert (np.array([1.0, 3.0]) * p).value.tolist() == [2.0, 6.0]
     assert (np.float64(3.0) - p).derivatives() == {"dp": -1.0}
+    assert (1 / (1 + np.exp(-p))).derivatives()["dp"] == pytest.approx(sigmoid(p).derivatives()["dp"], rel=1e-15)
+    assert np.sum(np.log(Value([1.0, 2.0], "q"))).derivatives()["dq"].tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(("left", "right"), [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((1, 3), (3, 2))])
+def test_matrix_products_against_differences(left, right):
+    """The derivatives of sum(C * (P Q)) are C Q^T and P^T C; differences of a linear function are exact up to rounding."""
+    rng = np.random.default_rng(0)
+    P, Q = rng.standard_normal(left), rng.standard_normal(right)
+    C = rng.standard_normal(np.shape(P @ Q))
+
+    def cost(P, Q):
+        return (C * (P @ Q)).sum()
+
+    d = cost(Value(P, "P"), Value(Q, "Q")).derivatives()
+    for found, A, J in ((d["dP"], P, lambda A: cost(Value(A), Q)), (d["dQ"], Q, lambda A: cost(P, Value(A)))):
+        steps = np.eye(A.size).reshape(A.size, *A.shape)
+        assert found.ravel() == pytest.approx([J(A + step).value - J(A).value for step in steps], rel=1e-12, abs=1e-13)
+
+
+def test_the_lectures_forms_of_products():
+    """z = w^T X + b, an example a column; the way back is dw = X (A - Y)^T / m."""
+    X, Y = np.array([[1.0, -2.0, -1.0], [3.0, 0.5, -3.2]]), np.array([[1.0, 1.0, 0.0]])
+    w, b = Value([[1.0], [2.0]], "w"), Value(1.5, "b")
+    A = sigmoid((w.T @ X + b).named("Z")).named("A")
+    J = (-(Y * log(A) + (1 - Y) * log(1 - A)).sum() / 3).named("J")
+    J.backward()
+    assert w.grad == pytest.approx(X @ (A.value - Y).T / 3, rel=1e-12)
+    assert w.grad.shape == (2, 1)
+    assert b.grad == pytest.approx((A.value - Y).sum() / 3, rel=1e-12)
+    assert ((A - Y) @ X.T / 3).value == pytest.approx(w.grad.T, rel=1e-12)
+    flat = Value([1.0, 2.0], "w")
+    assert np.dot(flat, X).value.tolist() == (flat @ X).value.tolist() == [7.0, -1.0, -7.4]
+    assert "dJ/dw = dJ/dZ * dZ/dw = [" in J.chain_rule()
+    assert "w.T @ " in A.operands[0].formula
 
 
 def test_shared_sub_expressions_are_summed():
@@ -201,6 +237,10 @@ def test_thousands_of_terms():
     (lambda: Value(0, "p") ** 0.5, ValueError, r"p \*\* 0.5 has no finite derivative where p = 0"),
     (lambda: Value(-1, "p") ** 0.5, ValueError, r"p \*\* 0.5 has no finite value where p = -1"),
     (lambda: Value([1, 2], "p") + [1, 2, 3], ValueError, r"different shapes, \(2,\) and \(3,\)"),
+    (lambda: np.dot(Value([1, 2], "w"), [1, 2, 3]), ValueError, r"w @ \[1, 2, 3\] is of shapes \(2,\) and \(3,\); a "),
+    (lambda: Value([1, 2], "w") @ 3.0, ValueError, r"numbers are multiplied by \*"),
+    (lambda: np.sin(Value(1)), TypeError, r"Values have no np.sin; there are np.add, "),
+    (lambda: np.sum(Value([1, 2]), axis=0), TypeError, r"Values have no np.sum, axis=0; "),
     (lambda: Value([1, 2], "p").backward(), ValueError, r"derivatives are of one number, and p has shape \(2,\); take its"),
     (lambda: (Value(1, "p") + Value(2, "p")).derivatives(), ValueError, r"two Values are named 'p'"),
     (lambda: log_loss(Value(1), 0.5), ValueError, r"y must be 0 or 1, not 0.5"),
@@ -251,6 +291,26 @@ def test_dot():
     assert r'd\"/d\"' not in forward
     z = logistic_cost(*problem(5, 2)).to_dot()
     assert "dz = [" in z
+
+
+def test_steps_without_a_name_are_drawn_as_u1_u2():
+    a, b, c = Value(5, "a"), Value(3, "b"), Value(2, "u1")
+    J = 3 * (a + b * c)
+    for text in ("u2 = b * u1", "u3 = a + u2", "J = 3 * u3", "du2/db = 2", "du1 = 9"):
+        assert text in J.to_dot()
+    assert J.chain_rule().splitlines()[-1] == "dJ/du1 = dJ/du2 * du2/du1 = 3 * 3 = 9"
+    assert (a + (b * c).named("u")).to_dot().count("->") == 8           # one name is a choice: other steps are in formulas
+
+
+def test_the_cost_has_the_lectures_a_and_dz():
+    X, y, w, b = problem(5, 2)
+    J = logistic_cost(X, y, w, b, reduction="sum")
+    d = J.derivatives()
+    a = 1 / (1 + np.exp(-(X @ w + b)))
+    assert d["dz"] == pytest.approx(a - y, rel=1e-12)
+    assert d["da"] == pytest.approx(-y / a + (1 - y) / (1 - a), rel=1e-10)
+    assert J.chain_rule().splitlines()[1].startswith("dJ/da = dJ/dL * dL/da = [1, 1, 1, ...] * [")
+    assert "da" not in logistic_cost(X, y, 1e4 * w, b).derivatives()
 
 
 def test_notebooks_show_a_drawing_or_the_text(monkeypatch):
