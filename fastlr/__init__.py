@@ -29,7 +29,7 @@ distribution.warn_of_another()
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "LogisticRegression", "formula", "graph"]
+    return [*__all__, "LogisticRegression", "__doc__", "__version__", "formula", "graph"]
 
 
 def __getattr__(name: str) -> Any:

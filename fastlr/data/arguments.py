@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlr.data import arrays
 from fastlr.data.arrays import NOT_NUMBERS
+from fastlr.machine.wording import counted
 
 
 def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
@@ -85,7 +86,7 @@ def parameters(w: Any, b: Any, n: int, where: str = "") -> np.ndarray:
     if w.ndim == 2 and 1 in w.shape:
         w = w.ravel()
     if w.shape != (n,):
-        raise ValueError(f"{where}w has shape {w.shape}, and X has {n} features: w must have shape ({n},)")
+        raise ValueError(f"{where}w has shape {w.shape}, and X has {counted(n, 'feature')}: w must have shape ({n},)")
     if w.dtype.kind not in "biuf":
         raise TypeError(f"{where}w must hold real numbers, not {w.dtype}")
     theta = np.empty(n + 1)

@@ -16,6 +16,7 @@ from fastlr.backends.csr import Csr
 from fastlr.data import frames, sparse
 from fastlr.machine.arrays import read_only
 from fastlr.machine.limits import BYTES_A_CALL
+from fastlr.machine.wording import counted
 
 # The largest magnitude of a number in X: sums of its squares over any number of rows stay finite.
 LARGEST = 1e150
@@ -82,7 +83,7 @@ def refuse_shape(shape: tuple[int, ...], n_features: int | None = None) -> None:
                 else "")
         raise ValueError(f"X must have two dimensions, examples and features; it has shape {shape}{hint}")
     if n_features is not None and shape[1] != n_features:
-        raise ValueError(f"X has {shape[1]} features, and the model was trained on {n_features}")
+        raise ValueError(f"X has {counted(shape[1], 'feature')}, and the model was trained on {n_features}")
     if 0 in shape:
         raise ValueError(f"X is empty: it has shape {shape}")
 
@@ -235,9 +236,10 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     if A.ndim == 2 and A.shape[1] == 1:
         A = A[:, 0]
     if A.ndim != 1:
-        raise ValueError(f"{name} must have one dimension; it has shape {A.shape}")
+        hint = f"; pass {name}.ravel()" if A.ndim == 2 and A.shape[0] == 1 else ""
+        raise ValueError(f"{name} must have one dimension; it has shape {A.shape}{hint}")
     if A.size != m:
-        raise ValueError(f"{name} has {A.size} values, and X has {m} rows")
+        raise ValueError(f"{name} has {counted(A.size, 'value')}, and X has {counted(m, 'row')}")
     return A
 
 

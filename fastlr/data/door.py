@@ -111,7 +111,17 @@ def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[
             source = X if isinstance(X, Stream) else stream(X)
             vectors = source.scan(y, sample_weight, offset)
             return source, source.names, *vectors
-    return *arrays.real_matrix(X), y, sample_weight, offset
+    A, names = arrays.real_matrix(X)
+    _refuse_examples_in_columns(A.shape, y)
+    return A, names, y, sample_weight, offset
+
+
+def _refuse_examples_in_columns(shape: tuple[int, int], y: Any) -> None:
+    """Raise ValueError where y has a value for each column of X, as in the course, and not for each row."""
+    size = y.size if isinstance(y, np.ndarray) else len(y) if isinstance(y, list) else None
+    if size == shape[1] != shape[0]:
+        raise ValueError(f"y has {size} values, and X has shape {shape}.  If each column of X is an example, pass X.T"
+                         + (" and y.ravel()" if np.ndim(y) > 1 else ""))
 
 
 def _dataset(X: Any, names: tuple[str, ...] | None, vectors: Vectors) -> Dataset:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastlr.inference.distributions import normal_quantile, normal_tails
+from fastlr.machine.distribution import needed
 
 # Parameters in a table of text or HTML, at most.
 _MOST_LINES = 200
@@ -84,10 +85,8 @@ class Table:
 
     def to_frame(self) -> Any:
         """The table as a pandas DataFrame, one estimate a row; needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame(dict(zip(self._heads(), (getattr(self, name) for name in self.columns), strict=True)),
-                            index=list(self.names))
+        columns = dict(zip(self._heads(), (getattr(self, name) for name in self.columns), strict=True))
+        return needed("pandas", "pandas", "to_frame()").DataFrame(columns, index=list(self.names))
 
     def _heads(self) -> tuple[str, ...]:
         return tuple(_HEADS[name].format(100.0 * self.level) for name in self.columns)

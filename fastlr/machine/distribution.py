@@ -3,6 +3,9 @@
 import os
 import sys
 import warnings
+from types import ModuleType
+
+from fastlr.machine.forks import imported
 
 NAME = "fastlr-numba"
 """The distribution; on PyPI "fastlr" is a different project, whose module has the same name."""
@@ -13,6 +16,20 @@ VERSION = "0.1.0"
 def how_to_install(package: str) -> str:
     """End a message about a missing package: how to install it."""
     return f"install it with: pip install {package}"
+
+
+def needed(module: str, package: str, by: str) -> ModuleType:
+    """Import a module of a package that is an extra.
+
+    Raises
+    ------
+    ImportError
+        The module can't be imported; the text names what needs it, and says how to install the package.
+    """
+    try:
+        return imported(module)
+    except ImportError as error:
+        raise ImportError(f"{by} needs {package}, which can't be imported ({error}); {how_to_install(package)}") from error
 
 
 def warn_of_another() -> None:

@@ -23,6 +23,8 @@ from fastlr.inference.profile import profile_interval
 from fastlr.inference.statistics import Statistics, Training, names_of, place_of, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.arrays import plain
+from fastlr.machine.distribution import needed
+from fastlr.machine.wording import counted
 from fastlr.model import file
 from fastlr.solvers.history import History
 
@@ -126,7 +128,7 @@ class Model:
         self.__post_init__()                                # NumPy doesn't pickle that an array is read-only
 
     def __repr__(self) -> str:
-        return (f"<fastlr.Model: {self.w.size} features, J = {self.cost:.6g} after {self.n_iter} updates, "
+        return (f"<fastlr.Model: {counted(self.w.size, 'feature')}, J = {self.cost:.6g} after {counted(self.n_iter, 'update')}, "
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
@@ -232,9 +234,7 @@ class Model:
         matplotlib Axes
         """
         if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots()[1]
+            ax = needed("matplotlib.pyplot", "matplotlib", "plot_costs()").subplots()[1]
         ax.plot(np.arange(self.n_iter + 1), self.history.cost)
         ax.set_xlabel("updates")
         ax.set_ylabel("cost J")
@@ -295,7 +295,7 @@ class Model:
         other, label = _in_lists(self.classes)
         head = {"probability of": f"{label!r}, against {other!r}",
                 "examples": f"{found.examples:.12g}",
-                "training": f"{state}: {self.stop_reason} ({self.solver}, {self.n_iter} updates)",
+                "training": f"{state}: {self.stop_reason} ({self.solver}, {counted(self.n_iter, 'update')})",
                 **({"standard errors": line} if line else {})}
         return summary(np.append(self.w, self.b), names_of(self.feature_names, self.w.size), head, found, V, level)
 
@@ -812,9 +812,7 @@ class Model:
         """
         if self.has_offset:
             raise ValueError("the model was trained with an offset, which scikit-learn's LogisticRegression doesn't know")
-        from sklearn.linear_model import LogisticRegression
-
-        estimator = LogisticRegression()
+        estimator = needed("sklearn.linear_model", "scikit-learn", "to_sklearn()").LogisticRegression()
         estimator.coef_ = self.w[np.newaxis].copy()
         estimator.intercept_ = np.array([self.b])
         estimator.classes_ = self.classes.copy()

@@ -27,6 +27,13 @@ from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 
 # The smallest C whose inverse is finite.
 _SMALLEST_C = 1e-300
+# The parameters that scikit-learn's class has, or had, and this one hasn't, with what to do without them.
+_WITHOUT = {
+    "penalty": "leave out penalty='l2', write C=numpy.inf for penalty=None, and l1_ratio for penalty='l1' or 'elasticnet'",
+    "multi_class": "leave it out; for one class against the rest, wrap the estimator in sklearn.multiclass.OneVsRestClassifier",
+    "dual": "leave it out: X with more columns than rows needs no other formulation here",
+    "intercept_scaling": "leave it out: the intercept is not penalized here",
+}
 
 
 class ConvergenceWarning(warnings.ConvergenceWarning, exceptions.ConvergenceWarning):
@@ -124,6 +131,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     >>> round(float(cross_val_score(classifier, X, y).mean()), 2)
     0.95
     """
+
+    def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
+        """Refuse, with the way out, parameters that only scikit-learn's class has."""
+        for name in parameters.keys() & _WITHOUT:
+            raise TypeError(f"fastlr.LogisticRegression has no {name}; {_WITHOUT[name]}")
+        return super().__new__(cls)
 
     def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
                  class_weight: Any = None, random_state: Any = None, solver: str = "auto", max_iter: int = 100,

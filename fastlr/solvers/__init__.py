@@ -22,6 +22,8 @@ from fastlr.solvers.history import History
 from fastlr.solvers.progress import Progress
 
 NAMES = ("auto", "gd", "newton", "lbfgs")
+# The solvers that scikit-learn's LogisticRegression has beside "lbfgs".
+_SCIKIT_LEARNS = ("liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
 
 DEFAULT_MAX_ITER = 10_000
 
@@ -85,5 +87,6 @@ def load(name: str) -> ModuleType:
         Unknown name.
     """
     if not isinstance(name, str) or name not in NAMES:
-        raise ValueError(f"solver={name!r} is unknown; there are {', '.join(map(repr, NAMES))}")
+        hint = ".  It is a way of scikit-learn's to the optimum, which 'auto' finds too" if str(name) in _SCIKIT_LEARNS else ""
+        raise ValueError(f"solver={name!r} is unknown; there are {', '.join(map(repr, NAMES))}{hint}")
     return imported(f"fastlr.solvers.{name}")

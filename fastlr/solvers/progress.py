@@ -1,8 +1,10 @@
 """The bar of progress=True: tqdm's, in a terminal or a notebook; it costs one look at the clock for each update."""
 
 import functools
+import importlib
 import importlib.util
 import math
+import sys
 import time
 from typing import Any
 
@@ -40,6 +42,8 @@ class Progress:
         self._tol, self._max_iter = tol, max_iter
         self._bar: Any = None
         self._due = time.perf_counter() + _INTERVAL
+        # A notebook without ipywidgets may show each picture on a line of its own: it gets the first and the last.
+        self._has_no_widgets = "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is None
         self._first = math.nan
         self._last = (0, math.nan, math.nan)
         self._users_errors = np.geterr()        # training ignores NumPy's errors, and whoever shows a bar need not
@@ -51,7 +55,7 @@ class Progress:
         self._last = n_iter, cost, grad_norm
         if time.perf_counter() >= self._due:
             self._draw()
-            self._due = time.perf_counter() + _INTERVAL
+            self._due = math.inf if self._has_no_widgets else time.perf_counter() + _INTERVAL
 
     def close(self) -> None:
         """Close the bar; its last picture stays."""
@@ -64,9 +68,8 @@ class Progress:
         gradient = "" if math.isnan(grad_norm) else f", gradient {grad_norm:.1e}"
         with np.errstate(**self._users_errors):
             if self._bar is None:
-                from tqdm.auto import tqdm
-
-                self._bar = tqdm(total=1.0, desc="training", bar_format=_FORMAT)
+                module = importlib.import_module("tqdm.std" if self._has_no_widgets else "tqdm.auto")
+                self._bar = module.tqdm(total=1.0, desc="training", bar_format=_FORMAT)
             self._bar.n = self._share(n_iter, grad_norm)
             self._bar.set_postfix_str(f"{n_iter} updates, J = {cost:.6g}{gradient}")
 

@@ -207,7 +207,7 @@ REFUSED = [
     ("y short", {"y": Y[:-1]}, ValueError, r"^y has 29 values, and X has 30 rows$"),
     ("y long", {"y": np.append(Y, 1)}, ValueError, r"^y has 31 values, and X has 30 rows$"),
     ("y 2-d", {"y": np.column_stack([Y, Y, Y])}, ValueError, r"^y must have one dimension.*\(30, 3\)"),
-    ("y row", {"y": Y[None]}, ValueError, r"^y must have one dimension.*\(1, 30\)"),
+    ("y row", {"y": Y[None]}, ValueError, r"^y must have one dimension.*\(1, 30\); pass y\.ravel\(\)$"),
     ("y one number", {"y": 1}, ValueError, r"^y must have one dimension.*\(\)"),
     ("y None", {"y": None}, ValueError, r"^y must have one dimension.*\(\)"),
     ("y ragged", {"y": [[0], [1, 2]] * 15}, ValueError, r"^y can't be made an array"),
@@ -928,3 +928,10 @@ def test_two_numbers_are_in_order_whichever_comes_first(y):
     codes, classes = labels.codes(np.array(y), 4)
     assert classes.tolist() == sorted(set(y))
     assert classes[codes].tolist() == y
+
+
+@pytest.mark.parametrize(("y", "way_out"), [(Y, "pass X.T"), (Y.tolist(), "pass X.T"), (Y[None], "pass X.T and y.ravel()")])
+def test_an_example_in_each_column_is_told_to_be_transposed(y, way_out):
+    for call in (fastlr.train, lambda X, y: fastlr.cost_and_gradient(X, y, np.zeros(M), 0.0)):
+        with pytest.raises(ValueError, match=rf"^y has 30 values, and X has shape \(3, 30\)\. .*, {re.escape(way_out)}$"):
+            call(X.T, y)

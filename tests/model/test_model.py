@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import sys
 
 import matplotlib as mpl
 import numpy as np
@@ -399,3 +400,23 @@ def test_warm_start_continues(backend, again):
 def test_warm_start_of_other_features(model):
     with pytest.raises(ValueError, match=r"\(3,\).*2 features"):
         train(X[:, :2], init=model)
+
+
+@pytest.mark.parametrize(("module", "call", "text"), [
+    ("matplotlib.pyplot", lambda model: model.plot_costs(), r"^plot_costs\(\) needs matplotlib, .* pip install matplotlib$"),
+    ("matplotlib", lambda model: model.plot_roc([[0.0]], [0]), r"^plot_roc\(\) needs matplotlib, .* pip install matplotlib"),
+    ("sklearn.linear_model", lambda model: model.to_sklearn(), r"^to_sklearn\(\) needs scikit-learn, .* install scikit-learn$"),
+    ("pandas", lambda model: model.summary().to_frame(), r"^to_frame\(\) needs pandas, .* pip install pandas$"),
+])
+def test_a_missing_package_is_named_with_the_way_to_install_it(monkeypatch, module, call, text):
+    model = fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], backend="numpy")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=text):
+        call(model)
+
+
+def test_one_feature_and_one_update_are_singular():
+    model = fastlr.train([[0.0], [1.0]], [0, 1], learning_rate=0.1, max_iter=1, backend="numpy")
+    assert repr(model).startswith("<fastlr.Model: 1 feature, J = ") and " after 1 update, " in repr(model)
+    with pytest.raises(ValueError, match=r"^X has 2 features, and the model was trained on 1$"):
+        model.predict([[1.0, 2.0]])

@@ -52,6 +52,17 @@ def impossible(estimator):
     return {}
 
 
+@pytest.mark.parametrize(("parameters", "error", "text"), [
+    ({"penalty": None}, TypeError, "^fastlr.LogisticRegression has no penalty; .* C=numpy.inf for penalty=None"),
+    ({"multi_class": "ovr"}, TypeError, "^fastlr.LogisticRegression has no multi_class; leave it out; "),
+    ({"solver": "liblinear"}, ValueError, "^solver='liblinear' is unknown; .* the optimum, which 'auto' finds too$"),
+])
+def test_parameters_of_scikit_learn_are_translated(parameters, error, text):
+    with pytest.raises(error, match=text):
+        fastlr.LogisticRegression(**parameters).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+
+
+
 @parametrize_with_checks([LogisticRegression(backend="numpy")])
 def test_checks(estimator, check):
     check(estimator)

@@ -1,6 +1,7 @@
 """What is recorded on the way, and the bar that shows it."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -137,6 +138,18 @@ def test_bar_is_drawn_ten_times_a_second(capsys, clock):
     shown = [line for line in capsys.readouterr().err.replace("\n", "\r").split("\r") if "updates" in line]
     assert 9 <= len(shown) <= 12
     assert shown[0].startswith("training:  10%|") and "100 updates" in shown[0]       # a tenth of the decades
+
+
+def test_a_notebook_without_widgets_gets_two_pictures(capsys, clock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ipywidgets" else name)
+    progress = Progress(1e-8, 1000)
+    for k in range(1001):
+        clock.now = 0.001 * k
+        progress.show(k, 0.5, 10.0 ** (-k / 125))
+    progress.close()
+    shown = [line for line in capsys.readouterr().err.replace("\n", "\r").split("\r") if "updates" in line]
+    assert [line.split(",")[0].split()[-2] for line in shown] == ["100", "1000"]
 
 
 @pytest.mark.parametrize(("tol", "first", "n_iter", "grad_norm", "share"), [
