@@ -149,7 +149,7 @@ def test_a_notebook_without_widgets_gets_two_pictures(capsys, clock, monkeypatch
         progress.show(k, 0.5, 10.0 ** (-k / 125))
     progress.close()
     shown = [line for line in capsys.readouterr().err.replace("\n", "\r").split("\r") if "updates" in line]
-    assert [line.split(",")[0].split()[-2] for line in shown] == ["100", "1000"]
+    assert {line.split(" updates")[0].split()[-1] for line in shown} == {"100", "1000"} and len(shown) <= 3, shown
 
 
 @pytest.mark.parametrize(("tol", "first", "n_iter", "grad_norm", "share"), [
