@@ -1,6 +1,7 @@
 """The subcommands of fastlr: functions of the parsed options that return the exit code."""
 
 import argparse
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -14,6 +15,7 @@ import numpy as np
 
 import fastlr
 from fastlr import _environment
+from fastlr.cli import evaluation
 from fastlr.data import tables, weights
 from fastlr.data.arrays import LARGEST
 from fastlr.machine import files
@@ -23,6 +25,8 @@ NOT_CONVERGED = 3
 
 def train(options: argparse.Namespace) -> int:
     """Read a table, train, save the model, and print the summary."""
+    if options.formula is not None:
+        return _train_by_formula(options)
     if options.output is not None:
         _refuse_what_is_read(options.output, options.data)
         files.refuse_unwritable(options.output)
@@ -53,24 +57,57 @@ def train(options: argparse.Namespace) -> int:
                 weights.refuse_no_weight(bool(sample_weight.any()))
                 weights.refuse_class_without_weight(weights.totals(sample_weight, y), labels)
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", fastlr.ConvergenceWarning)
-        model = fastlr.train(
-            tables.Named(X, features), y, backend=options.backend, solver=options.solver, learning_rate=options.learning_rate,
-            max_iter=options.max_iter, tol=options.tol, l2=options.l2, fit_intercept=options.intercept,
-            sample_weight=sample_weight, class_weight=options.class_weight, offset=extra_columns.get(options.offset),
-            n_threads=options.threads, progress=_shows_progress())
+    with _caught() as caught:
+        model = fastlr.train(tables.Named(X, features), y, fit_intercept=options.intercept, sample_weight=sample_weight,
+                             offset=extra_columns.get(options.offset), **_train_options(options))
         model = dataclasses.replace(model, classes=labels)
-        summary = model.summary()               # before saving, which keeps it
+        summary = model.summary(options.covariance, options.level)          # before saving, which keeps it
     for name in table.row_numbers if options.features is None else ():
         if name not in (options.target, *extra, *options.drop):
             what = f"{name!r}, the index of a pandas frame" if name else "a column without a name, as of row numbers"
             print(f"fastlr: note: {what}, is left out; --drop {name!r} says so without this note", file=sys.stderr)
-    for warning in caught:
-        print(f"fastlr: warning: {warning.message}", file=sys.stderr)
     if options.output is not None:
         model.save(options.output)
-    _print(summary, options.json)
+    return _report(summary, caught, options.json)
+
+
+def _train_by_formula(options: argparse.Namespace) -> int:
+    """Train by a formula on all of a table, and print the summary."""
+    for name, given in (("-o", options.output), ("--event", options.event), ("--features", options.features),
+                        ("--drop", options.drop), ("--no-intercept", not options.intercept)):
+        if given:
+            why = ("a model file has no room for its categories; train in Python by fastlr.formula.train to predict"
+                   if name == "-o" else "the formula says what is predicted from what")
+            raise ValueError(f"{name} does not go with --formula: {why}")
+    with tables.reading(options.data, _dialect(options)) as table:
+        frame = table.frame()
+        with _caught() as caught:
+            trained = fastlr.formula.train(options.formula, frame, missing=options.missing, sample_weight=options.weight,
+                                           offset=options.offset, **_train_options(options))
+            summary = trained.model.summary(options.covariance, options.level)
+    return _report(summary, caught, options.json)
+
+
+def _train_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `fastlr.train` that are named as the options."""
+    return {"backend": options.backend, "solver": options.solver, "learning_rate": options.learning_rate,
+            "max_iter": options.max_iter, "tol": options.tol, "l2": options.l2, "class_weight": options.class_weight,
+            "n_threads": options.threads, "progress": _shows_progress()}
+
+
+@contextlib.contextmanager
+def _caught() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect the warnings of training."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", fastlr.ConvergenceWarning)
+        yield caught
+
+
+def _report(summary: Any, caught: list[warnings.WarningMessage], as_json: bool) -> int:
+    """Print warnings and the summary; return the exit code."""
+    for warning in caught:
+        print(f"fastlr: warning: {warning.message}", file=sys.stderr)
+    _print(summary, as_json)
     return NOT_CONVERGED if any(issubclass(warning.category, fastlr.ConvergenceWarning) for warning in caught) else 0
 
 
@@ -156,11 +193,10 @@ def _two_labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.
 
 def predict(options: argparse.Namespace) -> int:
     """Predict the label and the probabilities of every row of a table, one batch at a time."""
-    model = fastlr.load(options.model)
-    if model.has_offset and options.offset is None:
-        raise ValueError(f"{options.model}: this model was trained with an offset; name the column with --offset")
+    model = _model(options)
     if options.output != "-":
         _refuse_what_is_read(options.output, options.model, options.data)
+        tables.refuse_other_format(options.output)
     texts = [_text(label) for label in model.classes.tolist()]
     kind, is_csv = model.classes.dtype.kind, tables.format_of(options.output) is None
     labels = texts if kind == "O" or (is_csv and kind not in "iu") else model.classes
@@ -184,6 +220,57 @@ def predict(options: argparse.Namespace) -> int:
         if row == 1:
             raise ValueError(tables.NO_ROW)
     return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Compare the labels of a table with the probabilities that a model predicts for them."""
+    model = _model(options)
+    if options.plot is not None:
+        _refuse_what_is_read(options.plot, options.model, options.data)
+        files.refuse_unwritable(options.plot)
+    extra = [name for name in (options.offset, options.weight) if name is not None]
+    with tables.reading(options.data, _dialect(options)) as table:
+        tables.require(table.names, "target column", options.target)
+        tables.require(table.names, "column", *extra)
+        features = _features_of(model, table, [*extra, options.target])
+        target = tables.Labels(options.target, table.is_text)
+        probabilities, weights_, row = [], [], 1
+        for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
+            columns = tables.numbers(batch, [*features, *extra], row)
+            of_name = dict(zip(extra, columns[len(features):], strict=True))
+            target.add(batch, row)
+            probabilities.append(model.predict_proba(columns[:len(features)].T, of_name.get(options.offset)))
+            if options.weight is not None:
+                _refuse_negative(options.weight, of_name[options.weight], row)
+            weights_.append(of_name.get(options.weight, np.ones(batch.num_rows)))
+            row += batch.num_rows
+        if row == 1:
+            raise ValueError(tables.NO_ROW)
+        labels, y = _places(target, model.classes, options.target)
+        P, s = np.concatenate(probabilities), np.concatenate(weights_)
+        weights.refuse_no_weight(bool(s.any()))
+    if options.plot is not None:
+        evaluation.plot(y, P, s, labels, options.plot)
+    _print(evaluation.evaluate(y, P, s, labels), options.json)
+    return 0
+
+
+def _model(options: argparse.Namespace) -> fastlr.Model:
+    """Load the model that the options name; ValueError where it needs an offset and there is none."""
+    model = fastlr.load(options.model)
+    if model.has_offset and options.offset is None:
+        raise ValueError(f"{options.model}: this model was trained with an offset; name the column with --offset")
+    return model
+
+
+def _places(target: tables.Labels, classes: np.ndarray, name: str) -> tuple[list[str], np.ndarray]:
+    """Return the model's labels in text, and which of them each row of a column has, (m,)."""
+    texts = [_text(label) for label in classes.tolist()]
+    found, y = target.in_order()
+    unknown = [_text(label) for label in found if _text(label) not in texts]
+    if unknown:
+        raise ValueError(f"column {name!r} holds {unknown[0]!r}, and the model's labels are {', '.join(map(repr, texts))}")
+    return texts, np.array([texts.index(_text(label)) for label in found])[y]
 
 
 def _text(label: Any) -> str:

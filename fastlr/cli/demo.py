@@ -20,7 +20,8 @@ def run(m: int, n: int, n_threads: int | None) -> int:
     X, X_test = rng.standard_normal((m, n)), rng.standard_normal((20_000, n))
     y, y_test = (rng.random(len(A)) < sigmoid(A @ true_w + 0.5) for A in (X, X_test))
     print(f"Logistic regression on {m} x {n} float64, {X.nbytes / 1e6:.0f} MB, made from a known model.\n"
-          f"Each backend takes the same steps of gradient descent; a step reads all of X.\n")
+          f"Each backend takes the same steps of gradient descent; a step reads all of X.\n"
+          "Where kernels have to be compiled first, a line takes up to half a minute.\n")
     print(f"{'backend':<10}{'ms a step':>11}{'speed-up':>10}{'GB/s of X':>11}{'threads':>9}{'compiling':>11}   agrees to")
 
     reference: fastlr.Model | None = None
@@ -43,9 +44,11 @@ def run(m: int, n: int, n_threads: int | None) -> int:
     print(f"\n200 steps with backend {model.backend!r} in {model.elapsed:.2f} s: J = {model.costs[0]:.4f} -> {model.cost:.4f}\n"
           f"accuracy on 20000 new examples: {100 * model.score(X_test, y_test):.2f} %  "
           f"(the model that made the data: {100 * np.mean((X_test @ true_w + 0.5 > 0) == y_test):.2f} %)")
-    fastlr.train(X, y, n_threads=n_threads)                     # compiles what is compiled on first use
+    print("the optimum by fastlr.train: ", end="", flush=True)
+    first = fastlr.train(X, y, n_threads=n_threads)
     optimum = fastlr.train(X, y, n_threads=n_threads)
-    print(f"the optimum by fastlr.train: {optimum.n_iter} updates with solver {optimum.solver!r} in {optimum.elapsed:.3f} s, "
+    print(f"{optimum.n_iter} updates with solver {optimum.solver!r} in {optimum.elapsed:.3f} s "
+          f"(the first time {first.elapsed:.3f} s, and {first.compile_time:.1f} s for loading or compiling), "
           f"J = {optimum.cost:.6f}, gradient {optimum.grad_norm:.0e}")
     if not agree:
         print("The backends DISAGREE: please report this together with fastlr.show_versions().")

@@ -11,6 +11,7 @@ import fastlr
 from fastlr import backends, solvers
 from fastlr.cli import commands as subcommands
 from fastlr.cli import demo as demonstration
+from fastlr.cli.completion import SHELLS, script
 from fastlr.data import arguments as checked_arguments
 
 # Characters of an error in the terminal, at most.
@@ -28,11 +29,23 @@ exit codes:
 """
 
 
+_EXAMPLES = """\
+examples:
+  fastlr demo                                               compare the backends on made-up data
+  fastlr train table.csv --target bought -o model.json      train, print the summary, and save the model
+  fastlr predict model.json new.csv -o predictions.csv      labels and probabilities of new rows
+  fastlr evaluate model.json test.csv --target bought       how good they are
+  fastlr train table.csv --formula 'bought ~ age + C(city)'
+  fastlr COMMAND --help                                     all options of a subcommand
+
+"""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = _parser()
-    options = parser.parse_args(arguments or ["demo"])
+    parser = make_parser()
+    options = parser.parse_args(arguments or ["--help"])
     if options.run is subcommands.train and options.learning_rate is not None and options.solver not in ("auto", "gd"):
         parser.error(f"--learning-rate belongs to --solver gd, not to {options.solver}")
     try:
@@ -74,10 +87,11 @@ def _one_line(error: BaseException) -> str:
 
 # ---- options --------------------------------------------------------------------------------------------------------
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command, with all subcommands."""
     parser = argparse.ArgumentParser(
         prog="fastlr", description="Logistic regression that trains as fast as the machine can read the data.",
-        epilog="Without a subcommand, the demo runs.\n\n" + _EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_EXAMPLES + _EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"fastlr {fastlr.__version__}")
     commands = parser.add_subparsers(title="subcommands", metavar="COMMAND", required=True)
@@ -105,11 +119,20 @@ Write the predicted label and the probability of each class for every row.
 Columns are found by name, in any order; columns that the model doesn't know are
 left alone.  A model trained on an array has no names: then all columns are its
 features, in their order."""))
+    _add_evaluate(command(subcommands.evaluate, "evaluate", "compare predicted probabilities with labels", """\
+Predict every row of a table that has labels, and print how good that is:
+log-loss, accuracy, area under the ROC curve, calibration, confusion.
+
+Better use rows that the model was not trained on."""))
     summary = command(subcommands.summary, "summary", "print what is known of a model",
                       "Print the coefficients with their standard errors, as they were when the model was trained.")
     summary.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
     info = command(subcommands.info, "info", "print versions, backends, threads and the compile cache",
                    "Print what a bug report needs: versions, backends, threads and the compile cache.")
+    completion = command(lambda options: _print_completion(options.shell, commands.choices), "completion",
+                         "print a script that teaches a shell to complete options",
+                         "Print a script that completes subcommands and options; its first line says where it goes.")
+    completion.add_argument("shell", choices=SHELLS)
     for made in (summary, info):
         made.add_argument("--json", action="store_true", help="print JSON")
     demo = command(lambda options: demonstration.run(options.rows, options.features, options.threads), "demo",
@@ -123,6 +146,11 @@ results agree.""")
     return parser
 
 
+def _print_completion(shell: str, choices: dict[str, argparse.ArgumentParser]) -> int:
+    print(script(shell, choices))
+    return 0
+
+
 def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("data", metavar="DATA", help='table to train on; "-" for standard input')
     train.add_argument("-o", "--output", type=_file, metavar="MODEL", help="file for the model; without it, only the summary is "
@@ -130,7 +158,10 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("--json", action="store_true", help="print the summary as JSON")
 
     columns = train.add_argument_group("columns")
-    columns.add_argument("--target", required=True, metavar="COLUMN", help="what to predict")
+    what = columns.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", metavar="COLUMN", help="what to predict")
+    what.add_argument("--formula", metavar="FORMULA", help="labels ~ features in the language of R, such as "
+                      "'bought ~ age + C(city)'; the summary is printed, and no model file is written (pip install formulaic)")
     columns.add_argument("--event", metavar="LABEL", help="which of the two labels is y = 1 (default: the larger number, or the "
                          "later text)")
     which = columns.add_mutually_exclusive_group()
@@ -146,18 +177,34 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     model = train.add_argument_group("model")
     model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
                        "(l2/2) ||w||^2 beside the mean loss (default 0)")
+    model.add_argument("--covariance", choices=["model", "HC0", "HC1", "HC2", "HC3"], default="model",
+                       help="where standard errors come from: HC0 to HC3 hold where the model does not (default model)")
+    model.add_argument("--level", type=_number(above=0.0), default=0.95, metavar="P",
+                       help="level of the intervals (default 0.95)")
     model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
     model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
 
     training = train.add_argument_group("training")
     training.add_argument("--solver", choices=solvers.NAMES, default="auto", help="default auto")
     training.add_argument("--backend", choices=["auto", *backends.available_backends()], default="auto", help="default auto")
-    training.add_argument("--tol", type=_number(at_least=0.0), metavar="T", help="stop when the gradient in standardised "
+    training.add_argument("--tol", type=_number(at_least=0.0), metavar="T", help="stop when the gradient in standardized "
                           "coordinates is at most this (default 1e-8)")
     training.add_argument("--max-iter", type=_integer(0), metavar="K", help="at most so many updates (default 10000)")
     training.add_argument("--learning-rate", type=_number(above=0.0), metavar="ALPHA", help="gradient descent with this step and "
                           "exactly --max-iter updates, unless --tol is given too")
     _add_threads(training)
+
+
+def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
+    evaluate.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
+    evaluate.add_argument("data", metavar="DATA", help='table with labels; "-" for standard input')
+    evaluate.add_argument("--target", required=True, metavar="COLUMN", help="the labels")
+    evaluate.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
+    evaluate.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    evaluate.add_argument("--plot", metavar="FILE", help="draw calibration and ROC curve into a file such as plot.png "
+                          "(pip install matplotlib scikit-learn)")
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    _add_dialect(evaluate)
 
 
 def _add_predict(predict: argparse.ArgumentParser) -> None:

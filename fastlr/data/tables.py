@@ -77,6 +77,7 @@ class Table(NamedTuple):
     # (numbers, labels, kept), names of columns in each, to record batches of all of them
     batches: Callable[[Sequence[str], Sequence[str], Sequence[str]], Iterator[Any]]
     is_text: bool                               # labels are text, which may stand for numbers
+    frame: Callable[[], Any]                    # all of it as a pandas frame
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -142,6 +143,14 @@ def _opened(path: str) -> contextlib.AbstractContextManager[BinaryIO]:
     if sys.stdin is None:
         raise ValueError("it is closed")
     return contextlib.nullcontext(sys.stdin.buffer)
+
+
+def refuse_other_format(path: str) -> None:
+    """Raise ValueError where the name of a file to write is that of another format than those that can be written."""
+    stem, suffix = os.path.splitext(path)
+    suffix = (os.path.splitext(stem)[1] if suffix.lower() in _CODECS else suffix).lower()
+    if suffix not in ("", ".csv", ".txt", *FORMATS):
+        raise ValueError(f"{path}: {suffix} can't be written; name the file .csv (or .csv.gz), .parquet or .feather")
 
 
 def _codec(path: str) -> str | None:
@@ -218,7 +227,16 @@ def _csv(file: Any, dialect: Dialect) -> Table:
             if str(error) != "Empty CSV file":
                 raise ValueError(_readable(str(error), names, dialect)) from error
 
-    return Table(names, [""] if "" in names else [], batches, is_text=True)
+    def frame() -> Any:
+        convert = arrow.ConvertOptions(null_values=dialect.missing, decimal_point=dialect.decimal, strings_can_be_null=True,
+                                       quoted_strings_can_be_null=False)
+        try:
+            table = arrow.read_csv(io.BytesIO(rest + file.read()), arrow.ReadOptions(column_names=names), parse, convert)
+        except pa.ArrowInvalid as error:
+            raise ValueError(NO_ROW if str(error) == "Empty CSV file" else _readable(str(error), names, dialect)) from error
+        return table.to_pandas()
+
+    return Table(names, [""] if "" in names else [], batches, True, frame)
 
 
 def _first_line(file: Any) -> tuple[bytes, bytes]:
@@ -284,7 +302,10 @@ def _parquet(file: BinaryIO) -> Table:
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
         yield from reader.iter_batches(_BATCH_ROWS, columns=_each_once(columns))
 
-    return Table(reader.schema_arrow.names, index_of_pandas(reader.schema_arrow), batches, is_text=False)
+    def frame() -> Any:
+        return reader.read().to_pandas()
+
+    return Table(reader.schema_arrow.names, index_of_pandas(reader.schema_arrow), batches, False, frame)
 
 
 def feather(file: BinaryIO) -> Table:
@@ -300,7 +321,10 @@ def feather(file: BinaryIO) -> Table:
         for i in range(reader.num_record_batches):
             yield reader.get_batch(i).select(names)
 
-    return Table(schema.names, index_of_pandas(schema), batches, is_text=False)
+    def frame() -> Any:
+        return ipc.open_file(file).read_pandas()
+
+    return Table(schema.names, index_of_pandas(schema), batches, False, frame)
 
 
 def index_of_pandas(schema: Any) -> list[str]:

@@ -15,8 +15,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 import fastlr
+from fastlr.cli.evaluation import evaluate
 from fastlr.cli.main import main
 from fastlr.data import tables
 
@@ -484,6 +487,71 @@ def test_labels_that_need_quotes_get_them(folder, capsys):
     assert main(["predict", "model.json", "new.csv"]) == 0
     names, labels, _ = predicted(capsys.readouterr().out)
     assert names == ["predicted", "probability_a,b", "probability_c"] and labels == ["a,b", "c"]
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "p.json", "p.xlsx.gz"])
+def test_a_format_that_is_not_written_is_refused(model, capsys, name):
+    assert main(["predict", "model.json", "data.csv", "-o", name]) == 1
+    assert one_line(capsys).endswith(" can't be written; name the file .csv (or .csv.gz), .parquet or .feather")
+    assert not os.path.exists(name)
+
+
+# ---- evaluate -------------------------------------------------------------------------------------------------------
+
+def test_evaluate_is_what_scikit_learn_says(model, capsys):
+    y, p, s = FRAME["y"] == "yes", model.predict_proba(FRAME[FEATURES])[:, 1], FRAME["w"]
+    assert main(["evaluate", "model.json", "data.csv", "--target", "y", "--weight", "w", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(y, p, sample_weight=s), rel=1e-12)
+    assert found["auc"] == pytest.approx(metrics.roc_auc_score(y, p, sample_weight=s), rel=1e-12)
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(y, p > 0.5, sample_weight=s), rel=1e-12)
+    np.testing.assert_allclose(found["confusion"], metrics.confusion_matrix(y, p > 0.5, sample_weight=s))
+    null = metrics.log_loss(y, np.full(500, np.average(y, weights=s)), sample_weight=s)
+    assert found["null_log_loss"] == pytest.approx(null, rel=1e-12)
+    assert main(["evaluate", "model.json", "data.csv", "--target", "y", "--json"]) == 0
+    groups = json.loads(capsys.readouterr().out)["calibration"]
+    share, mean = calibration_curve(y, p, n_bins=10, strategy="quantile")
+    np.testing.assert_allclose([[group["share"], group["probability"]] for group in groups], np.column_stack([share, mean]))
+
+
+def test_equal_probabilities_count_half():
+    y, p = np.array([0, 1, 0, 1, 1]), np.array([0.3, 0.3, 0.5, 0.5, 0.9])
+    found = evaluate(y, np.column_stack([1 - p, p]), np.ones(5), ["no", "yes"])
+    assert found.auc == metrics.roc_auc_score(y, p)
+
+
+def test_evaluate_prints_and_plots(model, capsys):
+    assert main(["evaluate", "model.json", "data.csv", "--target", "y", "--plot", "curves.png"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[:2] == ["Evaluation", "  examples  500"] and "predicted 'yes'" in shown
+    with open("curves.png", "rb") as file:
+        assert file.read(4) == b"\x89PNG"
+
+
+def test_evaluate_refuses_labels_that_the_model_does_not_know(model, folder, capsys):
+    FRAME.assign(y=FRAME["y"].replace("no", "perhaps")).to_csv("new.csv", index=False)
+    assert main(["evaluate", "model.json", "new.csv", "--target", "y"]) == 1
+    assert one_line(capsys) == "new.csv: column 'y' holds 'perhaps', and the model's labels are 'no', 'yes'"
+
+
+# ---- formulas, covariances ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "feather"])
+def test_a_formula_is_fastlr_formula_train(folder, capsys, suffix):
+    frame = FRAME.assign(city=np.array(["Oslo", "Rome"])[FRAME.index % 2]).rename(columns={"b b": "b", "c,c": "c"})
+    frame.to_csv("t.csv", index=False) if suffix == "csv" else getattr(frame, f"to_{suffix}")(f"t.{suffix}")
+    formula = "y ~ a + C(city) + b:a"
+    assert main(["train", f"t.{suffix}", "--formula", formula, "--weight", "w", "--l2", "0"]) == 0
+    expected = fastlr.formula.train(formula, frame, sample_weight="w").model.summary()
+    assert capsys.readouterr().out == f"{expected}\n"
+    assert main(["train", f"t.{suffix}", "--formula", formula, "-o", "model.json"]) == 1
+    assert "-o does not go with --formula: " in one_line(capsys)
+
+
+def test_robust_standard_errors(folder, capsys):
+    assert main(["train", "data.csv", "--target", "y", *DROP, "--covariance", "HC1", "--level", "0.9"]) == 0
+    expected = fastlr.train(FRAME[FEATURES], FRAME["y"]).summary("HC1", 0.9)
+    assert capsys.readouterr().out == f"{expected}\n"
 
 
 # ---- summary, info, JSON --------------------------------------------------------------------------------------------

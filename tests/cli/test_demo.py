@@ -1,10 +1,12 @@
 """The fastlr command without tables: the demo, options and help."""
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from fastlr.cli.completion import SHELLS
 from fastlr.cli.main import main
 
 
@@ -52,3 +54,31 @@ def test_help_names_the_demo(capsys):
         main(["--help"])
     assert error.value.code == 0
     assert "demo" in capsys.readouterr().out
+
+
+def test_without_a_subcommand_there_is_help(capsys):
+    with pytest.raises(SystemExit) as error:
+        main([])
+    assert error.value.code == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: fastlr") and "examples:" in shown and "exit codes:" in shown
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion_is_a_script_that_the_shell_reads(shell, capsys, tmp_path):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "--learning-rate" in script or "-l learning-rate" in script
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(("words", "expected"), [
+    (["fastlr", "pre"], ["predict"]), (["fastlr", "train", "--l2", "0.1", "--tar"], ["--target"]),
+    (["fastlr", "train", "--solver", "l"], ["lbfgs"]), (["fastlr", "train", "da"], [])])
+def test_bash_completes(words, expected, capsys):
+    main(["completion", "bash"])
+    line = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _fastlr; echo ${{COMPREPLY[@]}}"
+    shown = subprocess.run(["bash", "-c", capsys.readouterr().out + line], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == expected

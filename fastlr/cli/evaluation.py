@@ -1,0 +1,128 @@
+"""How well predicted probabilities fit labels: log-loss, accuracy, AUC, calibration, confusion; as text, JSON or a picture."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fastlr.inference import plots
+from fastlr.machine import distribution, files
+
+# Groups of rows of similar probability in the table of calibration.
+_GROUPS = 10
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` finds.
+
+    Attributes
+    ----------
+    examples : float
+        The sum of the weights.
+    log_loss, null_log_loss : float
+        The mean of -log(probability of the label), by the model and by the share of each label in these rows.
+    accuracy, null_accuracy : float
+        The share of rows whose label is predicted, and that of the most frequent label.
+    auc : float or None
+        The chance that a row of the second label has a larger probability of it than a row of the first; None unless there are
+        two labels, both of which occur.
+    calibration : list of dict
+        The number of rows in each of ten groups of similar probability of the last label, the mean probability, and the share of
+        rows that have the label.
+    labels : list of str
+    confusion : list of list of float
+        The weight of the rows of each label (outer list) that are predicted to have each label.
+    """
+
+    examples: float
+    log_loss: float
+    null_log_loss: float
+    accuracy: float
+    null_accuracy: float
+    auc: float | None
+    calibration: list[dict[str, float]]
+    labels: list[str]
+    confusion: list[list[float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers under their names."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        quoted = [repr(label) for label in self.labels]
+        facts = [("examples", f"{self.examples:.12g}"),
+                 ("log-loss", f"{self.log_loss:.6f}   ({self.null_log_loss:.6f} by the shares of the labels alone)"),
+                 ("accuracy", f"{self.accuracy:.6f}   ({self.null_accuracy:.6f} by the most frequent label alone)")]
+        if self.auc is not None:
+            facts.append(("AUC", f"{self.auc:.6f}"))
+        groups: list[tuple[str, ...]] = [
+            ("rows", "mean probability", "share that has it"),
+            *((f"{group['rows']}", f"{group['probability']:.4f}", f"{group['share']:.4f}") for group in self.calibration)]
+        counts = [("", *(f"predicted {label}" for label in quoted))]
+        for label, row in zip(quoted, self.confusion, strict=True):
+            counts.append((f"is {label}", *(f"{weight:.12g}" for weight in row)))
+        return "\n".join(["Evaluation", *(f"  {name:<10}{value}" for name, value in facts),
+                          "", f"Calibration of the probability of {quoted[-1]}", *_table(groups),
+                          "", "Confusion", *_table(counts)])
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
+def evaluate(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str]) -> Evaluation:
+    """Compare labels with their predicted probabilities.
+
+    Parameters
+    ----------
+    y : (m,) int
+        The place in `labels` of each row's label.
+    P : (m, K) float64
+        The probability of each label.
+    s : (m,) float64
+        The weight of each row.
+    labels : list of str
+        The K labels.
+    """
+    K = len(labels)
+    share = np.bincount(y, s, K) / s.sum()
+    predicted = P.argmax(axis=1)
+    with np.errstate(divide="ignore"):
+        losses = -np.log(P[np.arange(y.size), y])
+        null_log_loss = -float(np.sum(share[share > 0.0] * np.log(share[share > 0.0])))
+    confusion = np.bincount(K * y + predicted, s, K * K).reshape(K, K).astype(float)
+    return Evaluation(float(s.sum()), float(np.average(losses, weights=s)), null_log_loss,
+                      float(np.average(predicted == y, weights=s)), float(share.max()),
+                      _auc(y == 1, P[:, 1], s) if K == 2 and share.all() else None,
+                      _calibration(y == K - 1, P[:, -1], s), labels, confusion.tolist())
+
+
+def _auc(is_second: np.ndarray, p: np.ndarray, s: np.ndarray) -> float:
+    """The area under the ROC curve; equal probabilities count half."""
+    _, group = np.unique(p, return_inverse=True)
+    first, second = (np.bincount(group, s * is_one, group.max() + 1) for is_one in (~is_second, is_second))
+    return float(second @ (np.cumsum(first) - 0.5 * first) / (first.sum() * second.sum()))
+
+
+def _calibration(has_label: np.ndarray, p: np.ndarray, s: np.ndarray) -> list[dict[str, float]]:
+    """Groups of about as many rows each, in the order of their probability."""
+    order = np.argsort(p, kind="stable")
+    groups = (rows for rows in np.array_split(order, _GROUPS) if s[rows].any())
+    return [{"rows": int(rows.size), "probability": float(np.average(p[rows], weights=s[rows])),
+             "share": float(np.average(has_label[rows], weights=s[rows]))} for rows in groups]
+
+
+def plot(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str], path: str) -> None:
+    """Draw calibration and ROC curve beside each other into a file of the format that its name says."""
+    if len(labels) != 2:
+        raise ValueError(f"--plot draws the curves of two labels, and the model has {len(labels)}")
+    distribution.needed("matplotlib", "matplotlib", "--plot").use("Agg")
+    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(10, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    other, label = map(repr, labels)
+    plots.calibration(y == 1, P[:, 1], label, _GROUPS, left)
+    plots.roc(y == 1, P[:, 1], s, label, other, right)
+    with files.replacing(path) as file:
+        figure.savefig(file, format=path.rpartition(".")[2].lower())
