@@ -18,19 +18,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr import backends
-from fastlr.backends.logistic import curvature, loss_and_slope
+from fastlr.backends.logistic import loss_and_slope
 from fastlr.backends.numpy_vectorized import margins
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
 from fastlr.data.passes import hessian, moments
-from fastlr.inference.design import blocks, variances
+from fastlr.inference.design import blocks, quadratic_forms, row_ranges, transposed_design
 from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
 from fastlr.machine.arrays import read_only
 
 # The power of 1 - h that the squared residual of a row is divided by.
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
-# Groups up to which it takes less time to go through all of them for each block than to sort its rows.
-_FEW_GROUPS = 10_000
+# The range of whole numbers, as a multiple of how many there are, up to which it takes less time to count than to sort them.
+_DENSE = 4
+# The variance of the intercept at the center, as a share of that at 0, below which rounding has ten digits of it.
+_CANCELLED = 1e-6
 _KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
 
 
@@ -38,14 +40,14 @@ class Grouped(NamedTuple):
     """Sums over the rows of each group."""
 
     keys: np.ndarray            # (g,) groups with a row that counts
-    sums: Any                   # (g, n + 1) an array, or SciPy's sparse array where X is sparse
+    sums: Any                   # (n + 1, g) an array, or SciPy's sparse array where X is sparse
 
     def merge(self, other: "Grouped") -> "Grouped":
         """The sums over these rows and others."""
         keys = np.union1d(self.keys, other.keys)
-        sums = np.zeros((keys.size, self.sums.shape[1]))
+        sums = np.zeros((self.sums.shape[0], keys.size))
         for each in (self, other):
-            sums[np.searchsorted(keys, each.keys)] += each.sums
+            sums[:, np.searchsorted(keys, each.keys)] += each.sums
         return Grouped(keys, sums)
 
 
@@ -63,55 +65,53 @@ def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.
     w and b of these have the covariance V.  The second is a Hessian with other weights: where all margins are 0, all curvatures
     are 1/4.
     """
-    z = margins(part.X, part.offset, theta)
-    loss, r = loss_and_slope(part.y, z)
-    weight = 4.0 * r ** 2
-    if power:
-        weight /= (1.0 - curvature(z) * variances(part.X, V, center)) ** power
-    if part.sample_weight.size:
-        loss *= part.sample_weight
-        weight *= part.sample_weight
-    rows = InMemory(part.X, part.y, read_only(weight), np.empty(0), part.classes, None, part.backend, part.n_threads)
-    return float(loss.sum()), hessian(rows, np.zeros_like(theta), center, 0.0)
+    z, total = margins(part.X, part.offset, theta), 0.0
+    weight = np.empty(z.size)
+    for rows in row_ranges(part.X):
+        loss, r = loss_and_slope(part.y[rows], z[rows])
+        s = part.sample_weight[rows] if part.sample_weight.size else np.ones(r.size)
+        total += float(s @ loss)
+        weight[rows] = 4.0 * s * r ** 2
+        if power:
+            a_times_rest = np.abs(r) * (1.0 - np.abs(r))
+            weight[rows] /= (1.0 - a_times_rest * quadratic_forms(transposed_design(part.X, rows, center), V)) ** power
+    weighed = InMemory(part.X, part.y, read_only(weight), np.empty(0), part.classes, None, part.backend, part.n_threads)
+    return total, hessian(weighed, np.zeros_like(theta), center, 0.0)
 
 
 @merged_by(_merged)
 def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray,
                    groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
     """The sum of s loss, and those of s r v over the rows of every group, for each column of groups (m, ways)."""
-    counts = part.sample_weight > 0.0 if part.sample_weight.size else np.ones(len(groups), bool)
+    counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
     keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
-    place_of = [np.zeros(known.max(initial=0) + 1, np.intp) for known in keys]
-    for known, places in zip(keys, place_of, strict=True):
-        places[known] = np.arange(known.size)
-    sums: list[Any] = [np.zeros((known.size, theta.size), order="F" if known.size <= _FEW_GROUPS else "C")
-                       if isinstance(part.X, np.ndarray) else 0 for known in keys]
+    places = [_places(way, known) for way, known in zip(groups.T, keys, strict=True)]
+    sums: list[Any] = [np.zeros((theta.size, known.size)) if isinstance(part.X, np.ndarray) else 0 for known in keys]
     total = 0.0
-    for rows, Z, z, y, s in blocks(part, theta, center):
+    for rows, Zt, z, y, s in blocks(part, theta, center):
         loss, r = loss_and_slope(y, z)
         total += float(s @ loss)
-        count = np.flatnonzero(counts[rows]) if part.sample_weight.size else slice(None)
-        score = (s * r)[count, None]
-        scores = Z[count] * score if isinstance(Z, np.ndarray) else Z[count].multiply(score).tocsr()
         for way, known in enumerate(keys):
-            sums[way] = _plus(sums[way], scores, place_of[way][groups[rows, way][count]], known.size)
+            sums[way] = _plus(sums[way], Zt, s * r, places[way][rows], known.size)
     return total, *map(Grouped, keys, sums)
 
 
-def _plus(sums: Any, scores: Any, places: np.ndarray, size: int) -> Any:
-    """Add scores (r, n + 1) to the sums (size, n + 1) at their places (r,); an array of sums is changed."""
-    if not isinstance(scores, np.ndarray):
-        from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """The place of each row's group among the keys, (r,); 0 for groups that have none, whose rows don't count."""
+    place_of = np.zeros(way.max() + 1, np.intp)
+    place_of[keys] = np.arange(keys.size)
+    return place_of[way]
 
-        return sums + csr_array((np.ones(places.size), (places, np.arange(places.size))), shape=(size, places.size)) @ scores
-    if size <= _FEW_GROUPS:
-        for of_column, column in zip(sums.T, scores.T, strict=True):
-            of_column += np.bincount(places, column, size)
-    elif places.size:
-        order = np.argsort(places, kind="stable")
-        first = np.flatnonzero(np.diff(places[order], prepend=-1))
-        sums[places[order][first]] += np.add.reduceat(scores[order], first, axis=0)
-    return sums
+
+def _plus(sums: Any, Zt: Any, weight: np.ndarray, places: np.ndarray, size: int) -> Any:
+    """Add the weighted columns of Zt (n + 1, r) to the sums (n + 1, size) at their places (r,); an array of sums is changed."""
+    if isinstance(Zt, np.ndarray):
+        for of_feature, scores in zip(sums, Zt * weight, strict=True):
+            np.add.at(of_feature, places, scores)
+        return sums
+    from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+
+    return sums + Zt @ csr_array((weight, places, np.arange(places.size + 1)), shape=(places.size, size))
 
 
 @merged_by(lambda first, second: first + second)
@@ -142,17 +142,10 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
                          f"l2 is {found.l2:g}; train with l2=0, or take covariance='model'")
     data = training.data
     groups = _codes(data, kind[1]) if is_cluster else None
-    N, k, V = found.examples, found.parameters, found.covariance
-    is_open = np.isnan(V.diagonal())
+    is_open = np.isnan(found.covariance.diagonal())
     if is_open.all():
-        return V, f"none: {kind[0] if is_cluster else kind} needs the model's"
-    to_design = np.eye(theta.size)
-    if is_open.any():
-        to_design[-1, :-1], V, _ = about_means(training, theta)
-    else:
-        to_design[-1, :-1] = np.zeros(theta.size - 1) if data.is_sparse else _center(V)
-        V = to_design @ V @ to_design.T
-    center = to_design[-1, :-1]
+        return found.covariance, f"none: {kind[0] if is_cluster else kind} needs the model's"
+    N, (center, V, k) = found.examples, of_design(training, theta, found)
     if groups is None:
         kernel = backends.load(training.backend)
         with backends.threads(kernel, training.n_threads, data.size) as count:
@@ -161,13 +154,12 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        loss, *ways = data.reduce(grouped_scores, to_design @ theta, center, groups.view(OfRows))
+        loss, *ways = data.reduce(grouped_scores, to_design(center) @ theta, center, groups.view(OfRows))
         M = np.sum([sign * _meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     if np.isfinite(found.log_likelihood):
         refuse_changed("the sum of the losses", -found.log_likelihood, loss)
-    to_theta = 2.0 * np.eye(theta.size) - to_design
-    half = to_theta @ V
+    half = to_design(-center) @ V
     covariance = half @ M @ half.T
     if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
         covariance[is_negative] = covariance[:, is_negative] = np.nan
@@ -176,18 +168,37 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     return covariance, line
 
 
-def about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Find the covariance of parameters some of which may be left open, by two reads of X.
+def of_design(training: Training, theta: np.ndarray, found: Statistics) -> tuple[np.ndarray, np.ndarray, int]:
+    """Find the covariance of the parameters of a design matrix [x - center, 1], along what the data determine.
+
+    It takes two reads of X where the model's covariance leaves parameters open, or columns are far from 0, and else none.
 
     Returns
     -------
     center : (n,)
-        The means of X; 0 where X is sparse, or there is no intercept.
+        The means of X, or weighted ones; 0 where X is sparse, or there is no intercept.
     V : (n + 1, n + 1)
-        The covariance of w and b for features x - center, along what the data determine: J's inverse Hessian.
+        The covariance: J's inverse Hessian.
     parameters : int
         The number of parameters that the data determine.
     """
+    if not np.isnan(found.covariance).any():
+        center = np.zeros(theta.size - 1) if training.data.is_sparse else _center(found.covariance)
+        V = to_design(center) @ found.covariance @ to_design(center).T
+        if V[-1, -1] >= _CANCELLED * found.covariance[-1, -1]:
+            return center, V, found.parameters
+    return _about_means(training, theta)
+
+
+def to_design(center: np.ndarray) -> np.ndarray:
+    """The matrix (n + 1, n + 1) that makes theta that of features x - center; that of -center is its inverse."""
+    matrix = np.eye(center.size + 1)
+    matrix[-1, :-1] = center
+    return matrix
+
+
+def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """As `of_design`, by two reads of X."""
     data, options, n = training.data, training.objective_options, theta.size - 1
     free, center, V = n + 1 if options["fit_intercept"] else n, np.zeros(n), np.zeros((n + 1, n + 1))
     kernel = backends.load(training.backend)
@@ -212,7 +223,7 @@ def _meat(way: Grouped, N: float, k: int) -> np.ndarray:
     G = way.keys.size
     if G == 1:
         raise ValueError("groups are all the same; clusters need two groups at least")
-    squares = way.sums.T @ way.sums
+    squares = way.sums @ way.sums.T
     return G / (G - 1) * (N - 1) / (N - k) * (squares if isinstance(squares, np.ndarray) else squares.toarray())
 
 
@@ -223,7 +234,7 @@ def _codes(data: Dataset, groups: Any) -> np.ndarray:
         raise ValueError(f"groups are a vector, the name of a column, or a tuple of two of these, not a tuple of {len(ways)}")
     codes = [_code(_column(data, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
     if len(codes) == 2:
-        codes.append(np.unique(codes[0] * (codes[1].max() + 1) + codes[1], return_inverse=True)[1])
+        codes.append(_code(codes[0] * (codes[1].max() + 1) + codes[1]))
     return np.column_stack(codes)
 
 
@@ -232,6 +243,8 @@ def _code(groups: np.ndarray) -> np.ndarray:
     if missing.any():
         raise ValueError(f"groups has {np.count_nonzero(missing)} missing value(s); the first is at row "
                          f"{int(np.argmax(missing))}.  Every row needs a group")
+    if groups.dtype.kind in "iu" and int(groups.max()) - int(groups.min()) < _DENSE * groups.size:
+        return (groups - groups.min()).astype(np.intp)
     try:
         return np.unique(groups, return_inverse=True)[1]
     except TypeError:

@@ -16,11 +16,10 @@ import numpy as np
 
 from fastlr.backends.logistic import curvature, sigmoid
 from fastlr.data.dataset import Dataset, InMemory, merged_by
-from fastlr.inference.covariance import about_means
+from fastlr.inference.covariance import of_design
 from fastlr.inference.design import blocks, quadratic_forms
 from fastlr.inference.hypotheses import ChiSquaredTest
-from fastlr.inference.statistics import Training
-from fastlr.problem.cost_model import MOST_SIDE
+from fastlr.inference.statistics import Statistics, Training
 
 # The difference of a share and its probability, relative to the smaller of them, below which the logarithms would cancel.
 _NEAR = 0.1
@@ -34,21 +33,21 @@ class Outcomes(NamedTuple):
     trials, successes : (m,) float64
     margin : (m,) float64
         0 where there are no trials.
-    form : (m,) float64
-        v^T V v, or 0 where no V was given.
+    leverage : (m,) float64
+        a (1 - a) v^T V v, which is the leverage of one trial; 0 where no V was given.
     """
 
     trials: np.ndarray
     successes: np.ndarray
     margin: np.ndarray
-    form: np.ndarray
+    leverage: np.ndarray
 
 
 @merged_by(lambda first, second: np.concatenate([first, second], axis=1))
 def outcomes_of_rows(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray | None) -> np.ndarray:
-    """The weight, the successes, the margin and v^T V v of every row, (4, r)."""
-    return np.concatenate([[s, s * y, z, quadratic_forms(Z, V) if V is not None else np.zeros(z.size)]
-                           for _, Z, z, y, s in blocks(part, theta, center)], axis=1)
+    """The weight, the successes, the margin and the leverage of one trial of every row, (4, r)."""
+    return np.concatenate([[s, s * y, z, curvature(z) * quadratic_forms(Zt, V) if V is not None else np.zeros(z.size)]
+                           for _, Zt, z, y, s in blocks(part, theta, center)], axis=1)
 
 
 def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None, V: np.ndarray | None = None) -> Outcomes:
@@ -68,17 +67,17 @@ def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None,
     if data.example is None:
         return Outcomes(*rows)
     trials, successes = (np.bincount(data.example, values, data.n_examples) for values in rows[:2])
-    margin, form = np.zeros((2, data.n_examples))
-    margin[data.example], form[data.example] = rows[2:]
-    return Outcomes(trials, successes, margin, form)
+    margin, leverage = np.zeros((2, data.n_examples))
+    margin[data.example], leverage[data.example] = rows[2:]
+    return Outcomes(trials, successes, margin, leverage)
 
 
 def pearson(found: Outcomes) -> np.ndarray:
     """Pearson's residuals (m,); 0 where there are no trials."""
     n, k, z, _ = found
-    root = np.sqrt(np.where(n > 0.0, n, 1.0))
-    failures = n - k
-    return (np.where(k > 0.0, k * np.exp(-0.5 * z), 0.0) - np.where(failures > 0.0, failures * np.exp(0.5 * z), 0.0)) / root
+    failures, root_of_odds = n - k, np.exp(0.5 * z)
+    difference = np.where(k > 0.0, k / root_of_odds, 0.0) - np.where(failures > 0.0, failures * root_of_odds, 0.0)
+    return difference / np.sqrt(np.where(n > 0.0, n, 1.0))
 
 
 def deviance(found: Outcomes) -> np.ndarray:
@@ -102,21 +101,14 @@ def _of_shares(p: np.ndarray, z: np.ndarray, loss: np.ndarray) -> np.ndarray:
     return np.sign(difference) * np.sqrt(2.0 * np.maximum(np.where(is_near, near, far), 0.0))
 
 
-def leverages(training: Training, theta: np.ndarray) -> tuple[np.ndarray, Outcomes, int]:
-    """Find the leverages (m,) by three reads of X, the outcomes of the examples, and the number of parameters.
+def leverages(training: Training, theta: np.ndarray, statistics: Statistics) -> tuple[np.ndarray, Outcomes, int]:
+    """Find the leverages (m,), the outcomes of the examples, and the number of parameters.
 
-    Raises
-    ------
-    ValueError
-        There are too many features for the covariance of all parameters.
+    That is one read of X, or three where the model has no covariance of all parameters.
     """
-    n = theta.size - 1
-    if n > MOST_SIDE:
-        raise ValueError(f"leverages need the covariance of all parameters, and there are {n} features; it goes as far as "
-                         f"{MOST_SIDE}")
-    center, V, parameters = about_means(training, theta)
+    center, V, parameters = of_design(training, theta, statistics)
     found = outcomes(training.data, np.append(theta[:-1], theta[-1] + center @ theta[:-1]), center, V)
-    return found.trials * curvature(found.margin) * found.form, found, parameters
+    return found.trials * found.leverage, found, parameters
 
 
 def cooks_distances(leverages: np.ndarray, found: Outcomes, parameters: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastlr.backends.csr import Csr
 from fastlr.backends.logistic import sigmoid
-from fastlr.inference.design import variances
+from fastlr.inference.design import quadratic_forms, row_ranges, transposed_design
 
 
 @np.errstate(all="ignore")
@@ -18,5 +18,8 @@ def intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float
     quantile : float
         The standard errors from z to either bound.
     """
-    width = quantile * np.sqrt(variances(X, V, np.zeros(X.shape[1])))
-    return sigmoid(z[:, None] + width[:, None] * [-1.0, 1.0])
+    bounds, center = np.empty((z.size, 2)), np.zeros(X.shape[1])
+    for rows in row_ranges(X):
+        width = quantile * np.sqrt(quadratic_forms(transposed_design(X, rows, center), V))
+        bounds[rows, 0], bounds[rows, 1] = sigmoid(z[rows] - width), sigmoid(z[rows] + width)
+    return bounds

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.backends.csr import Csr
+from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.logistic import curvature, sigmoid
+from fastlr.backends.numpy_vectorized import row_blocks
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.inference.design import blocks
@@ -91,34 +92,32 @@ def effects(part: InMemory, theta: np.ndarray, discrete: list[int], points: list
     """
     p, q, k = len(points), len(discrete), theta.size
     d, slopes, differences, gradients = np.zeros(p), np.zeros((p, k)), np.zeros((p, q)), np.zeros((p, q, k))
-    for _, Z, as_it_is, _, s in blocks(part, theta, np.zeros(k - 1), 4 * q):
+    for _, Zt, as_it_is, _, s in blocks(part, theta, np.zeros(k - 1), 4 * q):
         for i, (fixed, values) in enumerate(points):
-            z = as_it_is + (values - _columns(Z, fixed)) @ theta[fixed] if fixed else as_it_is
+            z = as_it_is + theta[fixed] @ (np.array(values)[:, None] - _features(Zt, fixed)) if fixed else as_it_is
             weight = s * curvature(z)
             d[i] += weight.sum()
-            slopes[i] += _transposed(Z, -weight * np.tanh(0.5 * z), fixed, values)
+            slopes[i] += _sum_of_rows(-weight * np.tanh(0.5 * z), Zt, fixed, values)
             if not q:
                 continue
-            x, w = _columns(Z, discrete), theta[discrete]
+            x, w = _features(Zt, discrete), theta[discrete, None]
             for column, value in zip(fixed, values, strict=True):
-                x[:, [column == j for j in discrete]] = value
-            zero = z[:, None] - x * w
-            differences[i] += s @ (sigmoid(zero + w) - sigmoid(zero))
-            at_one = s[:, None] * curvature(zero + w)
-            G = _transposed(Z, at_one - s[:, None] * curvature(zero), fixed, values)
-            G[np.arange(q), discrete] = at_one.sum(axis=0)
+                x[[column == j for j in discrete]] = value
+            zero = z - x * w
+            differences[i] += (sigmoid(zero + w) - sigmoid(zero)) @ s
+            at_one = s * curvature(zero + w)
+            G = _sum_of_rows(at_one - s * curvature(zero), Zt, fixed, values)
+            G[np.arange(q), discrete] = at_one.sum(axis=1)
             gradients[i] += G
     return d, slopes, differences, gradients
 
 
 @summed
 def sums(part: InMemory) -> tuple[np.ndarray, float]:
-    """The sums of s v, (n + 1,), and of s times the offset."""
-    first, offset = np.zeros(part.shape[1] + 1), 0.0
-    for rows, Z, _, _, s in blocks(part, np.zeros(first.size), np.zeros(part.shape[1])):
-        first += Z.T @ s
-        offset += float(s @ part.offset[rows]) if part.offset.size else 0.0
-    return first, offset
+    """The sums of s x, (n,), and of s times the offset."""
+    s = part.sample_weight if part.sample_weight.size else np.ones(part.shape[0])
+    first = np.sum([s[rows] @ as_float64(part.X, rows) for rows in row_blocks(part.X)], axis=0)
+    return first, float(s @ part.offset) if part.offset.size else 0.0
 
 
 @summed
@@ -134,17 +133,17 @@ def others(part: InMemory, columns: list[int]) -> np.ndarray:
     return found
 
 
-def _columns(Z: Any, columns: list[int]) -> np.ndarray:
-    """Some columns of a design matrix, (r, q), in a copy."""
-    return Z[:, columns] if isinstance(Z, np.ndarray) else Z[:, columns].toarray()
+def _features(Zt: Any, columns: list[int]) -> np.ndarray:
+    """Some features of a transposed design matrix, (q, r), in a copy."""
+    return Zt[columns] if isinstance(Zt, np.ndarray) else Zt[columns].toarray()
 
 
-def _transposed(Z: Any, weight: np.ndarray, fixed: list[int], values: list[float]) -> np.ndarray:
-    """weight^T Z for weights (r,) or (r, q), where some columns of Z are given values."""
-    product = (Z.T @ weight).T
+def _sum_of_rows(weight: np.ndarray, Zt: Any, fixed: list[int], values: list[float]) -> np.ndarray:
+    """The sum of weighted rows of a design matrix, for weights (r,) or (q, r), where some columns are given values."""
+    total: np.ndarray = weight @ Zt.T
     if fixed:
-        product[..., fixed] = weight.sum(axis=0)[..., None] * values
-    return product
+        total[..., fixed] = weight.sum(axis=-1)[..., None] * values
+    return total
 
 
 @np.errstate(all="ignore")
@@ -170,7 +169,7 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tup
         points = [Point(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
     elif arguments.one_of("at", at, ("average", "mean")) == "mean":
         first, offset = data.reduce(sums)
-        data = InMemory(first[None, :-1] / total, np.zeros(1, np.int8), np.empty(0),
+        data = InMemory(first[None] / total, np.zeros(1, np.int8), np.empty(0),
                         np.full(int(data.has_offset), offset / total), data.classes)
         total = 1.0
     d, slopes, differences, gradients = (each / total for each in data.reduce(effects, theta, by_difference, points))
@@ -207,5 +206,6 @@ def _of_zeros_and_ones(data: Dataset, chosen: list[int]) -> list[int]:
     """Those of the chosen columns that hold 0 and 1 alone; a sample tells which are worth reading."""
     X = data.samples([min(_FEW_ROWS, data.count.rows)])[0].X
     few = X.scipy().toarray() if isinstance(X, Csr) else X
-    likely = [j for j in chosen if np.isin(few[:, j], (0, 1)).all()]
+    may_be = ((few == 0) | (few == 1)).all(axis=0)
+    likely = [j for j in chosen if may_be[j]]
     return [j for j, count in zip(likely, data.reduce(others, likely).tolist(), strict=True) if count == 0] if likely else []

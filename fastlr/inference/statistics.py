@@ -133,9 +133,10 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
                          "standard errors: w, b, cost and score() are there")
     own = firth.cost_gradient if training.firth else Problem.evaluate
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
-        problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options).standardised()
-        u = problem.coordinates.u_of(theta)
-        now, grad = own(problem, u)
+        problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options)
+        now, grad = own(problem, theta) if training.firth else problem.evaluate(theta, not problem.has_quasi_newton)
+        problem = problem.standardised()
+        u, grad = problem.coordinates.u_of(theta), problem.coordinates.by_u(grad)
         refuse_changed("J", cost, now, problem.rounding(u, cost))
         finer = problem.where_curvature_fits(u)
         if finer is not problem:
@@ -145,7 +146,7 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
 
 
 def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
-    """Find the statistics at theta (n + 1,), where J was `cost`, in one pass each for moments, gradient and Hessian.
+    """Find the statistics at theta (n + 1,), where J was `cost`, in two passes: for moments and gradient, and for the Hessian.
 
     Errors are those of `solved`.
     """
@@ -254,7 +255,11 @@ def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 def _null_log_likelihood(problem: Problem, b: float) -> float:
     """The log-likelihood of the best model with w = 0; if b is not fitted, of the model with w = 0 and this b."""
-    null = problem.of_null_model()
+    if not problem.data.has_offset:
+        margin = problem.loss.null_margin(problem.rate) if problem.fit_intercept else b
+        losses, _ = problem.loss.loss_and_slope(np.arange(2), np.full(2, margin))
+        return -problem.examples * float(losses @ [1.0 - problem.rate, problem.rate])
     start = np.array([0.0, 0.0 if problem.fit_intercept else b])
-    result = solvers.load("newton").solve(null, start, solvers.Options(None, None, 1e-10, None, time.perf_counter()))
+    options = solvers.Options(None, None, 1e-10, None, time.perf_counter())
+    result = solvers.load("newton").solve(problem.of_null_model(), start, options)
     return -problem.examples * problem.to_mean * float(result.history.cost[-1])

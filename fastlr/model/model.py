@@ -243,9 +243,9 @@ class Model:
     def summary(self, covariance: Any = "model", level: float = 0.95) -> Summary:
         """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
 
-        The first call reads X three times, for moments, gradient and Hessian.  What it finds is kept, and saved with the model.
-        The Model that `fastlr.train` returns keeps the training data alive for that call, and so do its copies.  A pickle, a file
-        and the `model_` of an estimator don't.
+        The first call reads X twice: for moments and gradient, and for the Hessian.  What it finds is kept, and saved with the
+        model.  The Model that `fastlr.train` returns keeps the training data alive for that call, and so do its copies.  A
+        pickle, a file and the `model_` of an estimator don't.
 
         Parameters
         ----------
@@ -640,7 +640,7 @@ class Model:
 
     @np.errstate(all="ignore")
     def leverages(self) -> np.ndarray:
-        """Return the leverages of the training examples, (m,) float64, by three reads of X.
+        """Return the leverages of the training examples, (m,) float64, by one read of X beyond those of `summary`.
 
         They are the diagonal of the hat matrix, between 0 and 1, and add up to the number of parameters.  With `l2` the Hessian
         of J takes the place of the information, and they add up to less: the effective number of parameters.
@@ -652,13 +652,14 @@ class Model:
         >>> model.leverages().round(3)
         array([0.354, 0.392, 0.316, 0.391, 0.548])
         """
-        return diagnostics.leverages(self._with_rows("leverages"), np.append(self.w, self.b))[0]
+        return self._leverages("leverages")[0]
 
     @np.errstate(all="ignore")
     def cooks_distances(self) -> np.ndarray:
-        """Return Cook's distances of the training examples, (m,) float64, by three reads of X: how far each moves the estimates.
+        """Return Cook's distances of the training examples, (m,) float64: how far each moves the estimates.
 
-        That is r^2 h / (k (1 - h)^2), with Pearson's residual r, the leverage h and k parameters (Pregibon, 1981).
+        It takes one read of X beyond those of `summary`.  The distance is r^2 h / (k (1 - h)^2), with Pearson's residual r, the
+        leverage h and k parameters (Pregibon, 1981).
 
         Examples
         --------
@@ -667,7 +668,10 @@ class Model:
         >>> model.cooks_distances().round(3)
         array([0.026, 0.096, 0.628, 0.84 , 0.282])
         """
-        return diagnostics.cooks_distances(*diagnostics.leverages(self._with_rows("cooks_distances"), np.append(self.w, self.b)))
+        return diagnostics.cooks_distances(*self._leverages("cooks_distances"))
+
+    def _leverages(self, what: str) -> tuple[np.ndarray, diagnostics.Outcomes, int]:
+        return diagnostics.leverages(self._with_rows(what), np.append(self.w, self.b), self._found())
 
     @np.errstate(all="ignore")
     def hosmer_lemeshow(self, groups: int = 10) -> ChiSquaredTest:

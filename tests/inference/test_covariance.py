@@ -117,14 +117,12 @@ def test_groups_of_any_kind():
     model = fastlr.train(X, y, backend="numpy")
     right = model.covariance(("cluster", groups))
     for same in (groups.astype(str), groups.astype(str).astype(object), pd.Series(groups, dtype="category"), groups.tolist(),
-                 groups[:, None], pd.to_datetime(groups, unit="D")):
+                 groups[:, None], pd.to_datetime(groups, unit="D"), groups - 4, groups.astype(np.uint8),
+                 groups.astype(np.uint64) << 60):
         assert_agree(model.covariance(("cluster", same)), right)
 
 
-@pytest.mark.parametrize("few", [0, 10_000])
-def test_rows_that_are_groups_are_hc0_of_probability_weights(few, monkeypatch):
-    """By both ways of adding up scores: one for few groups, and one for many."""
-    monkeypatch.setattr("fastlr.inference.covariance._FEW_GROUPS", few)
+def test_rows_that_are_groups_are_hc0_of_probability_weights():
     X, y, s, *_ = data_set("fair")
     model, m = fastlr.train(X, y, sample_weight=s, tol=1e-12, backend="numpy"), len(y)
     a, Z = model.predict_proba(X)[:, 1], np.column_stack([X, np.ones(m)])
@@ -224,17 +222,18 @@ def test_levels(level):
         fastlr.train(X, y, backend="numpy").summary(level=level)
 
 
-def test_each_is_one_more_read(tmp_path, monkeypatch):
-    """Reads of a stream's blocks, once the summary is there."""
+def test_each_is_one_more_read_beyond_two_for_the_summary(tmp_path, monkeypatch):
+    """Reads of a stream's blocks."""
     from fastlr.data.stream.blocks import Stream
 
     X, y, *_ = problem(3000, 4)
     model = fastlr.train(rows_of("stream", X, tmp_path), y, backend="numpy")
-    model.summary()
     reads, blocks = [], Stream.blocks
     monkeypatch.setattr(Stream, "blocks", lambda self: reads.append(1) or blocks(self))
+    model.summary()
+    assert len(reads) <= 4                  # with a sample and, for the pivot, one row
     for call in (*(functools.partial(model.covariance, kind) for kind in (*KINDS, ("cluster", np.arange(3000) % 9))),
-                 functools.partial(model.marginal_effects, discrete=())):
+                 functools.partial(model.marginal_effects, discrete=()), model.leverages, model.cooks_distances):
         reads.clear()
         call()
         assert len(reads) == 1
