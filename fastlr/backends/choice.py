@@ -47,14 +47,15 @@ def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
     Parameters
     ----------
     name : str
-    X : array or Csr
+    X : array, Csr or Dataset
     steps : float
         The number of steps that training will take, roughly.
     kernels : sequence of str
         The names of compiled kernels that training will call.
     """
     if not (isinstance(name, str) and name == "auto"):
-        if isinstance(X, Csr) and "sparse" not in getattr(backends.load(name), "layouts", backends.LAYOUTS):
+        is_sparse = getattr(X, "is_sparse", isinstance(X, Csr))
+        if is_sparse and "sparse" not in getattr(backends.load(name), "layouts", backends.LAYOUTS):
             raise NotImplementedError(f"X is sparse, and backend={name!r} takes dense X alone; pass X.toarray(), or choose "
                                       "another backend")
         return name

@@ -23,6 +23,7 @@ from fastlr import backends
 from fastlr.backends import numpy_vectorized
 from fastlr.data import arrays, frames, labels, sampling, sparse, weights
 from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features
+from fastlr.data.form import Form
 from fastlr.machine.arrays import read_only
 from fastlr.machine.forks import imported
 
@@ -50,19 +51,17 @@ class OnCluster(Dataset):
         An array or a data frame for each part.
     vectors : list of Delayed
         The Vectors of each part, which the workers keep.
-    shape : (m, n)
-    dtype
-        What kernels are to take X as.
+    form : Form
+        The form of X, with the dtype that kernels are to take it as.
     has_weights, has_offset, classes, feature_names, backend, n_threads
         As in `Dataset`; the threads are for samples, which come to this process.
     """
 
-    def __init__(self, X: list[Delayed], vectors: list[Delayed], shape: tuple[int, int], dtype: np.dtype, has_weights: bool,
-                 has_offset: bool, classes: np.ndarray, feature_names: tuple[str, ...] | None,
-                 backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
-        super().__init__(shape, shape[0] * shape[1], dtype, shape[1] * dtype.itemsize, has_weights, has_offset, classes,
-                         feature_names, backend, n_threads)
-        self._X, self._vectors = X, vectors
+    def __init__(self, X: list[Delayed], vectors: list[Delayed], form: Form, has_weights: bool, has_offset: bool,
+                 classes: np.ndarray, feature_names: tuple[str, ...] | None, backend: ModuleType = numpy_vectorized,
+                 n_threads: int = 1) -> None:
+        super().__init__(form, has_weights, has_offset, classes, feature_names, backend, n_threads)
+        self._X, self._vectors, self._form = X, vectors, form
         self._counts: list[Count] = _here(_each(_count, vectors))
         self._count = functools.reduce(Count.merge, self._counts)
 
@@ -95,18 +94,18 @@ class OnCluster(Dataset):
 
     def divided_weights(self, exponent: int) -> "OnCluster":
         vectors = _persisted(_each(functools.partial(_divided, exponent), self._vectors))
-        return self._with(self._X, vectors, self.shape, self.dtype)
+        return self._with(self._X, vectors, self._form)
 
     def refuse_not_finite(self) -> None:
         """Nothing: every part was looked through at the door."""
 
     def without_features(self) -> "OnCluster":
-        other = self._with(_each(_no_features, self._vectors), self._vectors, (self.shape[0], 1), np.dtype(np.uint8))
+        other = self._with(_each(_no_features, self._vectors), self._vectors, Form((self.shape[0], 1), np.dtype(np.uint8)))
         return other.with_backend(numpy_vectorized, 1)
 
-    def _with(self, X: list[Delayed], vectors: list[Delayed], shape: tuple[int, int], dtype: np.dtype) -> "OnCluster":
-        return OnCluster(X, vectors, shape, dtype, self.has_weights, self.has_offset, self.classes, self.feature_names,
-                         self.backend, self.n_threads)
+    def _with(self, X: list[Delayed], vectors: list[Delayed], form: Form) -> "OnCluster":
+        return OnCluster(X, vectors, form, self.has_weights, self.has_offset, self.classes, self.feature_names, self.backend,
+                         self.n_threads)
 
 
 # ---- parts as Delayed objects ---------------------------------------------------------------------------------------
@@ -178,9 +177,7 @@ def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Arra
 class _Found(NamedTuple):
     """The facts about a part that the client needs."""
 
-    rows: int
-    columns: int
-    dtype: Any
+    form: Form
     names: tuple[str, ...] | None
     labels: np.ndarray                  # those that there are, one or two
     totals: np.ndarray                  # of the weights of each
@@ -211,9 +208,9 @@ class _Parts(NamedTuple):
     def data(self, classes: np.ndarray, of_class: np.ndarray | None, has_weights: bool, has_offset: bool) -> OnCluster:
         """The dataset; the workers keep the vectors."""
         vectors = _persisted(_each(functools.partial(_vectors, classes, of_class), self.checked))
-        m, n, names = sum(found.rows for found in self.found), self.found[0].columns, self.found[0].names
-        dtype = arrays.kernel_dtype(np.result_type(*(found.dtype for found in self.found)))
-        return OnCluster(self.X, vectors, (m, n), dtype, has_weights or of_class is not None, has_offset, classes, names)
+        dtype = arrays.kernel_dtype(np.result_type(*(found.form.dtype for found in self.found)))
+        form = functools.reduce(Form.above, [found.form for found in self.found])._replace(dtype=dtype)
+        return OnCluster(self.X, vectors, form, has_weights or of_class is not None, has_offset, classes, self.found[0].names)
 
 
 def _first_pass(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Parts:
@@ -225,9 +222,9 @@ def _first_pass(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
     checked = _persisted(_each(functools.partial(_check_part, codes), parts, *vectors))
     found: list[_Found] = _here(_each(_found, checked))
     _refuse(found)
-    some = [i for i, part in enumerate(found) if part.rows > 0]
+    some = [i for i, part in enumerate(found) if part.form.shape[0] > 0]
     if not some:
-        arrays.refuse_shape((0, found[0].columns))
+        arrays.refuse_shape(found[0].form.shape)
     return _Parts([parts[i] for i in some], [checked[i] for i in some], [found[i] for i in some])
 
 
@@ -237,13 +234,17 @@ def _refuse(parts: Sequence[_Found]) -> None:
     for i, part in enumerate(parts):
         if part.refusal is not None:
             raise type(part.refusal)(f"partition {i}, whose row 0 is row {start} of the whole: {part.refusal}")
-        if part.rows == 0:
+        rows, columns = part.form.shape
+        if rows == 0:
             continue
         first = part if first is None else first
-        if part.names != first.names or part.columns != first.columns:
-            raise ValueError(f"partition {i} has other columns than those before: {part.names or part.columns} against "
-                             f"{first.names or first.columns}")
-        start += part.rows
+        if part.names != first.names or columns != first.form.shape[1]:
+            raise ValueError(f"partition {i} has other columns than those before: {part.names or columns} against "
+                             f"{first.names or first.form.shape[1]}")
+        if part.form.is_sparse != first.form.is_sparse:
+            here, before = ("sparse", "dense") if part.form.is_sparse else ("dense", "sparse")
+            raise ValueError(f"partition {i} has another layout than those before: {here}, not {before}")
+        start += rows
 
 
 def _concatenated(each: Sequence[np.ndarray]) -> np.ndarray:
@@ -301,7 +302,7 @@ def _known_lengths(collection: Any) -> Sequence[float]:
 def _lengths(collection: Any) -> list[int]:
     lengths = _known_lengths(collection)
     if any(map(math.isnan, lengths)):
-        lengths = _here(_each(len, _parts_of(collection)))
+        lengths = _here(_each(_height, _parts_of(collection)))
     return list(map(int, lengths))
 
 
@@ -333,7 +334,10 @@ def _part(dtype: np.dtype, X: Any, vectors: Vectors) -> InMemory:
     return InMemory(arrays.real_matrix(_array(X, dtype))[0], y, sample_weight, offset, np.array([0, 1]))
 
 
-def _array(X: Any, dtype: np.dtype) -> np.ndarray:
+def _array(X: Any, dtype: np.dtype) -> Any:
+    """A part in a dtype, as an array or SciPy matrix; whoever made the part chose another."""
+    if sparse.is_scipy(X):
+        return X.astype(dtype, copy=False)
     return X.to_numpy(dtype) if hasattr(X, "to_numpy") else np.asarray(X, dtype)
 
 
@@ -345,6 +349,11 @@ def _threads_a_task() -> int | None:
 def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
     """Aligned and read-only, which what comes from another worker may not be."""
     return read_only(np.require(vector, requirements="A"))
+
+
+def _height(X: Any) -> int:
+    rows: int = X.shape[0]
+    return rows
 
 
 def _rows(vectors: Vectors) -> int:
@@ -364,7 +373,7 @@ def _no_features(vectors: Vectors) -> np.ndarray:
 
 
 def _predict(method: Callable[..., np.ndarray], like: np.ndarray, X: Any, offset: Any) -> np.ndarray:
-    return method(X, offset) if len(X) else like
+    return method(X, offset) if X.shape[0] else like
 
 
 @np.errstate(all="ignore")
@@ -372,11 +381,8 @@ def _check_part(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
     """Errors are handed over: only who knows all parts can say where in the whole they are."""
     m, *others = X.shape
     nothing = np.empty(0)
-    found = _Found(m, others[0] if others else 1, None, None, nothing, nothing, None)
+    found = _Found(Form((m, others[0] if others else 1), np.dtype(np.float64)), None, nothing, nothing, None)
     try:
-        if sparse.is_scipy(X):
-            raise NotImplementedError("X is made of SciPy's sparse matrices, on which fastlr trains in memory only; "
-                                      "pass X.map_blocks(lambda block: block.toarray(), dtype=X.dtype)")
         if m == 0:
             for name, vector in (("y", y), ("sample_weight", sample_weight), ("offset", offset)):
                 if vector is not None:
@@ -388,7 +394,7 @@ def _check_part(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
         s = weights.checked_part(sample_weight, m)
         vectors = Vectors(own_codes, s, arrays.real_vector("offset", offset, m))
         totals = weights.totals(s, own_codes)[:own.size]
-        return _Checked(_Found(m, A.shape[1], A.dtype, names, own, totals, None), vectors)
+        return _Checked(_Found(Form.of(A), names, own, totals, None), vectors)
     except (TypeError, ValueError, NotImplementedError) as error:
         return _Checked(found._replace(refusal=error), Vectors(nothing, nothing, nothing))
 

@@ -17,8 +17,9 @@ from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, Self, TypeV
 import numpy as np
 
 from fastlr.backends import numpy_vectorized
-from fastlr.backends.csr import Csr, bytes_a_row
+from fastlr.backends.csr import Csr
 from fastlr.data import arrays, sampling
+from fastlr.data.form import Form
 from fastlr.machine import blas
 from fastlr.machine.arrays import read_only
 
@@ -133,18 +134,17 @@ class Dataset(abc.ABC):
         The number of examples: m, or how many rows X had where counts have made others of them.
     """
 
-    is_sparse = False
-    pairs = 0.0
     most_bytes_of_samples = _MOST_BYTES_OF_SAMPLES
 
-    def __init__(self, shape: tuple[int, int], size: int, dtype: np.dtype, bytes_a_row: int, has_weights: bool, has_offset: bool,
-                 classes: np.ndarray, feature_names: tuple[str, ...] | None, backend: ModuleType, n_threads: int) -> None:
-        self.shape, self.size, self.dtype, self.bytes_a_row = shape, size, dtype, bytes_a_row
+    def __init__(self, form: Form, has_weights: bool, has_offset: bool, classes: np.ndarray,
+                 feature_names: tuple[str, ...] | None, backend: ModuleType, n_threads: int) -> None:
+        self.shape, self.size, self.dtype, self.bytes_a_row = form.shape, form.size, form.dtype, form.bytes_a_row
+        self.is_sparse, self.pairs = form.is_sparse, form.pairs
         self.has_weights, self.has_offset = has_weights, has_offset
         self.classes, self.feature_names = classes, feature_names
         self.backend, self.n_threads = backend, n_threads
         self.example: np.ndarray | None = None
-        self.n_examples = shape[0]
+        self.n_examples = form.shape[0]
 
     @property
     @abc.abstractmethod
@@ -220,14 +220,10 @@ class InMemory(Dataset):
     def __init__(self, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,
                  feature_names: tuple[str, ...] | None = None, backend: ModuleType = numpy_vectorized,
                  n_threads: int = 1) -> None:
-        m, n = X.shape
-        super().__init__((m, n), X.size, X.dtype, bytes_a_row(X), sample_weight.size > 0, offset.size > 0, classes,
-                         feature_names, backend, n_threads)
+        super().__init__(Form.of(X), sample_weight.size > 0, offset.size > 0, classes, feature_names, backend, n_threads)
         self.X, self.y, self.sample_weight, self.offset = X, y, sample_weight, offset
         self.rows = X, y, sample_weight, offset
         self.prepared: tuple[Any, ...] = (backend.prepare(*self.rows, n_threads) if hasattr(backend, "prepare") else self.rows)
-        if isinstance(X, Csr):
-            self.is_sparse, self.pairs = True, 0.5 * X.squares()
         self._count: Count | None = None
         self._float64: InMemory | None = None
 

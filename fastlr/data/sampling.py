@@ -2,9 +2,12 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from fastlr.backends.csr import Csr
+from fastlr.data import sparse
 from fastlr.machine.arrays import read_only
 from fastlr.machine.forks import imported
 
@@ -41,8 +44,11 @@ def by_part(samples: Sequence[np.ndarray], sizes: Sequence[int]) -> dict[int, li
     return {part: each for part, each in rows.items() if any(map(len, each))}
 
 
-def stacked(parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+def stacked(parts: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     """X and vectors (X, y, sample_weight, offset) of several parts below each other, X in the order of memory that it has."""
-    X, *vectors = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    ordered = np.ascontiguousarray if all(part[0].flags.c_contiguous for part in parts) else np.asfortranarray
-    return read_only(ordered(X)), *map(read_only, vectors)
+    each_X, *each_vector = zip(*parts, strict=True)
+    vectors = (read_only(np.concatenate(vector)) for vector in each_vector)
+    if isinstance(each_X[0], Csr):
+        return sparse.stacked(each_X), *vectors
+    ordered = np.ascontiguousarray if all(X.flags.c_contiguous for X in each_X) else np.asfortranarray
+    return read_only(ordered(np.concatenate(each_X))), *vectors

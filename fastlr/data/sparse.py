@@ -6,6 +6,7 @@ kernel that followed a wrong index would read somebody else's memory.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,15 @@ def _in_order(X: Csr) -> Csr:
     A.sum_duplicates()
     stored = int(A.indptr[-1])
     return Csr(A.data[:stored], A.indices[:stored], A.indptr, X.n_columns)
+
+
+def stacked(parts: Sequence[Csr]) -> Csr:
+    """Copy the rows of several parts below each other."""
+    stored, values = zip(*(part.stored() for part in parts), strict=True)
+    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+    indices = np.concatenate(stored)
+    indptr = np.append(0, np.cumsum(lengths, dtype=indices.dtype)).astype(indices.dtype)
+    return Csr(read_only(np.concatenate(values)), read_only(indices), read_only(indptr), parts[0].n_columns)
 
 
 def place(X: Csr, k: int) -> tuple[int, int]:

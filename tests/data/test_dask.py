@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 import fastlr
 from fastlr.data import door, passes
@@ -350,14 +351,25 @@ def test_refused(call, error, text):
     assert type(raised.value) is error
 
 
-def test_sparse_blocks_are_refused():
-    import scipy.sparse
+@pytest.mark.parametrize("make", [scipy.sparse.csr_array, scipy.sparse.csc_matrix], ids=lambda make: make.__name__)
+def test_sparse_blocks(make):
+    """Cut in columns too, and with an empty part."""
+    A = np.where(np.random.default_rng(1).random(X.shape) < 0.3, X, 0.0)
+    parts = da.from_array(A, chunks=((700, 0, 1300, 1000), 11)).map_blocks(make)
+    right = fastlr.train(scipy.sparse.csr_array(A), Y, backend="numpy", sample_weight=WEIGHT)
+    found = fastlr.train(parts, Y, backend="numpy", sample_weight=WEIGHT)
+    assert_same(found, right)
+    data, whole = found._training.data, right._training.data
+    assert (data.size, data.pairs, data.is_sparse) == (whole.size, whole.pairs, True)
+    for sample, other in zip(data.samples([50, 300]), whole.samples([50, 300]), strict=True):
+        assert (sample.X.scipy() != other.X.scipy()).nnz == 0
+    np.testing.assert_allclose(found.decision_function(parts).compute(), right.decision_function(A), rtol=1e-9)
 
-    parts = cut(X).map_blocks(scipy.sparse.csr_array)
-    with pytest.raises(NotImplementedError, match=r"^partition 0, .*SciPy's sparse matrices.*block\.toarray"):
+
+def test_sparse_and_dense_blocks():
+    parts = da.concatenate([cut(X[:1400]), cut(X[1400:]).map_blocks(scipy.sparse.csr_array)])
+    with pytest.raises(ValueError, match=r"^partition 2 has another layout than those before: sparse, not dense$"):
         fastlr.train(parts, Y)
-    assert_same(fastlr.train(parts.map_blocks(lambda block: block.toarray(), dtype=parts.dtype), Y, backend="numpy"),
-                fastlr.train(X, Y, backend="numpy"))
 
 
 def test_frames_of_other_columns_are_refused():

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastlr.data import arguments, arrays
+from fastlr.data.form import Form
 from fastlr.data.stream import buffers
 from fastlr.data.stream.buffers import AllOrNone, Kept
 from fastlr.data.stream.read_ahead import ReadAhead, Stopped
-from fastlr.data.stream.source import Form, Order, Source, order_of, where
+from fastlr.data.stream.source import Block, Source, where
 from fastlr.machine.limits import available_memory
 
 
@@ -33,7 +34,8 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
           frame.  They are float64, unless float32 holds all of them, or all are uint8, int8 or int16.  Labels keep their type;
           decimals are numbers if they are written as Python writes them (1, 0.5), else text (1.00).
         - An iterable of blocks (X, y), or of X where y is passed to `train`, or a function that returns one.  It gives the same
-          blocks in every pass; blocks are frames or arrays, and are copied.
+          blocks in every pass; blocks are frames, arrays, or SciPy's sparse matrices, and are copied.  Files that SciPy has
+          written are blocks of ``lambda: map(scipy.sparse.load_npz, paths)``.
         - An array in memory.
     memory : int, optional
         Bytes that X may take: blocks that are computed on and read, blocks kept, and samples of rows that solvers take (a quarter
@@ -129,40 +131,26 @@ class Stream:
         return f"Stream({self._source.title!r}, memory={self.memory})"
 
     @property
+    def form(self) -> Form:
+        """The shape of X, its dtype, and what a sparse one stores."""
+        if self._form is None:
+            raise self._error_of_no_pass()
+        return self._form
+
+    @property
     def shape(self) -> tuple[int, int]:
         """The shape (m, n)."""
-        return self._known().shape
+        return self.form.shape
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype of the blocks."""
-        return self._known().dtype
+        return self.form.dtype
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """The names of the columns of a table or frame."""
         return self._source.names
-
-    @property
-    def size(self) -> int:
-        """The number of elements of X."""
-        m, n = self.shape
-        return m * n
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of one element."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of all elements."""
-        return self.size * self.itemsize
-
-    def _known(self) -> Form:
-        if self._form is None:
-            raise RuntimeError(f"{self!r} has not been read yet; pass it to fastlr.train")
-        return self._form
 
     # ---- passes -----------------------------------------------------------------------------------------------------
 
@@ -196,23 +184,24 @@ class Stream:
             self._kept = AllOrNone(self.memory)
             self._learn()
         else:
-            self.ranges = buffers.ranges(self, self.memory)
-            self._kept = Kept(self, self.memory, self._source.seeks)
+            self.ranges = buffers.ranges(self._form, self.memory)
+            self._kept = Kept(self._form, self.ranges, self.memory, self._source.seeks)
             for first, block in self.blocks():
                 self.refuse_not_finite(first, block)
         self._is_scanned = True
         y, sample_weight, offset = (given | dict(self._source.gathered())).values()
         return y, sample_weight, offset
 
-    def blocks(self) -> Generator[tuple[int, np.ndarray]]:
+    def blocks(self) -> Generator[tuple[int, Block]]:
         """One pass over X.  A pass that begins ends the one before it.
 
         Yields
         ------
         first : int
             The block's first row.
-        block : (rows, n) ndarray
-            Read-only, in C or Fortran order.  It is valid until the next one is asked for: then its memory may be used again.
+        block : (rows, n) ndarray or Csr
+            Read-only, in C or Fortran order if it is dense.  It is valid until the next one is asked for: then its memory may
+            be used again.
 
         Raises
         ------
@@ -221,7 +210,8 @@ class Stream:
         RuntimeError
             Another pass has begun.
         """
-        self._known()
+        if self._form is None:
+            raise self._error_of_no_pass()
         missing = [(number, rows) for number, rows in enumerate(self.ranges) if number not in self._kept.blocks]
         reader = self._begin(missing)
         try:
@@ -242,36 +232,31 @@ class Stream:
     def _learn(self) -> None:
         """The first pass over blocks of which only reading tells how many there are."""
         reader = self._begin([])
-        m = 0
         try:
             while (block := self._next(reader, len(self.ranges))) is not None:
-                rows = slice(m, m + len(block))
-                m = rows.stop
-                self.ranges.append(rows)
-                self._form = Form((m, block.shape[1]), block.dtype, order_of(block))
-                self.refuse_not_finite(rows.start, block)
+                first = 0 if self._form is None else self._form.shape[0]
+                self.ranges.append(slice(first, first + block.shape[0]))
+                self._form = Form.of(block) if self._form is None else self._form.above(Form.of(block))
+                self.refuse_not_finite(first, block)
                 reader.give_back()
         finally:
             reader.stop()
 
-    def _next(self, reader: ReadAhead, number: int) -> np.ndarray | None:
+    def _next(self, reader: ReadAhead, number: int) -> Block | None:
         """The block of this number, read; None behind the last."""
         try:
             block = reader.next()
         except Stopped:
             raise self._error_of_another_pass() from None
         if block is not None:
-            block.flags.writeable = False
             self._kept.add(number, block)
         return block
 
     def _begin(self, missing: list[tuple[int, slice]]) -> ReadAhead:
         """A pass that reads these blocks, or all if it is not known what there is; the one before it has ended."""
-        def read(buffer: Callable[[int], np.ndarray]) -> Iterator[np.ndarray]:
-            def room(number: int, shape: tuple[int, int], dtype: np.dtype, order: Order) -> np.ndarray:
-                size = shape[0] * shape[1] * dtype.itemsize
-                memory = np.empty(size, np.uint8) if self._kept.takes(number, size) else buffer(size)
-                return memory.view(dtype).reshape(shape, order=order)
+        def read(buffer: Callable[[int], np.ndarray]) -> Iterator[Block]:
+            def room(number: int, size: int) -> np.ndarray:
+                return np.empty(size, np.uint8) if self._kept.takes(number, size) else buffer(size)
 
             return self._source.read(missing, room) if missing or not self.ranges else iter(())
 
@@ -288,14 +273,14 @@ class Stream:
 
     # ---- messages ---------------------------------------------------------------------------------------------------
 
-    def refuse_not_finite(self, first: int, block: np.ndarray) -> None:
+    def refuse_not_finite(self, first: int, block: Block) -> None:
         """Raise ValueError, with the place, if a block holds what `train` can't square.
 
         Parameters
         ----------
         first : int
             The block's first row.
-        block : (rows, n) ndarray
+        block : (rows, n) ndarray or Csr
         """
         try:
             arrays.refuse_not_finite(block, self.names, first)
@@ -303,6 +288,9 @@ class Stream:
             number = [rows.start for rows in self.ranges].index(first)
             since = " has changed since training began" if self._is_scanned else ""
             raise ValueError(f"{where(self._source.title, number, self.ranges[number])}{since}: {error}") from None
+
+    def _error_of_no_pass(self) -> RuntimeError:
+        return RuntimeError(f"{self!r} has not been read yet; pass it to fastlr.train")
 
     def _error_of_another_pass(self) -> RuntimeError:
         return RuntimeError(f"another pass over {self!r} has begun; give each its own stream")

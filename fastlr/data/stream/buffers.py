@@ -3,15 +3,18 @@
 Two blocks are in flight: one is computed on while the other is read.  The memory that is left keeps blocks.
 """
 
-from typing import Any
-
 import numpy as np
 
-from fastlr.backends.csr import bytes_a_row
+from fastlr.backends.csr import Csr
 from fastlr.backends.ranges import FEWEST, pieces, shorter_pieces
+from fastlr.data.form import Form
+from fastlr.data.stream.source import Block
+from fastlr.machine.arrays import read_only
 
 # Blocks that are in memory at once although they are not kept.
 IN_FLIGHT = 2
+# Bytes of the largest number, at whose multiples in memory an array begins.
+_WORD = 8
 # The most bytes of memory that samples take.
 _MOST_BYTES_OF_SAMPLES = 1 << 26
 # Shorter blocks than those of an array take one part in so many of the memory each, which leaves three quarters to keep others.
@@ -23,13 +26,38 @@ def sample_bytes(memory: int) -> int:
     return min(memory // 4, _MOST_BYTES_OF_SAMPLES)
 
 
-def ranges(X: Any, memory: int) -> list[slice]:
+def bytes_of(block: Block) -> int:
+    """The bytes of memory that a block takes."""
+    return sum(map(_whole_words, _arrays(block)))
+
+
+def copied(block: Block, memory: np.ndarray) -> Block:
+    """Copy a block to memory, `bytes_of(block)` uint8; the copy is read-only."""
+    copies, start = [], 0
+    for A in _arrays(block):
+        copy = memory[start:start + A.nbytes].view(A.dtype).reshape(A.shape, order="F" if A.flags.fnc else "C")
+        copy[...] = A
+        copies.append(read_only(copy))
+        start += _whole_words(A)
+    return Csr(copies[0], copies[1], copies[2], block.n_columns) if isinstance(block, Csr) else copies[0]
+
+
+def _arrays(block: Block) -> tuple[np.ndarray, ...]:
+    return (block.values, block.indices, block.indptr) if isinstance(block, Csr) else (block,)
+
+
+def _whole_words(A: np.ndarray) -> int:
+    """The bytes of A, and what is missing behind them for the next array to be aligned."""
+    return -(-A.nbytes // _WORD) * _WORD
+
+
+def ranges(form: Form, memory: int) -> list[slice]:
     """The rows of every block: the ranges of an array in memory if two of them find room, and else shorter ones.
 
     Parameters
     ----------
-    X : Stream
-        The stream; its blocks depend on shape and dtype only.
+    form : Form
+        The form of a dense X.
     memory : int
         The bytes for X in all.
 
@@ -38,14 +66,14 @@ def ranges(X: Any, memory: int) -> list[slice]:
     ValueError
         There is too little memory for the shortest blocks.
     """
-    room, row, m = memory - sample_bytes(memory), bytes_a_row(X), X.shape[0]
+    room, row, m = memory - sample_bytes(memory), form.bytes_a_row, form.shape[0]
     least = min(m, IN_FLIGHT * FEWEST) * row
     if least > room:
         enough = min(4 * (least - 1) // 3 + 1, least + _MOST_BYTES_OF_SAMPLES)
         raise ValueError(f"memory is {memory} bytes, too little for two blocks of {FEWEST} rows of {row} bytes each, and for "
                          f"samples; pass at least {enough}")
-    found = pieces(X)
-    if X.nbytes > room and IN_FLIGHT * found[0][1] * row > room:
+    found = pieces(form)
+    if form.nbytes > room and IN_FLIGHT * found[0][1] * row > room:
         found = shorter_pieces(0, m, room // (_SHARE_OF_A_BLOCK * row))
     return [slice(*rows) for rows in found]
 
@@ -55,17 +83,18 @@ class Kept:
 
     Parameters
     ----------
-    X : Stream
+    form : Form
+    ranges : list of slice
     memory : int
         For X in all.
     is_spread : bool
         Whether they lie evenly among the others, so that reading goes on while they are computed on.
     """
 
-    def __init__(self, X: Any, memory: int, is_spread: bool) -> None:
-        self.blocks: dict[int, np.ndarray] = {}
-        room, count = memory - sample_bytes(memory), len(X.ranges)
-        kept = count if X.nbytes <= room else max(0, room // (X.ranges[0].stop * bytes_a_row(X)) - IN_FLIGHT)
+    def __init__(self, form: Form, ranges: list[slice], memory: int, is_spread: bool) -> None:
+        self.blocks: dict[int, Block] = {}
+        room, count = memory - sample_bytes(memory), len(ranges)
+        kept = count if form.nbytes <= room else max(0, room // (ranges[0].stop * form.bytes_a_row) - IN_FLIGHT)
         numbers = range(1, count + 1)
         self._numbers = {i for i in numbers if i * kept // count > (i - 1) * kept // count} if is_spread else {*numbers[:kept]}
 
@@ -73,9 +102,9 @@ class Kept:
         """Whether this block, of so many bytes, is kept."""
         return number + 1 in self._numbers
 
-    def add(self, number: int, block: np.ndarray) -> None:
+    def add(self, number: int, block: Block) -> None:
         """Keep a block, or don't."""
-        if self.takes(number, block.nbytes):
+        if self.takes(number, bytes_of(block)):
             self.blocks[number] = block
 
 
@@ -89,7 +118,7 @@ class AllOrNone:
     """
 
     def __init__(self, memory: int) -> None:
-        self.blocks: dict[int, np.ndarray] = {}
+        self.blocks: dict[int, Block] = {}
         self._memory = memory
         self._sizes: dict[int, int] = {}
 
@@ -110,9 +139,9 @@ class AllOrNone:
                              f"{room // IN_FLIGHT}; give shorter blocks, or more memory")
         return sum(self._sizes.values()) + in_flight <= room
 
-    def add(self, number: int, block: np.ndarray) -> None:
+    def add(self, number: int, block: Block) -> None:
         """Keep a block, or none any more."""
-        if self.takes(number, block.nbytes):
+        if self.takes(number, bytes_of(block)):
             self.blocks[number] = block
         else:
             self.blocks.clear()

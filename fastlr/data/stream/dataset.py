@@ -11,6 +11,7 @@ from fastlr.backends import numpy_vectorized
 from fastlr.data import sampling
 from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features
 from fastlr.data.stream.blocks import Stream
+from fastlr.data.stream.source import Block
 from fastlr.machine.arrays import read_only
 
 _Arguments = ParamSpec("_Arguments")
@@ -30,8 +31,7 @@ class InBlocks(Dataset):
 
     def __init__(self, stream: Stream, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,
                  backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
-        super().__init__(stream.shape, stream.size, stream.dtype, stream.shape[1] * stream.itemsize, sample_weight.size > 0,
-                         offset.size > 0, classes, stream.names, backend, n_threads)
+        super().__init__(stream.form, sample_weight.size > 0, offset.size > 0, classes, stream.names, backend, n_threads)
         self.stream, self.y, self.sample_weight, self.offset = stream, y, sample_weight, offset
         self.most_bytes_of_samples = stream.sample_bytes
         self._count = Count.of(y, sample_weight)
@@ -72,11 +72,11 @@ class InBlocks(Dataset):
     def without_features(self) -> InMemory:
         return InMemory(no_features(self.shape[0]), self.y, self.sample_weight, self.offset, self.classes)
 
-    def _part(self, first: int, X: np.ndarray) -> InMemory:
+    def _part(self, first: int, X: Block) -> InMemory:
         rows = slice(first, first + X.shape[0])
         return self._in_memory(X, *(vector[rows] for vector in (self.y, self.sample_weight, self.offset)))
 
-    def _blocks_until(self, last: int) -> Iterator[tuple[int, np.ndarray]]:
+    def _blocks_until(self, last: int) -> Iterator[tuple[int, Block]]:
         """One pass that ends behind the block of this number."""
         with contextlib.closing(self.stream.blocks()) as blocks:
             for number, block in enumerate(blocks):

@@ -8,7 +8,9 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from fastlr.data import arrays
-from fastlr.data.stream.source import Form, Order, Room, refuse_other_columns, system_error, where
+from fastlr.data.form import Form
+from fastlr.data.stream.source import Block, Order, Room, empty, refuse_other_columns, system_error, where
+from fastlr.machine.arrays import read_only
 
 # Bytes of one call of the system to read.
 _BYTES_A_READ = 1 << 24
@@ -43,7 +45,7 @@ class FileSource:
     def __init__(self, path: str, layout: Layout, has_header: bool) -> None:
         self.title, self._path, self._layout, self._has_header = path, os.path.abspath(path), layout, has_header
         arrays.refuse_shape(layout.shape)
-        self._dtype = arrays.kernel_dtype(layout.dtype)
+        self._form = Form(layout.shape, arrays.kernel_dtype(layout.dtype))
         rows, columns = layout.shape
         lines, length = (rows, columns) if layout.order == "C" else (columns, rows)
         self._end = layout.offset + (lines - 1) * layout.stride + length * layout.dtype.itemsize
@@ -91,9 +93,9 @@ class FileSource:
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
         """Say the form of X, as described at `Source`."""
         refuse_other_columns(self.title, columns, brings_y)
-        return Form(self._layout.shape, self._dtype, self._layout.order)
+        return self._form
 
-    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
         number, rows = ranges[0]
         try:
             with open(self._path, "rb", buffering=0) as file:
@@ -101,9 +103,9 @@ class FileSource:
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
                 self._refuse_another(file, where(self.title, number, rows))
                 for number, rows in ranges:
-                    block = room(number, (rows.stop - rows.start, self._layout.shape[1]), self._dtype, self._layout.order)
+                    block = empty(room, number, rows, self._form, self._layout.order)
                     self._fill(block, file.fileno(), number, rows)
-                    yield block
+                    yield read_only(block)
         except OSError as error:
             raise system_error(error, self.title, number, rows) from error
 

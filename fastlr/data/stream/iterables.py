@@ -8,7 +8,8 @@ import numpy as np
 
 from fastlr.backends.csr import Csr
 from fastlr.data import arrays, frames
-from fastlr.data.stream.source import Room, order_of, where
+from fastlr.data.stream import buffers
+from fastlr.data.stream.source import Block, Room, where
 
 
 class GivenSource:
@@ -36,7 +37,7 @@ class GivenSource:
         self._brings_y = False
         self._y: list[np.ndarray] = []
         self.names: tuple[str, ...] | None = None
-        self._first: tuple[int, np.dtype, tuple[str, ...] | None]
+        self._first: tuple[str, int, np.dtype, tuple[str, ...] | None]
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> None:
         """Note whether y comes with X; the form is known after a pass, as described at `Source`."""
@@ -46,7 +47,7 @@ class GivenSource:
         self._brings_y = brings_y
         self._y = []
 
-    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
         blocks = iter(self._blocks if isinstance(self._blocks, Iterable) else self._blocks())
         start = 0
         for number in itertools.count():
@@ -60,12 +61,10 @@ class GivenSource:
             if ranges and number == len(ranges):
                 raise ValueError(f"source gives more than {number} blocks, as many as it gave at first; {_SAME}")
             X = self._checked(given, number, start, bool(ranges))
-            rows = slice(start, start + len(X))
+            rows = slice(start, start + X.shape[0])
             if ranges and rows != ranges[number][1]:
-                raise ValueError(f"{where(self.title, *ranges[number])} has {len(X)} rows now; {_SAME}")
-            block = room(number, X.shape, X.dtype, order_of(X))
-            block[...] = X
-            yield block
+                raise ValueError(f"{where(self.title, *ranges[number])} has {X.shape[0]} rows now; {_SAME}")
+            yield buffers.copied(X, room(number, buffers.bytes_of(X)))
             start = rows.stop
         if not ranges and not start:
             raise ValueError("source gives no block")
@@ -78,7 +77,7 @@ class GivenSource:
         y, self._y = self._y, []
         return {"y": np.concatenate(y)}
 
-    def _checked(self, given: Any, number: int, start: int, is_known: bool) -> np.ndarray:
+    def _checked(self, given: Any, number: int, start: int, is_known: bool) -> Block:
         """X of a block, which is like that of the first; y is gathered in the first pass."""
         place = f"source, block {number} (from row {start} on)"
         is_pair = isinstance(given, tuple) and len(given) == 2
@@ -89,17 +88,16 @@ class GivenSource:
         try:
             frames.refuse_other_order(X=X, y=y)
             A, names = arrays.real_matrix(X)
-            if isinstance(A, Csr):
-                raise NotImplementedError("X is sparse, which blocks of a stream can't be yet; pass X.toarray()")
             if self._brings_y and not is_known:
-                self._y.append(self._of_one_kind(np.array(arrays.one_dimensional("y", y, len(A)))))
+                self._y.append(self._of_one_kind(np.array(arrays.one_dimensional("y", y, A.shape[0]))))
         except (TypeError, ValueError, NotImplementedError) as error:
             raise type(error)(f"{place}: {error}") from error
-        found = A.shape[1], A.dtype, names
+        found = "sparse" if isinstance(A, Csr) else "dense", A.shape[1], A.dtype, names
         if number == 0 and not is_known:
             self._first = found
             self.names = names
-        for what, here, first in zip(("number of columns", "dtype", "names of columns"), found, self._first, strict=True):
+        whats = "layout", "number of columns", "dtype", "names of columns"
+        for what, here, first in zip(whats, found, self._first, strict=True):
             if here != first:
                 raise ValueError(f"{place}: X has another {what} than the first block: {here}, not {first}")
         return A

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.data.stream.source import Block
+
 # Seconds that each side waits for the other before it checks whether that has ended.
 _PATIENCE = 1.0
 
@@ -28,12 +30,12 @@ class ReadAhead:
         replaced.  Blocks that lie elsewhere don't count.
     """
 
-    def __init__(self, read: Callable[[Callable[[int], np.ndarray]], Iterator[np.ndarray]], buffers: list[np.ndarray]) -> None:
+    def __init__(self, read: Callable[[Callable[[int], np.ndarray]], Iterator[Block]], buffers: list[np.ndarray]) -> None:
         self._read, self._buffers = read, buffers
         self._free: SimpleQueue[int | None] = SimpleQueue()
         for number in range(len(buffers)):
             self._free.put(number)
-        self._ready: SimpleQueue[tuple[np.ndarray | BaseException | None, int | None]] = SimpleQueue()
+        self._ready: SimpleQueue[tuple[Block | BaseException | None, int | None]] = SimpleQueue()
         self._being_filled: int | None = None
         self._lent: int | None = None
         self.is_stopped = False
@@ -43,7 +45,7 @@ class ReadAhead:
         """Begin to read."""
         self._thread.start()
 
-    def next(self) -> np.ndarray | None:
+    def next(self) -> Block | None:
         """The next block, valid until it is given back; None behind the last.
 
         Raises

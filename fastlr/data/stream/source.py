@@ -1,32 +1,27 @@
 """The sources of a stream: the contract between `Stream` and each kind of source."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
+from fastlr.backends.csr import Csr
 from fastlr.data import arrays
+from fastlr.data.form import Form
+from fastlr.machine.arrays import read_only
 
 Order = Literal["C", "F"]
-
-
-class Form(NamedTuple):
-    """The shape, dtype and memory order of X in blocks."""
-
-    shape: tuple[int, int]
-    dtype: np.dtype                             # one of the kernels'
-    order: Order
-
-
-Room = Callable[[int, tuple[int, int], np.dtype, Order], np.ndarray]
-"""A function that gives memory for block i of a shape, dtype and order, and waits until there is some."""
+Block = np.ndarray | Csr
+Room = Callable[[int, int], np.ndarray]
+"""A function that gives memory for block i, so many bytes (size,) uint8, and waits until there is some."""
 
 
 class Source(Protocol):
     """A source of blocks of rows.
 
-    Errors of a source name it, the block and the row, as `where` does.
+    Errors of a source name it, the block and the row, as `where` does.  Its blocks are read-only.
     """
 
     title: str
@@ -45,7 +40,7 @@ class Source(Protocol):
             Whether y comes with X, in no column.
         """
 
-    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
         """Read the blocks of these numbers and rows into memory that `room` gives; read all blocks if the form is None."""
 
     def gathered(self) -> Mapping[str, np.ndarray]:
@@ -72,23 +67,28 @@ class ArraySource:
     def __init__(self, X: np.ndarray) -> None:
         arrays.refuse_shape(X.shape)
         self._X = X
-        self._dtype = arrays.kernel_dtype(X.dtype)
+        self._form = Form((X.shape[0], X.shape[1]), arrays.kernel_dtype(X.dtype))
 
     def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
         """Say the form of X, as described at `Source`."""
         refuse_other_columns("an array", columns, brings_y)
-        return Form(self._X.shape, self._dtype, order_of(self._X))
+        return self._form
 
-    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
         for number, rows in ranges:
-            given = self._X[rows]
-            block = room(number, given.shape, self._dtype, order_of(self._X))
+            block = empty(room, number, rows, self._form, order_of(self._X))
             with np.errstate(over="ignore"):
-                block[...] = given
-            yield block
+                block[...] = self._X[rows]
+            yield read_only(block)
 
     def gathered(self) -> Mapping[str, np.ndarray]:
         return {}
+
+
+def empty(room: Room, number: int, rows: slice, form: Form, order: Order) -> np.ndarray:
+    """The array that block i of a dense X is to be written to, in memory that `room` gives."""
+    shape = rows.stop - rows.start, form.shape[1]
+    return room(number, math.prod(shape) * form.dtype.itemsize).view(form.dtype).reshape(shape, order=order)
 
 
 def order_of(X: np.ndarray) -> Order:

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.data import arrays, tables
-from fastlr.data.stream.source import Form, Room, system_error, where
+from fastlr.data.form import Form
+from fastlr.data.stream.source import Block, Room, empty, system_error, where
+from fastlr.machine.arrays import read_only
 
 # Bytes of one batch of rows, roughly.
 _BATCH_BYTES = 1 << 20
@@ -47,7 +49,7 @@ class TableSource:
         self.title, self._dataset = title, dataset
         self.names: tuple[str, ...] | None = None
         self._columns: Mapping[str, str] = {}
-        self._dtype = np.dtype(np.float64)
+        self._form: Form
         self._parts: list[_Part] = []
         self._is_gathered = False
         self._labels: tables.Labels | None = None
@@ -94,13 +96,13 @@ class TableSource:
         self._labels = tables.Labels(columns["y"]) if "y" in columns else None
         self._vectors = {argument: [] for argument in columns if argument != "y"}
         with tables.naming(self.title):
-            self._dtype = _common([_dtype(name, schema.field(name).type) for name in self.names])
+            dtype = _common([_dtype(name, schema.field(name).type) for name in self.names])
             self._parts = [_part(fragment) for fragment in self._dataset.get_fragments()]
-            m = sum(part.rows for part in self._parts)
-        arrays.refuse_shape((m, len(self.names)))
-        return Form((m, len(self.names)), self._dtype, "F")
+            self._form = Form((sum(part.rows for part in self._parts), len(self.names)), dtype)
+        arrays.refuse_shape(self._form.shape)
+        return self._form
 
-    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[np.ndarray]:
+    def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
         assert self.names is not None
         gathers = not self._is_gathered
         number, rows = ranges[0]
@@ -109,7 +111,7 @@ class TableSource:
         batch, used = None, 0
         try:
             for number, rows in ranges:
-                block = room(number, (rows.stop - rows.start, len(self.names)), self._dtype, "F")
+                block = empty(room, number, rows, self._form, "F")
                 done = 0
                 with tables.naming(where(self.title, number, rows)):
                     while done < len(block):
@@ -121,7 +123,7 @@ class TableSource:
                             self._gather(part, rows.start + done)
                         used += part.num_rows
                         done += part.num_rows
-                yield block
+                yield read_only(block)
         except OSError as error:
             raise system_error(error, self.title, number, rows) from error
         self._is_gathered = True

@@ -5,10 +5,12 @@ import os
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import fastlr
 from fastlr import solvers
-from fastlr.data import door
+from fastlr.backends import ranges
+from fastlr.data import door, sparse
 from fastlr.data.dataset import Count
 from fastlr.data.stream import blocks
 from tests.problems import problem, weights
@@ -66,6 +68,66 @@ def test_every_backend_in_blocks(backend, dtype, memory, tmp_path):
         np.testing.assert_allclose(np.append(model.w, model.b), np.append(in_memory.w, in_memory.b), rtol=1e-7, atol=1e-9)
         assert model.cost == pytest.approx(in_memory.cost, rel=1e-12)
         assert model.converged == in_memory.converged
+
+
+def sparse_problem():
+    """One number in three is not 0, and one column never is."""
+    X, y, *_ = problem(M, 30)
+    X[:, 1:] *= np.random.default_rng(1).random((M, 29)) < 0.3
+    return scipy.sparse.csr_array(X), y
+
+
+@pytest.mark.parametrize("name", ["numpy", "fused"])
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_sparse_blocks_have_the_bits_of_memory(name, dtype, short_pieces):
+    """A kept block and one that is read in every pass are cut as an X in memory is; its numbers may lie anywhere in memory."""
+    A, y = sparse_problem()
+    A = A.astype(dtype)
+    rows = ranges.pieces(sparse.csr(A))
+    assert len(rows) > 5
+    given = {"learning_rate": 0.5, "max_iter": 4, "backend": name, "sample_weight": weights(M)[0]}
+    in_memory = fastlr.train(A, y, **given)
+    for memory in (1_000_000, 250_000):
+        stream = fastlr.stream(lambda: (A[first:last] for first, last in rows), memory=memory)
+        model = fastlr.train(stream, y, **given)
+        assert len(stream._kept.blocks) == (len(rows) if memory == 1_000_000 else 0)
+        if name == "fused":
+            same_model(model, in_memory)
+        np.testing.assert_allclose(model.w, in_memory.w, rtol=1e-12)
+
+
+@pytest.mark.parametrize("given", [{}, {"solver": "lbfgs", "l2": 0.01}, {"solver": "newton", "sample_weight": weights(M)[0]}])
+def test_sparse_blocks_have_the_optimum_of_memory(given):
+    A, y = sparse_problem()
+    blocks = [(A[i:i + 1000], y[i:i + 1000]) for i in range(0, M, 1000)]
+    blocks[2] = blocks[2][0].tocoo(), blocks[2][1]              # the format is of no account
+    given = {"tol": 1e-10, "backend": "numpy"} | given
+    in_memory = fastlr.train(A, y, **given)
+    model = fastlr.train(fastlr.stream(blocks, memory=1_000_000), None, **given)
+    np.testing.assert_allclose(np.append(model.w, model.b), np.append(in_memory.w, in_memory.b), rtol=1e-8)
+    assert (model.converged, model.gap_kind, model.n_iter) == (True, in_memory.gap_kind, in_memory.n_iter)
+    data, whole = model._training.data, in_memory._training.data
+    assert (data.size, data.pairs, data.bytes_a_row, data.is_sparse) == (whole.size, whole.pairs, whole.bytes_a_row, True)
+    np.testing.assert_allclose(model.summary().standard_error, in_memory.summary().standard_error, rtol=1e-9)
+
+
+def test_samples_of_sparse_blocks():
+    A, y = sparse_problem()
+    s, o = weights(M)
+    blocks = [A[i:i + 1100] for i in range(0, M, 1100)]
+    data, whole = (door.data(X, y, s, None, o) for X in (fastlr.stream(blocks, memory=1_000_000), A))
+    for found, right in zip(data.samples([3, 700]), whole.samples([3, 700]), strict=True):
+        for a, b in zip((*found.X[:3], *found.rows[1:]), (*right.X[:3], *right.rows[1:]), strict=True):
+            assert a.dtype == b.dtype and np.array_equal(a, b)
+
+
+def test_files_of_scipy(tmp_path):
+    A, y = sparse_problem()
+    paths = [tmp_path / f"{i}.npz" for i in range(5)]
+    for i, path in enumerate(paths):
+        scipy.sparse.save_npz(path, A[1000 * i:1000 * (i + 1)])
+    model = fastlr.train(fastlr.stream(lambda: map(scipy.sparse.load_npz, paths)), y, backend="numpy")
+    np.testing.assert_allclose(model.w, fastlr.train(A, y, backend="numpy").w, rtol=1e-8)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

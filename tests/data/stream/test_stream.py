@@ -169,7 +169,7 @@ def test_every_source_gives_the_array(tmp_path, source, memory):
     if source is dataset_in_folders:
         expected = np.column_stack([X[:, :2], np.repeat([1.5, 2.5], M // 2)])
     stream = scanned(source(tmp_path), memory)
-    assert (stream.shape, stream.dtype, stream.size, stream.itemsize, stream.nbytes) == ((M, N), np.float64, M * N, 8, 8 * M * N)
+    assert (stream.shape, stream.dtype, stream.form.size, stream.form.nbytes) == ((M, N), np.float64, M * N, 8 * M * N)
     assert stream.names == (NAMES if source in (*TABLES, frames) else None)
     assert (len(stream.ranges) > 1) == (memory == SMALL or source in (list_of_blocks, function_of_blocks, frames))
     for _ in range(2):
@@ -614,7 +614,9 @@ FLOATS = {"a": X[:, 0].astype("f4")}
     (lambda folder: [X, X[:, :2]], (Y,), ValueError, r"^source, block 1 \(from row 5000 on\): .*number of columns.*: 2, not 3"),
     (lambda folder: [X, X.astype("f4")], (Y,), ValueError, r"^source, block 1 .*another dtype .*: float32, not float64"),
     (lambda folder: [pd.DataFrame(X), pd.DataFrame(X, columns=NAMES)], (Y,), ValueError, r"^source, block 1 .*names of columns"),
-    (lambda folder: [X, scipy.sparse.csr_array(X)], (Y,), NotImplementedError, r"^source, block 1 .*X is sparse"),
+    (lambda folder: [X, scipy.sparse.csr_array(X)], (Y,), ValueError, r"^source, block 1 .*another layout .*: sparse, not dense"),
+    (lambda folder: [scipy.sparse.csr_array(X), X], (Y,), ValueError, r"^source, block 1 .*another layout .*: dense, not sparse"),
+    (lambda folder: [scipy.sparse.csr_array(put(np.nan))], (Y,), ValueError, r"^source, block 0 .*nan at row 3500, column 1\."),
     (lambda folder: [X, X.astype(str)], (Y,), TypeError, r"^source, block 1 .*X must hold real numbers"),
     (lambda folder: [X, "text"], (Y,), ValueError, r"^source, block 1 .*X must have two dimensions"),
     (lambda folder: [X, X[:0]], (Y,), ValueError, r"^source, block 1 .*X is empty"),
