@@ -23,15 +23,16 @@ from fastlr.solvers.progress import Progress
 
 
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
-          max_iter: int | None = None, tol: float | None = None, l2: float = 0.0, reduction: str = "mean",
-          fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None, offset: Any = None,
-          init: Any = None, n_threads: int | None = None, callback: Callable[[solvers.State], Any] | None = None,
-          progress: bool = False, firth: bool = False) -> Model:
+          max_iter: int | None = None, tol: float | None = None, l1: float = 0.0, l2: float = 0.0, penalty_factors: Any = None,
+          reduction: str = "mean", fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None,
+          offset: Any = None, init: Any = None, n_threads: int | None = None,
+          callback: Callable[[solvers.State], Any] | None = None, progress: bool = False, firth: bool = False) -> Model:
     """Train logistic regression.
 
     The model minimizes, over w and b,
 
-        J(w, b) = (1/m) sum_i loss_i + (l2/2) ||w||^2        loss_i = -(y_i log a_i + (1 - y_i) log(1 - a_i))
+        J(w, b) = (1/m) sum_i loss_i + sum_j f_j (l1 |w_j| + (l2/2) w_j^2)
+        loss_i = -(y_i log a_i + (1 - y_i) log(1 - a_i))
         a_i = sigma(x_i . w + b + offset_i)
 
     Parameters
@@ -72,8 +73,11 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         The bound on the gradient: |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, with the mean mu_j and the standard
         deviation sd_j of column j.  `converged` needs a small gap too.  0 never stops early.  The default is 1e-8, or 0 with a
         `learning_rate`.
-    l2 : float
-        The strength of the penalty (l2/2) ||w||^2, which is never on b.
+    l1, l2 : float
+        The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 leaves many w at
+        exactly 0, and X must be in memory; the Model's `solver` is then "elastic_net", and there is no choice of another.
+    penalty_factors : array_like, (n,), optional
+        The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized, and infinity leaves it out.
     reduction : {"mean", "sum"}
         Whether J averages the losses over the examples (by weight) or sums them.
     fit_intercept : bool
@@ -167,15 +171,21 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     """
     start, compiled = time.perf_counter(), stopwatch.seconds()
     options = _options(solver, learning_rate, max_iter, tol, callback, progress, start)
-    objective_options = _objective_options(l2, reduction, fit_intercept)
+    objective_options = _objective_options(l2, reduction, fit_intercept, l1)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     if arguments.flag("firth", firth):
-        _refuse_beside_firth(solver=(solver, "auto"), learning_rate=(learning_rate, None), l2=(objective_options["l2"], 0.0))
+        _refuse_beside_firth(solver=(solver, "auto"), learning_rate=(learning_rate, None), l1=(objective_options["l1"], 0.0),
+                             l2=(objective_options["l2"], 0.0), penalty_factors=(penalty_factors, None))
         module = imported("fastlr.solvers.firth")
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
         data = door.data(X, y, sample_weight, class_weight, offset)
     theta = arguments.start(init, data.shape[1])
+    factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
+    objective_options["penalty_factors"] = factors
+    if objective_options["l1"] > 0.0 or (factors is not None and np.isposinf(factors).any()):
+        _refuse_beside_l1(solver, options.learning_rate)
+        module = imported("fastlr.solvers.elastic_net")
 
     backend = _backend(backend, data, module, options)
     kernel = backends.load(backend)
@@ -288,7 +298,16 @@ def _refuse_beside_firth(**given: tuple[Any, Any]) -> None:
                              "them out")
 
 
-def _objective_options(l2: float, reduction: str, fit_intercept: bool) -> dict[str, Any]:
-    return {"l2": arguments.number("l2", l2, at_least=0.0),
+def _refuse_beside_l1(solver: str, learning_rate: float | None) -> None:
+    """Raise ValueError for a solver or a learning rate beside a penalty that has no gradient."""
+    given = f"learning_rate={learning_rate:g}" if learning_rate is not None else f"solver={solver!r}"
+    if solver != "auto" or learning_rate is not None:
+        raise ValueError(f"l1, and a penalty factor of infinity, have a solver of their own, and take no {given}; leave one of "
+                         "them out")
+
+
+def _objective_options(l2: float, reduction: str, fit_intercept: bool, l1: float = 0.0) -> dict[str, Any]:
+    return {"l1": arguments.number("l1", l1, at_least=0.0),
+            "l2": arguments.number("l2", l2, at_least=0.0),
             "reduction": arguments.one_of("reduction", reduction, ("mean", "sum")),
             "fit_intercept": arguments.flag("fit_intercept", fit_intercept)}

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastlr.data import arrays
 from fastlr.data.arrays import NOT_NUMBERS
+from fastlr.machine.arrays import read_only
 from fastlr.machine.wording import counted
 
 
@@ -65,6 +66,20 @@ def one_of(name: str, value: Any, choices: tuple[str, ...]) -> str:
 def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) -> Any:
     """None, or what `check` makes of the value."""
     return None if value is None else check(name, value, **bounds)
+
+
+def factors(name: str, value: Any, n: int) -> np.ndarray:
+    """Factors (n,) float64 of the penalties on n columns: at least 0, and perhaps infinity."""
+    given = arrays.as_array(name, value)
+    if given.shape != (n,):
+        raise ValueError(f"{name} has shape {given.shape}, and X has {n} features: it must have shape ({n},)")
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, not {given.dtype}")
+    bad = ~(given >= 0.0)
+    if bad.any():
+        j = int(np.argmax(bad))
+        raise ValueError(f"{name} must be at least 0; {name}[{j}] is {float(given[j])!r}")
+    return read_only(given.astype(np.float64))
 
 
 def start(init: Any, n: int) -> np.ndarray | None:

@@ -256,6 +256,10 @@ class InMemory(Dataset):
         """Return these rows with other weights."""
         return self._in_memory(self.X, self.y, sample_weight, self.offset)
 
+    def with_offset(self, offset: np.ndarray) -> "InMemory":
+        """Return these rows with other offsets."""
+        return self._in_memory(self.X, self.y, self.sample_weight, offset)
+
     def divided_weights(self, exponent: int) -> "InMemory":
         return self.with_weights(read_only(np.ldexp(self.sample_weight, -exponent)))
 
@@ -277,6 +281,19 @@ class InMemory(Dataset):
 def no_features(m: int) -> np.ndarray:
     """One column of zeros, (m, 1) uint8."""
     return read_only(np.zeros((m, 1), np.uint8))
+
+
+def columns_of(X: np.ndarray | Csr, columns: np.ndarray) -> np.ndarray | Csr:
+    """A copy of some columns of X, which are in order."""
+    if isinstance(X, Csr):
+        stored, values = X.stored()
+        place = np.full(X.n_columns, -1, stored.dtype)
+        place[columns] = np.arange(columns.size)
+        moved = place[stored]
+        is_kept = moved >= 0
+        before = np.append(0, np.cumsum(is_kept))[X.indptr - X.indptr[0]].astype(X.indptr.dtype)
+        return Csr(read_only(values[is_kept]), read_only(moved[is_kept]), read_only(before), columns.size)
+    return read_only(X.take(columns, axis=1) if X.flags.c_contiguous else X.T.take(columns, axis=0).T)
 
 
 def rows_of(X: np.ndarray | Csr, rows: np.ndarray) -> np.ndarray | Csr:

@@ -137,9 +137,9 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     is_cluster = isinstance(kind, tuple) and len(kind) == 2 and isinstance(kind[0], str) and kind[0] == "cluster"
     if not is_cluster and not (isinstance(kind, str) and kind in _POWERS):
         raise ValueError(f"covariance must be {_KINDS}, not {kind!r}")
-    if found.l2 > 0.0:
+    if found.penalty():
         raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
-                         f"l2 is {found.l2:g}; train with l2=0, or take covariance='model'")
+                         f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")
     data = training.data
     groups = _codes(data, kind[1]) if is_cluster else None
     is_open = np.isnan(found.covariance.diagonal())

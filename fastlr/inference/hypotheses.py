@@ -65,8 +65,8 @@ def likelihood_ratio(larger: Statistics, smaller: Statistics) -> ChiSquaredTest:
         There are no likelihoods, or the models can't be nested ones of the same data.
     """
     for name, model in (("the larger model", larger), ("smaller", smaller)):
-        if model.l2 > 0.0:
-            raise ValueError(f"{name} was trained with l2 = {model.l2:g}, and a likelihood ratio compares maxima; train without")
+        if model.penalty():
+            raise ValueError(f"{name} was trained with {model.penalty()}, and a likelihood ratio compares maxima; train without")
         if np.isnan(model.log_likelihood):
             raise ValueError(f"{name} has no likelihood: {' '.join(model.notes)}")
     if not np.isclose(larger.examples, smaller.examples, rtol=_OTHER_ROWS):

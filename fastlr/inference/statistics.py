@@ -83,6 +83,8 @@ class Statistics(NamedTuple):
     fit_intercept : bool
     notes : tuple of str
         Sentences to read beside the standard errors.
+    l1 : float
+        The penalty l1 that was trained with.
     """
 
     covariance: np.ndarray
@@ -93,6 +95,11 @@ class Statistics(NamedTuple):
     l2: float
     fit_intercept: bool
     notes: tuple[str, ...]
+    l1: float = 0.0
+
+    def penalty(self, verb: str = "=") -> str:
+        """The penalty in words, such as "l2 = 0.1"; empty without one."""
+        return " and ".join(f"{name} {verb} {value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value > 0.0)
 
 
 def names_of(feature_names: tuple[str, ...] | None, n: int) -> tuple[str, ...]:
@@ -154,7 +161,8 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     with solved(training, theta, cost) as (problem, u, now, grad, _):
         why_not = why_weights_count_nothing(training, problem)
         examples = problem.examples if why_not is None else float(problem.data.count.rows)
-        covariance, parameters, notes = _covariance(training, names, problem, u, grad, examples)
+        covariance, parameters, notes = (_chosen(names, theta, options) if options["l1"] > 0.0 else
+                                         _covariance(training, names, problem, u, grad, examples))
         if training.firth:
             notes.append(_PENALIZED_BY_FIRTH)
         if training.firth and why_not is None:
@@ -170,7 +178,19 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
             covariance[:] = log_likelihood = null_log_likelihood = math.nan
             notes.append(why_not)
         return Statistics(covariance, examples, parameters, log_likelihood, null_log_likelihood, options["l2"],
-                          options["fit_intercept"], tuple(notes))
+                          options["fit_intercept"], tuple(notes), options["l1"])
+
+
+def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) -> tuple[np.ndarray, int, list[str]]:
+    """What stands for the covariance of a model with l1, the number of parameters that are not 0, and notes about both."""
+    chosen = np.flatnonzero(theta[:-1])
+    others = chosen.size - _MOST_NAMES
+    listed = ", ".join(names[j] for j in chosen[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
+    notes = [f"l1 = {options['l1']:g} has chosen {chosen.size} of {theta.size - 1} columns{f': {listed}' if listed else ''}.",
+             "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so that the "
+             "estimates are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, "
+             "with the chosen columns alone."]
+    return np.full((theta.size, theta.size), np.nan), chosen.size + options["fit_intercept"], notes
 
 
 def why_weights_count_nothing(training: Training, problem: Problem) -> str | None:

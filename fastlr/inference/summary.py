@@ -35,7 +35,7 @@ class Summary(Table):
     parameters : int
         The number of parameters that the data determine.
     is_penalised, fit_intercept : bool
-        Whether the model was trained with l2 > 0, and with an intercept.
+        Whether the model was trained with a penalty, and with an intercept.
     log_likelihood, null_log_likelihood : float
         Natural logarithms of the likelihoods of this model and of the best model with w = 0.  They and all that is made of them
         are NaN where the weights don't count examples; `notes` say why.
@@ -105,9 +105,9 @@ def summary(theta: np.ndarray, names: tuple[str, ...], head: dict[str, str], sta
     all_names = (*names, "(intercept)")
     return Summary(names=tuple(all_names[k] for k in order), estimate=theta[order],
                    covariance=covariance[np.ix_(order, order)], level=level, examples=statistics.examples,
-                   parameters=statistics.parameters, is_penalised=statistics.l2 > 0.0, fit_intercept=statistics.fit_intercept,
-                   log_likelihood=statistics.log_likelihood, null_log_likelihood=statistics.null_log_likelihood, head=head,
-                   notes=statistics.notes)
+                   parameters=statistics.parameters, is_penalised=statistics.penalty() != "",
+                   fit_intercept=statistics.fit_intercept, log_likelihood=statistics.log_likelihood,
+                   null_log_likelihood=statistics.null_log_likelihood, head=head, notes=statistics.notes)
 
 
 def _on(freedom: float) -> str:

@@ -1,7 +1,8 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        3; version 2 has no gap_kind, version 1 has neither history nor statistics, and a higher one is refused
+    "version"        4; version 3 has no statistics.l1, version 2 no gap_kind, version 1 neither history nor statistics, and a
+                     higher one is refused
     "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str", with "length", NumPy's characters a label;
@@ -27,7 +28,7 @@ from fastlr.machine.arrays import plain
 from fastlr.machine.files import replacing
 
 _FORMAT = "fastlr-model"
-_VERSION = 3
+_VERSION = 4
 # Bytes that a file may have: twelve million numbers.
 _LARGEST_FILE = 2 ** 28
 
@@ -87,12 +88,12 @@ _FIELDS: dict[str, Any] = {
     "has_offset": (_FLAG,),
     "statistics": {"covariance": (_ANY_NUMBER, "n + 1", "n + 1"), "examples": (_NUMBER,), "parameters": (_COUNT,),
                    "log_likelihood": (_ANY_NUMBER,), "null_log_likelihood": (_ANY_NUMBER,), "l2": (_NUMBER,),
-                   "fit_intercept": (_FLAG,), "notes": (_TEXT, "any")},
+                   "fit_intercept": (_FLAG,), "notes": (_TEXT, "any"), "l1": (_NUMBER,)},
 }
 # The fields that may be null.
 _NULLABLE = ("gap", "gap_kind", "feature_names", "statistics")
 # The first version that has a field, where that is not version 1.
-_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3}
+_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3, "statistics.l1": 4}
 
 
 def write(values: dict[str, Any], path: str | os.PathLike) -> None:
@@ -191,7 +192,7 @@ def _values(document: Any) -> dict[str, Any]:
     if version > _VERSION:
         raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {_VERSION}): "
                          "upgrade fastlr")
-    fields = {name: field for name, field in _FIELDS.items() if version >= _SINCE.get(name, 1)}
+    fields = _fields_of(version, "", _FIELDS)
     _check_names("", document, ["format", "version", *fields])
     n, n_iter = len(_list("w", document["w"])), _value("n_iter", document["n_iter"], _COUNT)
     if n == 0:
@@ -201,6 +202,12 @@ def _values(document: Any) -> dict[str, Any]:
     unknown = np.full(n_iter + 1, math.nan)
     return {"history": {"grad_norm": unknown, "step": unknown[1:], "seconds": unknown}, "statistics": None,
             "gap_kind": None} | values
+
+
+def _fields_of(version: int, where: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields that a version has, and those within them."""
+    return {name: _fields_of(version, f"{where}{name}.", field) if isinstance(field, dict) else field
+            for name, field in fields.items() if version >= _SINCE.get(where + name, 1)}
 
 
 def _field(name: str, value: Any, field: Any, sizes: dict[str, int]) -> Any:

@@ -425,9 +425,9 @@ class Model:
             raise ValueError(f"r has shape {r.shape}, and R has {len(R)} row(s); pass one number, or one for each row of R")
         if not (np.isfinite(R).all() and np.isfinite(r).all()):
             raise ValueError("R and r must be finite; a value in them is NaN or infinite")
-        if self._found().l2 > 0.0:
-            raise ValueError(f"l2 is {self._found().l2:g}, which moves the estimates, so that a test would be of nothing; train "
-                             "without")
+        if self._found().penalty():
+            raise ValueError(f"{self._found().penalty('is')}, which moves the estimates, so that a test would be of nothing; "
+                             "train without")
         R = np.pad(R, [(0, 0), (0, theta.size - R.shape[1])])
         return wald(theta, self._covariance(covariance)[0], R, np.broadcast_to(r, len(R)))
 
@@ -531,7 +531,7 @@ class Model:
                 "at": at if isinstance(at, str) else "given values, averaged over the examples",
                 **({"standard errors": line} if line else {})}
         return marginal_effects(data, np.append(self.w, self.b), V, names_of(self.feature_names, self.w.size), at, columns,
-                                discrete, head, arguments.level(level), self._found().l2 > 0.0)
+                                discrete, head, arguments.level(level), self._found().penalty() != "")
 
     def profile_interval(self, column: Any, level: float = 0.95) -> tuple[float, float]:
         """Return the interval of the profile likelihood for a parameter, from the lower to the upper bound.
@@ -574,7 +574,7 @@ class Model:
         >>> round(lower, 4), upper
         (0.7353, inf)
         """
-        training, names = self._with_rows("profile_interval()"), names_of(self.feature_names, self.w.size)
+        training, names = self._without_l1("profile_interval()"), names_of(self.feature_names, self.w.size)
         place = place_of("column", column, (*names, *(["(intercept)"] if training.objective_options["fit_intercept"] else [])))
         return profile_interval(training, np.append(self.w, self.b), self.cost, place, arguments.level(level))
 
@@ -610,6 +610,14 @@ class Model:
                              f"data, which {what} reads; train with fastlr.train(X, y), ask the Model that it returns, and call "
                              "summary() before saving, which keeps the model's covariance")
         return self._training
+
+    def _without_l1(self, what: str) -> Training:
+        """The training, whose rows something needs together with second derivatives of J; ValueError where there are none."""
+        training = self._with_rows(what)
+        if training.objective_options["l1"] > 0.0:
+            raise ValueError(f"{what} needs second derivatives of J, and l1 = {training.objective_options['l1']:g} has none; "
+                             "train without l1, with the chosen columns alone")
+        return training
 
     @np.errstate(all="ignore")
     def residuals(self, kind: str = "pearson") -> np.ndarray:
@@ -671,7 +679,7 @@ class Model:
         return diagnostics.cooks_distances(*self._leverages("cooks_distances"))
 
     def _leverages(self, what: str) -> tuple[np.ndarray, diagnostics.Outcomes, int]:
-        return diagnostics.leverages(self._with_rows(what), np.append(self.w, self.b), self._found())
+        return diagnostics.leverages(self._without_l1(what), np.append(self.w, self.b), self._found())
 
     @np.errstate(all="ignore")
     def hosmer_lemeshow(self, groups: int = 10) -> ChiSquaredTest:

@@ -15,6 +15,8 @@ chosen to make R known beforehand: it holds the rows whose curvature is at least
 curvature; kept, it would make R useless.
 
 Strong convexity: with l2 > 0 and without an intercept, J - J* <= sum_j (dJ/dw_j)^2 / (2 l2).
+
+l1: the same with the least subgradient, and where l2 is 0 by what l1 lets w be, see `ElasticNet.gap`.
 """
 
 import math
@@ -24,6 +26,7 @@ import numpy as np
 
 from fastlr.data.margin_changes import largest_changes
 from fastlr.machine import blas
+from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
@@ -96,6 +99,49 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certi
         delta = curvature * _fall(x) / M ** 2
         dw -= math.log1p(-x) / M * spread * problem.loss.largest_curvature / problem.to_mean
     return Certificate(delta + 0.5 * float(dw @ (dw / problem.penalty.convexity)), True)
+
+
+def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held: Problem, at: np.ndarray) -> Certificate:
+    """The bound where the penalty is an elastic net, on all columns whose w may differ from 0.
+
+    Let delta be what J falls by the intercept and the unpenalized columns alone.  On that way the losses' slopes change by so
+    little (convex functions with a bounded second derivative are co-coercive) that no component of the gradient in standardized
+    coordinates changes by more than sqrt(2 C delta / to_mean), where C is the loss's largest curvature.
+
+    Parameters
+    ----------
+    problem : Problem
+        In standardized coordinates.
+    u, grad : (n + 1,)
+        The point, and the gradient of all but l1 there.
+    cost : float
+    held : Problem
+        J on columns that include those where u is not 0 and those without a penalty.
+    at : (p + 1,)
+        The point in its coordinates.
+    """
+    penalty, scales, C = problem.penalty, problem.coordinates.scales, problem.loss.largest_curvature
+    assert isinstance(penalty, ElasticNet)
+    delta = _fall_of_unpenalized(held, at, np.append(grad[:-1][penalty.is_unpenalized(scales)], grad[-1]))
+    if delta == math.inf:
+        return NOTHING
+    slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
+    return Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
+
+
+def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> float:
+    """What J falls at most by the coordinates without a penalty alone, whose gradient is given; infinity if nothing is known."""
+    assert isinstance(problem.penalty, ElasticNet)
+    free = np.flatnonzero(problem.penalty.is_unpenalized(problem.coordinates.scales))
+    if free.size:
+        part = problem.around(u, free)
+        return self_concordance(part, part, np.zeros(free.size + 1), grad, 0.0).gap
+    slope = abs(float(grad[-1]))
+    if slope == 0.0:
+        return 0.0
+    curvature, M = problem.curvature(u), problem.loss.self_concordance
+    x = M * slope / curvature if curvature > 0.0 else math.inf
+    return curvature * _fall(x) / M ** 2 if x < 1.0 else math.inf
 
 
 def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:

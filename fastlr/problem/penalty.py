@@ -39,9 +39,67 @@ class Penalty(Protocol):
 
 
 class Ridge(NamedTuple):
-    """The penalty l2/2 ||w||^2, which is never on the intercept."""
+    """The penalty l2/2 sum_j f_j w_j^2, which is never on the intercept."""
 
     l2: float
+    factors: float | np.ndarray = 1.0           # f_j: one for all columns, or (n,)
+
+    @property
+    def is_separable(self) -> bool:
+        return True
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all columns have the same factor, which kernels take for granted."""
+        return np.ndim(self.factors) == 0
+
+    @property
+    def convexity(self) -> float:
+        return self.l2 * float(np.min(self.factors))
+
+    def value(self, u: np.ndarray, scales: np.ndarray) -> float:
+        w = (u[..., :-1] * scales[:-1]).ravel()
+        return 0.5 * self.l2 * (dot(w, w) if self.is_uniform else dot(w, (self.factors * w.reshape(u[..., :-1].shape)).ravel()))
+
+    def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        return self.product(u, scales)
+
+    def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        Hv = self.l2 * (v * scales) * scales    # the diagonal may be infinity where this is 0
+        Hv[..., :-1] *= self.factors
+        Hv[..., -1] = 0.0
+        return Hv
+
+    def diagonal(self, scales: np.ndarray) -> np.ndarray:
+        diagonal = self.l2 * scales ** 2
+        diagonal[:-1] *= self.factors
+        diagonal[-1] = 0.0
+        return diagonal
+
+    def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
+        H.flat[::len(H) + 1] += self.diagonal(scales)
+
+
+class ElasticNet(NamedTuple):
+    """The penalty sum_j f_j (l1 |w_j| + l2/2 w_j^2), which is never on the intercept.
+
+    A factor of 0 leaves a column unpenalized.  One of infinity leaves it out: its w is 0.  Derivatives are those of the ridge,
+    which is the part that has some.
+    """
+
+    l1: float
+    l2: float
+    factors: np.ndarray         # (n,) f_j
+
+    @property
+    def ridge(self) -> Ridge:
+        """The part that has derivatives, without the columns that are left out."""
+        return Ridge(self.l2, np.where(self.is_left_out, 0.0, self.factors))
+
+    @property
+    def is_left_out(self) -> np.ndarray:
+        """Which columns, (n,), are left out."""
+        return np.isposinf(self.factors)
 
     @property
     def is_separable(self) -> bool:
@@ -49,27 +107,80 @@ class Ridge(NamedTuple):
 
     @property
     def convexity(self) -> float:
-        return self.l2
+        return self.ridge.convexity
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
-        w = u[:-1] * scales[:-1]
-        return 0.5 * self.l2 * dot(w, w)
+        return self.ridge.value(u, scales) + dot(self.thresholds(scales), np.abs(u))
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        return self.product(u, scales)
+        return self.ridge.gradient(u, scales)
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        Hv = self.l2 * (v * scales) * scales    # the diagonal may be infinity where this is 0
-        Hv[-1] = 0.0
-        return Hv
+        return self.ridge.product(v, scales)
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        diagonal = self.l2 * scales ** 2
-        diagonal[-1] = 0.0
-        return diagonal
+        return self.ridge.diagonal(scales)
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        H.flat[::len(H) + 1] += self.diagonal(scales)
+        self.ridge.add_hessian(H, scales)
+
+    def thresholds(self, scales: np.ndarray) -> np.ndarray:
+        """The slopes (n + 1,) of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0.
+
+        A column that is left out has the largest number, whose product with 0 is 0.
+        """
+        slopes = self.l1 * np.where(self.is_left_out, 0.0, self.factors) * scales[:-1]
+        return np.append(np.where(self.is_left_out, np.finfo(float).max, slopes), 0.0)
+
+    def least_subgradient(self, u: np.ndarray, grad: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """The subgradient of J of the least norm, (n + 1,), where the gradient of all but l1 is grad; it is 0 at the minimum."""
+        thresholds = self.thresholds(scales)
+        signs = np.sign(u)
+        at_zero = np.copysign(np.maximum(np.abs(grad) - thresholds, 0.0), grad)
+        return np.where(signs == 0.0, at_zero, grad + thresholds * signs)
+
+    def gap(self, u: np.ndarray, grad: np.ndarray, scales: np.ndarray, cost: float, slack: float) -> float:
+        """An upper bound on J - J* by the penalized columns alone.
+
+        The gradient is that of all but l1, and may be off by the slack.
+
+        Let r be the least subgradient.  J is convex, and strongly so by l2: with d = u* - u
+
+            J - J* <= sum_j (|r_j d_j| - l2_j/2 d_j^2) <= sum_j r_j^2 / (2 l2_j)
+
+        The l1 part of J* is at most J, so that also J - J* <= sum_j |r_j u_j| + J max_j |r_j| / l1_j.
+        """
+        thresholds, curvature, size = self.thresholds(scales)[:-1], self.diagonal(scales)[:-1], np.abs(u[:-1])
+        r = np.where(size > 0.0, np.abs(self.least_subgradient(u, grad, scales)[:-1]) + slack,
+                     np.maximum(np.abs(grad[:-1]) + slack - thresholds, 0.0))
+        r[self.is_unpenalized(scales)] = 0.0
+        left = np.flatnonzero(r)
+        with np.errstate(divide="ignore"):
+            by_l2 = np.sum(r[left] ** 2 / (2.0 * curvature[left]))
+            by_l1 = dot(r[left], size[left]) + cost * np.max(r[left] / thresholds[left], initial=0.0)
+        return float(min(by_l2, by_l1))
+
+    def is_unpenalized(self, scales: np.ndarray) -> np.ndarray:
+        """Which columns, (n,), are without a penalty."""
+        return (self.thresholds(scales)[:-1] == 0.0) & (self.diagonal(scales)[:-1] == 0.0)
+
+    def least_factor(self, grad: np.ndarray, scales: np.ndarray) -> float:
+        """How many times as strong the penalty has to be for w to stay 0, where the gradient of the loss at w = 0 is grad."""
+        thresholds = self.thresholds(scales)[:-1]
+        held = np.flatnonzero(thresholds)
+        return float(np.max(np.abs(grad[held]) / thresholds[held], initial=0.0))
+
+    def times(self, factor: float) -> "ElasticNet":
+        """This penalty so many times as strong."""
+        return self._replace(l1=factor * self.l1, l2=factor * self.l2)
+
+    def without_penalized(self, scales: np.ndarray) -> "ElasticNet":
+        """This penalty where all columns that have one are left out."""
+        return self._replace(factors=np.where(self.is_unpenalized(scales), 0.0, np.inf))
+
+    def of_columns(self, columns: np.ndarray) -> "ElasticNet":
+        """This penalty on some of the columns."""
+        return self._replace(factors=self.factors[columns])
 
 
 class Quadratic(NamedTuple):
@@ -105,3 +216,10 @@ class Quadratic(NamedTuple):
             H.flat[::len(H) + 1] += self.diagonal(scales)
         else:
             H += scales[:, None] * self.matrix * scales
+
+
+def penalty(l1: float, l2: float, factors: np.ndarray | None, n: int) -> Ridge | ElasticNet:
+    """Make the penalty sum_j f_j (l1 |w_j| + l2/2 w_j^2) on n columns; without factors they are 1."""
+    if l1 == 0.0 and (factors is None or np.isfinite(factors).all()):
+        return Ridge(l2) if factors is None else Ridge(l2, factors)
+    return ElasticNet(l1, l2, np.ones(n) if factors is None else factors)

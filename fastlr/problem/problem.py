@@ -14,19 +14,20 @@ from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from fastlr.backends import engine
+from fastlr.backends import engine, numpy_vectorized
 from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.vectors import standardised_size
 from fastlr.data import gram, passes, shift
 from fastlr.data import moments as column_moments
 from fastlr.data.arrays import LARGEST
-from fastlr.data.dataset import Dataset, InMemory, Pass
+from fastlr.data.dataset import Dataset, InMemory, Pass, columns_of
 from fastlr.data.exact import loss_in_long_double
+from fastlr.machine.arrays import read_only
 from fastlr.machine.blas import dot
 from fastlr.problem.coordinates import Coordinates, Origin
 from fastlr.problem.cost_model import CostModel
 from fastlr.problem.loss import Logistic
-from fastlr.problem.penalty import Penalty, Ridge
+from fastlr.problem.penalty import ElasticNet, Penalty, Ridge, penalty
 
 # The relative error of J that nobody minds.
 _EXACT = 1e-11
@@ -102,9 +103,11 @@ class Problem:
         self._set_coordinates(coordinates)
 
     @classmethod
-    def of_theta(cls, data: Dataset, l2: float, reduction: str, fit_intercept: bool) -> Self:
-        """J as a function of theta itself, with the penalty l2/2 ||w||^2."""
-        return cls(data, Logistic(), Ridge(l2), Coordinates.of_theta(data.shape[1]), reduction, fit_intercept)
+    def of_theta(cls, data: Dataset, l2: float, reduction: str, fit_intercept: bool, l1: float = 0.0,
+                 penalty_factors: np.ndarray | None = None) -> Self:
+        """J as a function of theta itself, with the penalty sum_j f_j (l1 |w_j| + l2/2 w_j^2)."""
+        n = data.shape[1]
+        return cls(data, Logistic(), penalty(l1, l2, penalty_factors, n), Coordinates.of_theta(n), reduction, fit_intercept)
 
     def _set_coordinates(self, coordinates: Coordinates) -> None:
         self.coordinates = coordinates
@@ -360,6 +363,28 @@ class Problem:
     def sampling_gradient(self) -> float:
         """The norm of the gradient that is expected for all rows at a sample's optimum."""
         return math.sqrt(self.uncertainty / self.data.shape[1])
+
+    def on_columns(self, columns: np.ndarray) -> Self:
+        """J by the coordinates of some columns, which are in order, where w of all others is 0."""
+        assert isinstance(self.data, InMemory) and isinstance(self.penalty, ElasticNet)
+        return self._on_columns(columns, self.data, self.penalty.of_columns(columns))
+
+    def around(self, u: np.ndarray, columns: np.ndarray) -> Self:
+        """The loss part of J by the coordinates of some columns and the intercept, counted from u."""
+        assert isinstance(self.data, InMemory)
+        z = numpy_vectorized.margins(self.data.X, self.data.offset, self.coordinates.theta_of(u))
+        return self._on_columns(columns, self.data.with_offset(read_only(z)), Ridge(0.0))
+
+    def _on_columns(self, columns: np.ndarray, data: InMemory, penalty: Penalty) -> Self:
+        other = self.part(data.with_features(columns_of(data.X, columns)))
+        other.penalty = penalty
+        return other.in_coordinates(Coordinates(self.coordinates.center[columns], self.coordinates.spread[columns]))
+
+    def with_penalty(self, penalty: Penalty) -> Self:
+        """This loss with another penalty."""
+        other = copy.copy(self)
+        other.penalty = penalty
+        return other.in_coordinates(self.coordinates)
 
     def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
         """J by theta with m features in place of n > m, and what turns its theta into one for X."""

@@ -2,14 +2,15 @@
 
 import math
 import time
+from typing import TypeGuard
 
 import numpy as np
 
-from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, SUMS, Rule
+from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, SUMS, Rule, descend
 from fastlr.data import passes
 from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
-from fastlr.problem.penalty import Ridge
+from fastlr.problem.penalty import Penalty, Ridge
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
@@ -47,7 +48,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     while recorder.n_iter < max_iter and status == GOING and not is_stopped:
         record = np.empty((min(steps, max_iter - recorder.n_iter), 2))
         call = time.perf_counter()
-        updates, status = passes.descend(problem.data, theta, previous, rule, record)
+        updates, status = _descend(problem, theta, previous, rule, record)
         if recorder.n_iter == 0:    # the first call is one step: its cost sets the ceiling for all others, its time their number
             rule = rule._replace(ceiling=_CEILING * max(record[0, 0], problem.cost_of_guessing()))
         recorder.add(np.column_stack([record[:updates], np.full(updates, rule.alpha)]))
@@ -75,14 +76,30 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
 
 
 def _rule(problem: Problem, theta: np.ndarray, options: Options) -> Rule:
-    penalty = problem.penalty
-    assert isinstance(penalty, Ridge)           # which is what kernels know
-    rule = SUMS._replace(intercept=float(problem.fit_intercept), scale=problem.to_cost, l2=penalty.l2, to_mean=problem.to_mean,
-                         tol=options.tol)
+    rule = SUMS._replace(intercept=float(problem.fit_intercept), to_mean=problem.to_mean, tol=options.tol)
+    if _is_for_kernels(problem.penalty):
+        rule = rule._replace(scale=problem.to_cost, l2=problem.penalty.l2)
     if options.tol > 0.0:
         center, spread = problem.standardisation
         rule = rule._replace(center=center, spread=spread)
     return rule._replace(alpha=options.learning_rate or 1.0 / max(problem.lipschitz(), np.finfo(float).tiny))
+
+
+def _is_for_kernels(penalty: Penalty) -> TypeGuard[Ridge]:
+    """Whether the penalty is the one that kernels know: the ridge, with the same factor for all columns."""
+    return isinstance(penalty, Ridge) and penalty.is_uniform
+
+
+def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+    """At most `len(record)` steps in place, see `descent.descend`."""
+    if _is_for_kernels(problem.penalty):
+        return passes.descend(problem.data, theta, previous, rule, record)
+
+    def into(theta: np.ndarray, grad: np.ndarray) -> float:
+        cost, grad[:] = problem.evaluate(theta)
+        return cost
+
+    return descend(into, (), theta, previous, rule, record)
 
 
 def _verdict(problem: Problem, theta: np.ndarray, tol: float, steps: int) -> Verdict:
