@@ -19,10 +19,13 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
 
+ROUNDING = 4e-15                # The relative change of a margin that may be rounding, for each feature.
 _BLOCK_ELEMENTS = 1 << 17       # Elements in a block of rows: a megabyte of float64.
 _NOTHING = 1e-13                # A component of a direction stands for 0 up to this share of the largest.
 _MOST_ROUNDED = 1e8             # The most that rounding of a margin is charged for, in multiples of its products.
 _MOST_DENSE = 1000              # The most columns of a sparse X whose rows are made dense, one block at a time.
+_NEAR = 100.0                   # The most spreads from 0 of a center that costs hardly any digits.
+_ZERO = 1e-10                   # An eigenvalue of a Gram matrix, relative to the largest, that stands for 0.
 
 
 class MarginChanges(NamedTuple):
@@ -74,16 +77,17 @@ def margin_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, direc
 
 
 @merged_by(np.maximum)
-def largest_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> np.ndarray:
+def largest_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray, least: float) -> np.ndarray:
     """How far any margin moves along directions (n + 1, k), relative to the products that are added up for it: (k,).
 
-    A thousandth of the largest component of a direction is added to these, for rows that have next to none.
+    At least this share of the largest component of a direction is added to these, for rows that have next to none.
     """
-    found, least = np.zeros(directions.shape[1]), 1e-3 * np.abs(directions).max(axis=0)
     sizes = np.abs(directions)
-    for changes, added_up in (_of_stored(part, center, spread, directions, sizes) if isinstance(part.X, Csr) else
+    found, least_size = np.zeros(directions.shape[1]), least * sizes.max(axis=0)
+    is_near = part.X.shape[1] > _MOST_DENSE or bool((np.abs(center) <= _NEAR * spread).all())
+    for changes, added_up in (_of_stored(part, center, spread, directions, sizes) if isinstance(part.X, Csr) and is_near else
                               ((signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(part, center, spread))):
-        found = np.maximum(found, (np.abs(changes) / (added_up + least)).max(axis=0, initial=0.0))
+        found = np.maximum(found, (np.abs(changes) / (added_up + least_size)).max(axis=0, initial=0.0))
     return found
 
 
@@ -124,6 +128,15 @@ def signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> np.nd
     return np.concatenate(list(_signed_rows(part, center, spread)))
 
 
+def null_part(gram: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The part of a direction q (k,), or of each of several (k, l), along which a Gram matrix (k, k) of rows is 0."""
+    eigenvalues, V = np.linalg.eigh(gram)
+    moving = V[:, eigenvalues > _ZERO * max(float(eigenvalues[-1]), np.finfo(float).tiny)]
+    for _ in range(2):                          # The second time for what rounding has left.
+        q = q - moving @ (moving.T @ q)
+    return q
+
+
 def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The center (n,) and spread (n,) that most of a few rows have, however far off some are.
 
@@ -135,11 +148,10 @@ def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     signed = data.reduce(signed_rows, np.zeros(n), np.ones(n))
     X = signed[:, :-1] * signed[:, -1:]
     center = np.median(X, axis=0)
-    distances = np.abs(X - center)
-    spread = np.zeros_like(center)
-    for j in np.flatnonzero(distances.any(axis=0)):
-        column = distances[:, j]
-        spread[j] = np.sqrt(np.mean(np.minimum(column, 10.0 * np.median(column[column > 0.0])) ** 2))
+    distances = np.sort(np.abs(X - center), axis=0)
+    zeros, columns, last = np.count_nonzero(distances == 0.0, axis=0), np.arange(n), len(X) - 1
+    middle = [distances[np.minimum((zeros + last + odd) // 2, last), columns] for odd in (0, 1)]   # of those that are not 0
+    spread = np.sqrt(np.mean(np.minimum(distances, 5.0 * (middle[0] + middle[1])) ** 2, axis=0))
     return center, spread
 
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.data.margin_changes import largest_changes
+from fastlr.data.margin_changes import ROUNDING, gram_at_rest, largest_changes, null_part, typical_values
 from fastlr.machine import blas
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
@@ -32,7 +32,12 @@ from fastlr.problem.problem import Problem
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
-_NULL = 1e-12                   # relative change of a margin, see `largest_changes`: less is rounding
+_NULL = 1e-12                   # relative change of all margins alike, see `largest_changes`: less may be rounding
+_ROUGH = 1e6                    # changes of a margin, in multiples of rounding, that an exact direction may not have
+_ANOTHER = 1e-3                 # relative change of a direction that makes it another one
+_NOTHING = 1e-13                # a component of a direction, relative to the largest, that stands for 0
+_TYPICAL_ROWS = 100             # rows of a sample that tells by what columns vary
+_MOST_FEATURES = 1000           # for directions that are made exact
 _FEWEST_ROWS = 500              # the fewest rows of a sample
 _ROWS_A_FEATURE = 4             # rows of a sample, for each feature
 
@@ -209,5 +214,37 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
 
 
 def _is_null(problem: Problem, directions: np.ndarray) -> bool:
-    """Whether no margin moves along directions (n + 1, k) of u."""
-    return bool(problem.reduce(largest_changes, directions).max() <= _NULL)
+    """Whether J is constant along directions (n + 1, k) of u, or held by the penalty alone."""
+    if problem.is_penalised:
+        return bool(problem.reduce(largest_changes, directions, 1e-3).max() <= _NULL)
+    return not _moves_margins(problem, directions[:-1] / problem.coordinates.spread[:, None])
+
+
+def _moves_margins(problem: Problem, directions: np.ndarray) -> bool:
+    """Whether margins move along directions (n, k) of w by more than rounding, whatever b does.
+
+    What counts is how far a margin moves from that of another row, in units of what the columns vary among most rows.  So two
+    columns that are far from 0, and differ by next to nothing there, are told apart.
+    """
+    data, n = problem.data, len(directions)
+    sample, = data.samples([min(_TYPICAL_ROWS, data.count.rows)])
+    _, spread = typical_values(sample)
+    spread = np.where(spread > 0.0, spread, problem.coordinates.spread)
+    row, basis = data.heaviest_row(), np.eye(n + 1, n)
+
+    def moves(v: np.ndarray) -> float:
+        """How far margins move along v (n, k), in multiples of what may be rounding."""
+        v = np.where(np.abs(v) > _NOTHING * np.abs(v).max(axis=0), v, 0.0)
+        apart = data.reduce(largest_changes, row, spread, basis @ v, 1.0).max() / (ROUNDING * (n + 1))
+        if problem.fit_intercept:
+            return float(apart)
+        alike = np.abs(row / spread @ v) / (np.abs(row / spread) @ np.abs(v) + np.abs(v).max(axis=0))
+        return float(max(apart, alike.max() / _NULL))
+
+    rough = directions * spread[:, None]
+    moved = moves(rough)
+    if moved <= 1.0 or moved > _ROUGH or n > _MOST_FEATURES:
+        return moved > 1.0
+    exact = null_part(data.reduce(gram_at_rest, row, spread, basis, np.zeros(n), np.inf), rough)
+    is_another = np.linalg.norm(exact - rough, axis=0) > _ANOTHER * np.linalg.norm(rough, axis=0)
+    return bool(is_another.any()) or moves(exact) > 1.0

@@ -13,10 +13,12 @@ import numpy as np
 
 from fastlr.data.dataset import InMemory
 from fastlr.data.margin_changes import (
+    ROUNDING,
     by_largest,
     gram_at_rest,
     margin_changes,
     most_wrong,
+    null_part,
     signed_rows,
     total,
     typical_values,
@@ -25,11 +27,9 @@ from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Problem
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate
 
-_WRONG = 4e-15                  # relative change of a margin, see `MarginChanges`, for each feature: more is no rounding
 _RIGHT = 1e-10                  # likewise, the least that some margin has to move
 _RIGHT_TO_WRONG = 1e-5          # the share of the largest change that may be rounding
 _RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry being 1, that may stand for 0 in a rough direction
-_NULL = 1e-10                   # an eigenvalue of the Gram matrix of rows at rest, relative to the largest, that stands for 0
 _MOST_FEATURES = 1000           # for a linear program, and for directions that have to be made exact
 _MOST_STORED = 50_000_000       # numbers in X, likewise
 _MOST_PIVOTS = 3e8              # numbers, in all iterations of the simplex method: some two seconds
@@ -68,7 +68,7 @@ def _separates(problem: Problem, way: np.ndarray) -> bool:
     """Whether a direction of u moves no margin to its wrong side and some to its right one: the proof of separation."""
     changes = problem.reduce(margin_changes, _free(problem, way)[:, None])
     least, largest = changes.least[0], changes.largest[0]
-    return bool(largest >= _RIGHT and least >= -min(_WRONG * way.size, _RIGHT_TO_WRONG * largest))
+    return bool(largest >= _RIGHT and least >= -min(ROUNDING * way.size, _RIGHT_TO_WRONG * largest))
 
 
 def _candidates(problem: Problem, sample: InMemory, ways: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -90,11 +90,7 @@ def _free(problem: Problem, way: np.ndarray) -> np.ndarray:
 
 def _at_rest(problem: Problem, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
     """The part of a direction q (k,) in a basis (n + 1, k) that leaves the margins alone which it hardly moves, as one of u."""
-    eigenvalues, V = np.linalg.eigh(problem.reduce(gram_at_rest, basis, q, rest))
-    moving = V[:, eigenvalues > _NULL * max(float(eigenvalues[-1]), np.finfo(float).tiny)]
-    for _ in range(2):                          # the second time for what rounding has left
-        q = q - moving @ (moving.T @ q)
-    return basis @ q
+    return basis @ null_part(problem.reduce(gram_at_rest, basis, q, rest), q)
 
 
 def _by_linear_program(problem: Problem, sample: InMemory) -> Iterator[np.ndarray]:

@@ -95,6 +95,32 @@ def test_collinear_columns_are_left_out_of_a_bound():
     assert_is_certified(fastlr.train(X, y, backend="numpy"), oracle(X, y))
 
 
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+@pytest.mark.parametrize("make, fit_intercept", [(np.asarray, True), (scipy.sparse.csr_array, False)],
+                         ids=["dense", "sparse, without an intercept"])
+def test_columns_that_hardly_differ_are_two(make, fit_intercept, solver):
+    """Unix times twice, 1e-16 apart: the classes follow the difference, which is lost in any product with them."""
+    rng = np.random.default_rng(1)
+    times = 1.7e9 + rng.integers(0, 10 ** 7, 60)
+    step = rng.integers(-1, 2, 60)
+    y = (3.0 * step + rng.logistic(size=60) > 0).astype(int)
+    X, options = np.column_stack([times, times + 2.0 ** -22 * step]), {"fit_intercept": fit_intercept}
+    with pytest.warns(fastlr.ConvergenceWarning):
+        model = fastlr.train(make(X), y, solver=solver, backend="numpy", **options)
+    assert not model.converged and model.gap_kind == "estimate" and oracle(X, y, **options).excess(model.w, model.b) > 0.01
+    X[:, 1] = times
+    assert_is_certified(fastlr.train(make(X), y, solver=solver, backend="numpy", **options), oracle(X, y, **options))
+
+
+def test_a_heavy_tail_does_not_hide_that_columns_are_equal():
+    """A flat direction has small components in other columns too, by rounding: a large value there moves its margin."""
+    rng = np.random.default_rng(4)
+    times = 1.7e9 + rng.integers(0, 100, 60)
+    X = np.column_stack([times, times, rng.standard_normal(60), rng.standard_cauchy(60) ** 3])
+    y = (X[:, 2] + rng.logistic(size=60) > 0).astype(int)
+    assert_is_certified(fastlr.train(X, y, solver="lbfgs", backend="numpy"), oracle(X, y))
+
+
 def test_a_loose_tol_takes_a_proof_too():
     """J is far from quadratic where one row's value rules a column: half of the Newton decrement is 3e-4 there, J - J* .29."""
     rng = np.random.default_rng(3)
