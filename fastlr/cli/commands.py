@@ -22,6 +22,9 @@ from fastlr.machine import files
 
 NOT_CONVERGED = 3
 
+# Groups that a column may have, for standard errors by --cluster.
+_MOST_GROUPS = 1 << 30
+
 
 def train(options: argparse.Namespace) -> int:
     """Read a table, train, save the model, and print the summary."""
@@ -33,17 +36,21 @@ def train(options: argparse.Namespace) -> int:
     with tables.reading(options.data, _dialect(options)) as table:
         features = _features(table, options)
         extra = [name for name in (options.weight, options.offset) if name is not None]
-        target, lacking = tables.Labels(options.target, table.is_text), _Lacking([*features, *extra, options.target])
+        target = tables.Labels(options.target, table.is_text)
+        clusters = [tables.Labels(name, table.is_text, "group", _MOST_GROUPS) for name in options.cluster]
+        lacking = _Lacking([*features, *extra, options.target, *options.cluster])
         may_drop = options.missing == "drop"
 
         def blocks() -> Iterator[np.ndarray]:
             row = 1
-            for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
+            for batch in _counted(table.batches([*features, *extra], [options.target, *options.cluster], []), options.data):
                 block = tables.numbers(batch, [*features, *extra], row, LARGEST, or_missing=may_drop)
                 if options.weight is not None:
                     _refuse_negative(options.weight, block[len(features)], row)
-                kept = lacking.complete(block, target.known(batch, row)) if may_drop else None
-                target.add(batch, row, kept)
+                labels = [target, *clusters]
+                kept = lacking.complete(block, np.array([each.known(batch, row) for each in labels])) if may_drop else None
+                for each in labels:
+                    each.add(batch, row, kept)
                 yield block if kept is None else block[:, kept]
                 row += batch.num_rows
             lacking.tell()
@@ -61,9 +68,10 @@ def train(options: argparse.Namespace) -> int:
         model = fastlr.train(tables.Named(X, features), y, fit_intercept=options.intercept, sample_weight=sample_weight,
                              offset=extra_columns.get(options.offset), **_train_options(options))
         model = dataclasses.replace(model, classes=labels)
-        summary = model.summary(options.covariance, options.level)          # before saving, which keeps it
+        covariance = ("cluster", tuple(each.codes for each in clusters)) if clusters else options.covariance
+        summary = model.summary(covariance, options.level)                  # before saving, which keeps it
     for name in table.row_numbers if options.features is None else ():
-        if name not in (options.target, *extra, *options.drop):
+        if name not in (options.target, *extra, *options.cluster, *options.drop):
             what = f"{name!r}, the index of a pandas frame" if name else "a column without a name, as of row numbers"
             print(f"fastlr: note: {what}, is left out; --drop {name!r} says so without this note", file=sys.stderr)
     if options.output is not None:
@@ -79,12 +87,17 @@ def _train_by_formula(options: argparse.Namespace) -> int:
             why = ("a model file has no room for its categories; train in Python by fastlr.formula.train to predict"
                    if name == "-o" else "the formula says what is predicted from what")
             raise ValueError(f"{name} does not go with --formula: {why}")
+    if options.cluster and options.missing == "drop":
+        raise ValueError("--cluster does not go with --formula and --missing drop, which leaves rows out of the formula only; "
+                         "drop them from the table")
     with tables.reading(options.data, _dialect(options)) as table:
+        tables.require(table.names, "cluster column", *options.cluster)
         frame = table.frame()
         with _caught() as caught:
             trained = fastlr.formula.train(options.formula, frame, missing=options.missing, sample_weight=options.weight,
                                            offset=options.offset, **_train_options(options))
-            summary = trained.model.summary(options.covariance, options.level)
+            covariance = ("cluster", tuple(frame[name] for name in options.cluster)) if options.cluster else options.covariance
+            summary = trained.model.summary(covariance, options.level)
     return _report(summary, caught, options.json)
 
 
@@ -119,7 +132,7 @@ class _Lacking:
         self._rows = self._dropped = 0
 
     def complete(self, block: np.ndarray, has_label: np.ndarray) -> np.ndarray:
-        """Which rows (r,) miss nothing, of numbers (k, r) and of labels."""
+        """Which rows (r,) miss nothing, of numbers (k, r) and of labels (l, r)."""
         missing = np.vstack([np.isnan(block), ~has_label])
         complete = np.logical_not(missing.any(axis=0))
         self._counts += missing.sum(axis=1)
@@ -147,19 +160,20 @@ def _dialect(options: argparse.Namespace) -> tables.Dialect:
 
 
 def _features(table: tables.Table, options: argparse.Namespace) -> list[str]:
-    used = {"target": options.target, "weight": options.weight, "offset": options.offset}
-    used = {what: name for what, name in used.items() if name is not None}
-    for what, name in used.items():
+    used = [("target", options.target), ("weight", options.weight), ("offset", options.offset),
+            *(("cluster", name) for name in options.cluster)]
+    used = [(what, name) for what, name in used if name is not None]
+    for what, name in used:
         tables.require(table.names, f"{what} column", name)
-    if len({*used.values()}) < len(used):
-        raise ValueError(f"{' and '.join(used)} must be different columns")
+    if len({name for _, name in used}) < len(used):
+        raise ValueError(f"{' and '.join(what for what, _ in used)} must be different columns")
     if options.features is None:
         tables.require([*{*table.names}], "column", *options.drop)
-        no_features = [*used.values(), *options.drop]
+        no_features = [*(name for _, name in used), *options.drop]
         features = [name for name in table.names if name not in (*no_features, *table.row_numbers)]
     else:
         features = options.features
-        for what, name in used.items():
+        for what, name in used:
             if name in features:
                 raise ValueError(f"the column {name!r} is the {what} and can't be a feature too")
     if not features:
@@ -292,7 +306,7 @@ def _features_of(model: fastlr.Model, table: tables.Table, extra: list[str]) -> 
 def summary(options: argparse.Namespace) -> int:
     """Print the summary that is saved with a model."""
     try:
-        _print(fastlr.load(options.model).summary(), options.json)
+        _print(fastlr.load(options.model).summary(level=options.level), options.json)
     except ValueError as error:
         raise ValueError(str(error) if options.model in str(error) else f"{options.model}: {error}") from error
     return 0

@@ -127,6 +127,7 @@ Better use rows that the model was not trained on."""))
     summary = command(subcommands.summary, "summary", "print what is known of a model",
                       "Print the coefficients with their standard errors, as they were when the model was trained.")
     summary.add_argument("model", metavar="MODEL", help="file that fastlr train has written")
+    _add_level(summary)
     info = command(subcommands.info, "info", "print versions, backends, threads and the compile cache",
                    "Print what a bug report needs: versions, backends, threads and the compile cache.")
     completion = command(lambda options: _print_completion(options.shell, commands.choices), "completion",
@@ -177,10 +178,12 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     model = train.add_argument_group("model")
     model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
                        "(l2/2) ||w||^2 beside the mean loss (default 0)")
-    model.add_argument("--covariance", choices=["model", "HC0", "HC1", "HC2", "HC3"], default="model",
-                       help="where standard errors come from: HC0 to HC3 hold where the model does not (default model)")
-    model.add_argument("--level", type=_number(above=0.0), default=0.95, metavar="P",
-                       help="level of the intervals (default 0.95)")
+    robust = model.add_mutually_exclusive_group()
+    robust.add_argument("--covariance", choices=["model", "HC0", "HC1", "HC2", "HC3"], default="model",
+                        help="where standard errors come from: HC0 to HC3 hold where the model does not (default model)")
+    robust.add_argument("--cluster", type=_names, default=[], metavar="A[,B]", help="standard errors that hold if rows of "
+                        "different groups are independent: a column of groups, or two for two ways of grouping")
+    _add_level(model)
     model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
     model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
 
@@ -215,6 +218,11 @@ def _add_predict(predict: argparse.ArgumentParser) -> None:
     predict.add_argument("--keep", type=_names, default=[], metavar="A,B,...", help="columns to copy in front, such as ids")
     predict.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
     _add_dialect(predict)
+
+
+def _add_level(parser: Any) -> None:
+    parser.add_argument("--level", type=_number(above=0.0), default=0.95, metavar="P",
+                        help="level of the intervals (default 0.95)")
 
 
 def _add_dialect(parser: argparse.ArgumentParser) -> None:

@@ -468,10 +468,14 @@ class Labels:
     name : str
     are_texts : bool
         Whether numbers among them come as text.
+    noun : str
+        What a value is called in messages.
+    most : int
+        Distinct values, at most.
     """
 
-    def __init__(self, name: str, are_texts: bool = False) -> None:
-        self._name, self._are_texts = name, are_texts
+    def __init__(self, name: str, are_texts: bool = False, noun: str = "label", most: int = _MOST_LABELS) -> None:
+        self._name, self._are_texts, self._noun, self._most = name, are_texts, noun, most
         self._kind = ""
         self._codes: dict[Any, int] = {}
         self._parts: list[np.ndarray] = []
@@ -486,18 +490,18 @@ class Labels:
         """Read on, in all rows of a batch or in those that are kept (rows,)."""
         values, indices = self._distinct(batch.column(self._name), first_row)
         kept = np.ones(indices.size, bool) if kept is None else kept
-        codes = np.zeros(len(values), np.int8)
+        codes = np.zeros(len(values), np.min_scalar_type(-self._most))
         for i in np.flatnonzero(np.bincount(indices[kept], minlength=len(values))):
             label = values[i]
             if _is_missing(label) or (isinstance(label, float) and math.isinf(label)):
                 what = f"{label!r}" if isinstance(label, float) and math.isinf(label) else "missing"
                 na = ", or say with --na which texts stand for a missing value (--na '' for nothing only)"
                 place = int(np.argmax(kept & (indices == i)))
-                raise ValueError(f"column {self._name!r}, row {first_row + place}: the label is {what}; drop such rows"
+                raise ValueError(f"column {self._name!r}, row {first_row + place}: the {self._noun} is {what}; drop such rows"
                                  f"{na if self._are_texts else ''}")
             codes[i] = self._codes.setdefault(label, len(self._codes))
-            if len(self._codes) > _MOST_LABELS:
-                raise ValueError(f"column {self._name!r} has more than {_MOST_LABELS} different values; the target has two")
+            if len(self._codes) > self._most:
+                raise ValueError(f"column {self._name!r} has more than {self._most} different values; the target has two")
         self._parts.append(codes[indices[kept]])
 
     def _distinct(self, column: Any, first_row: int) -> tuple[list[Any], np.ndarray]:
@@ -506,11 +510,11 @@ class Labels:
 
         kind = kind_of_values(column.type)
         if not (holds_numbers(kind) or _holds_text(kind) or pa.types.is_null(kind)):
-            raise ValueError(f"column {self._name!r} holds {kind}, which can't be labels; write the target as numbers or as text")
+            raise ValueError(f"column {self._name!r} holds {kind}, which can't be {self._noun}s; write them as numbers or text")
         sort = "text" if _holds_text(kind) else "booleans" if pa.types.is_boolean(kind) else "numbers"
         if self._kind not in ("", sort):
-            raise ValueError(f"column {self._name!r}, row {first_row}: labels are {sort} here, and {self._kind} before; make "
-                             "them all of one kind")
+            raise ValueError(f"column {self._name!r}, row {first_row}: {self._noun}s are {sort} here, and {self._kind} before; "
+                             "make them all of one kind")
         self._kind = sort
         if kind is column.type:
             if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
@@ -532,7 +536,12 @@ class Labels:
         are_numbers = self._are_texts and all(isinstance(label, str) and _NUMBER.fullmatch(label) for label in labels)
         ordered = sorted(labels, key=_value_and_text if are_numbers else None)
         places = np.array([ordered.index(label) for label in labels], np.int8)
-        return ordered, places[np.concatenate(self._parts)]
+        return ordered, places[self.codes]
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Which of the distinct values, in the order in which they occur, each row has, (m,)."""
+        return np.concatenate(self._parts)
 
     def array(self) -> np.ndarray:
         """The column, (m,)."""

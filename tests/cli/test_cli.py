@@ -228,7 +228,7 @@ def test_what_is_no_label_is_refused(folder, capsys, kind):
     column = pyarrow.array(labels, pyarrow.int32() if kind == pyarrow.date32() else kind)
     parquet.write_table(pyarrow.table({"a": A, "y": column.cast(kind)}), "t.parquet")
     assert main(["train", "t.parquet", "--target", "y"]) == 1
-    way_out = "which can't be labels; write the target as numbers or as text"
+    way_out = "which can't be labels; write them as numbers or text"
     assert one_line(capsys) == f"t.parquet: column 'y' holds {column.cast(kind).type}, {way_out}"
     with pytest.raises(ValueError, match=way_out):
         fastlr.train("t.parquet", "y")
@@ -554,11 +554,37 @@ def test_robust_standard_errors(folder, capsys):
     assert capsys.readouterr().out == f"{expected}\n"
 
 
+@pytest.mark.parametrize("way", ["--target", "--formula"])
+def test_clusters(folder, capsys, way):
+    """Groups are texts, and empty in one row; they are no features."""
+    frame = FRAME.rename(columns={"b b": "b", "c,c": "c"}).assign(school=[f"no. {i % 30}" for i in range(len(FRAME))])
+    frame["ward"] = np.arange(len(frame)) // 25
+    frame.to_csv("t.csv", index=False)
+    given = [way, *(["y", "--features", "a,b"] if way == "--target" else ["y ~ a + b"])]
+    for names in (["school"], ["school", "ward"]):
+        assert main(["train", "t.csv", *given, "--cluster", ",".join(names)]) == 0
+        expected = fastlr.train(frame[["a", "b"]], frame["y"]).summary(("cluster", tuple(frame[name] for name in names)))
+        assert capsys.readouterr().out == f"{expected}\n"
+    frame.loc[3, "school"] = ""
+    frame.to_csv("t.csv", index=False)
+    assert main(["train", "t.csv", *given, "--cluster", "school"]) == 1
+    assert "missing" in one_line(capsys)
+    if way == "--target":
+        assert main(["train", "t.csv", *given, "--cluster", "school", "--missing", "drop"]) == 0
+        kept = frame.drop(index=3)
+        expected = fastlr.train(kept[["a", "b"]], kept["y"]).summary(("cluster", kept["school"]))
+        assert capsys.readouterr().out == f"{expected}\n"
+        assert main(["train", "t.csv", "--target", "y", "--features", "a,ward", "--cluster", "ward"]) == 1
+        assert one_line(capsys) == "t.csv: the column 'ward' is the cluster and can't be a feature too"
+
+
 # ---- summary, info, JSON --------------------------------------------------------------------------------------------
 
 def test_summary(model, capsys):
     assert main(["summary", "model.json"]) == 0
     assert capsys.readouterr().out == f"{model.summary()}\n"
+    assert main(["summary", "model.json", "--level", "0.5"]) == 0
+    assert capsys.readouterr().out == f"{model.summary(level=0.5)}\n"
 
 
 def test_json(model, capsys):
