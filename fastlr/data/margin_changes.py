@@ -148,10 +148,13 @@ def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     signed = data.reduce(signed_rows, np.zeros(n), np.ones(n))
     X = signed[:, :-1] * signed[:, -1:]
     center = np.median(X, axis=0)
-    distances = np.sort(np.abs(X - center), axis=0)
-    zeros, columns, last = np.count_nonzero(distances == 0.0, axis=0), np.arange(n), len(X) - 1
-    middle = [distances[np.minimum((zeros + last + odd) // 2, last), columns] for odd in (0, 1)]   # of those that are not 0
-    spread = np.sqrt(np.mean(np.minimum(distances, 5.0 * (middle[0] + middle[1])) ** 2, axis=0))
+    distances = np.abs(X - center)
+    ascending, columns, last = np.sort(distances, axis=0), np.arange(n), len(X) - 1
+    zeros = np.count_nonzero(distances == 0.0, axis=0)
+    # The two in the middle of those that are not 0, whose mean is their median.
+    lower, upper = (ascending[np.minimum((zeros + last + odd) // 2, last), columns] for odd in (0, 1))
+    clipped = np.minimum(distances, 5.0 * (lower + upper))
+    spread = np.sqrt(np.mean(np.ascontiguousarray(clipped.T) ** 2, axis=1))
     return center, spread
 
 
