@@ -24,15 +24,23 @@ def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def is_as_shown(printed, expected):
+    """Whether this is what a page shows, in which "..." stands for any number of lines."""
+    pattern = ".*".join(map(re.escape, re.split(r"^  \.\.\.\n", expected, flags=re.MULTILINE)))
+    return re.fullmatch(pattern, printed, re.DOTALL) is not None
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python") and page not in HELD_ELSEWHERE])
 @pytest.mark.compiles
 def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = {}
-    for block in blocks(page, "python"):
-        exec(compile(block, page, "exec"), names)
+    names, text = {}, (ROOT / page).read_text("utf-8")
+    for code, output in re.findall(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL):
+        exec(compile(code, page, "exec"), names)
+        printed = capsys.readouterr().out
+        assert not output or is_as_shown(printed, output), printed
     if page == "README.md":
-        assert names["model"].converged and "std. error" in capsys.readouterr().out
+        assert names["model"].converged and "std. error" in printed
 
 
 @pytest.mark.parametrize(("page", "line"), [(page, line) for page in PAGES for block in blocks(page, "bash")
@@ -49,7 +57,8 @@ def test_shell_lines_name_what_there_is(page, line):
         elif program == "fastlr":
             subprocess.run([sys.executable, "-m", program, *arguments, "--help"], capture_output=True, check=True)
         else:
-            assert program in ("pytest", "asv", "ruff", "mypy", "pre-commit") or command == ". .venv/bin/activate", command
+            known = ("pytest", "asv", "ruff", "mypy", "pre-commit", "make")
+            assert program in known or command == ". .venv/bin/activate", command
 
 
 @pytest.mark.slow
@@ -61,12 +70,11 @@ def test_the_transcript_of_the_command(shared_data, tmp_path):
     for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", transcript, re.MULTILINE):
         run = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment)
         printed, expected = (re.sub(r"(\.\d{10})\d+", r"\1", text) for text in (run.stdout + run.stderr, expected))
-        pattern = ".*".join(map(re.escape, re.split(r"^  \.\.\.\n", expected, flags=re.MULTILINE)))
-        assert re.fullmatch(pattern, printed, re.DOTALL), printed
+        assert is_as_shown(printed, expected), printed
 
 
-@pytest.mark.parametrize(("page", "name"), [(page, name) for page in PAGES
-                                            for name in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text("utf-8"))])
+@pytest.mark.parametrize(("page", "name"), [
+    (page, name) for page in PAGES for name in re.findall(r"\]\((?!http|gallery/)([^)#]+)", (ROOT / page).read_text("utf-8"))])
 def test_links_lead_somewhere(page, name):
     assert ((ROOT / page).parent / name).exists()
 

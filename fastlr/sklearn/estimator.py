@@ -97,7 +97,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         The number of rows of `fit` and of all batches after it.
     n_features_in_ : int
         The number of features.
-    feature_names_in_ : (n_features_in_,) of str
+    feature_names_in_ : (n_features,) of str
         The names of the columns, if X was a data frame or a table.
 
     Notes

@@ -1,0 +1,64 @@
+"""The documentation site: pip install -e ".[docs]" && make -C docs html."""
+
+import re
+import warnings
+
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.highlighting import lexers
+from sphinx.util import logging
+
+import fastlr
+
+project = "fastlr"
+version = release = fastlr.__version__
+project_copyright = "the fastlr developers"
+
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx_gallery.gen_gallery"]
+exclude_patterns = ["_build", "examples"]
+myst_heading_anchors = 3
+default_role = "code"                           # single backticks, as docstrings have them
+lexers["mermaid"] = TextLexer()
+
+autodoc_member_order = "groupwise"
+autodoc_typehints = "none"                      # the docstrings have the types, in words
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "fastlr"
+html_show_sourcelink = False
+html_sidebars = {"start": [], "choose": [], "reference": []}
+html_theme_options = {"navbar_align": "left", "show_toc_level": 2, "navigation_with_keys": False, "footer_start": ["copyright"],
+                      "footer_end": [], "header_links_before_dropdown": 7}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+}
+warnings.filterwarnings("ignore", category=fastlr.SeparationWarning)
+
+
+def refuse_gaps(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn, which ends the build, if a public name is missing in the reference."""
+    documented = set(env.get_domain("py").objects)
+    public = [f"fastlr.{name}" for name in dir(fastlr) if not name.startswith("_")]
+    for name in public:
+        if not any(known == name or known.startswith(f"{name}.") for known in documented):
+            logging.getLogger(__name__).warning("%s is public, and docs/reference.rst does not have it", name)
+
+
+def escape_bars(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Escape the bars of |dw_j|, which are substitutions to reStructuredText, outside of code."""
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else
+                re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or r"\|", line) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("env-check-consistency", refuse_gaps)
+    app.connect("autodoc-process-docstring", escape_bars, priority=400)           # before numpydoc
