@@ -7,6 +7,7 @@ dtype or layout needs it.  SciPy's sparse X becomes a `Csr` (see `sparse`).  Sol
 import datetime
 import math
 import numbers
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,8 +118,8 @@ def _refuse_other_collections(name: str, value: Any) -> None:
     if is_dask(value):
         raise TypeError(f"{name} is a Dask collection, and X is not; pass {name}.compute(), or X as a Dask collection too")
     if is_stream(value):
-        raise TypeError(f"{name} is a Stream, which train and cost_and_gradient read as X; predict from a memory map "
-                        "(np.load(path, mmap_mode='r')), block by block, or with the command fastlr predict")
+        raise TypeError(f"{name} is a Stream, which only fastlr.train, cost_and_gradient, and a Model's decision_function, "
+                        "predict_proba, predict and score read, as X; pass a memory map (np.load(path, mmap_mode='r'))")
 
 
 def is_dask(value: Any) -> bool:
@@ -129,6 +130,11 @@ def is_dask(value: Any) -> bool:
 def is_stream(value: Any) -> bool:
     """Whether `fastlr.stream` has made it."""
     return getattr(type(value), "is_fastlr_stream", False) is True
+
+
+def is_in_blocks(X: Any) -> bool:
+    """Whether X is read in blocks: a stream, or the path of a file."""
+    return isinstance(X, (str, os.PathLike)) or is_stream(X)
 
 
 def as_array(name: str, value: Any) -> np.ndarray:

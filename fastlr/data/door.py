@@ -3,7 +3,6 @@
 A path becomes a stream, and so does a memory map that would take more than half of the memory there is.
 """
 
-import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,7 +103,7 @@ def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors
 def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, ...]:
     """Return X for the kernels, or a scanned stream; the names of its columns; and vectors, which a stream may bring."""
     frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
-    if isinstance(X, (str, os.PathLike, np.memmap)) or arrays.is_stream(X):
+    if isinstance(X, np.memmap) or arrays.is_in_blocks(X):
         from fastlr.data.stream.blocks import Stream, stream
 
         if not (isinstance(X, np.memmap) and (X.mode == "c" or X.nbytes <= stream(X).memory)):

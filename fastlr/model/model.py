@@ -30,15 +30,19 @@ from fastlr.solvers.history import History
 
 
 def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
-    """Let a method take a Dask collection: it returns a Dask array, and the work is done where the parts lie."""
+    """Let a method take a stream or a path, and a Dask collection: that gives a Dask array, and is worked on where it lies."""
     @functools.wraps(method)
-    def with_dask(self: "Model", X: Any, offset: Any = None) -> Any:
+    def with_parts(self: "Model", X: Any, offset: Any = None) -> Any:
+        if arrays.is_in_blocks(X):
+            from fastlr.data.stream.predictions import predicted
+
+            return predicted(getattr(self, method.__name__), X, self.feature_names, offset)
         if not arrays.is_dask(X):
             return method(self, X, offset)
         from fastlr.data import dask
 
         return dask.predicted(getattr(self, method.__name__), X, offset)
-    return with_dask
+    return with_parts
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -140,7 +144,8 @@ class Model:
         ----------
         X : array_like or SciPy sparse matrix, (m, n)
             A data frame must have the columns of the training frame, in their order.  A Dask array or DataFrame gives a Dask
-            array, nothing of which is computed yet.
+            array, nothing of which is computed yet.  A stream, or the path of a file, is read a block at a time; of a table the
+            columns that the model was trained on are read, and the offset may be the name of another.
         offset : array_like, (m,), optional
             Required if the model was trained with one.
 
@@ -202,15 +207,21 @@ class Model:
         ----------
         X, offset
             As for `decision_function`.
-        y : array_like, (m,)
-            Original labels; a label that the model does not know counts as predicted wrongly.
-        sample_weight : array_like, (m,), optional
+        y : array_like, (m,), str or None
+            Original labels; a label that the model does not know counts as predicted wrongly.  Where X is a stream or a path, it
+            may be the name of a column, or None for blocks that bring it.
+        sample_weight : array_like, (m,), or str, optional
         """
         if arrays.is_dask(X):
             raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
                             "same as a Dask array")
         frames.refuse_other_order(X=X, y=y, sample_weight=sample_weight, offset=offset)
-        predicted = self.predict(X, offset)
+        if arrays.is_in_blocks(X):
+            from fastlr.data.stream.predictions import predicted_beside
+
+            predicted, y, sample_weight = predicted_beside(self.predict, X, self.feature_names, y, sample_weight, offset)
+        else:
+            predicted = self.predict(X, offset)
         right = predicted == labels.labels_as_given(y, predicted.size)
         s = weights.checked(sample_weight, right.size)
         return float(np.average(right, weights=s if s.size else None))

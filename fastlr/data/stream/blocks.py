@@ -1,7 +1,7 @@
 """stream and Stream: an X larger than memory, one block of rows at a time."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from fastlr.data.form import Form
 from fastlr.data.stream import buffers
 from fastlr.data.stream.buffers import AllOrNone, Kept
 from fastlr.data.stream.read_ahead import ReadAhead, Stopped
-from fastlr.data.stream.source import Block, Source, where
+from fastlr.data.stream.source import Block, Source, named_columns, where
 from fastlr.machine.limits import available_memory
 
 
@@ -95,7 +95,7 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
         memory = available // 2
     from fastlr.data.stream.open import source_of  # with all that files and tables need, which takes long to import
 
-    return Stream(source_of(source), arguments.integer("memory", memory, at_least=1))
+    return Stream(source, source_of(source), arguments.integer("memory", memory, at_least=1))
 
 
 class Stream:
@@ -111,17 +111,19 @@ class Stream:
         Those of it that samples of rows may take.
     ranges : list of slice
         The rows of every block.
+    is_scanned : bool
+        Whether there has been a first pass.
     """
 
     is_fastlr_stream = True             # what the gate asks about, which does not import this module
 
-    def __init__(self, source: Source, memory: int) -> None:
-        self._source = source
+    def __init__(self, given: Any, source: Source, memory: int) -> None:
+        self._given, self._source = given, source
         self.memory = memory
         self.sample_bytes = buffers.sample_bytes(memory)
         self.ranges: list[slice] = []
         self._form: Form | None = None
-        self._is_scanned = False
+        self.is_scanned = False
         self._kept: Kept | AllOrNone
         self._buffers = [np.empty(0, np.uint8) for _ in range(buffers.IN_FLIGHT)]
         self._pass: ReadAhead | None = None
@@ -175,22 +177,37 @@ class Stream:
             X can't be read.
         """
         given = {"y": y, "sample_weight": sample_weight, "offset": offset}
-        columns = {argument: value for argument, value in given.items() if isinstance(value, str)}
+        for first, block in self.first_pass(named_columns(given), y is None):
+            self.refuse_not_finite(first, block)
+        y, sample_weight, offset = (given | self.gathered()).values()
+        return y, sample_weight, offset
+
+    def first_pass(self, columns: Mapping[str, str], brings_y: bool | None,
+                   features: tuple[str, ...] | None = None) -> Generator[tuple[int, Block]]:
+        """The pass that finds out what there is, as `blocks`, with the numbers of X not checked.
+
+        Parameters are those of `Source.form`.
+        """
         with self._beginning:
             self._end_pass()
-        self._is_scanned = False
-        self._form, self.ranges = self._source.form(columns, brings_y=y is None), []
+        self.is_scanned = False
+        self._form, self.ranges = self._source.form(columns, brings_y, features), []
         if self._form is None:
             self._kept = AllOrNone(self.memory)
-            self._learn()
+            yield from self._unknown_blocks()
         else:
             self.ranges = buffers.ranges(self._form, self.memory)
             self._kept = Kept(self._form, self.ranges, self.memory, self._source.seeks)
-            for first, block in self.blocks():
-                self.refuse_not_finite(first, block)
-        self._is_scanned = True
-        y, sample_weight, offset = (given | dict(self._source.gathered())).values()
-        return y, sample_weight, offset
+            yield from self.blocks()
+        self.is_scanned = True
+
+    def gathered(self) -> dict[str, np.ndarray]:
+        """The arrays (m,) that the first pass has found beside X, by the names of arguments; the stream keeps none."""
+        return dict(self._source.gathered())
+
+    def apart(self) -> "Stream":
+        """Another stream of the same source, whose passes leave this one's alone."""
+        return stream(self._given, memory=self.memory)
 
     def blocks(self) -> Generator[tuple[int, Block]]:
         """One pass over X.  A pass that begins ends the one before it.
@@ -229,7 +246,7 @@ class Stream:
         finally:
             reader.stop()
 
-    def _learn(self) -> None:
+    def _unknown_blocks(self) -> Generator[tuple[int, Block]]:
         """The first pass over blocks of which only reading tells how many there are."""
         reader = self._begin([])
         try:
@@ -237,7 +254,7 @@ class Stream:
                 first = 0 if self._form is None else self._form.shape[0]
                 self.ranges.append(slice(first, first + block.shape[0]))
                 self._form = Form.of(block) if self._form is None else self._form.above(Form.of(block))
-                self.refuse_not_finite(first, block)
+                yield first, block
                 reader.give_back()
         finally:
             reader.stop()
@@ -285,9 +302,13 @@ class Stream:
         try:
             arrays.refuse_not_finite(block, self.names, first)
         except ValueError as error:
-            number = [rows.start for rows in self.ranges].index(first)
-            since = " has changed since training began" if self._is_scanned else ""
-            raise ValueError(f"{where(self._source.title, number, self.ranges[number])}{since}: {error}") from None
+            since = " has changed since training began" if self.is_scanned else ""
+            raise ValueError(f"{self.place(first)}{since}: {error}") from None
+
+    def place(self, first: int) -> str:
+        """Name the block of this first row in a message."""
+        number = [rows.start for rows in self.ranges].index(first)
+        return where(self._source.title, number, self.ranges[number])
 
     def _error_of_no_pass(self) -> RuntimeError:
         return RuntimeError(f"{self!r} has not been read yet; pass it to fastlr.train")

@@ -90,7 +90,7 @@ class FileSource:
                              "the whole array or rows a:b of it, or write it to an .npy file of its own")
         return cls(os.fspath(X.filename), Layout(_offset_in_file(X), (rows, columns), X.dtype, order, stride), has_header=False)
 
-    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
+    def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> Form:
         """Say the form of X, as described at `Source`."""
         refuse_other_columns(self.title, columns, brings_y)
         return self._form

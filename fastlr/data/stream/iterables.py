@@ -34,17 +34,18 @@ class GivenSource:
                             "a memory map, an array, a pyarrow.dataset.Dataset, an iterable of (X, y) blocks or a function that "
                             f"returns one, not {type(blocks).__name__}")
         self._blocks = blocks
-        self._brings_y = False
+        self._brings_y: bool | None = False
+        self._features: tuple[str, ...] | None = None
         self._y: list[np.ndarray] = []
         self.names: tuple[str, ...] | None = None
         self._first: tuple[str, int, np.dtype, tuple[str, ...] | None]
 
-    def form(self, columns: Mapping[str, str], brings_y: bool) -> None:
+    def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> None:
         """Note whether y comes with X; the form is known after a pass, as described at `Source`."""
         for argument, name in columns.items():
             raise ValueError(f"{argument} is {name!r}, the name of a column, which only tables have; pass an array (m,)"
                              + ("" if argument != "y" else ", or None for blocks (X, y)"))
-        self._brings_y = brings_y
+        self._brings_y, self._features = brings_y, features
         self._y = []
 
     def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
@@ -81,13 +82,13 @@ class GivenSource:
         """X of a block, which is like that of the first; y is gathered in the first pass."""
         place = f"source, block {number} (from row {start} on)"
         is_pair = isinstance(given, tuple) and len(given) == 2
-        if is_pair != self._brings_y:
+        if is_pair is not (is_pair if self._brings_y is None else self._brings_y):
             raise TypeError(f"{place}: the block brings its own y; pass no other" if is_pair else
                             f"{place}: a block must be (X, y) where y is not passed, and is a {type(given).__name__}")
         X, y = given if is_pair else (given, None)
         try:
             frames.refuse_other_order(X=X, y=y)
-            A, names = arrays.real_matrix(X)
+            A, names = arrays.real_matrix(X, self._features)
             if self._brings_y and not is_known:
                 self._y.append(self._of_one_kind(np.array(arrays.one_dimensional("y", y, A.shape[0]))))
         except (TypeError, ValueError, NotImplementedError) as error:

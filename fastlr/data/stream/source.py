@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -29,15 +29,17 @@ class Source(Protocol):
     # Whether a pass that leaves out blocks saves as much reading wherever they lie.
     seeks: bool
 
-    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form | None:
-        """Say the form of X; None if only a pass over all blocks can tell.
+    def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> Form | None:
+        """Say the form of X, and begin anew; None if only a pass over all blocks can tell.
 
         Parameters
         ----------
         columns : mapping
             From "y", "sample_weight" and "offset" to the names of columns that are these, and no features.
         brings_y : bool
-            Whether y comes with X, in no column.
+            Whether y comes with X, in no column; None if that is all the same.
+        features : tuple of str, or None
+            The columns of tables and frames that X must have; other columns of a table are left alone.
         """
 
     def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
@@ -69,7 +71,7 @@ class ArraySource:
         self._X = X
         self._form = Form((X.shape[0], X.shape[1]), arrays.kernel_dtype(X.dtype))
 
-    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
+    def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> Form:
         """Say the form of X, as described at `Source`."""
         refuse_other_columns("an array", columns, brings_y)
         return self._form
@@ -96,7 +98,12 @@ def order_of(X: np.ndarray) -> Order:
     return "F" if X.flags.f_contiguous and not X.flags.c_contiguous else "C"
 
 
-def refuse_other_columns(what: str, columns: Mapping[str, str], brings_y: bool) -> None:
+def named_columns(given: Mapping[str, Any]) -> dict[str, str]:
+    """Those of some arguments that are names, of the columns that hold them."""
+    return {argument: value for argument, value in given.items() if isinstance(value, str)}
+
+
+def refuse_other_columns(what: str, columns: Mapping[str, str], brings_y: bool | None) -> None:
     """Raise if a source of numbers only is asked for y or for columns by their names."""
     if brings_y:
         raise ValueError(f"y is missing, and {what} holds X alone; pass an array (m,)")

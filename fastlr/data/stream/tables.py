@@ -80,7 +80,7 @@ class TableSource:
         with tables.naming(path):
             return cls(dataset.dataset([*map(os.path.abspath, files)], format=formats.pop()), path)
 
-    def form(self, columns: Mapping[str, str], brings_y: bool) -> Form:
+    def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> Form:
         """Say the form of X, as described at `Source`."""
         if brings_y:
             raise ValueError(f"y is missing; pass the name of one of the columns of {self.title}, or an array (m,)")
@@ -88,10 +88,10 @@ class TableSource:
         for argument, name in columns.items():
             tables.require(schema.names, f"{self.title}: the column of {argument}", name)
         no_features = {*columns.values(), *tables.index_of_pandas(schema)}
-        self.names = tuple(name for name in schema.names if name not in no_features)
+        self.names = features or tuple(name for name in schema.names if name not in no_features)
         if not self.names:
             raise ValueError(f"{self.title} has no columns but {', '.join(map(repr, sorted(no_features)))}, and no feature")
-        tables.require(schema.names, f"{self.title}: columns", *self.names)
+        tables.require(schema.names, f"{self.title}: column", *self.names)
         self._columns, self._is_gathered = columns, not columns
         self._labels = tables.Labels(columns["y"]) if "y" in columns else None
         self._vectors = {argument: [] for argument in columns if argument != "y"}

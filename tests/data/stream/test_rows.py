@@ -4,6 +4,10 @@ import functools
 import os
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 import scipy.sparse
 
@@ -144,7 +148,6 @@ def test_gradient_descent_without_a_learning_rate_never_rises(fit_intercept, tmp
 
 def test_what_else_is_asked_of_a_stream(tmp_path):
     """The summary, one gradient, a callback, and names."""
-    pd = pytest.importorskip("pandas")
     X, y, w, b = problem(M, N)
     stream = fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW)
     J, dw, db = fastlr.cost_and_gradient(stream, y, w, b, backend="numpy")
@@ -169,14 +172,81 @@ def test_what_else_is_asked_of_a_stream(tmp_path):
     np.testing.assert_allclose(named.w, in_memory.w, rtol=1e-7)
 
 
-def test_predictions_are_not_made_of_streams(tmp_path):
+def same_predictions(model, X, given, o=None, offset=None):
+    for name in ("predict", "predict_proba", "decision_function"):
+        right, found = getattr(model, name)(X, o), getattr(model, name)(given, offset)
+        assert (found.shape, found.dtype) == (right.shape, right.dtype)
+        if name == "predict":
+            np.testing.assert_array_equal(found, right)
+        else:
+            np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-12)
+
+
+def test_predictions_of_files(tmp_path):
+    """And a stream that was trained on keeps what it knows of the training."""
     X, y, *_ = problem(M, N)
-    stream = fastlr.stream(saved(tmp_path, X), memory=4 * 512 * ROW)
-    model = fastlr.train(stream, y, max_iter=2, tol=0.0, backend="numpy")
-    for predict in (model.predict, model.predict_proba, model.decision_function):
-        with pytest.raises(TypeError, match=r"X is a Stream, .* predict from a memory map"):
-            predict(stream)
-    np.testing.assert_allclose(model.predict_proba(np.load(tmp_path / "X.npy", mmap_mode="r")), model.predict_proba(X))
+    s, o = weights(M)
+    path = saved(tmp_path, X)
+    stream = fastlr.stream(path, memory=4 * 512 * ROW)
+    model = fastlr.train(stream, y, sample_weight=s, offset=o, max_iter=2, tol=0.0, backend="numpy")
+    for given in (stream, path, tmp_path / "X.npy", fastlr.stream(path, memory=4 * 512 * ROW)):
+        same_predictions(model, X, given, o, o)
+        assert model.score(given, y, s, o) == model.score(X, y, s, o)
+    assert not fastlr.stream(path).is_scanned
+    with pytest.raises(ValueError, match=r"predicting needs one too"):
+        model.predict(stream)
+    with pytest.raises(ValueError, match=r"^offset has 5001 values, and X has 5000 rows"):
+        model.predict(stream, np.zeros(M + 1))
+    with pytest.raises(ValueError, match=r"^offset is 'late', and Stream.*X\.npy.* has no column of that name; pass an array"):
+        model.predict(stream, "late")
+    with pytest.raises(ValueError, match=r"^y is missing, and .*X\.npy holds X alone"):
+        model.score(stream, None, s, o)
+    np.load(path, mmap_mode="r+")[4_321, 2] = np.nan
+    with pytest.raises(ValueError, match=r"X\.npy, block 8 \(rows 4096 to 4607\), whose row 0 is row 4096 of .*nan at row 225"):
+        model.predict(stream, o)
+
+
+def test_predictions_of_tables(tmp_path):
+    """The model's columns are found in any order, beside others; y, weights and offset may be columns."""
+    X, y, *_ = problem(M, N)
+    s, o = weights(M)
+    text = np.where(y, "yes", "no")
+    pa.parquet.write_table(pa.table({"c": X[:, 2], "o": o, "b": X[:, 1], "y": text, "s": s, "a": X[:, 0], "d": X[:, 3]}),
+                           tmp_path / "X.parquet", row_group_size=700)
+    stream = fastlr.stream(tmp_path / "X.parquet", memory=100_000)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = fastlr.train(frame, text, offset=o, sample_weight=s, backend="numpy")
+    for offset in ("o", o):
+        same_predictions(model, frame, stream, o, offset)
+        assert model.score(stream, "y", "s", offset) == model.score(frame, text, s, o)
+    without = fastlr.train(X, text, offset=o, backend="numpy")
+    np.testing.assert_allclose(without.decision_function(fastlr.stream(pa.dataset.dataset(pa.table(frame).append_column(
+        "o", pa.array(o)))), "o"), without.decision_function(X, o), rtol=1e-9)
+
+    trained = fastlr.train(stream, "y", sample_weight="s", offset="o", backend="numpy")         # with c before a
+    before = trained._training.data.stream.form
+    same_predictions(trained, frame[list("cbad")], stream, o, "o")
+    assert stream.form == before and stream.names == tuple("cbad")
+    assert trained.summary().names == ("(intercept)", *"cbad")
+    with pytest.raises(ValueError, match=r"column is missing: 'e'; "):
+        fastlr.train(frame.assign(e=1.0 * y), text, max_iter=1, tol=0.0, backend="numpy").predict(stream)
+
+
+@pytest.mark.parametrize("brings_y", [True, False])
+def test_predictions_of_blocks(brings_y):
+    X, y, *_ = problem(M, N)
+    model = fastlr.train(X, y, backend="numpy")
+    blocks = [(A, own) if brings_y else A for A, own in zip(np.array_split(X, 3), np.array_split(y, 3), strict=True)]
+    stream = fastlr.stream(lambda: iter(blocks), memory=500_000)
+    same_predictions(model, X, stream)
+    assert model.score(stream, None if brings_y else y) == model.score(X, y)
+    A, _ = sparse_problem()
+    same_predictions(fastlr.train(A, y, backend="numpy"), A, fastlr.stream([A[:3000], A[3000:]]))
+    frames = [pd.DataFrame(part, columns=list("abcd")) for part in np.array_split(X, 3)]
+    named = fastlr.train(pd.concat(frames), y, backend="numpy")
+    same_predictions(named, X, fastlr.stream(frames))
+    with pytest.raises(ValueError, match=r"^source, block 0 .*X has the model's columns in another order"):
+        named.predict(fastlr.stream([frame[list("dcba")] for frame in frames]))
 
 
 def test_separated_classes_in_blocks(tmp_path):
