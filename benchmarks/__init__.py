@@ -4,6 +4,7 @@
     training    from the call of train to the model
     optimum     to the optimum: time, reads of X, scikit-learn beside it
     start_up    imports and first models of a fresh interpreter
+    calls       what people call, with all defaults: train, cold and warm, predict, the estimator, standard errors
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
     sparse      a step and the optimum on sparse X
@@ -11,7 +12,7 @@
     streaming   a step on a file that is read for it
     partial_fit a batch of the estimator's, and one pass beside scikit-learn's SGDClassifier
 
-The first four are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
+The first five are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
 commits, `chart.py` draws the README's chart.
 
 The suite of today runs on every commit, so fastlr is imported inside of setup, and what a commit lacks is skipped by

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 
-CORE = r"^(kernels|training|optimum|start_up)\."
+CORE = r"^(kernels|training|optimum|start_up|calls)\."
 _ASV = [sys.executable, "-m", "asv"]
 
 

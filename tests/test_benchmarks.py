@@ -20,8 +20,8 @@ def test_the_names_of_the_backends_are_those_of_the_table():
     assert list(BACKENDS) == list(fastlr.available_backends())
 
 
-@pytest.mark.parametrize("name", ["kernels", "training", "optimum", "start_up", "scaling", "memory", "sparse", "streaming",
-                                  "distributed_data", "partial_fit"])
+@pytest.mark.parametrize("name", ["kernels", "training", "optimum", "start_up", "calls", "scaling", "memory", "sparse",
+                                  "streaming", "distributed_data", "partial_fit"])
 def test_benchmarks_import_fastlr_inside_of_functions_only(name):
     """asv imports the suite on every commit, and skips what a commit lacks in setup."""
     body = ast.parse((SUITE / f"{name}.py").read_text()).body
@@ -104,6 +104,6 @@ def test_the_chart_is_the_same_file_every_time(tmp_path):
     assert "5.3 µs" in (tmp_path / "one.svg").read_text()
 
 
-def test_the_core_set_is_four_files():
+def test_the_core_set_is_five_files():
     names = [source.stem for source in SUITE.glob("*.py") if re.search(history.CORE, f"{source.stem}.Some.time_it")]
-    assert sorted(names) == ["kernels", "optimum", "start_up", "training"]
+    assert sorted(names) == ["calls", "kernels", "optimum", "start_up", "training"]
