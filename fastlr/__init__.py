@@ -13,17 +13,19 @@ import importlib
 from typing import Any
 
 from fastlr._environment import show_versions, warmup
+from fastlr._path import path
 from fastlr._train import cost_and_gradient, train
 from fastlr.backends import available_backends
 from fastlr.data.stream.blocks import stream
 from fastlr.machine import distribution
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.model.model import Model, load
+from fastlr.model.path import Path
 
 __version__ = distribution.VERSION
 
-__all__ = ["ConvergenceWarning", "Model", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
-           "show_versions", "stream", "train", "warmup"]
+__all__ = ["ConvergenceWarning", "Model", "Path", "SeparationWarning", "available_backends", "cost_and_gradient", "load",
+           "path", "show_versions", "stream", "train", "warmup"]
 
 distribution.warn_of_another()
 

@@ -187,7 +187,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         _refuse_beside_l1(solver, options.learning_rate)
         module = imported("fastlr.solvers.elastic_net")
 
-    backend = _backend(backend, data, module, options)
+    backend = backend_for(backend, data, module, options)
     kernel = backends.load(backend)
     try:
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.size) as count:
@@ -203,13 +203,14 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     has_minimum = (False if isinstance(result.warning, SeparationWarning) else
                    True if firth or (result.converged and result.gap_kind == "bound") else None)
     training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum, firth)
-    model = _model(result, training, count, data.has_offset, start, compiled)
+    model = model_of(result, training, count, data.has_offset, start, compiled)
     if result.warning is not None:
         warn(result.warning)
     return model
 
 
-def _model(result: solvers.Result, training: Training, n_threads: int, has_offset: bool, start: float, compiled: float) -> Model:
+def model_of(result: solvers.Result, training: Training, n_threads: int, has_offset: bool, start: float,
+             compiled: float) -> Model:
     """Make the Model of a Result; `start` and `compiled` are what the clock and the stopwatch showed when `train` was called."""
     history, data, compile_time = result.history, training.data, stopwatch.seconds() - compiled
     return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
@@ -267,7 +268,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     return J, grad[:-1], float(grad[-1])
 
 
-def _backend(name: str, data: Dataset, solver: ModuleType, options: solvers.Options) -> str:
+def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.Options) -> str:
     """Resolve "auto" to a backend's name; reading data that don't lie in memory takes longer than starting any kernel."""
     if not isinstance(data, InMemory):
         return choice.choose(name, data, math.inf, ())

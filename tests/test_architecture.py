@@ -7,8 +7,8 @@ import pytest
 from tools.architecture import PACKAGE, circles, imports, place
 
 # From the lowest up; parts in one row don't import each other.
-ORDER = [{"machine"}, {"backends"}, {"data"}, {"problem"}, {"solvers"}, {"inference"}, {"model"}, {"_train"}, {"_environment"},
-         {"formula", "graph", "sklearn"}, {"__init__"}, {"cli"}, {"__main__"}]
+ORDER = [{"machine"}, {"backends"}, {"data"}, {"problem"}, {"solvers"}, {"inference"}, {"model"}, {"_train"}, {"_path"},
+         {"_environment"}, {"formula", "graph", "sklearn"}, {"__init__"}, {"cli"}, {"__main__"}]
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
 GRAPH = imports()
 

@@ -1,10 +1,13 @@
-"""Pictures of how well probabilities fit labels, by scikit-learn's displays."""
+"""Pictures: how well probabilities fit labels, by scikit-learn's displays; the path of an elastic net, and its scores."""
 
 from typing import Any
 
 import numpy as np
 
 from fastlr.machine.distribution import needed
+
+# Rounds of moving labels apart, for each of them.
+_ROUNDS = 20
 
 
 def calibration(is_second: np.ndarray, p: np.ndarray, label: str, bins: int, ax: Any) -> Any:
@@ -24,3 +27,60 @@ def roc(is_second: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None, 
                                                         name="model", ax=ax)
     display.ax_.set(xlabel=f"share of {other} taken for {label}", ylabel=f"share of {label} found")
     return display.ax_
+
+
+def path(lambdas: np.ndarray, w: np.ndarray, n_nonzero: np.ndarray, names: tuple[str, ...], labels: int, ax: Any) -> Any:
+    """Draw the coefficients w (L, n) against the penalties, and label the largest at the end; return the Axes."""
+    ax = _axes("plot()", ax)
+    chosen = np.flatnonzero(w.any(axis=0))
+    lines = ax.plot(lambdas, w[:, chosen])
+    largest = np.argsort(-np.abs(w[-1, chosen]), kind="stable")[:labels]
+    apart = _apart(w[-1, chosen[largest]], 0.045 * float(np.ptp(ax.get_ylim())))
+    for k, y in zip(largest, apart, strict=True):
+        ax.annotate(names[chosen[k]], (1.0, y), (4.0, 0.0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                    color=lines[k].get_color(), va="center", fontsize="small", annotation_clip=False)
+    ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    ax.set_ylabel("coefficient")
+    _along(lambdas, n_nonzero, ax)
+    return ax
+
+
+def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_nonzero: np.ndarray, name: str, best: int,
+           best_1se: int, ax: Any) -> Any:
+    """Draw the mean score against the penalties, with a standard error to both sides; return the Axes."""
+    ax = _axes("plot_scores()", ax)
+    ax.errorbar(lambdas, mean, standard_error, fmt="o", markersize=3.0, color="C0", ecolor="0.7", elinewidth=1.0)
+    for i, label, style in ((best, "best", "--"), (best_1se, "best_1se", ":")):
+        ax.axvline(lambdas[i], color="0.3", linestyle=style, linewidth=1.0, label=f"{label}: {n_nonzero[i]} columns")
+    ax.legend()
+    ax.set_ylabel(f"{name}, mean over folds")
+    _along(lambdas, n_nonzero, ax)
+    return ax
+
+
+def _axes(what: str, ax: Any) -> Any:
+    return needed("matplotlib.pyplot", "matplotlib", what).subplots()[1] if ax is None else ax
+
+
+def _along(lambdas: np.ndarray, n_nonzero: np.ndarray, ax: Any) -> None:
+    """Let the penalty fall from left to right, on a logarithmic scale, with the numbers of columns above."""
+    ax.set(xscale="log", xlabel="lambda")
+    ax.invert_xaxis()
+    places = np.unique(np.linspace(0, lambdas.size - 1, 7).round().astype(int))
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(lambdas[places], [str(count) for count in n_nonzero[places]])
+    above.minorticks_off()
+    above.set_xlabel("columns")
+
+
+def _apart(values: np.ndarray, distance: float) -> np.ndarray:
+    """Move values apart until neighbors have about this distance, each as little as possible."""
+    order = np.argsort(values, kind="stable")
+    moved = values[order].astype(float)
+    for _ in range(_ROUNDS * values.size):
+        lacking = 0.5 * np.maximum(distance - np.diff(moved), 0.0)
+        moved[:-1] -= lacking
+        moved[1:] += lacking
+    apart = np.empty_like(moved)
+    apart[order] = moved
+    return apart

@@ -10,7 +10,8 @@
 
 and every other attribute of the Model under its name, with the type and the shape of `_FIELDS`.  Python writes the shortest
 decimal that reads back as the same float, so numbers keep every bit.  A number that isn't finite is "nan", "inf" or "-inf".
-A field more or less is an error.  What `write` writes is read by the same rules first.
+A field more or less is an error.  What `write` writes is read by the same rules first.  The file of a path is such an object too:
+its "format" is "fastlr-path", and "models" is a list of models.
 """
 
 import math
@@ -27,8 +28,8 @@ import numpy as np
 from fastlr.machine.arrays import plain
 from fastlr.machine.files import replacing
 
-_FORMAT = "fastlr-model"
-_VERSION = 4
+_FORMAT, _PATH_FORMAT = "fastlr-model", "fastlr-path"
+_VERSION, _PATH_VERSION = 4, 1
 # Bytes that a file may have: twelve million numbers.
 _LARGEST_FILE = 2 ** 28
 
@@ -90,8 +91,16 @@ _FIELDS: dict[str, Any] = {
                    "log_likelihood": (_ANY_NUMBER,), "null_log_likelihood": (_ANY_NUMBER,), "l2": (_NUMBER,),
                    "fit_intercept": (_FLAG,), "notes": (_TEXT, "any"), "l1": (_NUMBER,)},
 }
+# The same for the file of a path, where L is the number of its models.
+_PATH_FIELDS: dict[str, Any] = {
+    "lambdas": (_NUMBER, "L"),
+    "l1_ratio": (_NUMBER,),
+    "deviance_explained": (_NUMBER, "L"),
+    "elapsed": (_NUMBER,),
+    "scores": {"name": (_TEXT,), "of_folds": (_NUMBER, "any", "L")},
+}
 # The fields that may be null.
-_NULLABLE = ("gap", "gap_kind", "feature_names", "statistics")
+_NULLABLE = ("gap", "gap_kind", "feature_names", "statistics", "scores")
 # The first version that has a field, where that is not version 1.
 _SINCE = {"history": 2, "statistics": 2, "gap_kind": 3, "statistics.l1": 4}
 
@@ -114,18 +123,35 @@ def write(values: dict[str, Any], path: str | os.PathLike) -> None:
     ValueError
         Values that `read` would refuse.
     """
+    _write(_document(values), "this model", _values, path)
+
+
+def write_path(values: dict[str, Any], models: list[dict[str, Any]], path: str | os.PathLike) -> None:
+    """Write values by the names of `_PATH_FIELDS`, and those of the models by the names of `_FIELDS`, to one file.
+
+    Errors are those of `write`.
+    """
+    document = {"format": _PATH_FORMAT, "version": _PATH_VERSION} | _to_json(values) | {"models": list(map(_document, models))}
+    _write(document, "this path", _path_values, path)
+
+
+def _document(values: dict[str, Any]) -> dict[str, Any]:
+    return {"format": _FORMAT, "version": _VERSION} | _to_json(values) | {"classes": _labels_to_json(values["classes"])}
+
+
+def _write(document: dict[str, Any], what: str, check: Callable[[Any], Any], path: str | os.PathLike) -> None:
+    """Write a document that the check passes, one line a field."""
     import json  # takes long, and few programs save or load
 
     path = _path(path)
-    document = {"format": _FORMAT, "version": _VERSION} | _to_json(values) | {"classes": _labels_to_json(values["classes"])}
     try:
-        _values(document)
+        check(document)
         lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in document.items()]
         data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
         if len(data) > _LARGEST_FILE:
             raise ValueError(f"it would take {len(data)} bytes, and a model file has at most {_LARGEST_FILE}")
     except ValueError as error:
-        raise ValueError(f"this model can't be saved: {error}") from error
+        raise ValueError(f"{what} can't be saved: {error}") from error
     with replacing(path) as file:
         file.write(data)
 
@@ -142,18 +168,30 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     FileNotFoundError, PermissionError
         As from `open`.
     """
+    return _read_as(_values, "a model file", path)
+
+
+def read_path(path: str | os.PathLike) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The values that `write_path` has written, and those of the models.
+
+    Errors are those of `read`.
+    """
+    return _read_as(_path_values, "a file of a path", path)
+
+
+def _read_as(values_of: Callable[[Any], Any], what: str, path: str | os.PathLike) -> Any:
     import json
 
     path = _path(path)
     try:
-        return _values(json.loads(_read(path).decode(), object_pairs_hook=_without_duplicates))
+        return values_of(json.loads(_read(path).decode(), object_pairs_hook=_without_duplicates))
     except RecursionError:
         why = "it is nested too deeply"
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         why = f"it is not JSON in UTF-8: {error}"
     except ValueError as error:
         why = str(error)
-    raise ValueError(f"{path!r} is not a model file that fastlr can read: {why}")
+    raise ValueError(f"{path!r} is not {what} that fastlr can read: {why}")
 
 
 # ---- the file -------------------------------------------------------------------------------------------------------
@@ -202,6 +240,21 @@ def _values(document: Any) -> dict[str, Any]:
     unknown = np.full(n_iter + 1, math.nan)
     return {"history": {"grad_norm": unknown, "step": unknown[1:], "seconds": unknown}, "statistics": None,
             "gap_kind": None} | values
+
+
+def _path_values(document: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    if not isinstance(document, dict) or document.get("format") != _PATH_FORMAT:
+        raise ValueError(f'it has no "format": "{_PATH_FORMAT}"')
+    version = _value("version", document.get("version"), _POSITIVE)
+    if version > _PATH_VERSION:
+        raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads "
+                         f"{_PATH_VERSION}): upgrade fastlr")
+    _check_names("", document, ["format", "version", *_PATH_FIELDS, "models"])
+    models = [_values(each) for each in _list("models", document["models"])]
+    if not models:
+        raise ValueError("models is empty")
+    sizes = {"L": len(models)}
+    return {name: _field(name, document[name], field, sizes) for name, field in _PATH_FIELDS.items()}, models
 
 
 def _fields_of(version: int, where: str, fields: dict[str, Any]) -> dict[str, Any]:

@@ -805,10 +805,7 @@ class Model:
         ...     fastlr.load(os.path.join(folder, "model.json")).b == model.b
         True
         """
-        values = {field.name.removeprefix("_"): getattr(self, field.name) for field in fields(self) if field.name != "_training"}
-        values["history"] = {name: value for name, value in self.history._asdict().items() if name != "cost"}
-        values["statistics"] = None if self._statistics is None else self._statistics._asdict()
-        file.write(values, path)
+        file.write(values_of(self), path)
 
     def to_sklearn(self) -> Any:
         """Make a fitted scikit-learn LogisticRegression that predicts the same; needs scikit-learn (pip install scikit-learn).
@@ -879,7 +876,19 @@ def load(path: str | os.PathLike) -> Model:
     >>> (again.w == model.w).all() and again.b == model.b
     True
     """
-    values = file.read(path)
+    return model_of(file.read(path))
+
+
+def values_of(model: Model) -> dict[str, Any]:
+    """What a file holds of a model, see `fastlr.model.file`."""
+    values = {field.name.removeprefix("_"): getattr(model, field.name) for field in fields(model) if field.name != "_training"}
+    values["history"] = {name: value for name, value in model.history._asdict().items() if name != "cost"}
+    values["statistics"] = None if model._statistics is None else model._statistics._asdict()
+    return values
+
+
+def model_of(values: dict[str, Any]) -> Model:
+    """Make the model that a file holds."""
     history = History(np.append(values["costs"], values["cost"]), **values.pop("history"))
     found = values.pop("statistics")
     return Model(**values, history=history, _statistics=None if found is None else Statistics(**found))

@@ -10,6 +10,9 @@ import numpy as np
 
 from fastlr.machine.blas import dot
 
+# The slope that holds a w at 0 whatever the gradient is.
+_LARGEST = float(np.finfo(float).max)
+
 
 class Penalty(Protocol):
     """A penalty, as solvers see it."""
@@ -94,12 +97,12 @@ class ElasticNet(NamedTuple):
     @property
     def ridge(self) -> Ridge:
         """The part that has derivatives, without the columns that are left out."""
-        return Ridge(self.l2, np.where(self.is_left_out, 0.0, self.factors))
+        return Ridge(self.l2, np.where(self.is_left_out, 0.0, self.factors)) if self.l2 > 0.0 else Ridge(0.0)
 
     @property
     def is_left_out(self) -> np.ndarray:
         """Which columns, (n,), are left out."""
-        return np.isposinf(self.factors)
+        return self.factors == np.inf
 
     @property
     def is_separable(self) -> bool:
@@ -129,8 +132,9 @@ class ElasticNet(NamedTuple):
 
         A column that is left out has the largest number, whose product with 0 is 0.
         """
-        slopes = self.l1 * np.where(self.is_left_out, 0.0, self.factors) * scales[:-1]
-        return np.append(np.where(self.is_left_out, np.finfo(float).max, slopes), 0.0)
+        thresholds = np.zeros(scales.size)
+        np.fmin(self.factors * (self.l1 * scales[:-1]), _LARGEST, out=thresholds[:-1])      # infinity times 0 is NaN
+        return thresholds
 
     def least_subgradient(self, u: np.ndarray, grad: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """The subgradient of J of the least norm, (n + 1,), where the gradient of all but l1 is grad; it is 0 at the minimum."""
@@ -150,14 +154,15 @@ class ElasticNet(NamedTuple):
 
         The l1 part of J* is at most J, so that also J - J* <= sum_j |r_j u_j| + J max_j |r_j| / l1_j.
         """
-        thresholds, curvature, size = self.thresholds(scales)[:-1], self.diagonal(scales)[:-1], np.abs(u[:-1])
-        r = np.where(size > 0.0, np.abs(self.least_subgradient(u, grad, scales)[:-1]) + slack,
-                     np.maximum(np.abs(grad[:-1]) + slack - thresholds, 0.0))
+        thresholds, slopes, size = self.thresholds(scales)[:-1], grad[:-1], np.abs(u[:-1])
+        r = np.where(size > 0.0, np.abs(slopes + thresholds * np.sign(u[:-1])) + slack,
+                     np.maximum(np.abs(slopes) + slack - thresholds, 0.0))
         r[self.is_unpenalized(scales)] = 0.0
         left = np.flatnonzero(r)
+        r, thresholds, size, curvature = r[left], thresholds[left], size[left], self.diagonal(scales)[left]
         with np.errstate(divide="ignore"):
-            by_l2 = np.sum(r[left] ** 2 / (2.0 * curvature[left]))
-            by_l1 = dot(r[left], size[left]) + cost * np.max(r[left] / thresholds[left], initial=0.0)
+            by_l2 = np.sum(r ** 2 / (2.0 * curvature))
+            by_l1 = dot(r, size) + cost * np.max(r / thresholds, initial=0.0)
         return float(min(by_l2, by_l1))
 
     def is_unpenalized(self, scales: np.ndarray) -> np.ndarray:

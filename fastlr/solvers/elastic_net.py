@@ -49,8 +49,6 @@ _SMALLER = 0.5
 _OF_MODEL = 0.01
 # Added to the Hessian, as a share of its diagonal at the null model, so that collinear columns have a solution.
 _RIDGE = 1e-11
-# The gap, as a share of J, and the gradient, to which the start without the penalized columns is minimized.
-_OF_START = 1e-10
 # Linear systems that the minimum of a quadratic may take, for each column.
 _SYSTEMS = 10
 # Working sets for one penalty, at most.
@@ -80,6 +78,10 @@ class Aim(NamedTuple):
 
     tol: float                  # of the least subgradient, on the mean scale
     gap: float                  # relative to J
+
+
+ON_START = Aim(tol=1e-10, gap=1e-10)
+"""What the start without the penalized columns is wanted to."""
 
 
 class Descent:
@@ -139,6 +141,16 @@ class Descent:
         self._penalty = penalty
         return point, certificate
 
+    def weaken(self, problem: Problem, point: Point, times: float, aim: Aim) -> tuple[Point, Certificate]:
+        """Go to the minimum of J from that for a penalty so many times as strong, by way of those between."""
+        penalty, stronger = problem.penalty, times
+        assert isinstance(penalty, ElasticNet)
+        for weaker in _on_the_way(times):
+            point, _ = self.minimize(problem.with_penalty(penalty.times(weaker)), point, Aim(math.inf, _ROUGH),
+                                     stronger / weaker - 1.0)
+            stronger = weaker
+        return self.minimize(problem, point, aim, max(stronger - 1.0, 0.0))
+
     def _under(self, problem: Problem, point: Point) -> Point:
         """The point with J and the gradient by the penalty of the problem."""
         before, now, scales = self._penalty, problem.penalty, problem.coordinates.scales
@@ -171,15 +183,10 @@ class Descent:
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimize J from theta; or from w = 0, by way of stronger penalties."""
     problem, point, descent = start(problem, theta, options)
-    penalty, times = problem.penalty, 1.0
-    assert isinstance(penalty, ElasticNet)
-    if theta is None and penalty.l1 > 0.0:
+    times = 1.0
+    if theta is None:
         point, times = without_penalized(problem, point, descent)
-        for weaker in _on_the_way(times):
-            point, _ = descent.minimize(problem.with_penalty(penalty.times(weaker)), point, Aim(math.inf, _ROUGH),
-                                        times / weaker - 1.0)
-            times = weaker
-    point, certificate = descent.minimize(problem, point, Aim(options.tol, options.tol), max(times - 1.0, 0.0))
+    point, certificate = descent.weaken(problem, point, times, Aim(options.tol, options.tol))
     return result(problem, point, certificate, descent, options)
 
 
@@ -203,7 +210,7 @@ def without_penalized(problem: Problem, point: Point, descent: Descent) -> tuple
     penalty, scales = problem.penalty, problem.coordinates.scales
     assert isinstance(penalty, ElasticNet)
     if problem.data.has_offset or penalty.is_unpenalized(scales).any():
-        point, _ = descent.minimize(problem.with_penalty(penalty.without_penalized(scales)), point, Aim(_OF_START, _OF_START))
+        point, _ = descent.minimize(problem.with_penalty(penalty.without_penalized(scales)), point, ON_START)
     return point, penalty.least_factor(point.grad, scales)
 
 

@@ -29,6 +29,8 @@ class Progress:
     ----------
     tol : float
     max_iter : int
+    unit : str
+        What is counted.
 
     Raises
     ------
@@ -36,10 +38,10 @@ class Progress:
         tqdm is not installed.
     """
 
-    def __init__(self, tol: float, max_iter: int) -> None:
+    def __init__(self, tol: float, max_iter: int, unit: str = "updates") -> None:
         if not _is_installed():
             raise ImportError("progress=True needs the package tqdm; " + how_to_install("tqdm"))
-        self._tol, self._max_iter = tol, max_iter
+        self._tol, self._max_iter, self._unit = tol, max_iter, unit
         self._bar: Any = None
         self._due = time.perf_counter() + _INTERVAL
         # A notebook without ipywidgets may show each picture on a line of its own: it gets the first and the last.
@@ -71,7 +73,7 @@ class Progress:
                 module = importlib.import_module("tqdm.std" if self._has_no_widgets else "tqdm.auto")
                 self._bar = module.tqdm(total=1.0, desc="training", bar_format=_FORMAT)
             self._bar.n = self._share(n_iter, grad_norm)
-            self._bar.set_postfix_str(f"{n_iter} updates, J = {cost:.6g}{gradient}")
+            self._bar.set_postfix_str(f"{n_iter} {self._unit}, J = {cost:.6g}{gradient}")
 
     def _share(self, n_iter: int, grad_norm: float) -> float:
         """The share of training that is done, between 0 and 1."""

@@ -1,0 +1,86 @@
+"""The folds of a cross-validation: which rows train a model, and which judge it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fastlr.data import arguments
+from fastlr.data.dataset import InMemory
+
+Fold = tuple[np.ndarray, np.ndarray]
+"""Which rows, (m,) bool, train and which judge."""
+
+
+def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
+    """Make the folds that are asked for.
+
+    Parameters
+    ----------
+    given : int, scikit-learn splitter, or iterable of (train, test)
+        The number of folds, each with its share of both classes, by chance; an object whose `split` gives the places of the
+        examples; or these places themselves, or a mask of the examples.
+    data : InMemory
+    seed : int
+        That of the chance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        There are not two folds; places are no examples; a fold has an example on both sides; or a side lacks a class.
+    """
+    m, example = data.n_examples, np.arange(data.y.size) if data.example is None else data.example
+    if hasattr(given, "split"):
+        pairs = list(given.split(np.zeros((m, 1)), data.y if data.example is None else None))
+    elif isinstance(given, Iterable):
+        pairs = list(given)
+    else:
+        pairs = _at_random(arguments.integer("folds", given, at_least=2), data, seed)
+    if len(pairs) < 2:
+        raise ValueError(f"folds must be at least 2, and there are {len(pairs)}")
+    return [_checked(k, pair, data, m, example) for k, pair in enumerate(pairs)]
+
+
+def _at_random(count: int, data: InMemory, seed: int) -> list[Fold]:
+    """So many folds, with each class spread evenly over them where each row is an example."""
+    rng, m = np.random.default_rng(seed), data.n_examples
+    groups = [np.flatnonzero(data.y == k) for k in (0, 1)] if data.example is None else [np.arange(m)]
+    fewest = min(group.size for group in groups)
+    if fewest < count:
+        raise ValueError(f"folds must be at most {fewest}, the number of examples of the rarer class, not {count}")
+    order = np.concatenate([rng.permutation(group) for group in groups])
+    fold = np.empty(m, int)
+    fold[order] = np.arange(m) % count
+    return [(fold != k, fold == k) for k in range(count)]
+
+
+def _checked(k: int, pair: Any, data: InMemory, m: int, example: np.ndarray) -> Fold:
+    """The rows of one fold, whose sides are given as places of examples or as masks of them."""
+    try:
+        train, test = pair
+    except (TypeError, ValueError):
+        raise TypeError(f"folds must be a number, a splitter, or pairs (train, test), and folds[{k}] is {pair!r}") from None
+    masks = [_mask(f"folds[{k}][{side}]", places, m) for side, places in enumerate((train, test))]
+    if (masks[0] & masks[1]).any():
+        raise ValueError(f"folds[{k}] has example {int(np.argmax(masks[0] & masks[1]))} on both sides")
+    counts = data.sample_weight > 0.0 if data.sample_weight.size else np.ones(data.y.size, bool)
+    rows = masks[0][example] & counts, masks[1][example] & counts
+    for side, name in enumerate(("train", "test")):
+        if np.unique(data.y[rows[side]]).size < 2:
+            raise ValueError(f"folds[{k}] has examples of one class only to {name}; make fewer folds, or others")
+    return rows
+
+
+def _mask(name: str, places: Any, m: int) -> np.ndarray:
+    found = np.asarray(places)
+    if found.dtype == bool and found.shape == (m,):
+        return found
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold the places of examples, or be a mask of all {m}, not {found.dtype} of shape "
+                        f"{found.shape}")
+    outside = found[(found < 0) | (found >= m)]
+    if outside.size:
+        raise ValueError(f"{name} has the place {int(outside[0])}, and there are {m} examples")
+    mask = np.zeros(m, bool)
+    mask[found] = True
+    return mask

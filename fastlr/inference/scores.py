@@ -1,0 +1,31 @@
+"""Scores of margins against labels."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fastlr.backends import logistic
+
+Score = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+"""(y, z, s) -> the score of margins z (m,) of rows with labels 0 or 1 and weights s."""
+
+
+def deviance(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
+    """-2 log-likelihood for each example."""
+    return 2.0 * float(np.average(logistic.loss_and_slope(y, z)[0], weights=s))
+
+
+def accuracy(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
+    """The share of the examples whose label is the more probable one."""
+    return float(np.average((z > 0.0) == y, weights=s))
+
+
+def auc(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
+    """The area under the ROC curve: the chance that one of the second class has a larger margin than one of the first."""
+    _, place = np.unique(z, return_inverse=True)
+    second, first = np.bincount(place, s * y), np.bincount(place, s * (1 - y))
+    smaller = np.cumsum(first) - 0.5 * first
+    return float(second @ smaller / (second.sum() * first.sum()))
+
+
+SCORES: dict[str, Score] = {"deviance": deviance, "accuracy": accuracy, "auc": auc}

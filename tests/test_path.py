@@ -1,0 +1,221 @@
+"""fastlr.path: the grid, the early end, cross-validation, files and pictures."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import fastlr
+from fastlr.inference.scores import auc
+
+CHOSEN = 4
+
+
+def table(m=150, n=30, seed=0):
+    """Rows whose label depends on the first columns."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((m, n))
+    return X, (X[:, :CHOSEN] @ [2.0, -2.0, 1.0, -1.0] + rng.logistic(size=m) > 0.3).astype(int)
+
+
+@pytest.fixture(scope="module")
+def with_folds():
+    X, y = table()
+    return fastlr.path(X, y, lambdas=30, folds=5, backend="numpy")
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.3])
+def test_models_are_those_of_train(l1_ratio):
+    X, y = table()
+    path = fastlr.path(X, y, l1_ratio=l1_ratio, lambdas=8, smallest=0.01, backend="numpy", tol=1e-9)
+    assert len(path) == 8 and path.w.shape == (8, 30) and path.b.shape == (8,)
+    for lambda_, model in zip(path.lambdas, path, strict=True):
+        alone = fastlr.train(X, y, l1=lambda_ * l1_ratio, l2=lambda_ * (1.0 - l1_ratio), backend="numpy", tol=1e-9)
+        np.testing.assert_allclose(model.w, alone.w, atol=1e-7)
+        assert model.converged and model.cost == pytest.approx(alone.cost) and model.gap <= 1e-9 * model.cost
+
+
+def test_the_grid_is_glmnets():
+    X, y = table()
+    path = fastlr.path(X, y, lambdas=10, smallest=1e-3, backend="numpy")
+    largest = np.max(np.abs(X.T @ (y - y.mean()))) / 150
+    np.testing.assert_allclose(path.lambdas, largest * 1e-3 ** (np.arange(10) / 9))
+    assert path.n_nonzero[0] == 0 and path.n_nonzero[1] > 0
+    assert (np.diff(path.deviance_explained) > 0.0).all() and path.deviance_explained[0] == pytest.approx(0.0)
+    wide = fastlr.path(X.T[:20], y[:20], lambdas=4, backend="numpy")
+    assert wide.lambdas[-1] == pytest.approx(0.01 * wide.lambdas[0])
+
+
+def test_the_deviance_explained():
+    X, y = table()
+    path = fastlr.path(X, y, lambdas=10, backend="numpy")
+    for model, explained in zip(path, path.deviance_explained, strict=True):
+        assert explained == pytest.approx(model.summary().pseudo_r2)
+
+
+def test_a_separable_table_ends_its_path_early():
+    X, y = table(40, 60)
+    path = fastlr.path(X, y, backend="numpy", smallest=1e-6)
+    assert len(path) < 100 and path.deviance_explained[-1] > 0.999 >= path.deviance_explained[-2]
+    assert all(model.converged for model in path)
+
+
+def test_penalties_that_are_given_are_all_kept_in_falling_order():
+    X, y = table()
+    path = fastlr.path(X, y, lambdas=[0.01, 0.1, 1.0, 1e-7], backend="numpy")
+    np.testing.assert_array_equal(path.lambdas, [1.0, 0.1, 0.01, 1e-7])
+    assert path.n_nonzero[0] == 0 and path.n_nonzero[-1] == 30
+
+
+def test_factors_offset_and_weights():
+    X, y = table()
+    factors, offset, s = np.ones(30), np.linspace(-1.0, 1.0, 150), np.arange(150) % 3 + 0.5
+    factors[[5, 6]] = 0.0, np.inf
+    path = fastlr.path(X, y, lambdas=6, penalty_factors=factors, offset=offset, sample_weight=s, backend="numpy", tol=1e-9)
+    assert path.w[0, 5] != 0.0 and path.n_nonzero[0] == 1 and not path.w[:, 6].any() and path.deviance_explained[0] > 0.0
+    alone = fastlr.train(X, y, l1=path.lambdas[3], penalty_factors=factors, offset=offset, sample_weight=s, backend="numpy")
+    np.testing.assert_allclose(path.w[3], alone.w, atol=1e-6)
+
+
+def test_ridge_paths():
+    X, y = table()
+    path = fastlr.path(X, y, l1_ratio=0.0, lambdas=5, backend="numpy")
+    assert (path.n_nonzero == 30).all() and path[-1].converged
+    np.testing.assert_allclose(path.w[-1], fastlr.train(X, y, l2=path.lambdas[-1], backend="numpy").w, atol=1e-5)
+
+
+def test_sparse_is_dense():
+    X, y = table()
+    X[np.abs(X) < 0.7] = 0.0
+    dense, sparse = (fastlr.path(A, y, lambdas=6, folds=3, backend="numpy") for A in (X, scipy.sparse.csr_matrix(X)))
+    np.testing.assert_allclose(sparse.w, dense.w, atol=1e-6)
+    np.testing.assert_allclose(sparse.score_mean, dense.score_mean, rtol=1e-6)
+
+
+def test_places_and_penalties(with_folds):
+    path = with_folds
+    assert path[-1] is path.models[-1] and len(list(path)) == len(path)
+    assert path.at(path.lambdas[3]) is path[3] and path.at(math.sqrt(path.lambdas[3] * path.lambdas[4]) * 1.01) is path[3]
+    with pytest.raises(ValueError, match="lambda_ is 1e-09, and the path goes from"):
+        path.at(1e-9)
+    assert repr(path).startswith(f"<fastlr.Path: {len(path)} penalties from ")
+
+
+# ---- cross-validation -----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("score", ["deviance", "accuracy", "auc"])
+def test_scores_are_those_of_models_of_the_other_rows(score):
+    metrics = pytest.importorskip("sklearn.metrics")
+    of_probabilities = {"deviance": lambda y, p, sample_weight: 2.0 * metrics.log_loss(y, p, sample_weight=sample_weight),
+                        "accuracy": lambda y, p, sample_weight: metrics.accuracy_score(y, p > 0.5, sample_weight=sample_weight),
+                        "auc": metrics.roc_auc_score}[score]
+    X, y = table()
+    s, offset = np.arange(150) % 4 + 0.5, np.linspace(-1.0, 1.0, 150)
+    folds = [(np.flatnonzero(np.arange(150) % 3 != k), np.flatnonzero(np.arange(150) % 3 == k)) for k in range(3)]
+    path = fastlr.path(X, y, lambdas=[0.05, 0.01], folds=folds, score=score, sample_weight=s, offset=offset, backend="numpy",
+                       tol=1e-9)
+    for k, (train, test) in enumerate(folds):
+        for i, lambda_ in enumerate(path.lambdas):
+            model = fastlr.train(X[train], y[train], l1=lambda_, sample_weight=s[train], offset=offset[train], backend="numpy")
+            given = y[test], model.predict_proba(X[test], offset[test])[:, 1]
+            expected = of_probabilities(*given, sample_weight=s[test])
+            assert path.scores.of_folds[k, i] == pytest.approx(expected, abs=1e-6)
+    np.testing.assert_allclose(path.score_se, path.scores.of_folds.std(axis=0, ddof=1) / math.sqrt(3))
+
+
+def test_the_best_penalties(with_folds):
+    path = with_folds
+    mean, error = path.score_mean, path.score_se
+    assert mean[path.best] == mean.min() and path.best_1se <= path.best
+    assert mean[path.best_1se] <= mean[path.best] + error[path.best] < mean[path.best_1se - 1]
+    assert set(range(CHOSEN)) <= set(np.flatnonzero(path[path.best].w))
+
+
+def test_a_seed_deals_rows_to_folds_of_both_classes(with_folds):
+    X, y = table()
+    same, other = (fastlr.path(X, y, lambdas=path.lambdas, folds=5, seed=seed, backend="numpy")
+                   for path in [with_folds] for seed in (0, 1))
+    np.testing.assert_array_equal(same.score_mean, with_folds.score_mean)
+    assert (other.score_mean != same.score_mean).any()
+
+
+def test_splitters_of_scikit_learn():
+    selection = pytest.importorskip("sklearn.model_selection")
+    X, y = table()
+    splitter = selection.StratifiedKFold(4)
+    path, same = (fastlr.path(X, y, lambdas=[0.01], folds=folds, backend="numpy") for folds in (splitter, splitter.split(X, y)))
+    np.testing.assert_array_equal(path.scores.of_folds, same.scores.of_folds)
+    groups = selection.GroupKFold(3).split(X, y, np.arange(150) % 7)
+    assert fastlr.path(X, y, lambdas=[0.01], folds=groups, backend="numpy").scores.of_folds.shape == (3, 1)
+
+
+def test_counts_of_trials_stay_in_one_fold():
+    X, y = table(40, 5)
+    counts = np.column_stack([y + 1, 2 - y])
+    path = fastlr.path(X, counts, lambdas=[0.01], folds=4, backend="numpy")
+    assert path.scores.of_folds.shape == (4, 1) and np.isfinite(path.scores.of_folds).all()
+
+
+def test_ties_count_half():
+    y, z, s = np.array([0, 0, 1, 1]), np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 3.0, 1.0, 1.0])
+    assert auc(y, z, s) == pytest.approx((1.0 + 0.5 * 3.0 + 4.0) / 8.0)
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"l1_ratio": 1.5}, "l1_ratio must be between 0 and 1, not 1.5"),
+    ({"lambdas": 0}, "lambdas must be at least 1"),
+    ({"lambdas": [0.1, 0.0]}, r"lambdas must be finite and above 0, and lambdas\[1\] is 0"),
+    ({"smallest": 2.0}, "smallest must be a share of the first penalty, below 1, not 2.0"),
+    ({"score": "loss"}, "score must be one of 'deviance', 'accuracy', 'auc', not 'loss'"),
+    ({"folds": 1}, "folds must be at least 2"),
+    ({"folds": 1000}, "folds must be at most"),
+    ({"folds": [([0, 1], [1, 2]), ([0], [1])]}, r"folds\[0\] has example 1 on both sides"),
+    ({"folds": [([0, 1], [400]), ([0], [1])]}, r"folds\[0\]\[1\] has the place 400, and there are 150 examples"),
+    ({"folds": [([0, 1, 2], [3]), ([0], [1])]}, r"folds\[0\] has examples of one class only to test"),
+])
+def test_what_is_refused(options, text):
+    with pytest.raises(ValueError, match=text):
+        fastlr.path(*table(), backend="numpy", **options)
+
+
+def test_scores_need_folds(tmp_path):
+    path = fastlr.path(*table(), lambdas=2, backend="numpy")
+    for what in ("score_mean", "best", "best_1se"):
+        with pytest.raises(ValueError, match=f"{what} needs a cross-validation"):
+            getattr(path, what)
+    np.save(tmp_path / "X.npy", table()[0])
+    with pytest.raises(NotImplementedError, match="path needs X in memory"):
+        fastlr.path(str(tmp_path / "X.npy"), table()[1])
+
+
+# ---- files and pictures ---------------------------------------------------------------------------------------------
+
+def test_a_path_comes_back_with_every_bit(with_folds, tmp_path):
+    with_folds[2].summary()
+    with_folds.save(tmp_path / "path.json")
+    again = fastlr.Path.load(tmp_path / "path.json")
+    for name in ("lambdas", "w", "b", "n_nonzero", "deviance_explained", "gap", "score_mean", "score_se"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(with_folds, name))
+    assert (again.best, again.elapsed, again.l1_ratio) == (with_folds.best, with_folds.elapsed, 1.0)
+    assert again[2].summary().notes == with_folds[2].summary().notes
+    with pytest.raises(ValueError, match="is not a model file that fastlr can read: it has no"):
+        fastlr.load(tmp_path / "path.json")
+    (tmp_path / "path.json").write_text((tmp_path / "path.json").read_text().replace('"lambdas": [', '"lambdas": [3.0, '))
+    with pytest.raises(ValueError, match="is not a file of a path that fastlr can read: lambdas has"):
+        fastlr.Path.load(tmp_path / "path.json")
+
+
+def test_pictures(with_folds):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    ax = with_folds.plot(labels=3)
+    assert len(ax.texts) == 3 and ax.get_xscale() == "log" and ax.xaxis_inverted()
+    assert {text.get_text() for text in ax.texts} == {f"x{j}" for j in np.argsort(-np.abs(with_folds.w[-1]))[:3]}
+    ax = with_folds.plot_scores()
+    assert ax.get_ylabel() == "deviance, mean over folds"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        f"{name}: {with_folds.n_nonzero[getattr(with_folds, name)]} columns" for name in ("best", "best_1se")]
+    plt.close("all")
