@@ -18,6 +18,7 @@ from fastlr.machine.forks import imported
 from fastlr.machine.warnings import SeparationWarning, warn
 from fastlr.model.model import Model
 from fastlr.problem.cost_model import CostModel
+from fastlr.problem.loss import Softmax, of_classes
 from fastlr.problem.problem import Problem
 from fastlr.solvers.progress import Progress
 
@@ -180,10 +181,12 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
         data = door.data(X, y, sample_weight, class_weight, offset)
-    theta = arguments.start(init, data.shape[1])
+    theta = arguments.start(init, data.shape[1], data.classes.size)
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     objective_options["penalty_factors"] = factors
-    if objective_options["l1"] > 0.0 or (factors is not None and np.isposinf(factors).any()):
+    has_l1 = objective_options["l1"] > 0.0 or (factors is not None and bool(np.isposinf(factors).any()))
+    _refuse_many_classes(data.classes.size, {"firth=True": firth, "l1, or a penalty factor of infinity,": has_l1})
+    if has_l1:
         _refuse_beside_l1(solver, options.learning_rate)
         module = imported("fastlr.solvers.elastic_net")
 
@@ -213,7 +216,8 @@ def model_of(result: solvers.Result, training: Training, n_threads: int, has_off
              compiled: float) -> Model:
     """Make the Model of a Result; `start` and `compiled` are what the clock and the stopwatch showed when `train` was called."""
     history, data, compile_time = result.history, training.data, stopwatch.seconds() - compiled
-    return Model(w=result.theta[:-1].copy(), b=float(result.theta[-1]), classes=data.classes.copy(),
+    w, b = solvers.weights_and_intercept(result.theta)
+    return Model(w=w, b=b, classes=data.classes.copy(),
                  cost=float(history.cost[-1]), costs=history.cost[:-1], history=history, n_iter=history.step.size,
                  converged=result.converged, stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap,
                  gap_kind=result.gap_kind, solver=result.solver, backend=training.backend, n_threads=n_threads,
@@ -222,9 +226,9 @@ def model_of(result: solvers.Result, training: Training, n_threads: int, has_off
 
 
 @np.errstate(all="ignore")
-def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
+def cost_and_gradient(X: Any, y: Any, w: Any, b: Any, *, backend: str = "auto", l2: float = 0.0, reduction: str = "mean",
                       sample_weight: Any = None, offset: Any = None,
-                      n_threads: int | None = None) -> tuple[float, np.ndarray, float]:
+                      n_threads: int | None = None) -> tuple[float, np.ndarray, Any]:
     """Make one forward and one backward pass: compute J and its gradient at (w, b).
 
     Parameters
@@ -232,17 +236,17 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     X : array_like or SciPy sparse matrix, (m, n)
         The examples, as for `train`.
     y : array_like, (m,)
-        The labels 0 and 1, taken as given.
-    w : array_like, (n,)
-    b : float
+        The labels 0 and 1, or 0 .. K - 1 for K rows of w, taken as given.
+    w : array_like, (n,) or (K, n)
+    b : float, or array_like, (K,)
     backend, l2, reduction, sample_weight, offset, n_threads
         Options, as for `train`.
 
     Returns
     -------
     J : float
-    dw : (n,) float64
-    db : float
+    dw : float64, in the shape of w
+    db : float, or (K,) float64
 
     Raises
     ------
@@ -255,17 +259,26 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: float, *, backend: str = "auto"
     >>> J, dw, db = fastlr.cost_and_gradient([[1, 3], [-2, 0.5], [-1, -3.2]], [1, 1, 0], [1, 2], 1.5)
     >>> round(J, 10), dw.round(8), round(db, 10)
     (0.1590053771, array([ 0.25071532, -0.06604096]), -0.125004045)
+
+    Three classes:
+
+    >>> J, dw, db = fastlr.cost_and_gradient([[1.0], [2.0], [4.0]], [0, 1, 2], [[0.0], [0.0], [0.0]], [0.0, 0.0, 0.0])
+    >>> round(J, 6), dw.round(4).tolist(), db.round(4)
+    (1.098612, [[0.4444], [0.1111], [-0.5556]], array([-0., -0., -0.]))
     """
     objective_options = _objective_options(l2, reduction, True)
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
-    data = door.data_as_given(X, y, sample_weight, offset)
-    theta = arguments.parameters(w, b, data.shape[1])
+    rows = max(1, np.size(b))
+    data = door.data_as_given(X, y, sample_weight, offset, max(2, rows))
+    theta = (arguments.parameters(w, b, data.shape[1]) if rows == 1 else
+             arguments.class_parameters(w, b, data.shape[1], rows))
+    loss = of_classes(2) if rows == 1 else Softmax(rows)
     name = (choice.choose(backend, data.X, 1, ("cost_gradient",)) if isinstance(data, InMemory) else
             choice.choose(backend, data, math.inf, ()))
     kernel = backends.load(name)
     with backends.threads(kernel, n_threads, data.size) as count:
-        J, grad = Problem.of_theta(data.with_backend(kernel, count), **objective_options).evaluate(theta)
-    return J, grad[:-1], float(grad[-1])
+        J, grad = Problem.of_theta(data.with_backend(kernel, count), **objective_options, loss=loss).evaluate(theta.ravel())
+    return J, *solvers.weights_and_intercept(grad.reshape(theta.shape))
 
 
 def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.Options) -> str:
@@ -297,6 +310,13 @@ def _refuse_beside_firth(**given: tuple[Any, Any]) -> None:
         if value != default:
             raise ValueError(f"firth=True has a penalty and a solver of its own, and takes no {name}={value!r}; leave one of "
                              "them out")
+
+
+def _refuse_many_classes(n_classes: int, asked_for: dict[str, bool]) -> None:
+    """Raise NotImplementedError for what is asked for, and there for two classes only."""
+    for what, is_asked_for in asked_for.items():
+        if is_asked_for and n_classes > 2:
+            raise NotImplementedError(f"{what} is there for two classes, and y has {n_classes}; l2 is there for all")
 
 
 def _refuse_beside_l1(solver: str, learning_rate: float | None) -> None:

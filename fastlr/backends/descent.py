@@ -4,8 +4,9 @@ The rule is everything a step needs to know besides the data.  From the sums of 
 
     J  = scale * loss + l2/2 ||w||^2        dw = scale * dw_sum + l2 w        db = scale * db_sum
 
-then tests the cost, tests convergence, and updates theta := theta - alpha * gradient.  `apply` below is the plain
-version; `compiled.descent.apply` is the same in loops for Numba, and a test holds the two together.
+then tests the cost, tests convergence, and updates theta := theta - alpha * gradient.  Parameters of K classes, and their
+gradient, are K such rows.  `apply` below is the plain version; `compiled.descent.apply` is the same in loops for Numba, and a
+test holds the two together.
 """
 
 import math
@@ -40,17 +41,17 @@ SUMS = Rule(alpha=0.0, intercept=1.0, scale=1.0, l2=0.0, tol=0.0, ceiling=math.i
 
 def gradient_norm(grad: np.ndarray, rule: Rule) -> float:
     """The largest component of the gradient in standardised coordinates, on the mean scale: what `tol` bounds."""
-    dw, db = grad[:-1], grad[-1]
-    return float(rule.to_mean * max(abs(db), np.max(np.abs(dw - rule.center * db) / rule.spread)))
+    dw, db = grad[..., :-1], grad[..., -1:]
+    return float(rule.to_mean * max(np.max(np.abs(db)), np.max(np.abs(dw - rule.center * db) / rule.spread)))
 
 
 def scaled_cost_gradient(loss: float, grad: np.ndarray, theta: np.ndarray, rule: Rule) -> float:
     """J from the sum of losses; `grad` is turned from sums into the gradient of J in place."""
-    w = theta[:-1]
+    w = theta[..., :-1]
     grad *= rule.scale
-    grad[:-1] += rule.l2 * w
-    grad[-1] *= rule.intercept
-    return float(rule.scale * loss + 0.5 * rule.l2 * dot(w, w))
+    grad[..., :-1] += rule.l2 * w
+    grad[..., -1] *= rule.intercept
+    return float(rule.scale * loss + 0.5 * rule.l2 * dot(w.ravel(), w.ravel()))
 
 
 def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray, rule: Rule) -> tuple[int, float, float]:

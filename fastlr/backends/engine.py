@@ -146,7 +146,8 @@ class Approximation(NamedTuple):
     """M."""
 
     kind: Kind
-    factor: np.ndarray          # (n + 1, n + 1) P, lower triangular, with P^T P the inverse of a Hessian, if M is made from one
+    factor: np.ndarray          # (k, k) P, lower triangular, with P^T P the inverse of a Hessian, if M is made from one; or
+                                # (K, n + 1, n + 1), one for the parameters of each of K classes
     inverse: np.ndarray         # (n + 1,) the inverse diagonal, if M is made from that
     steps: np.ndarray           # (PAIRS + 1, n + 1) of u, in turns, and
     changes: np.ndarray         # (PAIRS + 1, n + 1) of the gradient in them

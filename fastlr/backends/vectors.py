@@ -1,5 +1,7 @@
 """The vector operations of the engine, by NumPy; `compiled.vectors` has the same as loops, which Numba puts in their place."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from fastlr.machine.blas import dot
@@ -42,20 +44,30 @@ def weighted_size(x: np.ndarray, weights: np.ndarray) -> float:
 
 
 def lower_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """out = P x for a lower triangular P; no BLAS thread is started."""
-    for i in range(0, x.size, _ROWS):
-        np.vecdot(P[i:i + _ROWS, :i + _ROWS], x[:i + _ROWS], out=out[i:i + _ROWS])
+    """out = P x for a lower triangular P, or several of them along a diagonal; no BLAS thread is started."""
+    for block, part, result in _each_block(P, x, out):
+        for i in range(0, part.size, _ROWS):
+            np.vecdot(block[i:i + _ROWS, :i + _ROWS], part[:i + _ROWS], out=result[i:i + _ROWS])
 
 
 def lower_transposed_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """out = P^T x for a lower triangular P; no BLAS thread is started."""
+    """out = P^T x for a lower triangular P, or several of them along a diagonal; no BLAS thread is started."""
     out[:] = 0.0
-    for i in range(0, x.size, _ROWS):
-        out[:i + _ROWS] += np.einsum("ij,i->j", P[i:i + _ROWS, :i + _ROWS], x[i:i + _ROWS])
+    for block, part, result in _each_block(P, x, out):
+        for i in range(0, part.size, _ROWS):
+            result[:i + _ROWS] += np.einsum("ij,i->j", block[i:i + _ROWS, :i + _ROWS], part[i:i + _ROWS])
+
+
+def _each_block(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The squares of P (k, k) or (K, k, k), with their parts of x and out."""
+    side = P.shape[-1]
+    return zip(P.reshape(-1, side, side), x.reshape(-1, side), out.reshape(-1, side), strict=True)
 
 
 def standardised_size(grad: np.ndarray, ratio: np.ndarray, shift: np.ndarray) -> float:
-    """The largest of |db| and |ratio_j dw_j + shift_j db|, with a ratio of 1 and no shift where there are none."""
+    """The largest of |db| and |ratio_j dw_j + shift_j db| in all rows, with a ratio of 1 and no shift where there are none."""
     if not ratio.size:
         return float(np.abs(grad).max())
-    return max(abs(float(grad[-1])), float(np.abs(ratio * grad[:-1] + shift * grad[-1]).max()))
+    rows = grad.reshape(-1, ratio.size + 1)
+    dw, db = rows[:, :-1], rows[:, -1:]
+    return max(float(np.abs(db).max()), float(np.abs(ratio * dw + shift * db).max()))

@@ -62,7 +62,7 @@ def train(options: argparse.Namespace) -> int:
         if sample_weight is not None:
             with tables.naming(f"column {options.weight!r}"):
                 weights.refuse_no_weight(bool(sample_weight.any()))
-                weights.refuse_class_without_weight(weights.totals(sample_weight, y), labels)
+                weights.refuse_class_without_weight(weights.totals(sample_weight, y, 2), labels)
 
     with _caught() as caught:
         model = fastlr.train(tables.Named(X, features), y, fit_intercept=options.intercept, sample_weight=sample_weight,

@@ -82,8 +82,8 @@ def factors(name: str, value: Any, n: int) -> np.ndarray:
     return read_only(given.astype(np.float64))
 
 
-def start(init: Any, n: int) -> np.ndarray | None:
-    """theta (n + 1,) float64 to start from, that of (w, b) or a Model; None leaves it to the solver."""
+def start(init: Any, n: int, n_classes: int) -> np.ndarray | None:
+    """theta (n + 1,) or (K, n + 1) float64 to start from, that of (w, b) or a Model; None leaves it to the solver."""
     if init is None:
         return None
     if hasattr(init, "w") and hasattr(init, "b"):
@@ -92,7 +92,19 @@ def start(init: Any, n: int) -> np.ndarray | None:
         w, b = init
     except (TypeError, ValueError):
         raise TypeError(f"init must be None, (w, b) or a Model, not {type(init).__name__}") from None
+    if n_classes > 2:
+        return class_parameters(w, b, n, n_classes, "init: ")
     return parameters(w, b, n, "init: ")
+
+
+def class_parameters(w: Any, b: Any, n: int, n_classes: int, where: str = "") -> np.ndarray:
+    """Theta (K, n + 1) float64: w (K, n), and b (K,) behind it."""
+    w, b = arrays.as_array(f"{where}w", w), arrays.as_array(f"{where}b", b)
+    if w.shape != (n_classes, n) or b.shape != (n_classes,):
+        raise ValueError(f"{where}w has shape {w.shape} and b {b.shape}; with {n} features and {n_classes} classes w must have "
+                         f"shape ({n_classes}, {n}) and b ({n_classes},)")
+    return np.array([parameters(row, intercept, n, f"{where}class {k}: ")
+                     for k, (row, intercept) in enumerate(zip(w, b.tolist(), strict=True))])
 
 
 def parameters(w: Any, b: Any, n: int, where: str = "") -> np.ndarray:

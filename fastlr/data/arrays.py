@@ -249,6 +249,17 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     return A
 
 
+def real_offset(value: Any, m: int, n_classes: int) -> np.ndarray:
+    """The offset (m,) of two classes, or (m, K) of K; (0,) for None."""
+    if value is None or n_classes == 2:
+        return real_vector("offset", value, m)
+    A = as_array("offset", value)
+    if A.shape != (m, n_classes):
+        raise ValueError(f"offset has shape {A.shape}; with {n_classes} classes it must have shape ({m}, {n_classes}), a column "
+                         "for each class in the order of their labels: one number for all classes of a row changes nothing")
+    return read_only(np.column_stack([real_vector(f"offset[:, {k}]", A[:, k], m) for k in range(n_classes)]))
+
+
 def is_missing(label: Any) -> bool:
     """None, NaN of any kind, pandas' NA and NaT, NumPy's masked."""
     if label is None or label is np.ma.masked or type(label).__name__ in ("NAType", "NaTType"):

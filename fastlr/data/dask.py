@@ -62,7 +62,7 @@ class OnCluster(Dataset):
                  n_threads: int = 1) -> None:
         super().__init__(form, has_weights, has_offset, classes, feature_names, backend, n_threads)
         self._X, self._vectors, self._form = X, vectors, form
-        self._counts: list[Count] = _here(_each(_count, vectors))
+        self._counts: list[Count] = _here(_each(functools.partial(_count, classes.size), vectors))
         self._count = functools.reduce(Count.merge, self._counts)
 
     @property
@@ -139,6 +139,7 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
     parts = _first_pass(labels.codes, X, y, sample_weight, offset)
     classes = labels.classes_among(_concatenated([found.labels for found in parts.found]))
     labels.refuse_one_class(classes)
+    _refuse_many(classes.size)
     totals, of_class = parts.totals(classes), None
     if sample_weight is not None:
         weights.refuse_no_weight(bool(totals.any()))
@@ -150,8 +151,9 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
     return parts.data(classes, of_class, sample_weight is not None, offset is not None)
 
 
-def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> OnCluster:
+def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any, n_classes: int) -> OnCluster:
     """The dataset for y of 0 and 1, as from `door.data_as_given`."""
+    _refuse_many(n_classes)
     parts = _first_pass(_zero_one, X, y, sample_weight, offset)
     classes = np.array([0, 1])
     if sample_weight is not None:
@@ -159,6 +161,12 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any) -> OnCluster:
         weights.refuse_no_weight(total > 0.0)
         weights.refuse_extreme_total(total)
     return parts.data(classes, None, sample_weight is not None, offset is not None)
+
+
+def _refuse_many(n_classes: int) -> None:
+    if n_classes > 2:
+        raise NotImplementedError(f"X is a Dask collection, which fastlr trains on two classes, and y has {n_classes}; pass X "
+                                  "and y in memory, or X as a fastlr.stream of blocks")
 
 
 def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Array:
@@ -360,8 +368,8 @@ def _rows(vectors: Vectors) -> int:
     return vectors.y.size
 
 
-def _count(vectors: Vectors) -> Count:
-    return Count.of(vectors.y, vectors.sample_weight)
+def _count(n_classes: int, vectors: Vectors) -> Count:
+    return Count.of(vectors.y, vectors.sample_weight, n_classes)
 
 
 def _divided(exponent: int, vectors: Vectors) -> Vectors:
@@ -393,7 +401,7 @@ def _check_part(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
         own_codes, own = codes(y, m)
         s = weights.checked_part(sample_weight, m)
         vectors = Vectors(own_codes, s, arrays.real_vector("offset", offset, m))
-        totals = weights.totals(s, own_codes)[:own.size]
+        totals = weights.totals(s, own_codes, max(2, own.size))[:own.size]
         return _Checked(_Found(Form.of(A), names, own, totals, None), vectors)
     except (TypeError, ValueError, NotImplementedError) as error:
         return _Checked(found._replace(refusal=error), Vectors(nothing, nothing, nothing))

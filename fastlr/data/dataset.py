@@ -79,7 +79,7 @@ class Count(NamedTuple):
     """How many rows there are, by weight."""
 
     total: float                # the sum of the weights
-    positive: float             # the sum of the weights of the rows with y = 1
+    by_class: np.ndarray        # (K,) the sums of the weights of each class
     squares: float              # the sum of the squared weights
     rows: int                   # how many rows have a weight other than 0
     lightest: float             # the least weight other than 0
@@ -87,22 +87,30 @@ class Count(NamedTuple):
     heaviest_row: int           # the first row with that weight, counted among those whose weight is not 0
 
     @classmethod
-    def of(cls, y: np.ndarray, sample_weight: np.ndarray) -> Self:
-        """Count rows with labels y (m,) and weights (m,), or (0,) for ones."""
+    def of(cls, y: np.ndarray, sample_weight: np.ndarray, n_classes: int) -> Self:
+        """Count rows with labels y (m,) of so many classes and weights (m,), or (0,) for ones."""
         if not sample_weight.size:
-            return cls(float(y.size), float(np.count_nonzero(y)), float(y.size), y.size, 1.0, 1.0, 0)
+            by_class = _by_class(float(y.size), [float(np.count_nonzero(y == k)) for k in range(1, n_classes)])
+            return cls(float(y.size), by_class, float(y.size), y.size, 1.0, 1.0, 0)
         s = sample_weight
         counting = s if s.min() > 0.0 else s[s > 0.0]
         place = int(np.argmax(s))
-        return cls(float(s.sum()), blas.dot(s, y), blas.dot(s, s), counting.size,
+        total = float(s.sum())
+        by_class = _by_class(total, [blas.dot(s, y == k) for k in range(1, n_classes)])
+        return cls(total, by_class, blas.dot(s, s), counting.size,
                    float(counting.min(initial=math.inf)), float(s[place]), int(np.count_nonzero(s[:place])))
 
     def merge(self, other: Self) -> Self:
         """The count of these rows and others behind them."""
         heaviest_row = self.heaviest_row if self.heaviest >= other.heaviest else self.rows + other.heaviest_row
-        return type(self)(self.total + other.total, self.positive + other.positive, self.squares + other.squares,
+        return type(self)(self.total + other.total, self.by_class + other.by_class, self.squares + other.squares,
                           self.rows + other.rows, min(self.lightest, other.lightest), max(self.heaviest, other.heaviest),
                           heaviest_row)
+
+
+def _by_class(total: float, others: list[float]) -> np.ndarray:
+    """The totals of all classes, where those of the classes behind the first are given."""
+    return np.array([total - sum(others), *others])
 
 
 class Dataset(abc.ABC):
@@ -115,8 +123,8 @@ class Dataset(abc.ABC):
         Numbers in X; of sparse X, those that are stored.
     dtype
         X as kernels take it.
-    classes : (2,) array
-        The labels that 0 and 1 stand for.
+    classes : (2,) or (K,) array
+        The labels that 0 and 1, or 0 .. K - 1, stand for.
     feature_names : tuple of str, or None
     has_weights, has_offset : bool
     bytes_a_row : int
@@ -202,9 +210,10 @@ class InMemory(Dataset):
     Parameters
     ----------
     X : (m, n) array or Csr
-    y : (m,) int8
-        0 or 1.
+    y : (m,) int8 or int32
+        0 or 1, or 0 .. K - 1.
     sample_weight, offset : (m,) float64, or (0,) for none
+        The offset of K classes is (m, K).
     classes, feature_names, backend, n_threads
         As in `Dataset`.
 
@@ -231,7 +240,7 @@ class InMemory(Dataset):
     def count(self) -> Count:
         """How many rows there are, by weight."""
         if self._count is None:
-            self._count = Count.of(self.y, self.sample_weight)
+            self._count = Count.of(self.y, self.sample_weight, self.classes.size)
         return self._count
 
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:

@@ -15,10 +15,10 @@ from fastlr.machine.arrays import read_only
 class Vectors(NamedTuple):
     """The checked labels, weights and offsets of the rows."""
 
-    y: np.ndarray                               # (m,) int8
+    y: np.ndarray                               # (m,) int8 of two classes, or int32 of K
     sample_weight: np.ndarray                   # (m,) float64, or (0,)
-    offset: np.ndarray                          # (m,) float64, or (0,)
-    classes: np.ndarray                         # (2,), in the order 0, 1
+    offset: np.ndarray                          # (m,) float64, (m, K) of K classes, or (0,)
+    classes: np.ndarray                         # (2,) or (K,), in the order of their codes 0, 1 ..
 
 
 def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, offset: Any = None) -> Dataset:
@@ -31,7 +31,7 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     TypeError
         The type of X, y or the weights can't be that of numbers, labels or weights.
     ValueError
-        Shapes don't fit; a value is NaN or infinite; there are not two classes; or the weights leave a class without rows.
+        Shapes don't fit; a value is NaN or infinite; there is one class only; or the weights leave a class without rows.
     NotImplementedError
         A sparse X is not SciPy's.
     """
@@ -49,16 +49,16 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     return _dataset(X, names, _vectors(A, sample_weight, class_weight, offset))
 
 
-def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> Dataset:
-    """Check the arguments of `cost_and_gradient`: y is 0 and 1, one of which may be missing, and X must be finite."""
+def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None, n_classes: int = 2) -> Dataset:
+    """Check the arguments of `cost_and_gradient`: y is 0 .. K - 1, some of which may be missing, and X must be finite."""
     if arrays.is_dask(X):
         from fastlr.data import dask
 
-        return dask.data_as_given(X, y, sample_weight, offset)
+        return dask.data_as_given(X, y, sample_weight, offset, n_classes)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
     if not arrays.is_stream(X):
         arrays.refuse_not_finite(X, names)
-    return _dataset(X, names, vectors_as_given(X.shape[0], y, sample_weight, offset))
+    return _dataset(X, names, vectors_as_given(X.shape[0], y, sample_weight, offset, n_classes))
 
 
 def _of_trials(X: Any, names: tuple[str, ...] | None, counts: np.ndarray, sample_weight: Any, class_weight: Any,
@@ -86,18 +86,19 @@ def _vectors(y: np.ndarray, sample_weight: Any, class_weight: Any, offset: Any) 
     labels.refuse_one_class(classes)
     s = weights.checked(sample_weight, m)
     if class_weight is not None:
-        s = weights.times_of_class(s, weights.of_classes(class_weight, weights.totals(s, codes), classes), codes)
+        of_class = weights.of_classes(class_weight, weights.totals(s, codes, classes.size), classes)
+        s = weights.times_of_class(s, of_class, codes)
     if s.size:
-        weights.refuse_class_without_weight(weights.totals(s, codes), classes)
-    return Vectors(codes, read_only(s), arrays.real_vector("offset", offset, m), classes)
+        weights.refuse_class_without_weight(weights.totals(s, codes, classes.size), classes)
+    return Vectors(codes, read_only(s), arrays.real_offset(offset, m, classes.size), classes)
 
 
-def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any) -> Vectors:
-    """Check what is beside an X of m rows where y is 0 and 1 already, and one class may be missing."""
+def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any, n_classes: int = 2) -> Vectors:
+    """Check what is beside an X of m rows where y is 0 .. K - 1 already, and some class may be missing."""
     s = weights.checked(sample_weight, m)
     if s.size:
         weights.refuse_extreme_total(float(s.sum()))
-    return Vectors(labels.zero_one(y, m), s, arrays.real_vector("offset", offset, m), np.array([0, 1]))
+    return Vectors(labels.zero_one(y, m, n_classes), s, arrays.real_offset(offset, m, n_classes), np.arange(n_classes))
 
 
 def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The gate for labels: out comes y (m,) int8, 0 or 1, and the classes that these stand for."""
+"""The gate for labels: out comes y (m,) int8 of two classes, or int32 of K, and the classes that 0, 1 .. stand for."""
 
 import numbers
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)
 
 
 def codes(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (m,) int8 and the classes, two or one, that 0 and 1 stand for, in sorted order."""
+    """Codes (m,) int8 or int32 and the classes, one or more, that 0, 1 .. stand for, in sorted order."""
     return codes_of(label_array(y, m))
 
 
@@ -27,6 +27,8 @@ def codes_of(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return read_only(is_second.view(np.int8)), classes
     refuse_missing(A)
     classes = classes_among(A)
+    if classes.size > 2:
+        return read_only(np.searchsorted(classes, A).astype(np.int32)), classes
     is_second = A == classes[1:] if classes.size == 2 else np.zeros(A.size, bool)  # with classes[1], "a\\0" would be "a" to NumPy
     return read_only(is_second.astype(np.int8)), classes
 
@@ -41,14 +43,14 @@ def refuse_missing(A: np.ndarray) -> None:
 
 
 def classes_among(A: np.ndarray) -> np.ndarray:
-    """The distinct values of labels (m,), sorted: two or one."""
+    """The distinct values of labels (m,), sorted; numbers of more than two classes are whole."""
     try:
         classes = _distinct(A)
     except TypeError:
         raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
-    if classes.size > 2:
-        raise ValueError(f"y has {classes.size} classes ({', '.join(map(repr, classes[:3].tolist()))}, ...); fastlr trains on "
-                         "two.  For one class against the rest, pass y == that_class")
+    if classes.size > 2 and classes.dtype.kind == "f" and (classes % 1.0 != 0.0).any():
+        raise ValueError(f"y has {classes.size} different values ({', '.join(map(repr, classes[:3].tolist()))}, ...), which are "
+                         "no whole numbers.  fastlr predicts classes; if these are classes, pass y.astype(str)")
     return classes
 
 
@@ -117,13 +119,14 @@ def _two_numbers(A: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return (A[[0, i]], is_other) if A[0] < A[i] else (A[[i, 0]], is_first)
 
 
-def zero_one(y: Any, m: int) -> np.ndarray:
-    """y as given, which must be 0 or 1 everywhere; (m,) int8."""
+def zero_one(y: Any, m: int, n_classes: int = 2) -> np.ndarray:
+    """y as given, which must be 0 or 1 everywhere, (m,) int8; or 0 .. K - 1 of K classes, (m,) int32."""
     A = arrays.one_dimensional("y", y, m)
+    allowed = "0 or 1" if n_classes == 2 else f"0 .. {n_classes - 1}"
     if A.dtype.kind not in "biuf":
-        raise TypeError(f"y must be numbers, 0 or 1, not {A.dtype}")
-    bad = ~((A == 0) | (A == 1))
+        raise TypeError(f"y must be numbers, {allowed}, not {A.dtype}")
+    bad = ~((A == 0) | (A == 1)) if n_classes == 2 else ~((A >= 0) & (A < n_classes) & (A % 1 == 0))
     if bad.any():
         i = int(np.argmax(bad))
-        raise ValueError(f"y must be 0 or 1; it is {plain(A[i])!r} at row {i}")
-    return read_only(A.astype(np.int8))
+        raise ValueError(f"y must be {allowed}; it is {plain(A[i])!r} at row {i}")
+    return read_only(A.astype(np.int8 if n_classes == 2 else np.int32))

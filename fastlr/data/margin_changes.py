@@ -6,13 +6,14 @@ Every pass here is a sum over rows, or picks some of them, and takes
     center, spread    (n,) float64    the features are (x - center) / spread: differences are taken before any product, so that
                                       a column far from 0 loses nothing
 
-An example that counts (its weight is not 0) is the signed row r_i = side_i [(x_i - center) / spread, 1] with side_i = 1 where
-y_i = 1 and -1 elsewhere.  Along a direction v (n + 1,) its margin moves by r_i . v to its right side.
+An example that counts (its weight is not 0) is one signed row or several, as the loss says.  Two classes: the signed row is
+r_i = side_i [(x_i - center) / spread, 1] with side_i = 1 where y_i = 1 and -1 elsewhere.  Along a direction v (n + 1,) the margin
+moves by r_i . v to its right side.  K classes: for each other class l there is a row r_il, and r_il . v is how far the margin of
+the class y_i moves ahead of that of l along v (K (n + 1),).
 """
 
 from collections.abc import Iterator
-from itertools import starmap
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -26,6 +27,19 @@ _MOST_ROUNDED = 1e8             # The most that rounding of a margin is charged 
 _MOST_DENSE = 1000              # The most columns of a sparse X whose rows are made dense, one block at a time.
 _NEAR = 100.0                   # The most spreads from 0 of a center that costs hardly any digits.
 _ZERO = 1e-10                   # An eigenvalue of a Gram matrix, relative to the largest, that stands for 0.
+
+
+class Sides(Protocol):
+    """The signed rows of a loss whose parameters have r rows."""
+
+    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The signed rows (q, r k) of rows (m, k) with labels y (m,)."""
+
+    def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """How far each signed row moves, (q, k), where margins move by z (m, r, k)."""
+
+    def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """The sums (q, k) of the sizes (m, r, k) of what is added up for it."""
 
 
 class MarginChanges(NamedTuple):
@@ -63,15 +77,16 @@ def _below(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 @merged_by(MarginChanges.merge)
-def margin_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray) -> MarginChanges:
-    """How far margins move along directions (n + 1, k)."""
+def margin_changes(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray,
+                   directions: np.ndarray) -> MarginChanges:
+    """How far margins move along directions (r (n + 1), k)."""
     k = directions.shape[1]
     found = MarginChanges(np.full(k, np.inf), np.full(k, -np.inf))
     directions = np.where(np.abs(directions) > _NOTHING * np.abs(directions).max(axis=0), directions, 0.0)
     sizes = np.hstack([np.abs(directions), (directions != 0.0) * np.abs(directions).max(axis=0)])
     is_wide = isinstance(part.X, Csr) and part.X.n_columns > _MOST_DENSE
-    for changes in (starmap(_relative, _of_stored(part, center, spread, directions, sizes)) if is_wide else
-                    (_relative(signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(part, center, spread))):
+    for y, z, added_up in (_of_stored if is_wide else _of_all)(part, center, spread, directions, sizes):
+        changes = _relative(loss.right_side(y, z), loss.added_up(y, added_up))
         found = found.merge(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
     return found
 
@@ -85,37 +100,38 @@ def largest_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, dire
     sizes = np.abs(directions)
     found, least_size = np.zeros(directions.shape[1]), least * sizes.max(axis=0)
     is_near = part.X.shape[1] > _MOST_DENSE or bool((np.abs(center) <= _NEAR * spread).all())
-    for changes, added_up in (_of_stored(part, center, spread, directions, sizes) if isinstance(part.X, Csr) and is_near else
-                              ((signed @ directions, np.abs(signed) @ sizes) for signed in _signed_rows(part, center, spread))):
-        found = np.maximum(found, (np.abs(changes) / (added_up + least_size)).max(axis=0, initial=0.0))
+    products = _of_stored if isinstance(part.X, Csr) and is_near else _of_all
+    for _, z, added_up in products(part, center, spread, directions, sizes):
+        found = np.maximum(found, (np.abs(z) / (added_up + least_size)).max(axis=(0, 1), initial=0.0))
     return found
 
 
 @summed
-def total(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """The sum of the signed rows in a basis (n + 1, k), each divided by its largest entry there: (k,)."""
+def total(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """The sum of the signed rows in a basis (r (n + 1), k), each divided by its largest entry there: (k,)."""
     found = np.zeros(basis.shape[1])
-    for rows in _in_basis(part, center, spread, basis):
+    for rows in _in_basis(part, loss, center, spread, basis):
         found += rows.sum(axis=0)
     return found
 
 
 @summed
-def gram_at_rest(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray,
+def gram_at_rest(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray,
                  rest: float) -> np.ndarray:
     """The sum of r r^T, (k, k), over those of these rows r that a direction q (k,) moves by at most rest."""
     found = np.zeros((q.size, q.size))
-    for rows in _in_basis(part, center, spread, basis):
+    for rows in _in_basis(part, loss, center, spread, basis):
         resting = rows[np.abs(rows @ q) <= rest]
         found += resting.T @ resting
     return found
 
 
 @merged_by(MovedRows.merge)
-def most_wrong(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray, most: int) -> MovedRows:
+def most_wrong(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray, basis: np.ndarray, q: np.ndarray,
+               most: int) -> MovedRows:
     """At most so many of these rows, those that a direction q (k,) moves furthest to their wrong side."""
     found = MovedRows(np.empty((0, q.size)), np.empty(0))
-    for rows in _in_basis(part, center, spread, basis):
+    for rows in _in_basis(part, loss, center, spread, basis):
         changes = rows @ q
         wrong = changes < 0.0
         found = found.merge(MovedRows(rows[wrong], changes[wrong])).least(most)
@@ -123,9 +139,16 @@ def most_wrong(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np
 
 
 @merged_by(_below)
-def signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """All signed rows of a few, (r, n + 1)."""
-    return np.concatenate(list(_signed_rows(part, center, spread)))
+def signed_rows(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """All signed rows of a few rows, (q, r (n + 1))."""
+    return np.concatenate([loss.signed(y, rows) for y, rows in _counting_rows(part, center, spread)])
+
+
+@merged_by(_below)
+def counting_rows(part: InMemory) -> np.ndarray:
+    """Those of a few rows of X that count, (r, n)."""
+    n = part.shape[1]
+    return np.concatenate([rows[:, :-1] for _, rows in _counting_rows(part, np.zeros(n), np.ones(n))])
 
 
 def null_part(gram: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -144,12 +167,10 @@ def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     of which counts for more than ten times the median of those that are not 0.  So a column that is 1 in few rows keeps its
     spread.
     """
-    n = data.shape[1]
-    signed = data.reduce(signed_rows, np.zeros(n), np.ones(n))
-    X = signed[:, :-1] * signed[:, -1:]
+    X = data.reduce(counting_rows)
     center = np.median(X, axis=0)
     distances = np.abs(X - center)
-    ascending, columns, last = np.sort(distances, axis=0), np.arange(n), len(X) - 1
+    ascending, columns, last = np.sort(distances, axis=0), np.arange(X.shape[1]), len(X) - 1
     zeros = np.count_nonzero(distances == 0.0, axis=0)
     # The two in the middle of those that are not 0, whose mean is their median.
     lower, upper = (ascending[np.minimum((zeros + last + odd) // 2, last), columns] for odd in (0, 1))
@@ -169,33 +190,45 @@ def standardised_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) ->
         yield rows, standardised
 
 
-def _signed_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[np.ndarray]:
-    """The signed rows, a block at a time."""
-    for rows, signed in standardised_rows(part, center, spread):
-        signed[part.y[rows] == 0] *= -1.0
-        yield signed[part.sample_weight[rows] > 0.0] if part.sample_weight.size else signed
+def _counting_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Labels (r,) and standardised rows (r, n + 1) that count, a block at a time."""
+    for rows, standardised in standardised_rows(part, center, spread):
+        counts = part.sample_weight[rows] > 0.0 if part.sample_weight.size else slice(None)
+        yield part.y[rows][counts], standardised[counts]
 
 
-def _in_basis(part: InMemory, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> Iterator[np.ndarray]:
-    """The signed rows in a basis (n + 1, k), each divided by its largest entry there, a block at a time."""
-    return (by_largest(signed @ basis) for signed in _signed_rows(part, center, spread))
+def _in_basis(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray, basis: np.ndarray) -> Iterator[np.ndarray]:
+    """The signed rows in a basis (r (n + 1), k), each divided by its largest entry there, a block at a time."""
+    return (by_largest(loss.right_side(y, _products(rows, basis))) for y, rows in _counting_rows(part, center, spread))
+
+
+def _products(rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Rows (m, n + 1) times directions (r (n + 1), k), (m, r, k)."""
+    return np.stack([rows @ each for each in directions.reshape(-1, rows.shape[1], directions.shape[1])], axis=1)
+
+
+def _of_all(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray,
+            sizes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Labels, rows times directions (r (n + 1), k), and their absolute values times sizes (r (n + 1), l), a block at a time."""
+    for y, rows in _counting_rows(part, center, spread):
+        yield y, _products(rows, directions), _products(np.abs(rows), sizes)
 
 
 def _of_stored(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray,
-               sizes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Signed rows of sparse X times directions (n + 1, k), and their absolute values times sizes (n + 1, l), a block at a time.
+               sizes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Make the products of `_of_all` for sparse X.
 
     Only what is stored is read.  Hardly any of many sparse columns is far from 0, so that no digits are lost.
     """
     assert isinstance(part.X, Csr)
-    w, w_sizes = directions[:-1] / spread[:, None], sizes[:-1] / spread[:, None]
-    b, b_sizes = directions[-1] - center @ w, sizes[-1] + np.abs(center) @ w_sizes
-    side = np.where(part.y == 0, -1.0, 1.0)
-    for rows in _blocks(part.X.shape[0], directions.shape[1] + sizes.shape[1]):
-        A = part.X.rows(rows).scipy()
-        changes, added_up = side[rows, None] * (A @ w + b), abs(A) @ w_sizes + b_sizes
+    side = spread.size + 1
+    each = [(v[:-1] / spread[:, None], v[-1]) for v in directions.reshape(-1, side, directions.shape[1])]
+    each_size = [(v[:-1] / spread[:, None], v[-1]) for v in sizes.reshape(-1, side, sizes.shape[1])]
+    for rows in _blocks(part.X.shape[0], len(each) * (directions.shape[1] + sizes.shape[1])):
         counts = part.sample_weight[rows] > 0.0 if part.sample_weight.size else slice(None)
-        yield changes[counts], added_up[counts]
+        A = part.X.rows(rows).scipy()[counts]
+        yield (part.y[rows][counts], np.stack([A @ w + (b - center @ w) for w, b in each], axis=1),
+               np.stack([abs(A) @ w + (b + np.abs(center) @ w) for w, b in each_size], axis=1))
 
 
 def _relative(changes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -16,9 +16,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from fastlr.backends import descent, numpy_passes
+from fastlr.backends import descent, numpy_passes, numpy_vectorized, softmax
 from fastlr.backends.descent import Rule
-from fastlr.data.dataset import Dataset, InMemory, summed
+from fastlr.data.dataset import Dataset, InMemory, Pass, summed
 from fastlr.machine.arrays import read_only
 
 _Arguments = ParamSpec("_Arguments")
@@ -58,9 +58,15 @@ def cost_gradient_and_moments(part: InMemory, theta: np.ndarray,
 
 
 @summed
-def total_curvature(part: InMemory, theta: np.ndarray) -> float:
-    """The sum of s_i a_i (1 - a_i)."""
-    return float(curvature(part, theta).sum())
+def one_hessian(part: InMemory, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The second derivatives (n + 1, n + 1) of that sum for features x - center, over all rows."""
+    return hessian(part, theta, center, 0.0)
+
+
+@summed
+def intercept_hessian(part: InMemory, theta: np.ndarray) -> np.ndarray:
+    """The second derivative of that sum by the intercept, (1, 1): the sum of s_i a_i (1 - a_i)."""
+    return np.array([[curvature(part, theta).sum()]])
 
 
 @summed
@@ -95,6 +101,79 @@ def curvature(part: InMemory, theta: np.ndarray) -> np.ndarray:
     return numpy_passes.curvature(part.X, part.sample_weight, part.offset, theta)
 
 
+# ---- K classes: parameters and gradients are (K, n + 1) ----------------------------------------------------------------
+
+@summed
+def softmax_cost_gradient(part: InMemory, Theta: np.ndarray) -> tuple[float, np.ndarray]:
+    """The sum of s_i (log sum_k e^z_ik - z_i,y_i) at Theta, and its gradient."""
+    Grad = np.empty_like(Theta)
+    return _kernel(part, numpy_passes.softmax_cost_gradient)(Theta, Grad), Grad
+
+
+@summed
+def softmax_cost_gradient_and_moments(part: InMemory, Theta: np.ndarray,
+                                      pivot: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """`softmax_cost_gradient` and `moments`."""
+    return *softmax_cost_gradient(part, Theta), *moments(part, pivot)
+
+
+@summed
+def softmax_hessian(part: InMemory, Theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
+    """The second derivatives (K (n + 1), K (n + 1)) of that sum for features x - center, or less where there is a floor.
+
+    Then a row keeps the classes with s_i p_ik / 2 of at least the floor: the others are given their tangent.
+    """
+    if floor > 0.0:
+        return numpy_passes.softmax_hessian(*part.rows, Theta, center, floor)
+    return _kernel(part, numpy_passes.softmax_hessian)(Theta, center)
+
+
+@summed
+def softmax_class_hessians(part: InMemory, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """For each class the second derivatives (K, n + 1, n + 1) by its own parameters, for features x - center."""
+    return _kernel(part, numpy_passes.softmax_hessian_blocks)(Theta, center, 0.0)
+
+
+@summed
+def softmax_intercept_hessian(part: InMemory, Theta: np.ndarray) -> np.ndarray:
+    """The second derivatives (K, K) by the intercepts: the sum of s_i (p_ik [k = l] - p_ik p_il)."""
+    p = _class_probabilities(part, Theta)
+    weighed = p * part.sample_weight[:, None] if part.sample_weight.size else p
+    H: np.ndarray = np.diag(weighed.sum(axis=0)) - weighed.T @ p
+    return H
+
+
+@summed
+def softmax_hessian_times(part: InMemory, Theta: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """All second derivatives times V, (K, n + 1)."""
+    return _kernel(part, numpy_passes.softmax_hessian_product)(Theta)(V)
+
+
+@summed
+def softmax_hessian_diagonal(part: InMemory, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The diagonal (K, n + 1) of the second derivatives, for features x - center."""
+    D = softmax.curvatures(numpy_vectorized.softmax_margins(part.X, part.offset, Theta))
+    if part.sample_weight.size:
+        D *= part.sample_weight[:, None]
+    by_class = [part.with_weights(read_only(np.ascontiguousarray(d))) for d in D.T]
+    return np.array([np.append(moments(weighed, center)[1], weighed.sample_weight.sum()) for weighed in by_class])
+
+
+def softmax_hessian_product(data: Dataset, Theta: np.ndarray) -> tuple[Product, Product]:
+    """The second derivatives at Theta without making them, as from `hessian_product`."""
+    def diagonal(center: np.ndarray) -> np.ndarray:
+        return data.reduce(softmax_hessian_diagonal, Theta, center)
+
+    if not isinstance(data, InMemory):
+        return (lambda V: data.reduce(softmax_hessian_times, Theta, V)), diagonal
+    return _kernel(data, numpy_passes.softmax_hessian_product)(Theta), diagonal
+
+
+def _class_probabilities(part: InMemory, Theta: np.ndarray) -> np.ndarray:
+    """p_ik, (m, K)."""
+    return softmax.probabilities(numpy_vectorized.softmax_margins(part.X, part.offset, Theta))
+
+
 def descend(data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
     """At most `len(record)` steps of gradient descent in place, see `descent.descend`; in one call of a backend that can."""
     if isinstance(data, InMemory):
@@ -102,7 +181,12 @@ def descend(data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, 
             return descent.descend(data.backend.cost_gradient, data.prepared, theta, previous, rule, record)
         updates, status = data.backend.descend(*data.prepared, theta, previous, rule, record)
         return updates, status
+    return descend_by(cost_gradient, data, theta, previous, rule, record)
 
+
+def descend_by(cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]], data: Dataset, theta: np.ndarray,
+               previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+    """Make those steps with one pass each."""
     def into(theta: np.ndarray, grad: np.ndarray) -> float:
         loss, grad[:] = data.reduce(cost_gradient, theta)
         return float(loss)

@@ -31,17 +31,18 @@ def refuse_no_weight(some_row_counts: bool) -> None:
         raise ValueError("sample_weight is zero in every row; some row must count")
 
 
-def totals(weights: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """The sums of the weights of class 0 and class 1, (2,)."""
+def totals(weights: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray:
+    """The sums of the weights of each class, (K,)."""
     if not weights.size:
-        return np.bincount(codes, minlength=2).astype(np.float64)
-    return np.array([weights[codes == code].sum() for code in (0, 1)])
+        return np.bincount(codes, minlength=n_classes).astype(np.float64)
+    return np.array([weights[codes == code].sum() for code in range(n_classes)])
 
 
 def of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The factors (2,) of the weights of class 0 and class 1, whose totals are given."""
+    """The factors (K,) of the weights of the classes, whose totals are given."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        return np.array([totals.sum() / (2.0 * total) if total > 0.0 else 0.0 for total in totals])     # the caller refuses 0
+        whole = totals.sum() / totals.size
+        return np.array([whole / total if total > 0.0 else 0.0 for total in totals])    # the caller refuses 0
     if not isinstance(class_weight, Mapping):
         raise ValueError(f"class_weight must be None, 'balanced' or a dict from class to weight, not {class_weight!r}")
     labels = classes.tolist()
@@ -68,12 +69,12 @@ def refuse_extreme_total(total: float) -> None:
 
 
 def refuse_class_without_weight(totals: np.ndarray, classes: np.ndarray) -> None:
-    """Raise ValueError if a class has no weight, or too small a share of it; `totals` (2,) are the sums by class."""
-    whole = float(totals.sum())
+    """Raise ValueError if a class has no weight, or too small a share of it; `totals` (K,) are the sums by class."""
+    whole, who = float(totals.sum()), "both classes need" if totals.size == 2 else "every class needs"
     refuse_extreme_total(whole)
     for total, label in zip(totals.tolist(), classes.tolist(), strict=True):
         if total == 0.0:
-            raise ValueError(f"every row of class {label!r} has weight 0; both classes need a row that counts")
+            raise ValueError(f"every row of class {label!r} has weight 0; {who} a row that counts")
         if total < _SMALLEST_SHARE * whole:
             raise ValueError(f"the rows of class {label!r} have {total:.3g} of a total weight of {whole:.3g}, too small a "
-                             "share for float64; both classes need rows that count")
+                             f"share for float64; {who} rows that count")

@@ -276,9 +276,9 @@ def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
 def _null_log_likelihood(problem: Problem, b: float) -> float:
     """The log-likelihood of the best model with w = 0; if b is not fitted, of the model with w = 0 and this b."""
     if not problem.data.has_offset:
-        margin = problem.loss.null_margin(problem.rate) if problem.fit_intercept else b
-        losses, _ = problem.loss.loss_and_slope(np.arange(2), np.full(2, margin))
-        return -problem.examples * float(losses @ [1.0 - problem.rate, problem.rate])
+        margins = problem.loss.null_margins(problem.shares) if problem.fit_intercept else np.array([b])
+        losses = problem.loss.value(np.arange(problem.shares.size), np.tile(margins, (problem.shares.size, 1)))
+        return -problem.examples * float(losses @ problem.shares)
     start = np.array([0.0, 0.0 if problem.fit_intercept else b])
     options = solvers.Options(None, None, 1e-10, None, time.perf_counter())
     result = solvers.load("newton").solve(problem.of_null_model(), start, options)

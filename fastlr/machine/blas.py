@@ -35,6 +35,11 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
     return float(a.dot(b))                      # `@` takes twice as long for short vectors
 
 
+def dots(rows: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """The scalar products of some rows (r, n) with a vector, (r,)."""
+    return np.array([dot(row, a) for row in rows])
+
+
 def inverse_factor(H: np.ndarray) -> np.ndarray:
     """Invert the lower Cholesky factor of H: the result P has H^-1 = P^T P.
 

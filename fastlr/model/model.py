@@ -26,6 +26,7 @@ from fastlr.machine.arrays import plain
 from fastlr.machine.distribution import needed
 from fastlr.machine.wording import counted
 from fastlr.model import file
+from fastlr.problem.loss import of_classes
 from fastlr.solvers.history import History
 
 
@@ -51,10 +52,11 @@ class Model:
 
     Attributes
     ----------
-    w : (n,) float64
-    b : float
-    classes : (2,)
-        The labels that stand for y = 0 and y = 1.
+    w : (n,) or (K, n) float64
+        With three or more classes, one row for each.
+    b : float or (K,) float64
+    classes : (2,) or (K,)
+        The labels that stand for y = 0 and y = 1, or 0 .. K - 1.
     cost : float
         J at (w, b), as it was minimized: reduction, weights and l2 or Firth's penalty included.
     costs : (n_iter,) float64
@@ -92,7 +94,7 @@ class Model:
     """
 
     w: np.ndarray
-    b: float
+    b: Any
     classes: np.ndarray
     cost: float
     costs: np.ndarray
@@ -114,7 +116,7 @@ class Model:
     _statistics: Statistics | None = field(default=None)
 
     def __post_init__(self) -> None:
-        for array in (self.w, self.classes, self.costs, *self.history):
+        for array in (self.w, self.classes, self.costs, *self.history, *([self.b] if isinstance(self.b, np.ndarray) else [])):
             array.flags.writeable = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -132,13 +134,14 @@ class Model:
         self.__post_init__()                                # NumPy doesn't pickle that an array is read-only
 
     def __repr__(self) -> str:
-        return (f"<fastlr.Model: {counted(self.w.size, 'feature')}, J = {self.cost:.6g} after {counted(self.n_iter, 'update')}, "
+        features, updates = counted(self.w.shape[-1], "feature"), counted(self.n_iter, "update")
+        return (f"<fastlr.Model: {features}, J = {self.cost:.6g} after {updates}, "
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
     @_part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
-        """Return z = X w + b + offset, the log-odds of the second class.
+        """Return z = X w + b + offset: the log-odds of the second class, or with K classes the margin of each.
 
         Parameters
         ----------
@@ -146,12 +149,12 @@ class Model:
             A data frame must have the columns of the training frame, in their order.  A Dask array or DataFrame gives a Dask
             array, nothing of which is computed yet.  A stream, or the path of a file, is read a block at a time; of a table the
             columns that the model was trained on are read, and the offset may be the name of another.
-        offset : array_like, (m,), optional
+        offset : array_like, (m,) or (m, K), optional
             Required if the model was trained with one.
 
         Returns
         -------
-        (m,) float64
+        (m,) or (m, K) float64
 
         Raises
         ------
@@ -163,7 +166,7 @@ class Model:
 
     @_part_by_part
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
-        """Return the probability of each class, (m, 2) float64, with columns in the order of `classes`.
+        """Return the probability of each class, (m, 2) or (m, K) float64, with columns in the order of `classes`.
 
         Parameters and errors are those of `decision_function`.
 
@@ -179,16 +182,16 @@ class Model:
     @np.errstate(all="ignore")
     def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
         frames.refuse_other_order(X=X, offset=offset)
-        A, names = arrays.real_matrix(X, self.feature_names, self.w.size)
+        A, names = arrays.real_matrix(X, self.feature_names, self.w.shape[-1])
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        offset = arrays.real_vector("offset", offset, A.shape[0])
-        theta = np.append(self.w, self.b)
-        predictor = choice.predictor(A)
-        predicted, is_finite = predictor.predict(A, offset, theta, as_probabilities)
+        offset = arrays.real_offset(offset, A.shape[0], self.classes.size)
+        theta = np.concatenate([self.w, np.expand_dims(self.b, -1)], axis=-1)
+        predict = of_classes(self.classes.size).predict(choice.predictor(A))
+        predicted, is_finite = predict(A, offset, theta, as_probabilities)
         if not is_finite:
             arrays.refuse_not_finite(A, names, largest=math.inf)
-            z = predictor.predict(A, offset, theta, as_probabilities=False)[0] if as_probabilities else predicted
+            z = predict(A, offset, theta, as_probabilities=False)[0] if as_probabilities else predicted
             _refuse_infinite_margins(z, self.w)
         return predicted
 
@@ -196,9 +199,9 @@ class Model:
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """Return the more probable class of each row, as its original label, (m,).
 
-        Parameters and errors are those of `decision_function`.  A margin of exactly 0 gives the first class.
+        Parameters and errors are those of `decision_function`.  The first of equally probable classes is returned.
         """
-        return self.classes[(self.decision_function(X, offset) > 0.0).astype(np.intp)]
+        return self.classes[of_classes(self.classes.size).decide(self.decision_function(X, offset))]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
@@ -427,6 +430,7 @@ class Model:
         >>> round(chi2, 3), df, round(p_value, 3)
         (1.515, 2, 0.469)
         """
+        self._refuse_many_classes("contrast()")
         theta = np.append(self.w, self.b)
         R = np.atleast_2d(arrays.as_array("R", R)).astype(np.float64)
         if R.ndim != 2 or R.shape[1] not in (theta.size - 1, theta.size):
@@ -616,6 +620,7 @@ class Model:
 
     def _with_rows(self, what: str) -> Training:
         """The training, whose rows something needs; ValueError where they are gone."""
+        self._refuse_many_classes(what)
         if self._training is None:
             raise ValueError("this model comes from a file or a pickle, an estimator's fit or partial_fit, without the training "
                              f"data, which {what} reads; train with fastlr.train(X, y), ask the Model that it returns, and call "
@@ -629,6 +634,10 @@ class Model:
             raise ValueError(f"{what} needs second derivatives of J, and l1 = {training.objective_options['l1']:g} has none; "
                              "train without l1, with the chosen columns alone")
         return training
+
+    def _refuse_many_classes(self, what: str) -> None:
+        if self.classes.size > 2:
+            raise NotImplementedError(f"{what} is there for models of two classes, and this one has {self.classes.size}")
 
     @np.errstate(all="ignore")
     def residuals(self, kind: str = "pearson") -> np.ndarray:
@@ -766,6 +775,7 @@ class Model:
 
     def _labelled(self, X: Any, y: Any, offset: Any) -> tuple[np.ndarray, np.ndarray]:
         """Whether each row is of the second class, (m,), and its probability."""
+        self._refuse_many_classes("this plot")
         frames.refuse_other_order(X=X, y=y, offset=offset)
         p = self.predict_proba(X, offset)[:, 1]
         given = labels.labels_as_given(y, p.size)
@@ -898,9 +908,9 @@ def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
     """Raise ValueError, naming the row, if a margin of finite X and w is too large for float64."""
     bad = ~np.isfinite(z)
     if bad.any():
-        i = int(np.argmax(bad))
+        i, z = int(np.argmax(bad)) // (z.size // len(z)), z[bad]
         raise ValueError(f"X and w together are too large for float64: {np.count_nonzero(bad)} margin(s) X w + b overflow, and "
-                         f"the first is {float(z[i])!r} at row {i}; w is up to {float(np.abs(w).max()):.3g} in magnitude.  "
+                         f"the first is {float(z[0])!r} at row {i}; w is up to {float(np.abs(w).max()):.3g} in magnitude.  "
                          "Scale the features, and train on them so")
 
 

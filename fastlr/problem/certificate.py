@@ -26,6 +26,7 @@ import numpy as np
 
 from fastlr.data.margin_changes import ROUNDING, gram_at_rest, largest_changes, null_part, typical_values
 from fastlr.machine import blas
+from fastlr.problem.loss import Logistic
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 
@@ -70,15 +71,15 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
         J has a minimum.
     """
     costs = problem.costs
-    if costs.hessian() <= budget:
+    if costs.whole_hessian() <= budget:
         found = self_concordance(problem, problem, u, grad, gap)
         return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
     best = strong_convexity(problem, u, grad)
     m, rows = problem.data.count.rows, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
-    if best.gap > enough and rows < m and costs.hessian(rows / m) <= budget:
+    if best.gap > enough and rows < m and costs.whole_hessian(rows / m) <= budget:
         sample, = problem.data.samples([rows])
         best = min(best, self_concordance(problem, problem.part(sample), u, grad, gap))
-    if best.has_minimum or problem.is_penalised or not costs.has_room_for_hessian:
+    if best.has_minimum or problem.is_penalised or costs.whole_hessian() == math.inf:
         return best._replace(is_dear=True)
     return self_concordance(problem, problem, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
 
@@ -93,17 +94,21 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certi
     if not problem.is_penalised:
         return NOTHING
     center, spread = problem.standardisation
-    dw, db = np.abs(problem.coordinates.gradient_by_w(grad, center)), abs(float(grad[-1]))
+    dw, db = np.abs(problem.coordinates.gradient_by_w(grad, center)), problem.coordinates.rows(grad)[:, -1]
     delta = 0.0
-    if db > 0.0:
+    if db.any():
         rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
-        curvature, M = problem.part(rows).curvature(u), problem.loss.self_concordance
-        x = M * db / curvature if curvature > 0.0 else math.inf
+        M, H = problem.loss.self_concordance, problem.loss.with_common(problem.part(rows).intercept_hessian(u))
+        if not np.linalg.cond(H) < 1.0 / _LEAST_EIGENVALUE:
+            return NOTHING
+        inverse = np.linalg.inv(H)
+        squared_range = problem.loss.squared_range(inverse)
+        x = M * math.sqrt(squared_range * max(float(db @ inverse @ db), 0.0))
         if not x < 1.0:
             return NOTHING
-        delta = curvature * _fall(x) / M ** 2
-        dw -= math.log1p(-x) / M * spread * problem.loss.largest_curvature / problem.to_mean
-    return Certificate(delta + 0.5 * float(dw @ (dw / problem.penalty.convexity)), True)
+        delta = _fall(x) / (M ** 2 * squared_range)
+        dw -= math.log1p(-x) / M * spread * problem.loss.largest_change / problem.to_mean
+    return Certificate(delta + 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity, True)
 
 
 def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held: Problem, at: np.ndarray) -> Certificate:
@@ -144,7 +149,7 @@ def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> f
     slope = abs(float(grad[-1]))
     if slope == 0.0:
         return 0.0
-    curvature, M = problem.curvature(u), problem.loss.self_concordance
+    curvature, M = float(problem.intercept_hessian(u)[0, 0]), problem.loss.self_concordance
     x = M * slope / curvature if curvature > 0.0 else math.inf
     return curvature * _fall(x) / M ** 2 if x < 1.0 else math.inf
 
@@ -155,9 +160,9 @@ def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.nd
     gap = max(gap, np.finfo(float).tiny)
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
-        H = rows.loss_hessian(u, floor)
+        H = problem.loss.with_common(rows.loss_hessian(u, floor))
         if problem.is_penalised:
-            problem.penalty.add_hessian(H, problem.coordinates.scales)
+            problem.add_penalty(H)
         norm = _norm(problem, H, u, grad)
         if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
             break
@@ -184,7 +189,8 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
     if not problem.is_penalised:
-        constant = np.flatnonzero(problem.constant_columns & problem.varies_by_rounding(H))
+        is_constant = problem.constant_columns & problem.varies_by_rounding(H)
+        constant = np.flatnonzero(problem.loss.each(np.append(is_constant, False)))
         R[constant] = R[:, constant] = g[constant] = 0.0
         R[constant, constant], size[constant] = 1.0, np.inf
     if not np.isfinite(R).all():
@@ -208,16 +214,24 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
     # the penalty cancels against that of the loss.
     of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.to_mean) * math.sqrt(g.size)
-    pull = problem.penalty.gradient(u, problem.coordinates.scales)
+    _, pull = problem.penalty_at(u)
     of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(pull / size))
     return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
 
 
 def _is_null(problem: Problem, directions: np.ndarray) -> bool:
-    """Whether J is constant along directions (n + 1, k) of u, or held by the penalty alone."""
+    """Whether J is constant along directions (r (n + 1), k) of u, or held by the penalty alone.
+
+    J is constant where each row of a direction leaves the margins alone, but for what all classes have in common.
+    """
+    (r, _), k = problem.coordinates.rows(problem.diagonal).shape, directions.shape[1]
+    of_rows = problem.loss.without_common(directions.reshape(r, -1, k))
+    each = np.moveaxis(of_rows, 0, -1).reshape(-1, r * k)
+    each = each[:, each.any(axis=0)]
     if problem.is_penalised:
-        return bool(problem.reduce(largest_changes, directions, 1e-3).max() <= _NULL)
-    return not _moves_margins(problem, directions[:-1] / problem.coordinates.spread[:, None])
+        center, spread = problem.coordinates.center, problem.coordinates.spread
+        return bool(problem.data.reduce(largest_changes, center, spread, each, 1e-3).max(initial=0.0) <= _NULL)
+    return not (each.size and _moves_margins(problem, each[:-1] / problem.coordinates.spread[:, None]))
 
 
 def _moves_margins(problem: Problem, directions: np.ndarray) -> bool:
@@ -245,6 +259,6 @@ def _moves_margins(problem: Problem, directions: np.ndarray) -> bool:
     moved = moves(rough)
     if moved <= 1.0 or moved > _ROUGH or n > _MOST_FEATURES:
         return moved > 1.0
-    exact = null_part(data.reduce(gram_at_rest, row, spread, basis, np.zeros(n), np.inf), rough)
+    exact = null_part(data.reduce(gram_at_rest, Logistic(), row, spread, basis, np.zeros(n), np.inf), rough)
     is_another = np.linalg.norm(exact - rough, axis=0) > _ANOTHER * np.linalg.norm(rough, axis=0)
     return bool(is_another.any()) or moves(exact) > 1.0

@@ -6,13 +6,15 @@ With mu_j and sd_j the mean and deviation of column j, the same margin is
 
 so that u = [u_1 .. u_n, c] stands for theta = [w_1 .. w_n, b].  A solver that starts at the same u takes the same steps
 whatever units the columns are in.
+
+Parameters of K classes are K such rows.  All vectors here hold r rows one after another: they are (r (n + 1),).
 """
 
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from fastlr.machine.blas import dot
+from fastlr.machine.blas import dots
 
 
 class Origin(NamedTuple):
@@ -49,48 +51,55 @@ class Coordinates:
         self._shifts[:-1] = center
         self.means_in_deviations = np.abs(self._shifts * self.scales)
 
+    def rows(self, vector: np.ndarray) -> np.ndarray:
+        """The rows (r, n + 1) of a vector, which they share the memory of."""
+        return vector.reshape(-1, self.scales.size)
+
     @classmethod
     def of_theta(cls, n: int) -> Self:
         """The parameters theta of n features themselves."""
         return cls(np.zeros(n), np.ones(n))
 
     def u_of(self, theta: np.ndarray) -> np.ndarray:
-        """The coordinates (n + 1,) of theta."""
-        u = theta / self.scales
-        u[-1] += dot(self._shifts, theta)
-        return u
+        """The coordinates of theta."""
+        rows = self.rows(theta)
+        u = rows / self.scales
+        u[:, -1] += dots(rows, self._shifts)
+        return u.ravel()
 
     def theta_of(self, u: np.ndarray) -> np.ndarray:
-        """The parameters (n + 1,) at u, or along it."""
-        theta = u * self.scales
-        theta[-1] -= dot(self._shifts, theta)
-        return theta
+        """The parameters at u, or along it."""
+        theta = self.rows(u) * self.scales
+        theta[:, -1] -= dots(theta, self._shifts)
+        return theta.ravel()
 
     def parameters(self, u: np.ndarray) -> np.ndarray:
-        """The parameters (n + 1,) at u for X as the user has given it."""
-        theta, origin = self.theta_of(u), self.origin
-        theta[origin.place] -= dot(origin.shift, theta[:-1]) / origin.unit
-        return theta
+        """The parameters at u for X as the user has given it."""
+        theta, origin = self.rows(self.theta_of(u)), self.origin
+        theta[:, origin.place] -= dots(theta[:, :-1], origin.shift) / origin.unit
+        return theta.ravel()
 
     def from_other(self, other: "Coordinates", u: np.ndarray) -> np.ndarray:
         """The coordinates of what has the coordinates u in another center and spread, without going by way of theta."""
-        theta = u * other.scales
+        theta = self.rows(u) * other.scales
         before, after = other.origin, self.origin
         place, unit = (before.place, before.unit) if before.shift.any() else (after.place, after.unit)
-        moved = dot(after.shift - before.shift, theta[:-1]) / unit
-        theta[-1] += dot(self._shifts - other._shifts, theta)
-        theta[place] += moved
-        return theta / self.scales
+        moved = dots(theta[:, :-1], after.shift - before.shift) / unit
+        theta[:, -1] += dots(theta, self._shifts - other._shifts)
+        theta[:, place] += moved
+        return (theta / self.scales).ravel()
 
     def by_u(self, grad: np.ndarray) -> np.ndarray:
         """Make the gradient by theta, which is overwritten, that by u."""
-        grad -= self._shifts * grad[-1]
-        grad *= self.scales
+        rows = self.rows(grad)
+        rows -= self._shifts * rows[:, -1:]
+        rows *= self.scales
         return grad
 
     def gradient_by_w(self, grad: np.ndarray, center: np.ndarray) -> np.ndarray:
-        """The gradient (n,) by w for features x - center, where that by u is grad."""
-        by_w: np.ndarray = grad[:-1] * self.spread + (self.center - center) * grad[-1]
+        """The gradient (r, n) by w for features x - center, where that by u is grad."""
+        rows = self.rows(grad)
+        by_w: np.ndarray = rows[:, :-1] * self.spread + (self.center - center) * rows[:, -1:]
         return by_w
 
     def to_standard(self, center: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

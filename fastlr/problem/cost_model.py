@@ -14,6 +14,8 @@ _SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multipl
 _AN_EXAMPLE = 10                # The loss of an example costs as much as so many numbers of X.
 MOST_SIDE = 10_000              # More features have no room for a Hessian.
 MOST_SPARSE_SIDE = 3000         # More features of a sparse X have none.
+MOST_WHOLE = 600                # More parameters of K classes are given the second derivatives of each class alone.
+MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
 
 class CostModel(NamedTuple):
@@ -24,36 +26,57 @@ class CostModel(NamedTuple):
     size: int                   # numbers in X
     pairs: float                # of numbers in one row of a sparse X, in sum over all rows
     is_sparse: bool
+    classes: int = 1            # rows of parameters: 1 for two classes
 
     @classmethod
-    def of(cls, data: Dataset) -> Self:
-        """The costs of a data set."""
-        return cls(*data.shape, data.size, data.pairs, data.is_sparse)
+    def of(cls, data: Dataset, classes: int = 1) -> Self:
+        """The costs of a data set, with so many rows of parameters."""
+        return cls(*data.shape, data.size, data.pairs, data.is_sparse, classes)
 
     @property
     def is_small(self) -> bool:
-        """Whether many updates in one compiled call are faster than going step by step."""
+        """Whether many updates in one compiled call, which has one row of parameters, are faster than going step by step."""
         m, n = self.rows, self.columns
         products = max(self.pairs if self.is_sparse else m * n * n, n ** 3)
-        return self.size + _AN_EXAMPLE * m <= SMALL and products <= _SMALL_HESSIAN
+        return self.classes == 1 and self.size + _AN_EXAMPLE * m <= SMALL and products <= _SMALL_HESSIAN
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether steps are made by all second derivatives, and not by those of each class alone."""
+        return (self.classes - 1) * self.columns <= MOST_WHOLE
 
     @property
     def has_room_for_hessian(self) -> bool:
         """Whether n^2 numbers, and n^3 multiplications, are in proportion to X."""
-        return self.columns <= (MOST_SPARSE_SIDE if self.is_sparse else MOST_SIDE)
+        most = MOST_SPARSE_SIDE if self.is_sparse else MOST_SIDE
+        return self.classes * self.columns ** 2 <= most ** 2
 
     @property
     def step(self) -> float:
         """Nanoseconds of J and its gradient."""
-        return 2.5e4 + (self.size if self.is_sparse else 0.2 * self.rows * self.columns)
+        m, n, more = self.rows, self.columns, self.classes - 1
+        if self.is_sparse:
+            return 2.5e4 + self.size + more * (self.size + 3.0 * m)
+        return 2.5e4 + 0.2 * m * n + more * m * (0.16 * n + 3.0)
 
     def hessian(self, share: float = 1.0) -> float:
         """Nanoseconds of a Hessian of a share of the rows, with its inverse; infinity where there is no room for one."""
         if not self.has_room_for_hessian:
             return math.inf
-        m, n = self.rows, self.columns
-        rows = self.pairs if self.is_sparse else m * n * (0.4 + 0.01 * n)
-        return share * rows + 5e4 + 2.0 * n ** 2 + 0.05 * n ** 3
+        if self.is_whole:
+            return self._hessian(share, self.classes * self.columns)
+        return self.classes * self._hessian(share, self.columns)
+
+    def whole_hessian(self, share: float = 1.0) -> float:
+        """Nanoseconds of all second derivatives of a share of the rows, with the inverse; infinity where there is no room."""
+        if not self.has_room_for_hessian or (self.classes - 1) * self.columns > MOST_CERTIFIED:
+            return math.inf
+        return self._hessian(share, self.classes * self.columns)
+
+    def _hessian(self, share: float, side: int) -> float:
+        m, times = self.rows, (side / self.columns) ** 2
+        rows = times * self.pairs if self.is_sparse else m * side * (0.4 + 0.01 * side)
+        return share * rows + 5e4 + 2.0 * side ** 2 + 0.05 * side ** 3
 
     @property
     def steps_a_hessian(self) -> float:

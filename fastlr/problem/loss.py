@@ -1,36 +1,268 @@
-"""What J needs to know of the loss beyond its sums over rows, which kernels compute."""
+"""What J needs to know of the loss: its sums over rows, which kernels compute, and a few facts about one row.
 
+A row of X has r margins, one for each row of the parameters Theta (r, n + 1): one for two classes, and K for K classes.
+Everything else in the package takes the parameters as one vector (r (n + 1),), and does not know how many classes there are.
+"""
+
+import abc
 import math
+from types import ModuleType
+from typing import Any
 
-from fastlr.backends import logistic
+import numpy as np
+
+from fastlr.backends import logistic, numpy_vectorized, softmax
+from fastlr.backends.descent import Rule
+from fastlr.data import passes
+from fastlr.data.dataset import Dataset, Pass
+from fastlr.machine.arrays import plain
 
 
-class Logistic:
-    """The logistic loss -(y log a + (1 - y) log(1 - a)) of one row, with a = sigma(z) for the margin z.
+class Loss(abc.ABC):
+    """The loss of a row, as a function of its label y and its margins z (r,).
 
     Attributes
     ----------
+    classes : int
+        Rows of the parameters Theta.
+    free : int
+        Rows of Theta that J can tell apart.
     largest_curvature : float
-        A bound on the second derivative by z.
+        A bound on the eigenvalues of the second derivatives by z.
+    largest_change : float
+        A derivative by one margin changes by at most so much where the margins change by a range of 1.
     self_concordance : float
-        The third derivative is at most so many times the second.
+        The third derivative along a direction is at most so many times the second, times the range of the direction.
     of_guessing : float
-        The loss of a = 1/2.  A row on its wrong side has at least as much.
+        The loss where the label is as likely as another.  A row on its wrong side has at least as much.
+    cost_gradient : Pass
+        (Theta) -> the sum of s_i loss_i, and its gradient, in the shape of Theta.
+    cost_gradient_and_moments : Pass
+        (Theta, pivot) -> the same, and the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2.
+    hessian : Pass
+        (Theta, center, floor) -> the second derivatives (r (n + 1), r (n + 1)) for features x - center, or no more than those:
+        a part of the loss whose own curvature is below the floor may be left out.
+    class_hessians : Pass
+        (Theta, center) -> their blocks on the diagonal, (r, n + 1, n + 1), or the one block there is.
+    intercept_hessian : Pass
+        (Theta) -> the second derivatives by the intercepts, (r, r).
     """
 
-    largest_curvature = 0.25
+    classes: int
+    free: int
+    largest_curvature: float
+    largest_change = 0.25
     self_concordance = 1.0
     of_guessing = math.log(2.0)
+    cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]]
+    cost_gradient_and_moments: Pass[[np.ndarray, np.ndarray], tuple[float, np.ndarray, np.ndarray, np.ndarray]]
+    hessian: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
+    class_hessians: Pass[[np.ndarray, np.ndarray], np.ndarray]
+    intercept_hessian: Pass[[np.ndarray], np.ndarray]
 
-    loss_and_slope = staticmethod(logistic.loss_and_slope)
-    curvature = staticmethod(logistic.curvature)
+    @abc.abstractmethod
+    def shape(self, side: int) -> tuple[int, ...]:
+        """The shape in which kernels take parameters with `side` numbers a row."""
 
-    @staticmethod
-    def null_margin(rate: float) -> float:
-        """The margin of the best model without features, where a share of the rows, the rate, has y = 1."""
-        return math.log(rate / (1.0 - rate))
+    @abc.abstractmethod
+    def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
+        """V -> the second derivatives at Theta times V; and center -> their diagonal for features x - center."""
 
-    @staticmethod
-    def null_curvature(rate: float) -> float:
-        """The second derivative at that margin."""
-        return rate * (1.0 - rate)
+    @abc.abstractmethod
+    def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+        """At most `len(record)` steps of gradient descent in place, see `descent.descend`."""
+
+    @abc.abstractmethod
+    def each(self, values: np.ndarray) -> np.ndarray:
+        """Values (n + 1,) for each row of Theta, in one vector."""
+
+    @abc.abstractmethod
+    def without_common(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (r, k) less what moves no loss: that which all classes have in common."""
+
+    @abc.abstractmethod
+    def with_common(self, H: np.ndarray) -> np.ndarray:
+        """Second derivatives (r k, r k) of the loss, with curvature also along what moves no loss, (r k, r k)."""
+
+    @abc.abstractmethod
+    def null_margins(self, shares: np.ndarray) -> np.ndarray:
+        """The margins (r,) of the best model without features, where classes have these shares of the rows."""
+
+    @abc.abstractmethod
+    def null_curvature(self, shares: np.ndarray) -> float:
+        """The second derivative by a margin there, on average."""
+
+    @abc.abstractmethod
+    def value(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """The losses (m,) of labels (m,) and margins (m, r), in NumPy."""
+
+    @abc.abstractmethod
+    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The signed rows (q, r k) of rows (m, k) with labels y (m,), see `fastlr.data.margin_changes`."""
+
+    @abc.abstractmethod
+    def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """How far each signed row moves, (q, k), where margins move by z (m, r, k)."""
+
+    @abc.abstractmethod
+    def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """The sums (q, k) of the sizes (m, r, k) of what is added up for it."""
+
+    @abc.abstractmethod
+    def squared_range(self, inverse: np.ndarray) -> float:
+        """The largest square of the range of margins h (r,) with h^T H h <= 1, where the inverse of H is given."""
+
+    @abc.abstractmethod
+    def of_class(self, classes: np.ndarray, k: int) -> str:
+        """How to speak of row k of the parameters, behind what belongs to it."""
+
+    @abc.abstractmethod
+    def decide(self, z: np.ndarray) -> np.ndarray:
+        """The most likely labels (m,) by predicted margins: the first of several."""
+
+    @abc.abstractmethod
+    def predict(self, predictor: ModuleType) -> Any:
+        """The function of a `choice.predictor` for this loss."""
+
+
+class Logistic(Loss):
+    """The logistic loss -(y log a + (1 - y) log(1 - a)) of two classes, with a = sigma(z) for the margin z."""
+
+    classes = free = 1
+    largest_curvature = 0.25
+    cost_gradient = passes.cost_gradient
+    cost_gradient_and_moments = passes.cost_gradient_and_moments
+    hessian = passes.hessian
+    class_hessians = passes.one_hessian
+    intercept_hessian = passes.intercept_hessian
+
+    def shape(self, side: int) -> tuple[int, ...]:
+        return (side,)
+
+    def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
+        return passes.hessian_product(data, theta)
+
+    def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+        return passes.descend(data, theta, previous, rule, record)
+
+    def each(self, values: np.ndarray) -> np.ndarray:
+        return values
+
+    def without_common(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+    def with_common(self, H: np.ndarray) -> np.ndarray:
+        return H
+
+    def null_margins(self, shares: np.ndarray) -> np.ndarray:
+        return np.array([math.log(shares[1] / (1.0 - shares[1]))])
+
+    def null_curvature(self, shares: np.ndarray) -> float:
+        return float(shares[1] * (1.0 - shares[1]))
+
+    def value(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return logistic.loss_and_slope(y, z[:, 0])[0]
+
+    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.where(y == 0, -1.0, 1.0)[:, None] * rows
+
+    def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return self.signed(y, z[:, 0])
+
+    def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        return sizes[:, 0]
+
+    def squared_range(self, inverse: np.ndarray) -> float:
+        return float(inverse[0, 0])
+
+    def of_class(self, classes: np.ndarray, k: int) -> str:
+        return ""
+
+    def decide(self, z: np.ndarray) -> np.ndarray:
+        return (z > 0.0).astype(np.intp)
+
+    def predict(self, predictor: ModuleType) -> Any:
+        return predictor.predict
+
+
+class Softmax(Loss):
+    """The softmax loss log sum_k e^z_k - z_y of K classes, all alike."""
+
+    largest_curvature = 0.5
+    cost_gradient = passes.softmax_cost_gradient
+    cost_gradient_and_moments = passes.softmax_cost_gradient_and_moments
+    hessian = passes.softmax_hessian
+    class_hessians = passes.softmax_class_hessians
+    intercept_hessian = passes.softmax_intercept_hessian
+
+    def __init__(self, classes: int) -> None:
+        self.classes, self.free = classes, classes - 1
+
+    def shape(self, side: int) -> tuple[int, ...]:
+        return self.classes, side
+
+    def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
+        return passes.softmax_hessian_product(data, theta)
+
+    def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+        return passes.descend_by(self.cost_gradient, data, theta, previous, rule, record)
+
+    def each(self, values: np.ndarray) -> np.ndarray:
+        return np.tile(values, self.classes)
+
+    def without_common(self, rows: np.ndarray) -> np.ndarray:
+        less: np.ndarray = rows - rows.mean(axis=0)
+        return less
+
+    def with_common(self, H: np.ndarray) -> np.ndarray:
+        K, side = self.classes, len(H) // self.classes
+        typical = np.diag(H.diagonal().reshape(K, side).mean(axis=0))
+        return H + np.tile(typical / K, (K, K))
+
+    def null_margins(self, shares: np.ndarray) -> np.ndarray:
+        z = np.log(shares)
+        less: np.ndarray = z - z.mean()
+        return less
+
+    def null_curvature(self, shares: np.ndarray) -> float:
+        return float(np.mean(shares * (1.0 - shares)))
+
+    def value(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return softmax.loss_and_slope(y, z)[0]
+
+    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        one_hot = np.eye(self.classes)
+        differences = (one_hot[y][:, None] - one_hot)[self._others(y)]
+        signed = differences[:, :, None] * np.repeat(rows, self.free, axis=0)[:, None]
+        return signed.reshape(len(signed), -1)
+
+    def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        ahead: np.ndarray = (z[np.arange(y.size), y][:, None] - z)[self._others(y)]
+        return ahead
+
+    def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        both: np.ndarray = (sizes[np.arange(y.size), y][:, None] + sizes)[self._others(y)]
+        return both
+
+    def _others(self, y: np.ndarray) -> np.ndarray:
+        """Which classes are not the row's, (m, K)."""
+        others: np.ndarray = y[:, None] != np.arange(self.classes)
+        return others
+
+    def squared_range(self, inverse: np.ndarray) -> float:
+        own = inverse.diagonal()
+        return float((own[:, None] + own - 2.0 * inverse).max())
+
+    def of_class(self, classes: np.ndarray, k: int) -> str:
+        return f" of class {plain(classes[k])!r}"
+
+    def decide(self, z: np.ndarray) -> np.ndarray:
+        return z.argmax(axis=1)
+
+    def predict(self, predictor: ModuleType) -> Any:
+        return getattr(predictor, "softmax_predict", numpy_vectorized.softmax_predict)
+
+
+def of_classes(n_classes: int) -> Loss:
+    """The loss of so many classes."""
+    return Logistic() if n_classes <= 2 else Softmax(n_classes)

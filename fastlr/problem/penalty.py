@@ -1,7 +1,8 @@
 """What is added to the loss in J: nothing else knows the form of a penalty.
 
 A penalty is a convex function of u with second derivatives.  Its methods take the scales (n + 1,) of the coordinates, 1 / sd_j
-and 1: u * scales are the parameters [w, c] for features x - mu.
+and 1: u * scales are the parameters [w, c] for features x - mu.  For K classes u is (K, n + 1), and the penalty is the sum of
+those of its rows.
 """
 
 from typing import NamedTuple, Protocol
@@ -29,16 +30,16 @@ class Penalty(Protocol):
         """The penalty at u."""
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """The gradient by u, (n + 1,)."""
+        """The gradient by u, in the shape of u."""
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """The product of the second derivatives by u with v, (n + 1,)."""
+        """The product of the second derivatives by u with v, in the shape of v."""
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        """The diagonal of the second derivatives by u, (n + 1,)."""
+        """The diagonal of the second derivatives by a row of u, (n + 1,)."""
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        """Add the second derivatives by u to H, (n + 1, n + 1)."""
+        """Add the second derivatives by a row of u to H, (n + 1, n + 1)."""
 
 
 class Ridge(NamedTuple):

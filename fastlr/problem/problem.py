@@ -4,7 +4,8 @@ Kernels return sums over rows; a solver sees J and its derivatives by u, and no 
 
     J = to_cost * sum_i s_i loss_i + penalty        to_cost = 1 / sum_i s_i for "mean", 1 for "sum"
 
-u and theta are (n + 1,) float64 with the intercept last; without an intercept its component of every gradient is 0.
+u and theta are float64 vectors of r rows (n + 1,), as many as the loss says, each with the intercept last; without an intercept
+its component of every gradient is 0.
 """
 
 import copy
@@ -23,10 +24,10 @@ from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory, Pass, columns_of
 from fastlr.data.exact import loss_in_long_double
 from fastlr.machine.arrays import read_only
-from fastlr.machine.blas import dot
+from fastlr.machine.blas import dot, dots
 from fastlr.problem.coordinates import Coordinates, Origin
 from fastlr.problem.cost_model import CostModel
-from fastlr.problem.loss import Logistic
+from fastlr.problem.loss import Loss, of_classes
 from fastlr.problem.penalty import ElasticNet, Penalty, Ridge, penalty
 
 # The relative error of J that nobody minds.
@@ -56,7 +57,7 @@ class Evaluation(NamedTuple):
     """J at a point, and its gradient by u there."""
 
     cost: float
-    grad: np.ndarray            # (n + 1,)
+    grad: np.ndarray
 
 
 class Problem:
@@ -65,7 +66,7 @@ class Problem:
     Parameters
     ----------
     data : Dataset
-    loss : Logistic
+    loss : Loss
     penalty : Penalty
     coordinates : Coordinates
     reduction : {"mean", "sum"}
@@ -79,11 +80,13 @@ class Problem:
         From sums over rows to J.
     to_mean : float
         From J to the mean scale, on which tol is meant.
-    penalty_diagonal, diagonal : (n + 1,)
+    size : int
+        The length of u: r (n + 1).
+    penalty_diagonal, diagonal : (r (n + 1),)
         The diagonals of the penalty's Hessian, and of that of J at the null model.
     uncertainty : float
-        The relative variance of a sample's Hessian: features a row; 0 for all rows.
-    unseen : (n + 1,)
+        The relative variance of a sample's Hessian: parameters a row; 0 for all rows.
+    unseen : (r (n + 1),)
         The share of each column's variance that a sample lacks, as far as that of all rows is known.
 
     Notes
@@ -91,7 +94,7 @@ class Problem:
     What overflows or is not finite is the solver's to judge: whoever calls holds `np.errstate(all="ignore")`, once for all steps.
     """
 
-    def __init__(self, data: Dataset, loss: Logistic, penalty: Penalty, coordinates: Coordinates, reduction: str,
+    def __init__(self, data: Dataset, loss: Loss, penalty: Penalty, coordinates: Coordinates, reduction: str,
                  fit_intercept: bool, examples: float | None = None) -> None:
         self.data, unit = _with_moderate_weights(data)
         self._all_rows = self.data              # of which there may be samples
@@ -104,95 +107,135 @@ class Problem:
 
     @classmethod
     def of_theta(cls, data: Dataset, l2: float, reduction: str, fit_intercept: bool, l1: float = 0.0,
-                 penalty_factors: np.ndarray | None = None) -> Self:
-        """J as a function of theta itself, with the penalty sum_j f_j (l1 |w_j| + l2/2 w_j^2)."""
-        n = data.shape[1]
-        return cls(data, Logistic(), penalty(l1, l2, penalty_factors, n), Coordinates.of_theta(n), reduction, fit_intercept)
+                 penalty_factors: np.ndarray | None = None, loss: Loss | None = None) -> Self:
+        """J as a function of theta itself, with the penalty sum_j f_j (l1 |w_j| + l2/2 w_j^2), and by default the loss of the
+        classes that there are.
+        """
+        n, loss = data.shape[1], of_classes(data.classes.size) if loss is None else loss
+        return cls(data, loss, penalty(l1, l2, penalty_factors, n), Coordinates.of_theta(n), reduction, fit_intercept)
 
     def _set_coordinates(self, coordinates: Coordinates) -> None:
         self.coordinates = coordinates
-        self.penalty_diagonal = self.penalty.diagonal(coordinates.scales)
-        self.diagonal = self.loss.null_curvature(self.rate) / self.to_mean + self.penalty_diagonal
+        self.shape = self.loss.shape(coordinates.scales.size)
+        self.penalty_diagonal = self.loss.each(self.penalty.diagonal(coordinates.scales))
+        self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
+        self.size = self.diagonal.size
         self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
-        self.uncertainty, self.unseen = 0.0, np.zeros(coordinates.scales.size)
+        self.uncertainty, self.unseen = 0.0, np.zeros(self.size)
 
     # ---- J and its derivatives --------------------------------------------------------------------------------------
 
     def evaluate(self, u: np.ndarray, with_moments: bool = False) -> Evaluation:
         """J at u and its gradient; in the same read of X the moments, if they are asked for and not known."""
-        theta = self.coordinates.theta_of(u)
+        theta = self.coordinates.theta_of(u).reshape(self.shape)
         if with_moments and self._moments is None:
             pivot = self._pivot()
-            loss, grad, first, second = self.data.reduce(passes.cost_gradient_and_moments, theta, pivot)
+            loss, grad, first, second = self.data.reduce(self.loss.cost_gradient_and_moments, theta, pivot)
             self._moments = self._finite(pivot, first, second)
         else:
-            loss, grad = self.data.reduce(passes.cost_gradient, theta)
-        scales = self.coordinates.scales
+            loss, grad = self.data.reduce(self.loss.cost_gradient, theta)
+        penalty, by_penalty = self.penalty_at(u)
         grad *= self.to_cost
-        grad[-1] *= self.fit_intercept
-        return Evaluation(float(self.to_cost * loss + self.penalty.value(u, scales)),
-                          self.coordinates.by_u(grad) + self.penalty.gradient(u, scales))
+        grad[..., -1] *= self.fit_intercept
+        return Evaluation(float(self.to_cost * loss + penalty), self.coordinates.by_u(grad.ravel()) + by_penalty)
+
+    def penalty_at(self, u: np.ndarray) -> tuple[float, np.ndarray]:
+        """The penalty at u, and its gradient by u."""
+        rows, scales = u.reshape(self.shape), self.coordinates.scales
+        return self.penalty.value(rows, scales), self.penalty.gradient(rows, scales).ravel()
 
     def exact_cost(self, theta: np.ndarray, cost: float) -> float:
         """J at theta, where float64 finds a cost: more exactly if products w x cancel so much that the cost could be off."""
         center, spread = self.standardisation
-        w = np.abs(theta[:-1])
-        margin = float(np.finfo(float).eps) * (dot(w, np.abs(center)) + dot(w, spread) + abs(float(theta[-1])))
+        rows = np.abs(self.coordinates.rows(theta))
+        margin = float(np.finfo(float).eps) * max(dot(row[:-1], np.abs(center)) + dot(row[:-1], spread) + float(row[-1])
+                                                  for row in rows)
         error = margin * min(1.0 / self.to_mean, cost)
         if error <= _EXACT * cost or self.data.size > _MOST_STORED:
             return cost
-        loss = self.data.reduce(loss_in_long_double, theta)
-        return float(self.to_cost * loss + self.penalty.value(theta, np.ones(theta.size)))
+        of_loss = self.data.reduce(loss_in_long_double, self.loss.value, self.coordinates.rows(theta))
+        return float(self.to_cost * of_loss + self.penalty.value(theta.reshape(self.shape), np.ones(self.shape[-1])))
 
     def loss_hessian(self, u: np.ndarray, floor: float = 0.0) -> np.ndarray:
-        """The second derivatives (n + 1, n + 1) of the loss part of J at u.
+        """The second derivatives of the loss part of J at u, a square.
 
-        Rows whose own curvature in J, to_cost * s_i a_i (1 - a_i), is below the floor are left out.
+        What has less curvature of its own in J than the floor may be left out, see `Loss.hessian`.
         """
-        scales = self.coordinates.scales
-        H = self.data.reduce(passes.hessian, self.coordinates.theta_of(u), self.coordinates.center, floor / self.to_cost)
+        theta = self.coordinates.theta_of(u).reshape(self.shape)
+        return self._by_u(self.data.reduce(self.loss.hessian, theta, self.coordinates.center, floor / self.to_cost))
+
+    def class_hessians(self, u: np.ndarray) -> np.ndarray:
+        """Those by the parameters of each class alone, (K, n + 1, n + 1); for two classes all there are, (n + 1, n + 1)."""
+        theta = self.coordinates.theta_of(u).reshape(self.shape)
+        return self._by_u(self.data.reduce(self.loss.class_hessians, theta, self.coordinates.center))
+
+    def _by_u(self, H: np.ndarray) -> np.ndarray:
+        """Make second derivatives (..., k, k) of sums over rows by theta those of J by u, where k is a multiple of n + 1."""
+        side = self.coordinates.scales.size
+        scales = np.tile(self.coordinates.scales, H.shape[-1] // side)
         H *= self.to_cost
         if not self.fit_intercept:
-            H[-1] = H[:, -1] = 0.0
-            H[-1, -1] = 1.0
+            fixed = np.arange(side - 1, H.shape[-1], side)
+            H[..., fixed, :] = H[..., :, fixed] = 0.0
+            H[..., fixed, fixed] = 1.0
         H *= scales
         H *= scales[:, None]
         return H
 
+    def add_penalty(self, H: np.ndarray) -> None:
+        """Add the second derivatives of the penalty to H (k, k), where k is a multiple of n + 1."""
+        side = self.coordinates.scales.size
+        for start in range(0, len(H), side):
+            rows = slice(start, start + side)
+            self.penalty.add_hessian(H[rows, rows], self.coordinates.scales)
+
     def hessian(self, u: np.ndarray) -> np.ndarray:
-        """The second derivatives of J at u, (n + 1, n + 1).
+        """The second derivatives of J at u, a square; or where they cost too much those of each class alone, (K, n + 1, n + 1).
 
         Those of a sample get what its columns lack of variance, at the curvature that the others have on average: what is rare
         would seem to be flat.  (A compiled descent of the sample does without: to the sample's optimum both lead.)
         """
-        H = self.loss_hessian(u)
-        curvature = H.trace() / (self.unseen.size - self.unseen.sum())
-        H.flat[::len(H) + 1] += curvature * self.unseen
-        self.penalty.add_hessian(H, self.coordinates.scales)
+        H = self.loss_hessian(u) if self.costs.is_whole else self.class_hessians(u)
+        side = H.shape[-1]
+        for block, unseen in zip(H.reshape(-1, side, side), self.unseen.reshape(-1, side), strict=True):
+            curvature = block.trace() / (side - unseen.sum())
+            block.flat[::side + 1] += curvature * unseen
+            self.add_penalty(block)
         return H
+
+    def without_common(self, v: np.ndarray) -> np.ndarray:
+        """A vector of u less what moves no loss: that which all classes have in common."""
+        less = self.loss.without_common(v.reshape(self.shape))
+        if not self.fit_intercept:
+            less[..., -1] = v.reshape(self.shape)[..., -1]
+        return less.ravel()
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
         """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times
         that cost."""
-        coordinates = self.coordinates
-        times, diagonal = passes.hessian_product(self.data, coordinates.theta_of(u))
+        coordinates, shape = self.coordinates, self.shape
+        times, diagonal = self.loss.hessian_product(self.data, coordinates.theta_of(u).reshape(shape))
 
         def product(v: np.ndarray) -> np.ndarray:
-            Hv = times(coordinates.theta_of(v))
+            Hv = times(coordinates.theta_of(v).reshape(shape))
             Hv *= self.to_cost
-            Hv[-1] *= self.fit_intercept
-            return coordinates.by_u(Hv) + self.penalty.product(v, coordinates.scales)
+            Hv[..., -1] *= self.fit_intercept
+            return coordinates.by_u(Hv.ravel()) + self.penalty.product(v.reshape(shape), coordinates.scales).ravel()
 
-        return product, lambda: self.to_cost * diagonal(coordinates.center) * coordinates.scales ** 2 + self.penalty_diagonal
+        def diagonal_by_u() -> np.ndarray:
+            by_u = self.to_cost * diagonal(coordinates.center) * coordinates.scales ** 2
+            return by_u.ravel() + self.penalty_diagonal
 
-    def curvature(self, u: np.ndarray) -> float:
-        """The second derivative of the loss part of J at u by the intercept in these coordinates."""
-        return self.to_cost * self.data.reduce(passes.total_curvature, self.coordinates.theta_of(u))
+        return product, diagonal_by_u
 
-    def reduce(self, pass_: Pass[Concatenate[np.ndarray, np.ndarray, _Arguments], _Result], *arguments: _Arguments.args,
+    def intercept_hessian(self, u: np.ndarray) -> np.ndarray:
+        """The second derivatives (r, r) of the loss part of J at u by the intercepts in these coordinates."""
+        return self.to_cost * self.data.reduce(self.loss.intercept_hessian, self.coordinates.theta_of(u).reshape(self.shape))
+
+    def reduce(self, pass_: Pass[Concatenate[Loss, np.ndarray, np.ndarray, _Arguments], _Result], *arguments: _Arguments.args,
                **named: _Arguments.kwargs) -> _Result:
         """What a pass of `margin_changes` gives for directions of u."""
-        return self.data.reduce(pass_, self.coordinates.center, self.coordinates.spread, *arguments, **named)
+        return self.data.reduce(pass_, self.loss, self.coordinates.center, self.coordinates.spread, *arguments, **named)
 
     # ---- the engine -------------------------------------------------------------------------------------------------
 
@@ -200,9 +243,9 @@ class Problem:
     def scale(self) -> Scale:
         """What the engine is to know of J and of its coordinates."""
         coordinates = self.coordinates
-        return Scale(coordinates.center, coordinates.scales, self.penalty.diagonal(np.ones(self.diagonal.size)),
-                     self.penalty_diagonal, self.diagonal, coordinates.means_in_deviations, *self._measure, self.to_mean,
-                     self.to_cost, float(self.fit_intercept))
+        return Scale(coordinates.center, coordinates.scales, self.penalty.diagonal(np.ones(coordinates.scales.size)),
+                     self.penalty_diagonal, self.diagonal, self.loss.each(coordinates.means_in_deviations), *self._measure,
+                     self.to_mean, self.to_cost, float(self.fit_intercept))
 
     @property
     def has_quasi_newton(self) -> bool:
@@ -277,21 +320,21 @@ class Problem:
     # ---- what is known of J beforehand ------------------------------------------------------------------------------
 
     @property
-    def rate(self) -> float:
-        """The (weighted) share of the examples with y = 1."""
-        return self.data.count.positive / self.data.count.total
+    def shares(self) -> np.ndarray:
+        """The (weighted) shares of the examples that the classes have, (K,)."""
+        return self.data.count.by_class / self.data.count.total
 
     @property
     def costs(self) -> CostModel:
         """What a step and a Hessian cost."""
-        return CostModel.of(self.data)
+        return CostModel.of(self.data, self.loss.classes)
 
     def null_model(self) -> np.ndarray:
         """The best theta with w = 0, where there is an intercept and no offset, and else zeros."""
-        theta = np.zeros(self.data.shape[1] + 1)
+        theta = np.zeros((self.loss.classes, self.data.shape[1] + 1))
         if self.fit_intercept and not self.data.has_offset:
-            theta[-1] = self.loss.null_margin(self.rate)
-        return theta
+            theta[:, -1] = self.loss.null_margins(self.shares)
+        return theta.ravel()
 
     def cost_of_guessing(self) -> float:
         """J of a = 1/2 for every example."""
@@ -305,16 +348,17 @@ class Problem:
     @property
     def is_penalised(self) -> bool:
         """Whether the penalty gives J a minimum that float64 can find: an l2 of 1e-300 is there in name only."""
-        return bool(self.penalty_diagonal[:-1].min() > _IN_NAME_ONLY * self.diagonal[-1])
+        of_class = self.penalty_diagonal[:self.shape[-1] - 1]
+        return bool(of_class.min() > _IN_NAME_ONLY * self.diagonal[-1])
 
     def lipschitz(self) -> float:
         """A constant L such that a step of 1/L in theta never makes J larger."""
         curvature = self.loss.largest_curvature * gram.largest_eigenvalue(self.data, self.fit_intercept)
-        return self.to_cost * curvature + float(self.penalty.diagonal(np.ones(self.diagonal.size)).max())
+        return self.to_cost * curvature + float(self.penalty.diagonal(np.ones(self.shape[-1])).max())
 
     def curvature_of_a_row(self) -> float:
         """What a row has in the curvature of J by c at the null model, on average."""
-        return self.loss.null_curvature(self.rate) / self.to_mean / self.data.count.rows
+        return self.loss.null_curvature(self.shares) / self.to_mean / self.data.count.rows
 
     # ---- rounding ---------------------------------------------------------------------------------------------------
 
@@ -328,7 +372,7 @@ class Problem:
 
     def _cancelled(self, u: np.ndarray) -> float:
         """What the intercept takes back of w x, in sum over the columns."""
-        return dot(self.coordinates.means_in_deviations, np.abs(u))
+        return float(dots(self.coordinates.rows(np.abs(u)), self.coordinates.means_in_deviations).max())
 
     # ---- on other rows ----------------------------------------------------------------------------------------------
 
@@ -343,13 +387,19 @@ class Problem:
         sample = self.part(rows)
         sample.to_cost = 1.0 / self.to_mean * (1.0 / rows.count.total)
         effective_rows = rows.count.total ** 2 / rows.count.squares         # of equal weight (Kish)
-        sample.uncertainty = self.data.shape[1] / effective_rows
-        sample.unseen = np.zeros_like(self.unseen)
+        sample.uncertainty = self._free_features / effective_rows
+        unseen = np.zeros(self.shape[-1])
         if self._moments is not None:
             seen, all_of_it = sample.variances, self.variances
             varies = all_of_it > 0.0
-            sample.unseen[:-1][varies] = np.clip(1.0 - seen[varies] / all_of_it[varies], 0.0, 1.0)
+            unseen[:-1][varies] = np.clip(1.0 - seen[varies] / all_of_it[varies], 0.0, 1.0)
+        sample.unseen = self.loss.each(unseen)
         return sample
+
+    @property
+    def _free_features(self) -> int:
+        """Parameters w that J can tell apart."""
+        return self.data.shape[1] * self.loss.free
 
     @property
     def is_sample(self) -> bool:
@@ -362,7 +412,7 @@ class Problem:
 
     def sampling_gradient(self) -> float:
         """The norm of the gradient that is expected for all rows at a sample's optimum."""
-        return math.sqrt(self.uncertainty / self.data.shape[1])
+        return math.sqrt(self.uncertainty / self._free_features)
 
     def on_columns(self, columns: np.ndarray) -> Self:
         """J by the coordinates of some columns, which are in order, where w of all others is 0."""
@@ -390,7 +440,12 @@ class Problem:
         """J by theta with m features in place of n > m, and what turns its theta into one for X."""
         assert isinstance(self.data, InMemory)
         rows, to_w = gram.in_row_space(self.data)
-        return self._of_features(rows), lambda theta: np.append(to_w(theta[:-1]), theta[-1])
+        reduced = self._of_features(rows)
+
+        def to_theta(theta: np.ndarray) -> np.ndarray:
+            return np.concatenate([np.append(to_w(row[:-1]), row[-1]) for row in reduced.coordinates.rows(theta)])
+
+        return reduced, to_theta
 
     def of_null_model(self) -> Self:
         """J by theta without features and penalty."""
@@ -426,7 +481,8 @@ class Problem:
                 at_null = self.evaluate(theta, with_moments=True)
         problem = self.standardised()
         coordinates = problem.coordinates
-        return problem, coordinates.u_of(theta), at_null and at_null._replace(grad=coordinates.by_u(at_null.grad))
+        u = problem.without_common(coordinates.u_of(theta))
+        return problem, u, at_null and at_null._replace(grad=coordinates.by_u(at_null.grad))
 
     def measured_by_all_rows(self) -> Self:
         """This problem in its present coordinates, with gradients measured as where the moments of all rows standardise X."""
@@ -435,7 +491,9 @@ class Problem:
         return other
 
     def by_curvature(self, H: np.ndarray) -> Self:
-        """J in coordinates that the curvature of the rows standardises, where H is the Hessian by u without the penalty.
+        """J in coordinates that the curvature of the rows standardises.
+
+        H is the Hessian (n + 1, n + 1) by u without the penalty, that of K classes the sum of those of each alone.
 
         The mean and deviation of a column are weighted by curvature, so that a row with none left, such as one with a value that
         is far too large, has no say in them.
@@ -444,14 +502,14 @@ class Problem:
         if self.fit_intercept:
             whole, first = H[-1, -1], H[-1, :-1] / H[-1, -1]
         else:
-            whole, first = self.diagonal[-1], np.zeros(spread.size)
+            whole, first = self.loss.classes * self.diagonal[-1], np.zeros(spread.size)
         square = np.maximum(H.diagonal()[:-1] / whole, 0.0)         # of sparse X it may have been rounded below 0
         weighted = center + first * spread
         deviation = spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
         is_kept = column_moments.is_constant(weighted, deviation) | ~np.isfinite(weighted)
         center, spread = np.where(is_kept, center, weighted), np.where(is_kept, spread, deviation)
         other = self.in_coordinates(Coordinates(center, spread, origin))
-        other.diagonal = whole + other.penalty_diagonal
+        other.diagonal = whole / self.loss.classes + other.penalty_diagonal
         other._bounded = other.coordinates.to_standard(*other.standardisation)
         return other
 
@@ -464,14 +522,15 @@ class Problem:
             return self
         near = self.near_origin()
         rows, = near.data.samples([min(_ROWS_JUDGED, near.data.count.rows)])
-        H = near.part(rows).loss_hessian(near.coordinates.from_other(self.coordinates, u))
+        H = near.part(rows).class_hessians(near.coordinates.from_other(self.coordinates, u))
+        H = H.reshape(-1, *H.shape[-2:]).sum(axis=0)
         if not H[-1, -1] > 0.0:
             return near
         other = near.by_curvature(H)
         before, after = near.coordinates, other.coordinates
         is_fit = ((after.spread / before.spread).min() >= 1.0 / _MISFIT and
                   (np.abs(after.center - before.center) <= _MISFIT * after.spread).all() and
-                  H[-1, -1] >= _FLAT * near.diagonal[-1])
+                  H[-1, -1] >= _FLAT * self.loss.classes * near.diagonal[-1])
         return near if is_fit else other.near_origin()
 
     def near_origin(self) -> Self:
@@ -509,8 +568,9 @@ class Problem:
 
     def varies_by_rounding(self, H: np.ndarray) -> np.ndarray:
         """Which columns, (n,), vary by no more than rounding among the rows that have curvature, by their Hessian H by u."""
-        whole = H[-1, -1] if self.fit_intercept else self.diagonal[-1]
-        deviation = self.coordinates.spread * np.sqrt(np.maximum(H.diagonal()[:-1], 0.0) / whole)
+        square = self.coordinates.rows(H.diagonal()).sum(axis=0)
+        whole = square[-1] if self.fit_intercept else self.loss.classes * self.diagonal[-1]
+        deviation = self.coordinates.spread * np.sqrt(np.maximum(square[:-1], 0.0) / whole)
         return column_moments.is_constant(self.coordinates.center, deviation)
 
 

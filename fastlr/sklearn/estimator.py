@@ -184,6 +184,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             model = train(_named(A, names), y, sample_weight=sample_weight, **options)
         assert model._training is not None
+        if model.classes.size > 2:
+            raise ValueError(_only_binary(f"y has {model.classes.size} classes", y))
         if model._training.data.example is not None:
             raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
                              "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
@@ -310,7 +312,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         codes = _codes(y, classes)
         s = weights.checked(sample_weight, X.shape[0])
         if self.class_weight is not None:
-            of_class = weights.of_classes(self.class_weight, weights.totals(s, codes), classes)
+            of_class = weights.of_classes(self.class_weight, weights.totals(s, codes, 2), classes)
             s = weights.times_of_class(s, of_class, codes)
         vectors = door.vectors_as_given(X.shape[0], codes, s if s.size else None, None)
         return InMemory(X, *vectors._replace(classes=classes), names)
@@ -433,7 +435,7 @@ def _in_scikit_learns_words(y: Any) -> Iterator[None]:
             found = re.match(ours, text)
             if found:
                 raise kind(f"{text}.  {found.expand(theirs)}") from error
-        if re.match(r"y has \d+ classes", text):
+        if re.match(r"y has \d+ different values", text):
             raise ValueError(_only_binary(text, y)) from error
         raise
 
@@ -459,6 +461,8 @@ def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     """The two classes in order: those that are given, or else those of the first batch."""
     if classes is None:
         found = labels.classes_among(y)
+        if found.size > 2:
+            raise ValueError(_only_binary(f"y has {found.size} classes", found))
         if found.size == 1:
             raise ValueError(f"y holds one label only, {found.tolist()[0]!r}, and there must be two; pass classes= on the first "
                              "call of partial_fit")

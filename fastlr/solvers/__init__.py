@@ -7,8 +7,8 @@ A solver is a module with
     kernels(is_small) -> names              and the compiled kernels that training calls in any case, where the data
                                             are small in the sense of `CostModel.is_small` or not
 
-It starts at theta (n + 1,), which it may overwrite, or makes a start of its own where theta is None.  It is
-given J as a function of theta, and sees no X.
+It starts at theta, which it may overwrite, or makes a start of its own where theta is None.  It is given J as a
+function of theta, and sees no X.  theta is (n + 1,) with the intercept last, or K such rows one after another.
 """
 
 from collections.abc import Callable
@@ -59,15 +59,15 @@ class State(NamedTuple):
 
     n_iter: int             # updates so far
     cost: float             # J before this update
-    w: np.ndarray           # (n,) after it, a copy
-    b: float
+    w: np.ndarray           # (n,) or (K, n) after it, a copy
+    b: Any                  # float or (K,)
     elapsed: float          # seconds since train was called
 
 
 class Result(NamedTuple):
     """What a solver found."""
 
-    theta: np.ndarray       # (n + 1,)
+    theta: np.ndarray       # (n + 1,) or (K, n + 1)
     history: History        # which ends with J there
     converged: bool
     stop_reason: str
@@ -76,6 +76,12 @@ class Result(NamedTuple):
     gap_kind: str | None    # "bound" or "estimate", which of the two
     solver: str             # the method that really ran
     warning: Warning | None     # for the user, if the result is not what was asked for
+
+
+def weights_and_intercept(theta: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Copies of w (n,) and b, of parameters (n + 1,); or of w (K, n) and b (K,), of parameters (K, n + 1)."""
+    b = theta[..., -1]
+    return theta[..., :-1].copy(), b.copy() if b.ndim else float(b)
 
 
 def load(name: str) -> ModuleType:

@@ -23,7 +23,7 @@ from fastlr.data.leverages import jeffreys_gradient_and_hessian
 from fastlr.machine import blas
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State
+from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.newton import expected_steps, kernels
 
@@ -97,7 +97,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         recorder.add([(path[-1].cost.J, path[-1].slope.grad_norm, share)])
         if options.callback is not None:
             parameters = problem.coordinates.parameters(here.u)
-            is_stopped = bool(options.callback(State(recorder.n_iter, path[-1].cost.J, parameters[:-1], float(parameters[-1]),
+            is_stopped = bool(options.callback(State(recorder.n_iter, path[-1].cost.J, *weights_and_intercept(parameters),
                                                      recorder.elapsed())))
     return _result(problem, here, recorder, options, is_optimum, is_stopped)
 
@@ -159,7 +159,8 @@ def _inverse_factor(H: np.ndarray) -> np.ndarray | None:
 def _slope(problem: Problem, u: np.ndarray, here: _Cost) -> _Slope:
     """Compute the gradient of J at u and a step, in one read."""
     N, free = _examples(problem), len(here.P)
-    by_penalty, change = problem.reduce(jeffreys_gradient_and_hessian, u, here.P * math.sqrt(problem.to_cost))
+    coordinates, of_sums = problem.coordinates, here.P * math.sqrt(problem.to_cost)
+    by_penalty, change = problem.data.reduce(jeffreys_gradient_and_hessian, coordinates.center, coordinates.spread, u, of_sums)
     gradient, step = here.gradient.copy(), np.zeros_like(u)
     gradient[:free] += by_penalty / N
     P = _inverse_factor(here.H + change / N)

@@ -7,12 +7,11 @@ from typing import TypeGuard
 import numpy as np
 
 from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, SUMS, Rule, descend
-from fastlr.data import passes
 from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.penalty import Penalty, Ridge
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State
+from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
@@ -37,7 +36,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     Without a learning rate the step is 1/L, L the largest curvature J has anywhere: J never rises.  With `tol` 0 exactly
     `max_iter` updates are made, and nothing is looked at but J.
     """
-    theta = np.zeros(problem.data.shape[1] + 1) if theta is None else theta
+    theta = np.zeros(problem.shape) if theta is None else theta.reshape(problem.shape)
     max_iter = options.most_updates
     recorder = Recorder(options.start)
     rule = _rule(problem, theta, options)
@@ -58,13 +57,13 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
             steps = max(1, int(len(record) * SECONDS_A_CALL / (time.perf_counter() - call)))
         elif status == GOING:
             is_stopped = bool(options.callback(
-                State(recorder.n_iter, float(record[-1, 0]), theta[:-1].copy(), float(theta[-1]), recorder.elapsed())))
+                State(recorder.n_iter, float(record[-1, 0]), *weights_and_intercept(theta), recorder.elapsed())))
         if status == CONVERGED:
             verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
             if not (verdict.is_optimum or verdict.way is not None):
                 rule, status = rule._replace(tol=verdict.closer * verdict.grad_norm), GOING
 
-    cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else problem.evaluate(theta)
+    cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else problem.evaluate(theta.ravel())
     if not (math.isfinite(cost) and cost <= rule.ceiling and grad is not None):
         if recorder.n_iter == 0:
             raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
@@ -93,10 +92,11 @@ def _is_for_kernels(penalty: Penalty) -> TypeGuard[Ridge]:
 def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
     """At most `len(record)` steps in place, see `descent.descend`."""
     if _is_for_kernels(problem.penalty):
-        return passes.descend(problem.data, theta, previous, rule, record)
+        return problem.loss.descend(problem.data, theta, previous, rule, record)
 
     def into(theta: np.ndarray, grad: np.ndarray) -> float:
-        cost, grad[:] = problem.evaluate(theta)
+        cost, by_theta = problem.evaluate(theta.ravel())
+        grad[:] = by_theta.reshape(grad.shape)
         return cost
 
     return descend(into, (), theta, previous, rule, record)
@@ -105,6 +105,7 @@ def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Ru
 def _verdict(problem: Problem, theta: np.ndarray, tol: float, steps: int) -> Verdict:
     """Judge theta, with the gap that a diagonal Hessian lets expect."""
     given, problem = problem, problem.standardised()
+    theta = theta.ravel()
     u = problem.coordinates.u_of(theta)
     cost, grad = problem.evaluate(u)
     p = -grad / problem.diagonal
@@ -134,7 +135,7 @@ def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol
 
 def _diverged(problem: Problem, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:
     """Return the parameters before the last update, which is the one that led to `cost`."""
-    history = recorder.history(problem.evaluate(previous)[0], math.nan, n_iter=recorder.n_iter - 1)
+    history = recorder.history(problem.evaluate(previous.ravel())[0], math.nan, n_iter=recorder.n_iter - 1)
     reason = f"diverged: J rose from {history.cost[0]:.3g} to {cost:.3g} at update {recorder.n_iter}"
     warning = ConvergenceWarning(
         f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} is far too "

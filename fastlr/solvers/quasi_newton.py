@@ -111,9 +111,17 @@ class InverseHessian:
 def inverse_factor_of_hessian(problem: Problem, u: np.ndarray) -> np.ndarray | None:
     """Invert the Cholesky factor of the Hessian at u: the result P is lower triangular, and P^T P is the inverse Hessian.
 
-    A sample's Hessian is drawn toward its diagonal, since a sample doesn't show columns that go together rarely.
+    Where the Hessian is that of each class alone, so is P, (K, n + 1, n + 1).  A sample's Hessian is drawn toward its diagonal,
+    since a sample doesn't show columns that go together rarely.
     """
-    return ridged_inverse_factor(problem.hessian(u), problem.diagonal, RIDGE + problem.uncertainty)
+    H = problem.hessian(u)
+    side = H.shape[-1]
+    factors = [ridged_inverse_factor(block, diagonal, RIDGE + problem.uncertainty)
+               for block, diagonal in zip(H.reshape(-1, side, side), problem.diagonal.reshape(-1, side), strict=True)]
+    if H.ndim == 2:
+        return factors[0]
+    found = [factor for factor in factors if factor is not None]
+    return np.array(found) if len(found) == len(factors) else None
 
 
 def price_of_hessian(problem: Problem, steps: float) -> Price:
@@ -206,6 +214,7 @@ def _by_python(problem: Problem, descent: Descent, M: InverseHessian, tol: float
         if ask == EVALUATE:
             at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
         elif ask == POINT:
+            descent.p[:] = problem.without_common(descent.p)
             yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
         elif ask == HESSIAN:
             at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))

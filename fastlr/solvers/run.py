@@ -8,7 +8,7 @@ import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State
+from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import Iterate
 from fastlr.solvers.separation import is_without_error
@@ -125,7 +125,7 @@ def _result(problem: Problem, point: Iterate, recorder: Recorder, options: Optio
     reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
     method = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
     grad_norm = problem.bounded_by_tol(point.grad)
-    theta = problem.coordinates.parameters(point.u)
+    theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
     history = recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
     if verdict is None:
         return Result(theta, history, False, reason, math.nan, point.gap, "estimate", method, None)
@@ -139,5 +139,5 @@ def _result(problem: Problem, point: Iterate, recorder: Recorder, options: Optio
 
 
 def _state(problem: Problem, point: Iterate, recorder: Recorder) -> State:
-    theta = problem.coordinates.parameters(point.u)
-    return State(recorder.n_iter, float(point.before[-1][0]), theta[:-1], float(theta[-1]), recorder.elapsed())
+    theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
+    return State(recorder.n_iter, float(point.before[-1][0]), *weights_and_intercept(theta), recorder.elapsed())

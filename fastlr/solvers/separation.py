@@ -52,13 +52,13 @@ def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np
     Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a
     linear program (which needs SciPy).
     """
-    if problem.data.shape[1] > _MOST_FEATURES or problem.data.size > _MOST_STORED:
+    if u.size > _MOST_FEATURES or problem.loss.classes * problem.data.size > _MOST_STORED:
         return next((way for way in (u, p) if _separates(problem, way)), None)
     near = problem.near_origin()
-    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size), near.data.count.rows)
+    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size // problem.loss.free), near.data.count.rows)
     sample, = near.data.samples([size])
     typical = _typical(near, sample)
-    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.costs.has_room_for_hessian else []
+    newton = [problem.without_common(InverseHessian.at(problem, u).direction(grad))] if problem.costs.has_room_for_hessian else []
     ways = [typical.coordinates.from_other(problem.coordinates, way) for way in (u, p, *newton)]
     found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
     return next((problem.coordinates.from_other(typical.coordinates, way) for way in found), None)
@@ -74,7 +74,7 @@ def _separates(problem: Problem, way: np.ndarray) -> bool:
 def _candidates(problem: Problem, sample: InMemory, ways: list[np.ndarray]) -> Iterator[np.ndarray]:
     """Given directions, the same made exact, and that of a linear program."""
     yield from ways
-    every = np.diag(_free(problem, np.ones(ways[0].size)))
+    every = np.diag(_free(problem, np.ones(problem.size)))
     for way in ways[:0:-1]:
         size = np.abs(way).max()
         for rest in _RESTS if 0.0 < size < np.inf else ():
@@ -85,7 +85,11 @@ def _candidates(problem: Problem, sample: InMemory, ways: list[np.ndarray]) -> I
 
 def _free(problem: Problem, way: np.ndarray) -> np.ndarray:
     """A direction without its intercept where b is fixed, and counts as an offset."""
-    return way if problem.fit_intercept else np.append(way[:-1], 0.0)
+    if problem.fit_intercept:
+        return way
+    free = way.copy()
+    problem.coordinates.rows(free)[:, -1] = 0.0
+    return free
 
 
 def _at_rest(problem: Problem, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:
@@ -103,11 +107,12 @@ def _by_linear_program(problem: Problem, sample: InMemory) -> Iterator[np.ndarra
     from scipy.optimize import linprog
 
     m, size = problem.data.count.rows, sample.shape[0]
-    rows = sample.reduce(signed_rows, problem.coordinates.center, problem.coordinates.spread)
-    rows[:, -1] *= problem.fit_intercept
-    basis = _basis(by_largest(rows if problem.fit_intercept else rows[:, :-1]), is_all=size == m)
-    if not problem.fit_intercept:
-        basis = np.vstack([basis, np.zeros(basis.shape[1])])
+    rows = sample.reduce(signed_rows, problem.loss, problem.coordinates.center, problem.coordinates.spread)
+    is_free = _free(problem, np.ones(problem.size)) > 0.0
+    rows[:, ~is_free] = 0.0
+    of_free = _basis(by_largest(rows[:, is_free]), is_all=size == m)
+    basis = np.zeros((problem.size, of_free.shape[1]))
+    basis[is_free] = of_free
     if basis.shape[1] == 0:
         return
     rows = by_largest(rows @ basis)

@@ -96,9 +96,14 @@ class Verdict:
         self.way, self.gap, self.kind, self.is_optimum = way, self.cost, "bound", False
 
     def column_that_counts_most(self) -> str:
-        """Name the column that counts most in the direction that tells the classes apart, in units of its deviation."""
+        """Name the column that counts most in the direction that tells the classes apart, in units of its deviation.
+
+        With K classes, the class that the direction moves most by this column is named too.
+        """
         assert self.way is not None
-        return self._problem.column(int(np.argmax(np.abs(self.way[:-1]))))
+        w = np.abs(self._problem.coordinates.rows(self.way)[:, :-1])
+        k, j = divmod(int(np.argmax(w)), w.shape[1])
+        return self._problem.column(j) + self._problem.loss.of_class(self._problem.data.classes, k)
 
 
 def separation_warning(verdict: Verdict, n_iter: int) -> SeparationWarning:

@@ -8,6 +8,7 @@ import scipy.sparse
 
 from fastlr.data import door, margin_changes
 from fastlr.data.dataset import InMemory
+from fastlr.problem.loss import Logistic
 from tests.problems import problem, weights
 
 M, N = 400, 5
@@ -42,13 +43,13 @@ each_kind = pytest.mark.parametrize("sparse", [False, True])
 @each_kind
 def test_by_their_definition(sparse):
     directions = np.random.default_rng(0).standard_normal((N + 1, 3))
-    rows, found = signed(), margin_changes.margin_changes(data(sparse=sparse), CENTER, SPREAD, directions)
+    rows, found = signed(), margin_changes.margin_changes(data(sparse=sparse), Logistic(), CENTER, SPREAD, directions)
     relative = rows @ directions / (np.abs(rows).sum(axis=1)[:, None] * np.abs(directions).max(axis=0))
     np.testing.assert_allclose(found.least, relative.min(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.largest, relative.max(axis=0), rtol=1e-12)
     basis = np.random.default_rng(1).standard_normal((N + 1, 4))
     in_basis, q = by_largest(rows @ basis), np.array([1.0, -0.5, 0.25, 0.0])
-    arguments = (data(sparse=sparse), CENTER, SPREAD, basis)
+    arguments = (data(sparse=sparse), Logistic(), CENTER, SPREAD, basis)
     np.testing.assert_allclose(margin_changes.total(*arguments), in_basis.sum(axis=0), rtol=1e-12)
     rest = np.median(np.abs(in_basis @ q))
     resting = in_basis[np.abs(in_basis @ q) <= rest * (1.0 + 1e-9)]
@@ -65,8 +66,8 @@ def test_parts_add_up(sparse):
     for pass_, arguments in ((margin_changes.margin_changes, (basis,)), (margin_changes.total, (basis,)),
                              (margin_changes.gram_at_rest, (basis, q, 0.3)), (margin_changes.most_wrong, (basis, q, M)),
                              (margin_changes.signed_rows, ())):
-        parts = [pass_(data(rows, sparse), CENTER, SPREAD, *arguments) for rows in PARTS]
-        whole = pass_(data(sparse=sparse), CENTER, SPREAD, *arguments)
+        parts = [pass_(data(rows, sparse), Logistic(), CENTER, SPREAD, *arguments) for rows in PARTS]
+        whole = pass_(data(sparse=sparse), Logistic(), CENTER, SPREAD, *arguments)
         for one, other in zip(functools.reduce(pass_.merge, parts), whole, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-12)
 
@@ -75,7 +76,7 @@ def test_columns_far_from_0_lose_nothing():
     """The difference of two neighbours of 1e15 is exact."""
     X = 1e15 + np.array([[0.0], [1.0], [1.0], [2.0]])
     direction = np.array([[1.0], [0.0]])
-    found = margin_changes.margin_changes(door.data(X, [0, 0, 1, 1]), np.array([1e15 + 1.0]), np.ones(1), direction)
+    found = margin_changes.margin_changes(door.data(X, [0, 0, 1, 1]), Logistic(), np.array([1e15 + 1.0]), np.ones(1), direction)
     assert (found.least, found.largest) == (0.0, 1.0)
 
 
@@ -97,7 +98,7 @@ def test_sparse_rows_of_many_columns_stay_sparse(monkeypatch):
     """Changes are relative to what is stored and to the centers then, and have the same signs."""
     directions = np.random.default_rng(0).standard_normal((N + 1, 3))
     monkeypatch.setattr(margin_changes, "_MOST_DENSE", 0)
-    found = margin_changes.margin_changes(data(sparse=True), CENTER, SPREAD, directions)
+    found = margin_changes.margin_changes(data(sparse=True), Logistic(), CENTER, SPREAD, directions)
     X, y, *_ = problem(M, N)
     w = directions[:-1] / SPREAD[:, None]
     b = directions[-1] - CENTER @ w

@@ -26,7 +26,7 @@ def test_a_gradient_goes_along():
     grad, direction = _rng.standard_normal(4), _rng.standard_normal(4)
     by_u = ONE.by_u(grad.copy())
     np.testing.assert_allclose(by_u @ ONE.u_of(direction), grad @ direction, rtol=1e-10)
-    np.testing.assert_allclose(ONE.gradient_by_w(by_u, np.zeros(3)), grad[:-1], rtol=1e-10)
+    np.testing.assert_allclose(ONE.gradient_by_w(by_u, np.zeros(3))[0], grad[:-1], rtol=1e-10)
     ratio, shift = ONE.to_standard(OTHER.center, OTHER.spread)
     np.testing.assert_allclose(ratio * by_u[:-1] + shift * by_u[-1], OTHER.by_u(grad.copy())[:-1], rtol=1e-10)
 
@@ -46,3 +46,9 @@ def test_columns_that_are_counted_from_elsewhere():
         np.testing.assert_allclose(X @ given[:-1] + given[-1], (X - shift) @ theta[:-1] + theta[-1], rtol=1e-10)
         plain = Coordinates(np.zeros(3), np.ones(3))
         np.testing.assert_allclose(plain.from_other(moved, u), given, rtol=1e-12)
+
+
+def test_rows_of_several_classes_are_mapped_one_by_one():
+    both = np.concatenate([THETA, -2.0 * THETA])
+    for map_ in (ONE.u_of, ONE.theta_of, ONE.parameters, ONE.by_u, lambda v: OTHER.from_other(ONE, v)):
+        np.testing.assert_array_equal(map_(both.copy()), np.concatenate([map_(THETA.copy()), map_(-2.0 * THETA)]))

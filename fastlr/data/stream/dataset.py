@@ -34,7 +34,7 @@ class InBlocks(Dataset):
         super().__init__(stream.form, sample_weight.size > 0, offset.size > 0, classes, stream.names, backend, n_threads)
         self.stream, self.y, self.sample_weight, self.offset = stream, y, sample_weight, offset
         self.most_bytes_of_samples = stream.sample_bytes
-        self._count = Count.of(y, sample_weight)
+        self._count = Count.of(y, sample_weight, classes.size)
 
     @property
     def count(self) -> Count:

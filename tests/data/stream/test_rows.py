@@ -291,9 +291,10 @@ def test_counts_of_parts_add_up():
     rows = [slice(0, 1000), slice(1000, 1010), slice(1010, M)]
     s[1000:1005], s[3000] = 0.0, 9.0
     for weight in (s, np.empty(0)):
-        parts = [Count.of(y[part], weight[part]) for part in rows]
-        np.testing.assert_allclose(functools.reduce(Count.merge, parts), Count.of(y, weight), rtol=1e-12)
-        assert Count.of(y[:3], np.zeros(3)).merge(Count.of(y, weight)).lightest == Count.of(y, weight).lightest
+        parts, whole = [Count.of(y[part], weight[part], 2) for part in rows], Count.of(y, weight, 2)
+        for found, right in zip(functools.reduce(Count.merge, parts), whole, strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-12)
+        assert Count.of(y[:3], np.zeros(3), 2).merge(whole).lightest == whole.lightest
 
 
 def test_a_file_that_shrinks_in_the_middle(tmp_path):
