@@ -4,6 +4,8 @@ Let D(t) be the deviance at the best model whose parameter is t, less that of th
 D(t) at most the square of the normal quantile.  D is convex.  So on either side of the estimate the root of D is increasing, and
 Newton's method finds where it is the quantile: the slope of the least J is that of J by t.  Where classes are separated, D falls
 without end on one side, and the interval ends at infinity there.
+
+D(0) is the statistic of the likelihood ratio test that the parameter is 0.
 """
 
 import math
@@ -16,6 +18,8 @@ from fastlr.inference.statistics import Solved, Training, solved, why_weights_co
 
 # The decrease of the deviance that a step promises, up to which the others are at their best.
 _AT_REST = 1e-10
+# The factor by which a step shrinks the decrease that the next one promises, at least, where its Hessian serves once more.
+_SHRINKS = 1e-3
 # The most steps for one value of the parameter.
 _MOST_STEPS = 100
 # The relative difference between the root of D and the quantile at which a bound is found.
@@ -40,6 +44,7 @@ class _Rest(NamedTuple):
     """The best model whose parameter is t."""
 
     u: np.ndarray               # (k,) the free coordinates
+    H: np.ndarray               # (k, k) a Hessian of the deviance, near u
     deviance: float             # as far as J has it
     tangent: np.ndarray         # (k,) how u moves with t
     slope: float                # the first derivative of the deviance by t
@@ -54,14 +59,30 @@ def profile_interval(training: Training, theta: np.ndarray, cost: float, place: 
     ValueError
         The weights don't count examples, so that there is no likelihood; or the data have changed since training.
     """
+    _, (bounds,) = likelihood_ratios(training, theta, cost, [place], level, with_chi2=False)
+    return float(bounds[0]), float(bounds[1])
+
+
+def likelihood_ratios(training: Training, theta: np.ndarray, cost: float, places: list[int], level: float,
+                      with_chi2: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Find the statistics D(0), (k,), of parameters at some places of theta (n + 1,), and the bounds of their intervals, (k, 2).
+
+    The statistics are NaN where nobody wants them.  Errors are those of `profile_interval`.
+    """
+    chi2, bounds, quantile = np.full(len(places), np.nan), np.empty((len(places), 2)), normal_quantile(level)
     with solved(training, theta, cost) as at:
         why_not = why_weights_count_nothing(training, at.problem)
         if why_not is not None:
             raise ValueError(f"there is no interval of the profile likelihood: {why_not}")
-        profile = _Profile(at, place)
-        best = profile.best(at.u[:profile.free], along=None)
-        quantile = normal_quantile(level)
-        return profile.bound(best, -1.0, quantile), profile.bound(best, 1.0, quantile)
+        u, H = at.u, None
+        for i, place in enumerate(places):
+            profile = _Profile(at, place)
+            best = profile.best(u[:profile.free], along=None, H=H)
+            u, H = best.u, best.H
+            bounds[i] = profile.bound(best, -1.0, quantile), profile.bound(best, 1.0, quantile)
+            if with_chi2:
+                chi2[i] = max(profile.at_value(0.0, best).deviance - best.deviance, 0.0)
+    return chi2, bounds
 
 
 class _Profile:
@@ -82,16 +103,31 @@ class _Profile:
         J, grad = self.at.cost_gradient(np.append(u, self.fixed))
         return self.to_deviance * J, self.to_deviance * grad[:self.free]
 
-    def best(self, u: np.ndarray, along: np.ndarray | None) -> _Rest:
-        """Minimize the deviance from u along directions (k, l), or along all; by Newton's method."""
+    def hessian(self, u: np.ndarray) -> np.ndarray:
+        """The second derivatives of the deviance at u (k,), (k, k), and a small ridge."""
+        H = self.at.problem.hessian(np.append(u, self.fixed))[:self.free, :self.free]
+        return self.to_deviance * H + self.ridge
+
+    def at_value(self, t: float, near: _Rest) -> _Rest:
+        """The best model whose parameter is t, from another one."""
+        return self.best(near.u + (t - float(self.direction @ near.u)) * near.tangent, self.others, near.H)
+
+    def best(self, u: np.ndarray, along: np.ndarray | None, H: np.ndarray | None = None) -> _Rest:
+        """Minimize the deviance from u along directions (k, l), or along all; by Newton's method.
+
+        A Hessian H (k, k) from near u serves as long as steps by it shrink the gradient fast.
+        """
         B = np.eye(self.free) if along is None else along
         deviance, grad = self.deviance(u)
+        H, before = self.hessian(u) if H is None else H, math.inf
         for _ in range(_MOST_STEPS):
-            H = self.to_deviance * self.at.problem.hessian(np.append(u, self.fixed))[:self.free, :self.free] + self.ridge
-            step = -B @ np.linalg.solve(B.T @ H @ B, B.T @ grad) if B.size else np.zeros_like(u)
-            promised = -float(grad @ step)
+            step, promised = self._step(H, B, grad)
+            if promised > max(_SHRINKS * before, _AT_REST):
+                H = self.hessian(u)
+                step, promised = self._step(H, B, grad)
             if promised <= _AT_REST:
                 break
+            before = promised
             for halving in range(_MOST_HALVINGS):
                 tried = u + 0.5 ** halving * step
                 found, its_grad = self.deviance(tried)
@@ -103,7 +139,13 @@ class _Profile:
         unit = self.direction / float(self.direction @ self.direction)
         C = self.others
         tangent = unit - C @ np.linalg.solve(C.T @ H @ C, C.T @ H @ unit)
-        return _Rest(u, deviance, tangent, float(grad @ unit), float(tangent @ H @ tangent))
+        return _Rest(u, H, deviance, tangent, float(grad @ unit), float(tangent @ H @ tangent))
+
+    @staticmethod
+    def _step(H: np.ndarray, B: np.ndarray, grad: np.ndarray) -> tuple[np.ndarray, float]:
+        """Newton's step (k,) along B (k, l), and the decrease that it promises, doubled."""
+        step = -B @ np.linalg.solve(B.T @ H @ B, B.T @ grad) if B.size else np.zeros_like(grad)
+        return step, -float(grad @ step)
 
     def bound(self, best: _Rest, side: float, quantile: float) -> float:
         """Find where the root of the deviance, less that of the best model, is the quantile."""
@@ -113,7 +155,7 @@ class _Profile:
         distance, below, above, here = min(wald, _LONGEST_FIRST * unit), 0.0, math.inf, best
         for _ in range(_MOST_VALUES):
             t = center + side * distance
-            here = self.best(here.u + (t - float(self.direction @ here.u)) * here.tangent, self.others)
+            here = self.at_value(t, here)
             root = math.sqrt(max(here.deviance - best.deviance, 0.0))
             if abs(root - quantile) <= _CLOSE * quantile:
                 return t

@@ -38,7 +38,8 @@ _MOST_NAMES = 8
 # The relative rounding of a sum of weights, at most.
 _ROUNDING_OF_WEIGHTS = 1e-9
 _PENALIZED_BY_FIRTH = ("Firth's penalty: standard errors are those by the information at these estimates; where the classes are "
-                       "separated Wald's intervals are poor.  There is no likelihood, deviance, AIC, BIC or R2.")
+                       "separated Wald's intervals are poor, and summary(tests='likelihood_ratio') has better ones.  There is no "
+                       "likelihood, deviance, AIC, BIC or R2.")
 _NONE_OF = "no standard errors, no likelihood, deviance, AIC, BIC or R2"
 
 

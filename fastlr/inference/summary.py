@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from fastlr.inference.statistics import Statistics
+from fastlr.inference.distributions import chi_squared_tail
+from fastlr.inference.profile import likelihood_ratios
+from fastlr.inference.statistics import Statistics, Training
 from fastlr.inference.table import Table
 
 
@@ -97,17 +100,57 @@ class Summary(Table):
                 ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
 
 
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class LikelihoodRatioSummary(Summary):
+    """A summary whose tests and intervals are those of the likelihood ratio, as R's logistf prints them.
+
+    Attributes
+    ----------
+    chi2 : (k,) float64
+        The statistics of the tests that a parameter is 0, with all others at their best; NaN with l2.
+    p_value : (k,) float64
+        Their p-values, with one degree of freedom.
+    lower, upper : (k,) float64
+        The intervals of the profile likelihood; they may be infinite where the classes are separated.
+    """
+
+    chi2: np.ndarray
+    bounds: np.ndarray
+
+    columns = ("estimate", "standard_error", "chi2", "p_value", "lower", "upper", "odds_ratio")
+
+    @property
+    def p_value(self) -> np.ndarray:
+        return np.array([chi_squared_tail(chi2, 1) for chi2 in self.chi2])
+
+    @property
+    def lower(self) -> np.ndarray:
+        return self.bounds[:, 0]
+
+    @property
+    def upper(self) -> np.ndarray:
+        return self.bounds[:, 1]
+
+
 def summary(theta: np.ndarray, names: tuple[str, ...], head: dict[str, str], statistics: Statistics, covariance: np.ndarray,
-            level: float) -> Summary:
-    """Make the table of the parameters theta (n + 1,), with their covariance (n + 1, n + 1), and of their statistics."""
+            level: float, training: Training | None = None, cost: float = math.nan) -> Summary:
+    """Make the table of the parameters theta (n + 1,), with their covariance (n + 1, n + 1), and of their statistics.
+
+    Tests are Wald's, or those of the likelihood ratio where the training is given, with J at theta.
+    """
     n = theta.size - 1
     order = [*([n] if statistics.fit_intercept else []), *range(n)]
     all_names = (*names, "(intercept)")
-    return Summary(names=tuple(all_names[k] for k in order), estimate=theta[order],
-                   covariance=covariance[np.ix_(order, order)], level=level, examples=statistics.examples,
-                   parameters=statistics.parameters, is_penalised=statistics.penalty() != "",
-                   fit_intercept=statistics.fit_intercept, log_likelihood=statistics.log_likelihood,
-                   null_log_likelihood=statistics.null_log_likelihood, head=head, notes=statistics.notes)
+    values: dict[str, Any] = {
+        "names": tuple(all_names[k] for k in order), "estimate": theta[order], "covariance": covariance[np.ix_(order, order)],
+        "level": level, "examples": statistics.examples, "parameters": statistics.parameters,
+        "is_penalised": statistics.penalty() != "", "fit_intercept": statistics.fit_intercept,
+        "log_likelihood": statistics.log_likelihood, "null_log_likelihood": statistics.null_log_likelihood, "head": head,
+        "notes": statistics.notes}
+    if training is None:
+        return Summary(**values)
+    chi2, bounds = likelihood_ratios(training, theta, cost, order, level, with_chi2=not values["is_penalised"])
+    return LikelihoodRatioSummary(**values, chi2=chi2, bounds=bounds)
 
 
 def _on(freedom: float) -> str:

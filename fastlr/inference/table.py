@@ -157,7 +157,7 @@ def _probability(value: float) -> str:
 
 
 # The heads of columns, some with the level in percent.
-_HEADS = {"estimate": "estimate", "standard_error": "std. error", "z": "z", "p_value": "p", "lower": "{:g} % from", "upper": "to",
-          "odds_ratio": "odds ratio"}
+_HEADS = {"estimate": "estimate", "standard_error": "std. error", "z": "z", "chi2": "chi2", "p_value": "p",
+          "lower": "{:g} % from", "upper": "to", "odds_ratio": "odds ratio"}
 # How columns are shown that don't have six significant digits.
-_FORMATS = {"z": _two_digits, "p_value": _probability}
+_FORMATS = {"z": _two_digits, "chi2": _two_digits, "p_value": _probability}

@@ -254,7 +254,7 @@ class Model:
         ax.set_ylabel("cost J")
         return ax
 
-    def summary(self, covariance: Any = "model", level: float = 0.95) -> Summary:
+    def summary(self, covariance: Any = "model", level: float = 0.95, tests: str = "wald") -> Summary:
         """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
 
         The first call reads X twice: for moments and gradient, and for the Hessian.  What it finds is kept, and saved with the
@@ -267,6 +267,10 @@ class Model:
             The covariance that standard errors, tests and intervals come from, as for `covariance`.
         level : float
             The probability with which an interval covers its parameter.
+        tests : {"wald", "likelihood_ratio"}
+            Where tests and intervals come from.  Those of the likelihood ratio, as R's logistf prints them, hold where an
+            estimate is far from normal, above all with Firth's penalty and separated classes.  For each parameter they take some
+            twenty gradients and a few Hessians, and they need the training data.
 
         Returns
         -------
@@ -305,13 +309,20 @@ class Model:
         level = arguments.level(level)
         V, line = self._covariance(covariance)
         found = self._found()
+        training = None
+        if arguments.one_of("tests", tests, ("wald", "likelihood_ratio")) == "likelihood_ratio":
+            if line:
+                raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
+                                 "one of them out")
+            training = self._without_l1("tests='likelihood_ratio'")
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         other, label = _in_lists(self.classes)
         head = {"probability of": f"{label!r}, against {other!r}",
                 "examples": f"{found.examples:.12g}",
                 "training": f"{state}: {self.stop_reason} ({self.solver}, {counted(self.n_iter, 'update')})",
                 **({"standard errors": line} if line else {})}
-        return summary(np.append(self.w, self.b), names_of(self.feature_names, self.w.size), head, found, V, level)
+        return summary(np.append(self.w, self.b), names_of(self.feature_names, self.w.size), head, found, V, level, training,
+                       self.cost)
 
     def covariance(self, kind: Any = "model") -> np.ndarray:
         """Return the covariance of the parameters, (n + 1, n + 1) float64: first w in the order of the columns, then b.
@@ -553,7 +564,7 @@ class Model:
 
         It has the values that a likelihood ratio test doesn't reject, with all other parameters at their best for each.  It holds
         where the estimate is far from normal, and is finite where Wald's interval fails.  With separated classes one side may be
-        infinite, or both.  It takes some twenty gradients and Hessians.
+        infinite, or both.  It takes some fifteen gradients and a few Hessians.
 
         Parameters
         ----------

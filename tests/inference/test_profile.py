@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from scipy.stats import chi2, norm
@@ -12,7 +13,7 @@ import fastlr
 from tests.inference.data_sets import data_set, each_data_set
 from tests.inference.test_covariance import rows_of
 from tests.problems import problem
-from tests.solvers.test_firth import sex2
+from tests.solvers.test_firth import ENDOMETRIAL, sex2
 from tests.test_published import table
 
 
@@ -43,6 +44,45 @@ def test_sex2():
                [-1.6080879, .01518468], [.7745730, 8.03029352], [-.8185574, 1.07315110]]
     for j, bounds in enumerate(printed):
         assert model.profile_interval(j) == pytest.approx(bounds, rel=1e-4, abs=1e-5)
+
+
+def test_the_tests_of_logistf():
+    """Chisq, p and intervals that logistf prints for sex2 and endometrial."""
+    factors, counts = sex2()
+    model = fastlr.train(np.repeat(factors, 2, axis=0), np.tile([1, 0], 24), sample_weight=counts.ravel(), firth=True, tol=1e-10,
+                         backend="numpy")
+    found = model.summary(tests="likelihood_ratio")
+    chi2_printed = [0.06286298, 7.50773092, 0.02467044, 22.93139022, 19.10407252, 3.69740975, 7.89693139]
+    assert found.chi2 == pytest.approx(chi2_printed, rel=1e-5)
+    assert found.p_value == pytest.approx([8.020268e-01, 6.143472e-03, 8.751911e-01, 1.678877e-06, 1.237805e-05, 5.449701e-02,
+                                           4.951873e-03], rel=1e-5)
+    assert (found.lower[1], found.upper[6]) == pytest.approx((-1.9737884, 8.03029352), rel=1e-5)
+    data = np.array([row.split(",") for row in ENDOMETRIAL.split()], float)
+    X = pd.DataFrame(data[:, :3], columns=["NV", "PI", "EH"])
+    model = fastlr.train(X, data[:, 3], firth=True, tol=1e-10, backend="numpy")
+    found = model.summary(tests="likelihood_ratio")
+    assert found.chi2 == pytest.approx([8.1980136, 6.7984572, 0.7468285, 17.7593175], rel=1e-5)
+    assert found.lower == pytest.approx([1.0825371, 0.6097244, -0.1244587, -4.3651832], rel=1e-5)
+    assert found.upper == pytest.approx([7.20928050, 7.85463171, 0.04045547, -1.23272106], rel=1e-5)
+    assert list(found.to_frame()) == ["estimate", "std. error", "chi2", "p", "95 % from", "to", "odds ratio"]
+    assert "6.80   0.0091" in str(found) and found.to_dict()["chi2"] == found.chi2.tolist()
+
+
+def test_likelihood_ratios_of_each_parameter():
+    X, y, s, *_ = data_set("spector")
+    options = {"sample_weight": s, "tol": 1e-12, "backend": "numpy"}
+    model = fastlr.train(X, y, **options)
+    found = model.summary(tests="likelihood_ratio", level=0.8)
+    for j, chi2_of_column in enumerate(found.chi2[1:]):
+        held = fastlr.train(X.drop(columns=X.columns[j]), y, **options)
+        assert chi2_of_column == pytest.approx(model.likelihood_ratio(held).chi2, rel=1e-8)
+        assert (found.lower[j + 1], found.upper[j + 1]) == pytest.approx(model.profile_interval(j, 0.8), rel=1e-8)
+    with pytest.raises(ValueError, match=r"tests='likelihood_ratio' holds if the model does, .* another covariance; leave one"):
+        model.summary("HC1", tests="likelihood_ratio")
+    with pytest.raises(ValueError, match="tests must be one of 'wald', 'likelihood_ratio'"):
+        model.summary(tests="score")
+    shrunk = fastlr.train(X, y, l2=0.1, **options).summary(tests="likelihood_ratio")
+    assert np.isnan(shrunk.p_value).all() and np.isfinite(shrunk.upper).all()
 
 
 @pytest.mark.parametrize(*each_data_set)
