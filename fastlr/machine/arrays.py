@@ -1,8 +1,11 @@
-"""Arrays that nobody may write to, and values as Python writes them."""
+"""Arrays that nobody may write to, memory for arrays, and values as Python writes them."""
 
 from typing import Any
 
 import numpy as np
+
+# Bytes of a page of memory.
+_PAGE = 4096
 
 
 def read_only(A: np.ndarray) -> np.ndarray:
@@ -10,6 +13,18 @@ def read_only(A: np.ndarray) -> np.ndarray:
     view = A.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def at_a_page(size: int) -> np.ndarray:
+    """New memory, (size,) uint8, at the start of a page.
+
+    The system copies what it has read of a file.  Its instruction for that takes AMD's processors seven times as long where the
+    target begins up to 31 bytes further in its page than the source.  NumPy's own memory begins 16 bytes behind the start of a
+    page, and numbers in a file often begin at the start of one.
+    """
+    memory = np.empty(size + _PAGE, np.uint8)
+    start = -memory.ctypes.data % _PAGE
+    return memory[start:start + size]
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.data.stream.source import Block
+from fastlr.machine.arrays import at_a_page
 
 # Seconds that each side waits for the other before it checks whether that has ended.
 _PATIENCE = 1.0
@@ -104,6 +105,6 @@ class ReadAhead:
                 raise Stopped
         if self._buffers[number].size < size:
             self._buffers[number] = np.empty(0, np.uint8)           # first give back, then take
-            self._buffers[number] = np.empty(size, np.uint8)
+            self._buffers[number] = at_a_page(size)
         self._being_filled = number
         return self._buffers[number][:size]
