@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import fastlr
-from benchmarks import BACKENDS, chart, compare, history
+from benchmarks import BACKENDS, chart, compare, history, peers
 
 SUITE = Path(__file__).parents[1] / "benchmarks"
 
@@ -107,3 +107,20 @@ def test_the_chart_is_the_same_file_every_time(tmp_path):
 def test_the_core_set_is_five_files():
     names = [source.stem for source in SUITE.glob("*.py") if re.search(history.CORE, f"{source.stem}.Some.time_it")]
     assert sorted(names) == ["calls", "kernels", "optimum", "start_up", "training"]
+
+
+@pytest.mark.slow
+def test_peers_prints_a_table_with_versions(capsys, monkeypatch):
+    monkeypatch.setattr(fastlr, "warmup", lambda: 0.0)
+    peers.main(["--tables", "optimum", "--only", "digits", "--runs", "1"])
+    shown = capsys.readouterr().out
+    assert f"numpy {np.__version__}" in shown and "\n## Seconds to the optimum\n" in shown
+    assert re.search(r"^\| digits, odd or even \| 1797 x 64 \| [\d.]+ \| [\d.]+ \(scikit-learn, [\w-]+\)", shown, re.MULTILINE)
+
+
+def test_a_data_set_that_is_not_there_is_left_out(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(fastlr, "warmup", lambda: 0.0)
+    monkeypatch.setenv("FASTLR_DATA", str(tmp_path))
+    peers.main(["--tables", "optimum", "--only", "skin", "--runs", "1"])
+    captured = capsys.readouterr()
+    assert "| skin" not in captured.out and "FASTLR_DATA has no dense/skin_nonskin.npz" in captured.err

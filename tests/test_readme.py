@@ -57,7 +57,7 @@ def test_shell_lines_name_what_there_is(page, line):
         elif program == "fastlr":
             subprocess.run([sys.executable, "-m", program, *arguments, "--help"], capture_output=True, check=True)
         else:
-            known = ("pytest", "asv", "ruff", "mypy", "pre-commit", "make")
+            known = ("pytest", "asv", "ruff", "mypy", "pre-commit", "make", "benchopt")
             assert program in known or command == ". .venv/bin/activate", command
 
 
