@@ -53,12 +53,12 @@ def refuse_gaps(app: Sphinx, env: BuildEnvironment) -> None:
             logging.getLogger(__name__).warning("%s is public, and docs/reference.rst does not have it", name)
 
 
-def escape_bars(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Escape the bars of |dw_j|, which are substitutions to reStructuredText, outside of code."""
+def escape(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Escape the bars of |dw_j| and the last underscore of lambda_, which mean something to reStructuredText, outside of code."""
     lines[:] = [line if line.lstrip().startswith((">>>", "...")) else
-                re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or r"\|", line) for line in lines]
+                re.sub(r"(`[^`]*`)|(\||(?<=\w)_(?!\w| :))", lambda found: found[1] or f"\\{found[2]}", line) for line in lines]
 
 
 def setup(app: Sphinx) -> None:
     app.connect("env-check-consistency", refuse_gaps)
-    app.connect("autodoc-process-docstring", escape_bars, priority=400)           # before numpydoc
+    app.connect("autodoc-process-docstring", escape, priority=400)           # before numpydoc

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.inference import plots
+from fastlr.inference import plots, scores
 from fastlr.machine import distribution, files
 
 # Groups of rows of similar probability in the table of calibration.
@@ -95,15 +95,8 @@ def evaluate(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str]) -> 
     confusion = np.bincount(K * y + predicted, s, K * K).reshape(K, K).astype(float)
     return Evaluation(float(s.sum()), float(np.average(losses, weights=s)), null_log_loss,
                       float(np.average(predicted == y, weights=s)), float(share.max()),
-                      _auc(y == 1, P[:, 1], s) if K == 2 and share.all() else None,
+                      scores.auc(y, P[:, 1], s) if K == 2 and share.all() else None,
                       _calibration(y == K - 1, P[:, -1], s), labels, confusion.tolist())
-
-
-def _auc(is_second: np.ndarray, p: np.ndarray, s: np.ndarray) -> float:
-    """The area under the ROC curve; equal probabilities count half."""
-    _, group = np.unique(p, return_inverse=True)
-    first, second = (np.bincount(group, s * is_one, group.max() + 1) for is_one in (~is_second, is_second))
-    return float(second @ (np.cumsum(first) - 0.5 * first) / (first.sum() * second.sum()))
 
 
 def _calibration(has_label: np.ndarray, p: np.ndarray, s: np.ndarray) -> list[dict[str, float]]:
