@@ -70,8 +70,9 @@ class Statistics(NamedTuple):
 
     Attributes
     ----------
-    covariance : (n + 1, n + 1) float64
-        The covariance of w and b, with b last; NaN where the data leave a parameter open or a covariance would mean nothing.
+    covariance : (n + 1, n + 1) or (K (n + 1), K (n + 1)) float64
+        The covariance of w and b, with b last.  With K classes it goes class by class, and is that of parameters that add up to 0
+        over the classes.  NaN where the data leave a parameter open or a covariance would mean nothing.
     examples : float
         The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
@@ -135,10 +136,12 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
         There are too many features for a Hessian, or the arrays have been changed: J has another value at theta now.
     """
     kernel, data, n = backends.load(training.backend), training.data, training.data.shape[1]
-    if n > MOST_SIDE:
-        raise ValueError(f"standard errors and intervals need the covariance of all parameters, and that of {n} features is a "
-                         f"matrix of {8e-9 * n ** 2:.2g} GB; it goes as far as {MOST_SIDE} features.  Train on fewer, or without "
-                         "standard errors: w, b, cost and score() are there")
+    rows = theta.size // (n + 1)
+    if rows * n > MOST_SIDE:
+        of_classes = f" and {rows} classes" if rows > 1 else ""
+        raise ValueError(f"standard errors and intervals need the covariance of all parameters, and that of {n} features"
+                         f"{of_classes} is a matrix of {8e-9 * (rows * n) ** 2:.2g} GB; it goes as far as {MOST_SIDE // rows} "
+                         "features.  Train on fewer, or without standard errors: w, b, cost and score() are there")
     own = firth.cost_gradient if training.firth else Problem.evaluate
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
         problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options)
@@ -154,9 +157,9 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
 
 
 def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
-    """Find the statistics at theta (n + 1,), where J was `cost`, in two passes: for moments and gradient, and for the Hessian.
+    """Find the statistics at theta (r (n + 1),), where J was `cost`.
 
-    Errors are those of `solved`.
+    There are two passes: one for moments and gradient, and one for the Hessian.  Errors are those of `solved`.
     """
     data, options = training.data, training.objective_options
     with solved(training, theta, cost) as (problem, u, now, grad, _):
@@ -169,9 +172,8 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         if training.firth and why_not is None:
             log_likelihood = null_log_likelihood = math.nan
         elif why_not is None:
-            penalty = problem.penalty.value(u, problem.coordinates.scales)
-            log_likelihood = -examples * problem.to_mean * (now - penalty)
-            null_log_likelihood = _null_log_likelihood(problem, theta[-1])
+            log_likelihood = -examples * problem.to_mean * (now - problem.penalty_at(u)[0])
+            null_log_likelihood = _null_log_likelihood(problem, problem.coordinates.rows(theta)[:, -1])
             is_weighted = data.has_weights or examples != problem.data.count.rows
             if is_weighted and not np.isnan(covariance).all():
                 notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
@@ -214,34 +216,37 @@ def why_weights_count_nothing(training: Training, problem: Problem) -> str | Non
 def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u: np.ndarray, grad: np.ndarray,
                 examples: float) -> tuple[np.ndarray, int, list[str]]:
     """The covariance of theta, the number of parameters that are determined, and notes about both."""
-    size = u.size
-    free = size if training.objective_options["fit_intercept"] else size - 1
-    unknown = np.full((size, size), np.nan)
+    side, loss, unknown = problem.coordinates.scales.size, problem.loss, np.full((u.size, u.size), np.nan)
+    free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
+    parameters = free.size // loss.classes * loss.free
     if training.has_minimum is False:
-        return unknown, free, [_SEPARATED]
+        return unknown, parameters, [_SEPARATED]
     l2, to_examples = training.objective_options["l2"], problem.to_mean * examples
-    H = problem.hessian(u)[:free, :free] * to_examples
+    H = problem.loss_hessian(u)
+    problem.add_penalty(H)
+    H = loss.with_common(H[np.ix_(free, free)] * to_examples)
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
     inverse /= np.outer(scale, scale)
-    g = grad[:free] * to_examples
+    g = grad[free] * to_examples
     distance = math.sqrt(max(float(g @ inverse @ g), 0.0))
-    parameters = free - flat.shape[1]
+    parameters -= flat.shape[1]
     if not (training.has_minimum or problem.is_penalised):
         gap = 0.5 * distance ** 2 / to_examples
         is_proved = self_concordance(problem, problem, u, grad, gap).has_minimum
         if not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None:
-            return unknown, free, [_SEPARATED]
+            return unknown, parameters + flat.shape[1], [_SEPARATED]
     if not distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
-    to_theta = np.array([problem.coordinates.parameters(each) for each in np.eye(size)[:free]]).T
+    of_units = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side)
+    to_theta = np.kron(loss.without_common(np.eye(loss.classes)), of_units[:free.size // loss.classes].T)
     touched = _touched(to_theta, flat / scale[:, None])
     covariance = to_theta @ inverse @ to_theta.T
     covariance[touched] = covariance[:, touched] = np.nan
     notes = []
     if touched.any():
-        undetermined = np.array([*names, "(intercept)"])[touched]
+        undetermined = np.array([*names, "(intercept)"])[problem.coordinates.rows(touched).any(axis=0)]
         others = undetermined.size - _MOST_NAMES
         listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
         notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
@@ -274,13 +279,13 @@ def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
     return moved > _TOUCHING_SHARE * np.linalg.norm(to_theta, axis=1)
 
 
-def _null_log_likelihood(problem: Problem, b: float) -> float:
-    """The log-likelihood of the best model with w = 0; if b is not fitted, of the model with w = 0 and this b."""
+def _null_log_likelihood(problem: Problem, b: np.ndarray) -> float:
+    """The log-likelihood of the best model with w = 0; if b (r,) is not fitted, of the model with w = 0 and this b."""
     if not problem.data.has_offset:
-        margins = problem.loss.null_margins(problem.shares) if problem.fit_intercept else np.array([b])
+        margins = problem.loss.null_margins(problem.shares) if problem.fit_intercept else b
         losses = problem.loss.value(np.arange(problem.shares.size), np.tile(margins, (problem.shares.size, 1)))
         return -problem.examples * float(losses @ problem.shares)
-    start = np.array([0.0, 0.0 if problem.fit_intercept else b])
+    start = np.column_stack([np.zeros(b.size), 0.0 * b if problem.fit_intercept else b]).ravel()
     options = solvers.Options(None, None, 1e-10, None, time.perf_counter())
     result = solvers.load("newton").solve(problem.of_null_model(), start, options)
     return -problem.examples * problem.to_mean * float(result.history.cost[-1])

@@ -14,6 +14,7 @@ from fastlr.backends import choice
 from fastlr.data import arguments, arrays, frames, labels, weights
 from fastlr.data.dataset import InMemory
 from fastlr.inference import diagnostics, plots
+from fastlr.inference.class_summary import class_summary
 from fastlr.inference.covariance import sandwich
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
@@ -139,6 +140,11 @@ class Model:
                 f"{'converged' if self.converged else 'not converged' if self.grad_norm == self.grad_norm else 'tol = 0'}, "
                 f"solver {self.solver!r}, backend {self.backend!r}>")
 
+    @property
+    def _theta(self) -> np.ndarray:
+        """The parameters, (n + 1,) with b last, or K such rows in one vector."""
+        return np.concatenate([self.w, np.expand_dims(self.b, -1)], axis=-1).ravel()
+
     @_part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """Return z = X w + b + offset: the log-odds of the second class, or with K classes the margin of each.
@@ -254,7 +260,7 @@ class Model:
         ax.set_ylabel("cost J")
         return ax
 
-    def summary(self, covariance: Any = "model", level: float = 0.95, tests: str = "wald") -> Summary:
+    def summary(self, covariance: Any = "model", level: float = 0.95, tests: str = "wald", base: Any = None) -> Summary:
         """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
 
         The first call reads X twice: for moments and gradient, and for the Hessian.  What it finds is kept, and saved with the
@@ -271,11 +277,15 @@ class Model:
             Where tests and intervals come from.  Those of the likelihood ratio, as R's logistf prints them, hold where an
             estimate is far from normal, above all with Firth's penalty and separated classes.  For each parameter they take some
             twenty gradients and a few Hessians, and they need the training data.
+        base : label, optional
+            With three or more classes, the class that each other is compared with, as the data determine differences alone; by
+            default the first.
 
         Returns
         -------
         Summary
-            A table to print, to show in a notebook, or to take numbers from.
+            A table to print, to show in a notebook, or to take numbers from; with three or more classes a `ClassSummary`, which
+            has the parameters of each class less those of the base.
 
         Raises
         ------
@@ -315,14 +325,20 @@ class Model:
                 raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
                                  "one of them out")
             training = self._without_l1("tests='likelihood_ratio'")
+        labels = _in_lists(self.classes)
+        if base is not None and base not in labels:
+            raise ValueError(f"base is {base!r}, and the model's classes are {labels}")
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
-        other, label = _in_lists(self.classes)
-        head = {"probability of": f"{label!r}, against {other!r}",
+        place = 0 if base is None else labels.index(base)
+        others = ", ".join(repr(label) for k, label in enumerate(labels) if k != place)
+        names = names_of(self.feature_names, self.w.shape[-1])
+        head = {"probability of": f"{others}, against {labels[place]!r}",
                 "examples": f"{found.examples:.12g}",
                 "training": f"{state}: {self.stop_reason} ({self.solver}, {counted(self.n_iter, 'update')})",
                 **({"standard errors": line} if line else {})}
-        return summary(np.append(self.w, self.b), names_of(self.feature_names, self.w.size), head, found, V, level, training,
-                       self.cost)
+        if len(labels) > 2:
+            return class_summary(self._theta.reshape(len(labels), -1), names, labels, place, head, found, V, level)
+        return summary(self._theta, names, head, found, V, level, training, self.cost)
 
     def covariance(self, kind: Any = "model") -> np.ndarray:
         """Return the covariance of the parameters, (n + 1, n + 1) float64: first w in the order of the columns, then b.
@@ -398,6 +414,7 @@ class Model:
         array([[0.   , 0.827],
                [0.19 , 0.995]])
         """
+        self._refuse_many_classes("intervals()")
         made = functools.partial(self._intervals, normal_quantile(arguments.level(level)), self._known_covariance(covariance)[0])
         if not arrays.is_dask(X):
             return made(X, offset)
@@ -442,7 +459,7 @@ class Model:
         (1.515, 2, 0.469)
         """
         self._refuse_many_classes("contrast()")
-        theta = np.append(self.w, self.b)
+        theta = self._theta
         R = np.atleast_2d(arrays.as_array("R", R)).astype(np.float64)
         if R.ndim != 2 or R.shape[1] not in (theta.size - 1, theta.size):
             raise ValueError(f"R has shape {R.shape}; a row has {theta.size - 1} factors for w, and perhaps one more for b")
@@ -543,6 +560,7 @@ class Model:
         if arrays.is_dask(X):
             raise TypeError("X is a Dask collection, and marginal_effects takes arrays in memory; leave X out for the training "
                             "data, or pass X.compute()")
+        self._refuse_many_classes("marginal_effects()")
         V, line = self._known_covariance(covariance)
         if X is None:
             data = self._with_rows("marginal_effects() without X").data
@@ -556,7 +574,7 @@ class Model:
                 "examples": f"{data.count.total:.12g}",
                 "at": at if isinstance(at, str) else "given values, averaged over the examples",
                 **({"standard errors": line} if line else {})}
-        return marginal_effects(data, np.append(self.w, self.b), V, names_of(self.feature_names, self.w.size), at, columns,
+        return marginal_effects(data, self._theta, V, names_of(self.feature_names, self.w.size), at, columns,
                                 discrete, head, arguments.level(level), self._found().penalty() != "")
 
     def profile_interval(self, column: Any, level: float = 0.95) -> tuple[float, float]:
@@ -602,7 +620,7 @@ class Model:
         """
         training, names = self._without_l1("profile_interval()"), names_of(self.feature_names, self.w.size)
         place = place_of("column", column, (*names, *(["(intercept)"] if training.objective_options["fit_intercept"] else [])))
-        return profile_interval(training, np.append(self.w, self.b), self.cost, place, arguments.level(level))
+        return profile_interval(training, self._theta, self.cost, place, arguments.level(level))
 
     def _known_covariance(self, kind: Any) -> tuple[np.ndarray, str]:
         """As `_covariance`; ValueError where there is none of some parameters."""
@@ -617,21 +635,21 @@ class Model:
         found = self._found()
         if isinstance(kind, str) and kind == "model":
             return found.covariance, ""
+        self._refuse_many_classes(f"covariance={kind!r}")
         return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}"),
-                        np.append(self.w, self.b), kind, found)
+                        self._theta, kind, found)
 
     def _found(self) -> Statistics:
         """The statistics of the model, which are found once."""
         found = self._statistics
         if found is None:
-            found = statistics(self._with_rows("summary()"), names_of(self.feature_names, self.w.size),
-                               np.append(self.w, self.b), self.cost)
+            found = statistics(self._with_rows("summary()"), names_of(self.feature_names, self.w.shape[-1]), self._theta,
+                               self.cost)
             self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
         return found
 
     def _with_rows(self, what: str) -> Training:
         """The training, whose rows something needs; ValueError where they are gone."""
-        self._refuse_many_classes(what)
         if self._training is None:
             raise ValueError("this model comes from a file or a pickle, an estimator's fit or partial_fit, without the training "
                              f"data, which {what} reads; train with fastlr.train(X, y), ask the Model that it returns, and call "
@@ -640,6 +658,7 @@ class Model:
 
     def _without_l1(self, what: str) -> Training:
         """The training, whose rows something needs together with second derivatives of J; ValueError where there are none."""
+        self._refuse_many_classes(what)
         training = self._with_rows(what)
         if training.objective_options["l1"] > 0.0:
             raise ValueError(f"{what} needs second derivatives of J, and l1 = {training.objective_options['l1']:g} has none; "
@@ -675,7 +694,8 @@ class Model:
         """
         of_kind = {"pearson": diagnostics.pearson, "deviance": diagnostics.deviance}
         kind = arguments.one_of("kind", kind, tuple(of_kind))
-        return of_kind[kind](diagnostics.outcomes(self._with_rows("residuals").data, np.append(self.w, self.b)))
+        self._refuse_many_classes("residuals()")
+        return of_kind[kind](diagnostics.outcomes(self._with_rows("residuals").data, self._theta))
 
     @np.errstate(all="ignore")
     def leverages(self) -> np.ndarray:
@@ -710,7 +730,7 @@ class Model:
         return diagnostics.cooks_distances(*self._leverages("cooks_distances"))
 
     def _leverages(self, what: str) -> tuple[np.ndarray, diagnostics.Outcomes, int]:
-        return diagnostics.leverages(self._without_l1(what), np.append(self.w, self.b), self._found())
+        return diagnostics.leverages(self._without_l1(what), self._theta, self._found())
 
     @np.errstate(all="ignore")
     def hosmer_lemeshow(self, groups: int = 10) -> ChiSquaredTest:
@@ -739,8 +759,9 @@ class Model:
         (5.191, 8, 0.737)
         """
         groups = arguments.integer("groups", groups, at_least=3)
+        self._refuse_many_classes("hosmer_lemeshow()")
         data = self._with_rows("hosmer_lemeshow").data
-        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(data, np.append(self.w, self.b)), groups)
+        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(data, self._theta), groups)
 
     def plot_calibration(self, X: Any, y: Any, bins: int = 10, offset: Any = None, ax: Any = None) -> Any:
         """Draw how often the second class occurs against its probability; needs matplotlib and scikit-learn.
