@@ -8,7 +8,7 @@ from pathlib import Path
 _ROOT = Path(__file__).parents[1]
 _STEP = "kernels.Step.track_time"
 _FIT, _AHEAD = "optimum.Optimum.time_fit", "optimum.Optimum.track_speed_up"
-_COLOURS = {"python": "#b8b8b8", "numpy": "#8c8c8c", "loop": "#9ec9e2", "parallel": "#4a98c9", "fused": "#084594"}
+_COLORS = {"python": "#b8b8b8", "numpy": "#8c8c8c", "loop": "#9ec9e2", "parallel": "#4a98c9", "fused": "#084594"}
 _SKLEARN = "#e08214"
 
 
@@ -47,45 +47,49 @@ def pretty(seconds):
 
 
 def draw(stored, machine, path):
-    """Two panels of bars on logarithmic axes: a step by backend, and the optimum beside scikit-learn."""
+    """Two panels of points on a logarithmic axis of time: a step by backend, and the optimum beside scikit-learn."""
     import matplotlib
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
     plt.rcParams.update({"svg.hashsalt": "fastlr", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 4.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6), layout="constrained")
     steps = table(stored, _STEP)
     _panel(left, "One step of gradient descent",
-           {shape: [(backend, value, _COLOURS[backend]) for (backend, of), value in steps.items() if of == shape]
+           {shape: [(backend, value, _COLORS[backend]) for (backend, of), value in steps.items() if of == shape]
             for shape in dict.fromkeys(shape for _, shape in steps)})
     ahead = table(stored, _AHEAD)
-    _panel(right, "The optimum, beside scikit-learn's best solver",
-           {case: [("scikit-learn", fit * ahead[case,], _SKLEARN), ("fastlr", fit, _COLOURS["fused"])]
+    _panel(right, "The optimum",
+           {case: [("scikit-learn's best solver", fit * ahead[case,], _SKLEARN), ("fastlr", fit, _COLORS["fused"])]
             for (case,), fit in table(stored, _FIT).items() if (case,) in ahead})
-    figure.suptitle(f"commit {stored['commit_hash'][:8]} on {machine}; bars are times on a logarithmic scale, shorter is better",
+    figure.suptitle(f"commit {stored['commit_hash'][:8]} on {machine}; a gap between two lines of the grid is a factor of ten",
                     fontsize=9, color="#606060")
     figure.savefig(path, metadata={"Date": None, "Creator": None})
     plt.close(figure)
 
 
 def _panel(axes, title, groups):
-    """Horizontal bars in groups, each with its name and its time."""
-    position, longest = 0.0, max(value for bars in groups.values() for _, value, _ in bars)
-    least = min(value for bars in groups.values() for _, value, _ in bars)
-    start = least / 3
-    for heading, bars in groups.items():
-        axes.text(start, position, heading, weight="bold", va="center", fontsize=10)
-        position += 1
-        for name, value, colour in bars:
-            axes.barh(position, value - start, left=start, height=0.8, color=colour)
-            axes.text(value * 1.1, position, f"{name} {pretty(value)}", va="center", fontsize=10)
-            position += 1
-        position += 0.4
-    axes.set(xscale="log", xlim=(start, longest * (longest / start) ** 0.55))
-    axes.set_title(title, loc="left", pad=12)
-    axes.invert_yaxis()
-    axes.set_axis_off()
+    """A row of points for each group, on an axis of time."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    drawn = set()
+    for place, points in enumerate(groups.values()):
+        axes.plot([value for _, value, _ in points], [place] * len(points), color="#d0d0d0", zorder=1)
+        for name, value, color in points:
+            axes.plot(value, place, "o", color=color, markersize=9, label=None if name in drawn else name)
+            drawn.add(name)
+    axes.set(xscale="log", xlabel="time, logarithmic", yticks=range(len(groups)), yticklabels=groups,
+             ylim=(len(groups) - 0.4, -0.6))
+    axes.xaxis.set(major_locator=LogLocator(10.0, numticks=20), minor_locator=NullLocator(),
+                   major_formatter=FuncFormatter(lambda value, _: pretty(value)))
+    axes.grid(axis="x", color="#e8e8e8")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title(title, loc="left")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=5, frameon=False, fontsize=9, handletextpad=0.1,
+                columnspacing=0.8)
 
 
 def main():
