@@ -1,8 +1,8 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        4; version 3 has no statistics.l1, version 2 no gap_kind, version 1 neither history nor statistics, and a
-                     higher one is refused
+    "version"        5; version 4 is for two classes alone, version 3 has no statistics.l1, version 2 no gap_kind, version 1
+                     neither history nor statistics, and a higher one is refused
     "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str", with "length", NumPy's characters a label;
@@ -29,7 +29,7 @@ from fastlr.machine.arrays import plain
 from fastlr.machine.files import replacing
 
 _FORMAT, _PATH_FORMAT = "fastlr-model", "fastlr-path"
-_VERSION, _PATH_VERSION = 4, 1
+_VERSION, _PATH_VERSION = 5, 1
 # Bytes that a file may have: twelve million numbers.
 _LARGEST_FILE = 2 ** 28
 
@@ -60,8 +60,8 @@ _FLAG = _Type("true or false", lambda value: type(value) is bool, bool)
 _TEXT = _Type("text without half a surrogate pair",
               lambda value: type(value) is str and not re.search("[\ud800-\udfff]", value), str)
 _GAP_KIND = _Type('"bound" or "estimate"', lambda value: value in ("bound", "estimate"), str)
-# The characters of the longest label: a short file can't ask for more memory than that.
-_LABEL_LENGTH = _integer(1, 2 ** 20)
+# The characters of all labels, each as long as the longest: a short file can't ask for more memory than that.
+_LABEL_LENGTHS = 2 ** 21
 # What labels may be; Python reads and writes no integer of more than 4300 digits.
 _LABEL_TYPES = {"bool": _FLAG, "int": _integer(-2 ** 1000, 2 ** 1000), "float": _NUMBER, "str": _TEXT}
 _NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64")
@@ -91,6 +91,9 @@ _FIELDS: dict[str, Any] = {
                    "log_likelihood": (_ANY_NUMBER,), "null_log_likelihood": (_ANY_NUMBER,), "l2": (_NUMBER,),
                    "fit_intercept": (_FLAG,), "notes": (_TEXT, "any"), "l1": (_NUMBER,)},
 }
+# The fields that have another shape with three or more classes, where K is their number, and the version that knew them first.
+_OF_CLASSES: dict[str, Any] = {"w": (_NUMBER, "K", "n"), "b": (_NUMBER, "K")}
+_CLASSES_SINCE = 5
 # The same for the file of a path, where L is the number of its models.
 _PATH_FIELDS: dict[str, Any] = {
     "lambdas": (_NUMBER, "L"),
@@ -232,10 +235,13 @@ def _values(document: Any) -> dict[str, Any]:
                          "upgrade fastlr")
     fields = _fields_of(version, "", _FIELDS)
     _check_names("", document, ["format", "version", *fields])
-    n, n_iter = len(_list("w", document["w"])), _value("n_iter", document["n_iter"], _COUNT)
+    w, K, n_iter = _list("w", document["w"]), 2, _value("n_iter", document["n_iter"], _COUNT)
+    if version >= _CLASSES_SINCE and len(w) > 2 and type(w[0]) is list:
+        w, K, fields = w[0], len(w), fields | _OF_CLASSES
+    n = len(w)
     if n == 0:
         raise ValueError("w is empty")
-    sizes = {"n": n, "n + 1": n + 1, "n_iter": n_iter, "n_iter + 1": n_iter + 1}
+    sizes = {"K": K, "n": n, "n + 1": n + 1, "n_iter": n_iter, "n_iter + 1": n_iter + 1}
     values = {name: _field(name, document[name], field, sizes) for name, field in fields.items()}
     unknown = np.full(n_iter + 1, math.nan)
     return {"history": {"grad_norm": unknown, "step": unknown[1:], "seconds": unknown}, "statistics": None,
@@ -267,7 +273,7 @@ def _field(name: str, value: Any, field: Any, sizes: dict[str, int]) -> Any:
     if value is None and name in _NULLABLE:
         return None
     if field is None:
-        return _labels(name, value)
+        return _labels(name, value, sizes["K"])
     if isinstance(field, dict):
         if type(value) is not dict:
             raise ValueError(f"{name} must be an object with {', '.join(field)}, not {reprlib.repr(value)}")
@@ -309,23 +315,23 @@ def _check_names(where: str, found: dict[str, Any], expected: list[str]) -> None
             raise ValueError(f"{where}{reprlib.repr(name)} is not a field of this version")
 
 
-def _labels(name: str, value: Any) -> np.ndarray:
-    """Two labels, or a ValueError."""
+def _labels(name: str, value: Any, K: int) -> np.ndarray:
+    """K labels, or a ValueError."""
     dtype = value.get("dtype") if type(value) is dict else None
     if dtype not in (*_NUMBERS, "str", "object"):
         raise ValueError(f"{name} must be an object with a dtype that is {', '.join(_NUMBERS)}, str or object, not "
                          f"{reprlib.repr(value)}")
     _check_names(f"{name}.", value, ["dtype", *{"str": ["length"], "object": ["types"]}.get(dtype, []), "values"])
-    types = value["types"] if dtype == "object" else [dtype] * 2
+    types = value["types"] if dtype == "object" else [dtype] * K
     for part, items in (("types", types), ("values", value["values"])):
-        if len(_list(f"{name}.{part}", items)) != 2:
-            raise ValueError(f"{name}.{part} must have 2 values, not {len(items)}")
+        if len(_list(f"{name}.{part}", items)) != K:
+            raise ValueError(f"{name}.{part} must have {K} values, not {len(items)}")
     labels = [_label(f"{name}.values[{i}]", label, type_name)
               for i, (label, type_name) in enumerate(zip(value["values"], types, strict=True))]
     if len(set(labels)) < len(labels) or len({type(label) is str for label in labels}) > 1:
         raise ValueError(f"{name}.values must be different labels of one kind, not {reprlib.repr(value['values'])}")
     if dtype == "str":
-        dtype = f"U{_value(f'{name}.length', value['length'], _LABEL_LENGTH)}"
+        dtype = f"U{_value(f'{name}.length', value['length'], _integer(1, _LABEL_LENGTHS // K))}"
     try:
         with np.errstate(all="ignore"):         # what overflows is found to differ
             classes = np.array(labels, dtype)

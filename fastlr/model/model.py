@@ -875,11 +875,11 @@ class Model:
         if self.has_offset:
             raise ValueError("the model was trained with an offset, which scikit-learn's LogisticRegression doesn't know")
         estimator = needed("sklearn.linear_model", "scikit-learn", "to_sklearn()").LogisticRegression()
-        estimator.coef_ = self.w[np.newaxis].copy()
-        estimator.intercept_ = np.array([self.b])
+        estimator.coef_ = np.atleast_2d(self.w).copy()
+        estimator.intercept_ = np.atleast_1d(self.b).copy()
         estimator.classes_ = self.classes.copy()
         estimator.n_iter_ = np.array([self.n_iter], np.int32)
-        estimator.n_features_in_ = self.w.size
+        estimator.n_features_in_ = self.w.shape[-1]
         if self.feature_names is not None:
             estimator.feature_names_in_ = np.array(self.feature_names, object)
         return estimator

@@ -190,7 +190,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     R, g = H / np.outer(size, size), grad / size
     if not problem.is_penalised:
         is_constant = problem.constant_columns & problem.varies_by_rounding(H)
-        constant = np.flatnonzero(problem.loss.each(np.append(is_constant, False)))
+        constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)))
         R[constant] = R[:, constant] = g[constant] = 0.0
         R[constant, constant], size[constant] = 1.0, np.inf
     if not np.isfinite(R).all():

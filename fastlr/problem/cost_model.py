@@ -14,7 +14,7 @@ _SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multipl
 _AN_EXAMPLE = 10                # The loss of an example costs as much as so many numbers of X.
 MOST_SIDE = 10_000              # More features have no room for a Hessian.
 MOST_SPARSE_SIDE = 3000         # More features of a sparse X have none.
-MOST_WHOLE = 600                # More parameters of K classes are given the second derivatives of each class alone.
+MOST_WHOLE = 400                # More parameters of K classes are given the second derivatives of each class alone.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
 

@@ -73,10 +73,6 @@ class Loss(abc.ABC):
         """At most `len(record)` steps of gradient descent in place, see `descent.descend`."""
 
     @abc.abstractmethod
-    def each(self, values: np.ndarray) -> np.ndarray:
-        """Values (n + 1,) for each row of Theta, in one vector."""
-
-    @abc.abstractmethod
     def without_common(self, rows: np.ndarray) -> np.ndarray:
         """Rows (r, k) less what moves no loss: that which all classes have in common."""
 
@@ -145,9 +141,6 @@ class Logistic(Loss):
     def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         return passes.descend(data, theta, previous, rule, record)
 
-    def each(self, values: np.ndarray) -> np.ndarray:
-        return values
-
     def without_common(self, rows: np.ndarray) -> np.ndarray:
         return rows
 
@@ -206,9 +199,6 @@ class Softmax(Loss):
 
     def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         return passes.descend_by(self.cost_gradient, data, theta, previous, rule, record)
-
-    def each(self, values: np.ndarray) -> np.ndarray:
-        return np.tile(values, self.classes)
 
     def without_common(self, rows: np.ndarray) -> np.ndarray:
         less: np.ndarray = rows - rows.mean(axis=0)

@@ -36,10 +36,10 @@ class Penalty(Protocol):
         """The product of the second derivatives by u with v, in the shape of v."""
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        """The diagonal of the second derivatives by a row of u, (n + 1,)."""
+        """The diagonal of the second derivatives by a row of u, (n + 1,), or by all if rows differ."""
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        """Add the second derivatives by a row of u to H, (n + 1, n + 1)."""
+        """Add the second derivatives to H, (n + 1, n + 1) by a row of u, or (k, k) by all of them."""
 
 
 class Ridge(NamedTuple):
@@ -81,7 +81,7 @@ class Ridge(NamedTuple):
         return diagonal
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        H.flat[::len(H) + 1] += self.diagonal(scales)
+        H.flat[::len(H) + 1] += np.resize(self.diagonal(scales), len(H))
 
 
 class ElasticNet(NamedTuple):
@@ -190,10 +190,10 @@ class ElasticNet(NamedTuple):
 
 
 class Quadratic(NamedTuple):
-    """Half of (theta - center)^T matrix (theta - center), where theta = u * scales."""
+    """Half of (theta - center)^T matrix (theta - center), where theta = u * scales has r rows of n + 1 parameters."""
 
-    center: np.ndarray          # (n + 1,)
-    matrix: np.ndarray          # (n + 1, n + 1), or its diagonal (n + 1,); no less than 0
+    center: np.ndarray          # (r (n + 1),)
+    matrix: np.ndarray          # (r (n + 1), r (n + 1)), or its diagonal; no less than 0
 
     @property
     def convexity(self) -> float:
@@ -204,23 +204,25 @@ class Quadratic(NamedTuple):
         return self.matrix.ndim == 1
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
-        way = u - self.center / scales
-        return 0.5 * dot(way, self.product(way, scales))
+        way = u - self.center.reshape(u.shape) / scales
+        return 0.5 * dot(way.ravel(), self.product(way, scales).ravel())
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        return self.product(u - self.center / scales, scales)
+        return self.product(u - self.center.reshape(u.shape) / scales, scales)
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        along = scales * v
-        return scales * (self.matrix * along if self.is_separable else np.vecdot(self.matrix, along))   # no BLAS threads start
+        along = (scales * v).ravel()
+        Hv = self.matrix * along if self.is_separable else np.vecdot(self.matrix, along)    # no BLAS threads start
+        return scales * Hv.reshape(v.shape)
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        return scales ** 2 * (self.matrix if self.is_separable else self.matrix.diagonal())
+        return np.resize(scales, len(self.matrix)) ** 2 * (self.matrix if self.is_separable else self.matrix.diagonal())
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
         if self.is_separable:
             H.flat[::len(H) + 1] += self.diagonal(scales)
         else:
+            scales = np.resize(scales, len(H))
             H += scales[:, None] * self.matrix * scales
 
 

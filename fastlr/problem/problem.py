@@ -117,11 +117,15 @@ class Problem:
     def _set_coordinates(self, coordinates: Coordinates) -> None:
         self.coordinates = coordinates
         self.shape = self.loss.shape(coordinates.scales.size)
-        self.penalty_diagonal = self.loss.each(self.penalty.diagonal(coordinates.scales))
+        self.size = math.prod(self.shape)
+        self.penalty_diagonal = self.of_all_rows(self.penalty.diagonal(coordinates.scales))
         self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
-        self.size = self.diagonal.size
         self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
         self.uncertainty, self.unseen = 0.0, np.zeros(self.size)
+
+    def of_all_rows(self, values: np.ndarray) -> np.ndarray:
+        """A vector of u with the same values (n + 1,) in each row, if it isn't one already."""
+        return values if values.size == self.size else np.tile(values, self.loss.classes)
 
     # ---- J and its derivatives --------------------------------------------------------------------------------------
 
@@ -183,11 +187,8 @@ class Problem:
         return H
 
     def add_penalty(self, H: np.ndarray) -> None:
-        """Add the second derivatives of the penalty to H (k, k), where k is a multiple of n + 1."""
-        side = self.coordinates.scales.size
-        for start in range(0, len(H), side):
-            rows = slice(start, start + side)
-            self.penalty.add_hessian(H[rows, rows], self.coordinates.scales)
+        """Add the second derivatives of the penalty to H (k, k), those by one row of u or by all."""
+        self.penalty.add_hessian(H, self.coordinates.scales)
 
     def hessian(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives of J at u, a square; or where they cost too much those of each class alone, (K, n + 1, n + 1).
@@ -244,7 +245,7 @@ class Problem:
         """What the engine is to know of J and of its coordinates."""
         coordinates = self.coordinates
         return Scale(coordinates.center, coordinates.scales, self.penalty.diagonal(np.ones(coordinates.scales.size)),
-                     self.penalty_diagonal, self.diagonal, self.loss.each(coordinates.means_in_deviations), *self._measure,
+                     self.penalty_diagonal, self.diagonal, self.of_all_rows(coordinates.means_in_deviations), *self._measure,
                      self.to_mean, self.to_cost, float(self.fit_intercept))
 
     @property
@@ -393,7 +394,7 @@ class Problem:
             seen, all_of_it = sample.variances, self.variances
             varies = all_of_it > 0.0
             unseen[:-1][varies] = np.clip(1.0 - seen[varies] / all_of_it[varies], 0.0, 1.0)
-        sample.unseen = self.loss.each(unseen)
+        sample.unseen = self.of_all_rows(unseen)
         return sample
 
     @property

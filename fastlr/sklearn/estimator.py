@@ -12,10 +12,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn import exceptions
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastlr._train import train
+from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, door, frames, labels, weights
 from fastlr.data.dataset import InMemory
@@ -23,6 +23,7 @@ from fastlr.data.tables import Named
 from fastlr.machine import warnings
 from fastlr.machine.limits import processors
 from fastlr.model.model import Model
+from fastlr.problem.loss import of_classes
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 
 # The smallest C whose inverse is finite.
@@ -45,10 +46,10 @@ class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
-    """Logistic regression of two classes, trained by `fastlr.train`, as a scikit-learn classifier.
+    """Logistic regression of two classes or more, trained by `fastlr.train`, as a scikit-learn classifier.
 
     It minimizes scikit-learn's objective C sum_i s_i loss_i + ||w||^2 / 2, with the sample and class weights in s_i.  The
-    intercept is not penalized.
+    intercept is not penalized.  With three classes or more the loss is the multinomial one, softmax.
 
     Parameters
     ----------
@@ -81,11 +82,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    coef_ : (1, n_features) float64
-        The coefficients.  `coef_` and `intercept_` are what predicts: writing to them changes predictions, but not `model_`.
-    intercept_ : (1,) float64
+    coef_ : (1, n_features) or (n_classes, n_features) float64
+        The coefficients; with three classes or more, a row for each.  `coef_` and `intercept_` are what predicts: writing to them
+        changes predictions, but not `model_`.
+    intercept_ : (1,) or (n_classes,) float64
         The intercept; 0 without one.
-    classes_ : (2,)
+    classes_ : (n_classes,)
         The labels, sorted.
     n_iter_ : (1,) int32
         The number of updates on all rows.
@@ -107,7 +109,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     - `tol` doesn't depend on the units of the columns.  Its default is a tenth of `fastlr.train`'s and leads to the
       optimum to some eight digits.  So integer weights and repeated rows predict the same to the 1e-7 that
       scikit-learn's checks ask for.
-    - There are two classes only; for more, wrap the estimator in `sklearn.multiclass.OneVsRestClassifier`.
     - There is no l1 penalty, and so no `sparsify`.
     - The parameters `penalty` (deprecated there), `dual` and `intercept_scaling` (of liblinear) don't exist.
     - `n_jobs` has an effect.
@@ -161,7 +162,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ----------
         X : array_like or SciPy sparse matrix, (n_samples, n_features)
         y : array_like, (n_samples,)
-            Two labels of any kind.
+            Two labels or more, of any kind.
         sample_weight : array_like, (n_samples,), optional
             How often each row counts; at least 0.
 
@@ -184,13 +185,12 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             model = train(_named(A, names), y, sample_weight=sample_weight, **options)
         assert model._training is not None
-        if model.classes.size > 2:
-            raise ValueError(_only_binary(f"y has {model.classes.size} classes", y))
         if model._training.data.example is not None:
             raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
                              "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
         _warn_of_a_column(y)
-        self._memory_ = memory_of_fit(model._training, np.append(model.w, model.b))         # see partial_fit
+        theta = np.column_stack([np.atleast_2d(model.w), model.b]).ravel()
+        self._memory_ = memory_of_fit(model._training, theta)           # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
         for warning in held:
@@ -211,8 +211,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             The batch.  One row is enough; larger batches take less time a row.
         y : array_like, (n_samples,)
             The labels.  Rows of one class only are fine.
-        classes : array_like, (2,), optional
-            The two labels.  They are needed on the first call, unless y holds both.
+        classes : array_like, (n_classes,), optional
+            All labels.  They are needed on the first call, unless y holds all of them.
         sample_weight : array_like, (n_samples,), optional
             How often each row counts; at least 0.
 
@@ -270,14 +270,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             arrays.refuse_not_finite(A, names)
             found = labels.label_array(y, A.shape[0])
             labels.refuse_missing(found)
-            two = self.classes_ if goes_on and classes is None else _two_labels(classes, found)
-            if goes_on and not np.array_equal(two, self.classes_):
-                raise ValueError(f"classes={two.tolist()}, and those of the first call were {self.classes_.tolist()}")
-            batch = self._batch(A, names, found, two, sample_weight)
+            known = self.classes_ if goes_on and classes is None else _all_labels(classes, found)
+            if goes_on and not np.array_equal(known, self.classes_):
+                raise ValueError(f"classes={known.tolist()}, and those of the first call were {self.classes_.tolist()}")
+            batch = self._batch(A, names, found, known, sample_weight)
         _warn_of_a_column(y)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
-            raise ValueError(f"partial_fit goes on from a fit of at most {MOST_FEATURES_OF_FIT} features, not of {A.shape[1]}: "
+            most = MOST_FEATURES_OF_FIT // (self.classes_.size - 1)
+            raise ValueError(f"partial_fit goes on from a fit of at most {most} features, not of {A.shape[1]}: "
                              "the Hessian that it needs is not kept then; call partial_fit in the place of fit, for the first "
                              "rows too")
         memory, model, warning = learn(memory, batch, **options)
@@ -312,9 +313,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         codes = _codes(y, classes)
         s = weights.checked(sample_weight, X.shape[0])
         if self.class_weight is not None:
-            of_class = weights.of_classes(self.class_weight, weights.totals(s, codes, 2), classes)
+            of_class = weights.of_classes(self.class_weight, weights.totals(s, codes, classes.size), classes)
             s = weights.times_of_class(s, of_class, codes)
-        vectors = door.vectors_as_given(X.shape[0], codes, s if s.size else None, None)
+        vectors = door.vectors_as_given(X.shape[0], codes, s if s.size else None, None, classes.size)
         return InMemory(X, *vectors._replace(classes=classes), names)
 
     def _take(self, model: Model) -> None:
@@ -323,8 +324,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.model_ = dataclasses.replace(model, feature_names=model.feature_names if names is None else tuple(names),
                                           _training=None)
         self.classes_ = model.classes.copy()
-        self.coef_ = model.w[np.newaxis].copy()
-        self.intercept_ = np.array([model.b])
+        self.coef_ = np.atleast_2d(model.w).copy()
+        self.intercept_ = np.atleast_1d(model.b).copy()
         self.n_iter_ = np.array([model.n_iter], np.int32)
 
     def _train_options(self) -> dict[str, Any]:
@@ -333,14 +334,15 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             raise ValueError(f"l1_ratio must be 0, the l2 penalty, which is the only one that fastlr has; not {self.l1_ratio!r}")
         start = None
         if arguments.flag("warm_start", self.warm_start) and hasattr(self, "coef_"):
-            start = (self.coef_, self.intercept_[0] if self.fit_intercept else 0.0)
+            b = self.intercept_ if self.fit_intercept else np.zeros_like(self.intercept_)
+            start = self.coef_, b if b.size > 1 else b[0]
         return {"reduction": "sum", "l2": _l2(self.C), "tol": arguments.number("tol", self.tol, at_least=0.0),
                 "fit_intercept": self.fit_intercept, "class_weight": self.class_weight, "solver": self.solver,
                 "max_iter": arguments.integer("max_iter", self.max_iter, at_least=0), "progress": bool(self.verbose),
                 "init": start, "n_threads": _n_threads(self.n_jobs), "backend": self.backend}
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return z = X w + b, the log-odds of the second class.
+        """Return z = X w + b: the log-odds of the second class, or with three classes or more the margin of each.
 
         Parameters
         ----------
@@ -348,7 +350,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        (n_samples,) float64
+        (n_samples,) or (n_samples, n_classes) float64
         """
         X = self._to_predict(X)
         return self._as_it_stands().decision_function(X)
@@ -361,12 +363,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _as_it_stands(self) -> Model:
         """Make a Model from `coef_` and `intercept_`; it has no names, since scikit-learn's rules have checked them."""
-        return dataclasses.replace(self.model_, w=self.coef_.ravel().copy(), b=float(self.intercept_[0]), feature_names=None)
+        w, b = (self.coef_, self.intercept_) if len(self.coef_) > 1 else (self.coef_[0], float(self.intercept_[0]))
+        return dataclasses.replace(self.model_, w=w.copy(), b=np.copy(b) if np.ndim(b) else b, feature_names=None)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the more probable class of each row, (n_samples,)."""
         z = self.decision_function(X)
-        return self.classes_[(z > 0.0).astype(np.intp)]
+        return self.classes_[of_classes(self.classes_.size).decide(z)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
@@ -390,19 +393,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return self._as_it_stands().score(_named(A, names), y, sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, (n_samples, 2) float64, with columns in the order of `classes_`."""
+        """Return the probability of each class, (n_samples, n_classes) float64, with columns in the order of `classes_`."""
         X = self._to_predict(X)
         return self._as_it_stands().predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """Return the logarithm of `predict_proba`, (n_samples, 2) float64, which is finite for any margin."""
+        """Return the logarithm of `predict_proba`, (n_samples, n_classes) float64, which is finite for any margin."""
         z = self.decision_function(X)
         with np.errstate(under="ignore"):
-            return -np.logaddexp(0.0, np.column_stack([z, -z]))
+            return softmax.log_probabilities(z if z.ndim == 2 else np.column_stack([np.zeros(len(z)), z]))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
         tags.input_tags.sparse = True
         return tags
 
@@ -420,6 +422,7 @@ _PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
     (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
     (r"X holds \{", TypeError, "The argument must be a string or a real number"),
     (r"X is empty: it has shape (\(.*, 0\))", ValueError, r"There are 0 feature(s) (shape=\1) while a minimum of 1 is required."),
+    (r"y has \d+ different values", ValueError, "Unknown label type: continuous"),
     (r"y has \d+ values, and X has", ValueError, "Found input variables with inconsistent numbers of samples"),
 )
 
@@ -435,15 +438,7 @@ def _in_scikit_learns_words(y: Any) -> Iterator[None]:
             found = re.match(ours, text)
             if found:
                 raise kind(f"{text}.  {found.expand(theirs)}") from error
-        if re.match(r"y has \d+ different values", text):
-            raise ValueError(_only_binary(text, y)) from error
         raise
-
-
-def _only_binary(text: str, labels: Any) -> str:
-    kind = type_of_target(np.asarray(labels).ravel())
-    return (f"{text}.  Only binary classification is supported. The type of the target is {kind}.  Or wrap the estimator in "
-            "sklearn.multiclass.OneVsRestClassifier")
 
 
 def _warn_of_a_column(y: Any) -> None:
@@ -457,12 +452,10 @@ def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
     return A if names is None or isinstance(A, Csr) else Named(A, names)
 
 
-def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
-    """The two classes in order: those that are given, or else those of the first batch."""
+def _all_labels(classes: Any, y: np.ndarray) -> np.ndarray:
+    """The classes in order: those that are given, or else those of the first batch."""
     if classes is None:
         found = labels.classes_among(y)
-        if found.size > 2:
-            raise ValueError(_only_binary(f"y has {found.size} classes", found))
         if found.size == 1:
             raise ValueError(f"y holds one label only, {found.tolist()[0]!r}, and there must be two; pass classes= on the first "
                              "call of partial_fit")
@@ -470,19 +463,21 @@ def _two_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     found = np.unique(np.asarray(classes))
     if found.size == 1:
         raise ValueError(f"classes holds one label only, {found.tolist()[0]!r}, and there must be two")
-    if found.size != 2:
-        raise ValueError(_only_binary(f"classes holds {found.size} labels, and there must be two", found))
     return found
 
 
 def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Code the labels: 0 for the first and 1 for the second, (m,) int8."""
-    is_second = y == labels[1:]
-    unknown = ~(is_second | (y == labels[:1]))
+    """Code the labels by their places among all, (m,) int32."""
+    codes = np.zeros(y.size, np.int32)
+    unknown = y != labels[:1]
+    for code in range(1, labels.size):
+        is_it = y == labels[code:code + 1]
+        codes[is_it] = code
+        unknown &= ~is_it
     if unknown.any():
         i = int(np.argmax(unknown))
         raise ValueError(f"y holds {y[i:i + 1].tolist()[0]!r} at row {i}, which is none of the classes {labels.tolist()}")
-    return is_second.astype(np.int8)
+    return codes
 
 
 def _l2(C: Any) -> float:

@@ -30,9 +30,10 @@ from fastlr.machine import stopwatch
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.model.model import Model
 from fastlr.problem.coordinates import Coordinates
-from fastlr.problem.loss import Logistic
+from fastlr.problem.loss import of_classes
 from fastlr.problem.penalty import Quadratic, Ridge
 from fastlr.problem.problem import Problem
+from fastlr.solvers import weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
 
@@ -53,15 +54,16 @@ class Memory(NamedTuple):
     center: np.ndarray          # (n,) the mean of the first batch; zeros without intercept
     first: np.ndarray           # (n,) the sum of s_i (x_i - center), and
     second: np.ndarray          # (n,) that of s_i (x_i - center)^2
-    theta: np.ndarray           # (n + 1,) w, and the margin at the center
-    curvature: np.ndarray       # H for v_i = [x_i - center, 1]: (n + 1, n + 1), or its diagonal (n + 1,)
+    theta: np.ndarray           # (k,) w, and the margin at the center; k is n + 1, or K (n + 1) for K classes
+    curvature: np.ndarray       # H for v_i = [x_i - center, 1]: (k, k), or its diagonal (k,)
 
     @classmethod
     def before(cls, rows: Dataset, l2: float, fit_intercept: bool) -> Self:
         """What there is before the first batch."""
-        n, (center, _) = rows.shape[1], Problem.of_theta(rows, 0.0, "sum", fit_intercept).standardisation
-        shape = (n + 1, n + 1) if n <= MOST_FEATURES else (n + 1,)
-        return cls(l2, fit_intercept, 0, 0.0, center, np.zeros(n), np.zeros(n), np.zeros(n + 1), np.zeros(shape))
+        problem, n = Problem.of_theta(rows, 0.0, "sum", fit_intercept), rows.shape[1]
+        k, is_full = problem.size, n <= MOST_FEATURES and problem.costs.is_whole
+        return cls(l2, fit_intercept, 0, 0.0, problem.standardisation[0], np.zeros(n), np.zeros(n), np.zeros(k),
+                   np.zeros((k, k) if is_full else k))
 
     def with_moments(self, rows: Dataset) -> Self:
         """With those of a batch; what it tells of theta comes later."""
@@ -74,13 +76,13 @@ class Memory(NamedTuple):
         return moments.standardisation(self.center, self.first, self.second, self.total, self.fit_intercept)[1]
 
     def penalty(self) -> np.ndarray:
-        """(n + 1,) the diagonal of the penalty in the quadratic that the next step adds."""
-        return np.append(np.maximum(self.l2, WEAKEST * self.spread() ** 2), WEAKEST)
+        """(k,) the diagonal of the penalty in the quadratic that the next step adds."""
+        return np.resize(np.append(np.maximum(self.l2, WEAKEST * self.spread() ** 2), WEAKEST), self.theta.size)
 
     def problem(self, rows: Dataset) -> Problem:
         """The loss of a batch and the quadratic for all that came before it; the moments of the batch are in the memory."""
         penalty = np.diag(self.penalty()) if self.curvature.ndim == 2 else self.penalty()
-        problem = Problem(rows, Logistic(), Quadratic(self.theta, self.curvature + penalty),
+        problem = Problem(rows, of_classes(rows.classes.size), Quadratic(self.theta, self.curvature + penalty),
                           Coordinates(self.center, self.spread()), "sum", self.fit_intercept, examples=self.total)
         problem.diagonal = problem.penalty_diagonal + problem.loss.largest_curvature * rows.count.total
         return problem
@@ -91,9 +93,9 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     """What the rows of a training would have left as the first batch; None where there are too many features to keep it.
 
     Many rows have their Hessian estimated from some, spread evenly over them.  The penalty of a first batch, where it is stronger
-    than that of the training, moves theta (n + 1,), where the training has led, by one Newton step.
+    than that of the training, moves theta (k,), where the training has led, by one Newton step.
     """
-    if training.data.shape[1] > MOST_FEATURES_OF_FIT:
+    if training.data.shape[1] * (training.data.classes.size - 1) > MOST_FEATURES_OF_FIT:
         return None
     kernel = backends.load("numpy")
     l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]
@@ -104,19 +106,21 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     some = some.with_backend(kernel, 1)
     memory = Memory.before(some, l2, fit_intercept).with_moments(some)
     problem = memory.problem(some)
-    u, scales = problem.coordinates.u_of(theta), problem.coordinates.scales
-    pull = scales ** 2 * (memory.penalty() - Ridge(l2).diagonal(np.ones(u.size))) * u
+    u, scales = problem.coordinates.u_of(theta), problem.of_all_rows(problem.coordinates.scales)
+    of_training = problem.of_all_rows(Ridge(l2).diagonal(np.ones(problem.shape[-1])))
+    pull = scales ** 2 * (memory.penalty() - of_training) * u
     u = u - np.linalg.solve(problem.hessian(u), pull)
-    return memory._replace(rows=whole.shape[0], theta=u * scales, curvature=_told(problem, u))
+    return memory._replace(rows=whole.shape[0], theta=u * scales, curvature=_told(problem, u, is_full=True))
 
 
-def _told(problem: Problem, u: np.ndarray) -> np.ndarray:
+def _told(problem: Problem, u: np.ndarray, is_full: bool) -> np.ndarray:
     """What a batch tells of theta, as `Memory` has it: the second derivatives of its loss at u, or their diagonal."""
     coordinates = problem.coordinates
-    if problem.data.shape[1] > MOST_FEATURES:
-        return problem.to_cost * problem.data.reduce(passes.hessian_diagonal, coordinates.theta_of(u), coordinates.center)
+    if not is_full:
+        _, diagonal = problem.loss.hessian_product(problem.data, coordinates.theta_of(u).reshape(problem.shape))
+        return problem.to_cost * diagonal(coordinates.center).ravel()
     centered = Coordinates(coordinates.center, np.ones_like(coordinates.spread))
-    return problem.in_coordinates(centered).loss_hessian(u * coordinates.scales)
+    return problem.in_coordinates(centered).loss_hessian(u * problem.of_all_rows(coordinates.scales))
 
 
 class Learned(NamedTuple):
@@ -163,15 +167,16 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
             memory = Memory.before(data, l2, fit_intercept)
         memory = memory.with_moments(data)
         problem, is_full = memory.problem(data), memory.curvature.ndim == 2
-        recorder, start = Recorder(began), memory.theta / problem.coordinates.scales
+        scales = problem.of_all_rows(problem.coordinates.scales)
+        recorder, start = Recorder(began), memory.theta / scales
         for point in iterates(problem, start, InverseHessian(problem, DUE if is_full else DIAGONAL), tol,
                               problem.costs.steps_a_hessian if is_full else math.inf):
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break
-        told = _told(problem, point.u)
-    theta = problem.coordinates.theta_of(point.u)
-    memory = memory._replace(theta=point.u * problem.coordinates.scales, curvature=memory.curvature + told)
+        told = _told(problem, point.u, is_full)
+    w, b = weights_and_intercept(problem.coordinates.theta_of(point.u).reshape(problem.shape))
+    memory = memory._replace(theta=point.u * scales, curvature=memory.curvature + told)
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
 
@@ -186,7 +191,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
             warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
                                          f"tol={tol:g}.  Raise max_iter or set a larger tol")
     history, compile_time = recorder.history(point.cost, point.grad_norm), stopwatch.seconds() - compiled
-    model = Model(w=theta[:-1].copy(), b=float(theta[-1]), classes=data.classes.copy(), cost=point.cost,
+    model = Model(w=w, b=b, classes=data.classes.copy(), cost=point.cost,
                   costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
                   grad_norm=point.grad_norm, gap=point.gap, gap_kind="estimate",
                   solver="newton" if is_full else "lbfgs", backend=backend, n_threads=count,

@@ -37,6 +37,8 @@ from fastlr.problem.problem import Evaluation, Problem
 RIDGE = 1e-11
 # The factor by which a step with a Hessian of all rows shrinks the gradient, where J is not quadratic yet.
 _RATE_OF_HESSIAN = 0.05
+# The factor by which a step with the Hessians of each class alone does, since classes go together.
+_RATE_OF_CLASSES = 0.75
 # The factor by which a step of L-BFGS shrinks the gradient, where columns are not too much alike.
 _RATE_OF_DIAGONAL = 0.5
 _NO_FACTOR = np.empty((0, 0))
@@ -130,7 +132,8 @@ def price_of_hessian(problem: Problem, steps: float) -> Price:
 
 
 def _rate_with_hessian(problem: Problem) -> float:
-    return math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN
+    rate = math.sqrt(problem.uncertainty) if problem.is_sample else _RATE_OF_HESSIAN
+    return rate if problem.costs.is_whole else max(rate, _RATE_OF_CLASSES)
 
 
 class SampleHessian(NamedTuple):

@@ -185,7 +185,7 @@ def test_file_is_utf8_json_in_any_locale(tmp_path):
     text = (tmp_path / "model").read_bytes().decode("utf-8")
     assert "größer 😀" in text and text.count("\n") == 24                     # one line a field
     document = json.loads(text, parse_constant=pytest.fail)
-    assert document["format"] == "fastlr-model" and document["version"] == 4
+    assert document["format"] == "fastlr-model" and document["version"] == 5
 
 
 def test_every_attribute_is_in_the_file():
@@ -213,6 +213,39 @@ def test_files_of_version_2(tmp_path):
     (tmp_path / "model").write_text(text_without("gap_kind").replace('"version": 3', '"version": 2'))
     model = fastlr.load(tmp_path / "model")
     assert model.gap_kind is None and model._statistics.notes == ("one",)
+
+
+def of_three_classes(**fields):
+    """A good file of version 5."""
+    statistics = GOOD["statistics"] | {"l1": 0.0}
+    return text_of(**{"version": 5, "w": [[0.5, -2.0], [1.0, 0.0], [-1.5, 2.0]], "b": [1.0, 0.5, -1.5], "statistics": statistics,
+                      "classes": {"dtype": "int64", "values": [3, 1, 2]}} | fields)
+
+
+def test_three_classes_come_back(tmp_path):
+    rng = np.random.default_rng(0)
+    model = fastlr.train(rng.standard_normal((60, 2)), np.resize(["a", "b", "c", "d"], 60), l2=0.1, backend="numpy")
+    model.save(tmp_path / "model")
+    again = fastlr.load(tmp_path / "model")
+    assert_same(again, dataclasses.replace(model, _training=None))
+    assert again.predict_proba([[1.0, 2.0]]).shape == (1, 4)
+    (tmp_path / "model").write_text(of_three_classes())
+    assert fastlr.load(tmp_path / "model").b.tolist() == [1.0, 0.5, -1.5]
+
+
+@pytest.mark.parametrize(("fields", "text"), [
+    ({"version": 4}, r"w\[0\] must be a finite number"),
+    ({"b": 1.0}, "b must be a list"),
+    ({"b": [1.0, 2.0]}, "b has 2 values, and K is 3"),
+    ({"w": [[0.5], [1.0, 0.0], [-1.5, 2.0]]}, r"w\[1\] has 2 values, and n is 1"),
+    ({"w": [[0.5, -2.0], [1.0, 0.0]]}, r"w\[0\] must be a finite number"),
+    ({"classes": {"dtype": "int64", "values": [0, 1]}}, r"classes\.values must have 3 values, not 2"),
+    ({"classes": {"dtype": "str", "length": 2 ** 20, "values": ["a", "b", "c"]}}, r"classes\.length must be an integer"),
+])
+def test_files_of_three_classes_that_are_refused(fields, text, tmp_path):
+    (tmp_path / "model").write_text(of_three_classes(**fields))
+    with pytest.raises(ValueError, match=text):
+        fastlr.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize("types", [["numpy.int8", "numpy.float16"], ["numpy.uint64", "float"]])
@@ -441,7 +474,7 @@ HOSTILE = [
     ("duplicate inside", text_with("classes", '{"dtype": "bool", "dtype": "int8"}'), "it has the field 'dtype' twice"),
     *[(f"top {text}", text, 'it has no "format": "fastlr-model"') for text in ("null", "[]", "{}", "1", '"fastlr-model"')],
     ("other format", text_of(format=["fastlr-model"]), 'it has no "format": "fastlr-model"'),
-    ("newer", text_of(version=5, new=1), r"it was written by a newer fastlr \(version 5 of .* reads 4\): upgrade fastlr"),
+    ("newer", text_of(version=6, new=1), r"it was written by a newer fastlr \(version 6 of .* reads 5\): upgrade fastlr"),
     *[(f"version {value!r}", text_of(version=value), "version must be an integer from 1 ") for value in (0, True, 1.0, "1")],
     ("no version", text_without("version"), "version must be an integer from 1 .* not None"),
     *[(f"no {field}", text_without(field), f"the field {field} is missing") for field in FIELDS],

@@ -255,10 +255,16 @@ def test_a_column_of_labels(data):
 def test_more_than_two_classes(data):
     X, y, _ = data
     y = y + (X[:, 0] > 1.0)
-    with pytest.raises(ValueError, match=r"Only binary classification is supported.*OneVsRestClassifier"):
-        LogisticRegression().fit(X, y)
+    theirs = Theirs(C=0.5, tol=1e-8, max_iter=1000, solver="newton-cg").fit(X, y)
+    ours = LogisticRegression(C=0.5, warm_start=True).fit(X, y)
+    assert ours.coef_.shape == theirs.coef_.shape == (3, X.shape[1]) and ours.intercept_.shape == (3,)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), atol=1e-5)
+    np.testing.assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), atol=1e-5)
+    assert (ours.predict(X) == theirs.predict(X)).all() and ours.score(X, y) == theirs.score(X, y)
+    assert ours.fit(X, y).n_iter_[0] <= 1                   # a warm start
     assert OneVsRestClassifier(LogisticRegression()).fit(X, y).score(X, y) > 0.5
-    assert not sklearn.utils.get_tags(LogisticRegression()).classifier_tags.multi_class
 
 
 @pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_array, sparse.csr_matrix])
