@@ -25,7 +25,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     Parameters
     ----------
     backend : str
-        The backend to compile; "auto" is "fused".
+        The backend to compile; "auto" is "fused".  "numpy" and "python" have nothing to compile.
     dtypes : tuple of str
         The dtypes of X to compile for: float64, float32, uint8 (which serves bool too), int8 and int16.  "sparse float64" and
         "sparse float32" are those of SciPy's matrices, with indices of 32 bits as SciPy makes them.
@@ -42,10 +42,10 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     """
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
-    predicts = hasattr(backends.load(name), "predict") and name != "numpy"
+    predicts = hasattr(backends.load(name), "predict")
     kinds = tuple(arguments.one_of("dtypes", _name(dtype), (*arrays.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
     y = np.arange(_ROWS) % 2
-    for kind in kinds:
+    for kind in kinds if backends.is_compiled(name) else ():
         for X in _examples_of(kind):
             with held_back():                               # which one update can't avoid
                 for n_threads in (None, 1):

@@ -1,8 +1,10 @@
 """python -m tests.soak SECONDS: eight threads train while children are forked, killed and started afresh; all with equal bits.
 
-Prints a line a minute and the totals, and ends with 1 at the first result of other bits, hang or crash.
+Prints a line a minute and the totals.  At the first result of other bits, hang or crash it says which, with the Python stacks of
+what hangs, and ends with 1.
 """
 
+import faulthandler
 import hashlib
 import multiprocessing
 import os
@@ -19,8 +21,8 @@ import numpy as np
 import fastlr
 
 HANGING = 120.0                 # seconds that no child takes
-
-FRESH = "from tests import soak; print(soak.digest(soak.JOBS[{}]))"      # a new process, which reads the compile cache
+STUCK = 100.0                   # seconds after which a child prints its stacks
+OTHER_BITS = 3                  # the exit code of a child whose result has other bits
 
 
 def data(m, n, dtype, order):
@@ -41,27 +43,45 @@ def digest(job):
     return hashlib.sha256(model.w.tobytes() + model.costs.tobytes() + np.float64(model.b).tobytes()).hexdigest()
 
 
+def why_wrong(exit_code, is_killed):
+    """What went wrong in a child, by its exit code, or None."""
+    if exit_code is None:
+        return f"hangs: still there after {HANGING:g} s"
+    if exit_code == 0 or (is_killed and exit_code == -signal.SIGKILL):
+        return None
+    return "other bits" if exit_code == OTHER_BITS else f"crashed, or printed the stacks of a hang: exit code {exit_code}"
+
+
+def compare(k, right):
+    """Train, in a child that ends here and prints its stacks if it hangs."""
+    faulthandler.dump_traceback_later(STUCK, exit=True)
+    os._exit(0 if digest(JOBS[k]) == right else OTHER_BITS)
+
+
 def forked(k, right):
     """A child that trains; one in three is killed while it does."""
-    child = multiprocessing.get_context("fork").Process(target=lambda: os._exit(int(digest(JOBS[k]) != right[k])))
+    child = multiprocessing.get_context("fork").Process(target=compare, args=(k, right[k]))
     child.start()
-    if k % 3 == 0:
+    is_killed = k % 3 == 0
+    if is_killed:
         time.sleep(random.uniform(0.0, 0.1))
         child.kill()
-        child.join(HANGING)
-        return child.exitcode in (0, -signal.SIGKILL)
     child.join(HANGING)
-    return child.exitcode == 0
+    return why_wrong(child.exitcode, is_killed)
 
 
 def fresh(k, right):
     """A process that starts from nothing; one in three is killed, perhaps while it loads or compiles."""
-    with subprocess.Popen([sys.executable, "-c", FRESH.format(k)], stdout=subprocess.PIPE, text=True) as process:
-        if k % 3 == 0:
+    with subprocess.Popen([sys.executable, "-c", f"from tests import soak; soak.compare({k}, {right[k]!r})"]) as process:
+        is_killed = k % 3 == 0
+        if is_killed:
             time.sleep(random.uniform(0.0, 3.0))
             process.kill()
-        output, _ = process.communicate(timeout=HANGING)
-        return process.returncode == -signal.SIGKILL or output.strip() == right[k]
+        try:
+            return why_wrong(process.wait(HANGING), is_killed)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return why_wrong(None, is_killed)
 
 
 def main(seconds):
@@ -69,20 +89,20 @@ def main(seconds):
     counts, wrong, start = Counter(), [], time.perf_counter()
 
     def trained(k):
-        return digest(JOBS[k]) == right[k]
+        return None if digest(JOBS[k]) == right[k] else "other bits"
 
     def work(kind, run, seed):
         chance = random.Random(seed)
         while time.perf_counter() - start < seconds and not wrong:
             k = chance.randrange(len(JOBS))
             try:
-                is_right = run(k)
+                why = run(k)
             except Exception as error:
-                is_right = False
-                print(f"{kind}: {type(error).__name__}: {error}", flush=True)
+                why = f"{type(error).__name__}: {error}"
             counts[kind] += 1
-            if not is_right:
-                wrong.append((kind, JOBS[k]))
+            if why is not None:
+                print(f"{kind}, {JOBS[k]}: {why}", flush=True)
+                wrong.append((kind, JOBS[k], why))
 
     kinds = [("trained in a thread", trained)] * 8
     kinds += [("forked children", lambda k: forked(k, right)), ("fresh processes", lambda k: fresh(k, right))]
@@ -95,7 +115,8 @@ def main(seconds):
             thread.join(0.0 if time.perf_counter() - start < seconds else HANGING)
         print(f"{time.perf_counter() - start:.0f} s: {dict(counts)}, {len(wrong)} wrong", flush=True)
         if time.perf_counter() - start > seconds + 2 * HANGING:
-            print("a thread hangs")
+            print("a thread hangs", flush=True)
+            faulthandler.dump_traceback(all_threads=True)
             return 1
     print(f"wrong: {wrong}" if wrong else f"all with equal bits: {dict(counts)}")
     return 1 if wrong else 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastlr
-from fastlr import backends
+from fastlr import _environment, backends
 from tests.problems import problem
 
 
@@ -202,6 +202,11 @@ for shape, density in (((100, 3), 0.5), ((20_000, 50), 0.2), ((3_000, 3_100), 0.
 """
     result = run(code)
     assert result.returncode == 0, result.stderr
+
+
+def test_warmup_has_nothing_to_do_for_numpy(monkeypatch):
+    monkeypatch.setattr(_environment, "train", None)            # which would be called
+    assert fastlr.warmup("numpy") >= 0.0
 
 
 def test_warmup_refuses_unknown_dtypes():

@@ -121,6 +121,11 @@ def _can_be_found(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+def is_compiled(name: str) -> bool:
+    """Whether a backend of the table is machine code, made ahead or on demand."""
+    return _TABLE[name].needs == "numba"
+
+
 def load(name: str) -> ModuleType:
     """The module behind a backend's name.
 

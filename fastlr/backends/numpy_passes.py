@@ -23,7 +23,7 @@ def _blocks(X: Any) -> Iterator[slice]:
 
 
 def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:
-    """See `fastlr.backends`."""
+    """The sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,)."""
     if isinstance(X, Csr):
         return _sparse_moments(X, sample_weight, pivot)
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
@@ -40,7 +40,7 @@ def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tupl
 
 
 def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float) -> np.ndarray:
-    """See `fastlr.backends`."""
+    """The sum of d_i v_i v_i^T, (n + 1, n + 1), over the rows whose d_i = s_i a_i (1 - a_i) is at least floor."""
     if isinstance(X, Csr):
         return _sparse_hessian(X, sample_weight, offset, theta, center, floor)
     n = X.shape[1]
@@ -67,7 +67,7 @@ def curvature(X: Any, sample_weight: Any, offset: Any, theta: Any) -> np.ndarray
 
 
 def hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any, curvature: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """See `fastlr.backends`."""
+    """A function of v (n + 1,): the sum of d_i [x_i, 1] ([x_i, 1] . v) with the curvatures d_i, (m,)."""
     shares_memory = isinstance(X, Csr) and X.dtype == np.float64
     kept = list(_both_ways(X)) if shares_memory else None   # SciPy takes as long to make a matrix as for a small product
 
@@ -105,7 +105,7 @@ def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray,
 
 
 def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float) -> np.ndarray:
-    """Of what is stored; the center comes in afterwards, since X - center would be dense."""
+    """The Hessian from what is stored; the center comes in afterwards, since X - center would be dense."""
     n = X.n_columns
     H = np.zeros((n + 1, n + 1))
     for rows in (slice(*piece) for piece in pieces(X)):

@@ -23,7 +23,7 @@ from fastlr.data.form import Form
 from fastlr.machine import blas
 from fastlr.machine.arrays import read_only
 
-_MOST_BYTES_OF_SAMPLES = 1 << 26    # The most bytes of X that samples copy.
+MOST_BYTES_OF_SAMPLES = 1 << 26     # The most bytes of X that samples copy.
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -142,7 +142,7 @@ class Dataset(abc.ABC):
         The number of examples: m, or how many rows X had where counts have made others of them.
     """
 
-    most_bytes_of_samples = _MOST_BYTES_OF_SAMPLES
+    most_bytes_of_samples = MOST_BYTES_OF_SAMPLES
 
     def __init__(self, form: Form, has_weights: bool, has_offset: bool, classes: np.ndarray,
                  feature_names: tuple[str, ...] | None, backend: ModuleType, n_threads: int) -> None:

@@ -35,7 +35,7 @@ def with_array(X: Any) -> Any:
     try:
         read = imported("pyarrow.interchange").from_dataframe if protocol == "__dataframe__" else imported("pyarrow").table
     except ImportError as error:
-        raise ImportError(f"X is {kind}, which fastlr reads through pyarrow (pip install pyarrow), or pass an array") from error
+        raise ImportError(f"X is {kind}, which fastlr reads through pyarrow; pip install pyarrow, or pass an array") from error
     try:
         return read(X)
     except Exception as error:                  # whatever somebody's table raises

@@ -17,11 +17,11 @@ _MOST_SIDE = 1024               # Up to so many rows or columns, their Gram matr
 def largest_eigenvalue(data: Dataset, fit_intercept: bool) -> float:
     """An upper bound of the largest eigenvalue of sum_i s_i [x_i, 1] [x_i, 1]^T.
 
-    At most a ninth above it where X has at most 1024 rows or columns (the smaller Gram matrix has the same eigenvalues);
-    beyond, the trace, which is larger by at most the rank of X.
+    It is at most a ninth above it where X has fewer than 1024 columns, or in memory at most 1024 rows and no fewer columns: the
+    smaller Gram matrix has the same eigenvalues.  Else it is the trace, which is larger by at most the rank of X.
     """
     m, n = data.shape
-    if isinstance(data, InMemory) and min(m, n + 1) <= _MOST_SIDE and m <= n:
+    if isinstance(data, InMemory) and m <= min(n, _MOST_SIDE):
         root = np.sqrt(data.sample_weight)[:, None] if data.sample_weight.size else 1.0
         return blas.largest_eigenvalue((gram_of_rows(data.X) + float(fit_intercept)) * (root * np.transpose(root)))
     if n >= _MOST_SIDE:

@@ -14,8 +14,8 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.machine.arrays import read_only
 
-_BLOCK = 1 << 20
-_FLOAT32_HOLDS = "?bBhH"       # dtypes, by character
+_BLOCK = 1 << 20                # Column indices that are looked through at a time.
+_FLOAT32_HOLDS = "?bBhH"        # Float32 holds every number of these dtypes, each one character.
 _COMPRESSED = ("csr", "csc", "bsr")
 
 

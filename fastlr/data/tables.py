@@ -99,7 +99,7 @@ def reading(path: str, dialect: Dialect) -> Iterator[Table]:
     kind = format_of(path)
     with naming("standard input" if path == "-" else path), _opened(path) as file:
         if kind is not None and dialect != Dialect():
-            raise ValueError("--delimiter, --decimal and --na tell how CSV is written, and this is none")
+            raise ValueError("--delimiter, --decimal and --na say how CSV is written, and this file is not CSV")
         if kind == "parquet":
             yield _parquet(file)
         elif kind == "ipc":
@@ -206,11 +206,11 @@ def _csv(file: Any, dialect: Dialect) -> Table:
         names = arrow.read_csv(io.BytesIO(header.rstrip(b"\r\n") + b"\n"), arrow.ReadOptions(block_size=len(header) + 1),
                                parse_options=parse).column_names
     except pa.ArrowInvalid:
-        raise ValueError("the first line can't be split into names of columns: is a quotation mark not closed?") from None
+        raise ValueError("the first line can't be split into column names; perhaps a quotation mark is not closed") from None
     except UnicodeDecodeError:
         encoding = "UTF-16" if header.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
-        raise ValueError("the first line is not text in UTF-8: is this a CSV file?  "
-                         f"A file in another encoding can be converted, as by iconv -f {encoding} -t UTF-8") from None
+        raise ValueError("the first line is not text in UTF-8.  If this is a CSV file in another encoding, "
+                         f"convert it first, for example by iconv -f {encoding} -t UTF-8") from None
 
     def batches(numbers: Sequence[str], labels: Sequence[str], kept: Sequence[str]) -> Iterator[Any]:
         types = {name: pa.string() for name in kept} | {name: pa.float64() for name in numbers}

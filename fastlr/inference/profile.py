@@ -15,6 +15,7 @@ import numpy as np
 
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.statistics import Solved, Training, solved, why_weights_count_nothing
+from fastlr.machine.warnings import ConvergenceWarning, warn
 
 # The decrease of the deviance that a step promises, up to which the others are at their best.
 _AT_REST = 1e-10
@@ -58,6 +59,11 @@ def profile_interval(training: Training, theta: np.ndarray, cost: float, place: 
     ------
     ValueError
         The weights don't count examples, so that there is no likelihood; or the data have changed since training.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The search for a bound ended before it was found; the last value is returned.
     """
     _, (bounds,) = likelihood_ratios(training, theta, cost, [place], level, with_chi2=False)
     return float(bounds[0]), float(bounds[1])
@@ -168,4 +174,8 @@ class _Profile:
                 distance = target if below < target < above else 0.5 * (below + above)
             else:
                 distance = min(target, _GROWTH * distance) if target > distance else _GROWTH * distance
+        warn(ConvergenceWarning(
+            f"the search for a bound of the profile likelihood did not converge: after {_MOST_VALUES} values of the parameter "
+            f"the root of the deviance is {root:.6g} at the value that is returned, and should be {quantile:.6g}; look for "
+            "columns that are nearly equal, and for a value of another order of magnitude than the rest of its column"))
         return t

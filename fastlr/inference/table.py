@@ -27,7 +27,7 @@ class Table:
     standard_error : (k,) float64
         NaN where there is none; `notes` say why.
     z, p_value : (k,) float64
-        estimate / standard_error, and the two-sided p-value of Wald's test that the estimate is 0; NaN with a penalty.
+        estimate / standard_error, and the two-sided p-value of Wald's test that the estimate is 0; NaN where l2 > 0.
     lower, upper : (k,) float64
         The confidence interval at `level`.
     covariance : (k, k) float64

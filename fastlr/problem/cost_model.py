@@ -1,4 +1,4 @@
-"""What a step and a Hessian cost, and what is in proportion to X: every threshold and every nanosecond that solvers go by.
+"""What a step and a Hessian cost, and the largest X that is small and the largest Hessian that is in proportion to X.
 
 Nanoseconds are those of the fused kernels, as measured on two cores.  They depend on the shape of X alone, so that all backends
 take the same steps.

@@ -2,13 +2,13 @@
 
 A solver is a module with
 
-    solve(problem, theta, options) -> Result
-    expected_steps(options) -> int          roughly, for the choice of a backend
-    kernels(is_small) -> names              and the compiled kernels that training calls in any case, where the data
-                                            are small in the sense of `CostModel.is_small` or not
+    solve(problem, theta, options) -> Result    the minimum of J
+    expected_steps(options) -> int              about how many steps it takes, for the choice of a backend
+    kernels(is_small) -> names                  the compiled kernels that every training calls; is_small is
+                                                `CostModel.is_small` of the data
 
-It starts at theta, which it may overwrite, or makes a start of its own where theta is None.  It is given J as a
-function of theta, and sees no X.  theta is (n + 1,) with the intercept last, or K such rows one after another.
+`solve` is given J as a function of theta, and sees no X.  It starts at theta, which it may overwrite.  Where theta is
+None, it chooses the start.  theta is (n + 1,) with the intercept last, or K such rows one after another.
 """
 
 from collections.abc import Callable

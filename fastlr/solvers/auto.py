@@ -30,9 +30,9 @@ from fastlr.solvers.quasi_newton import (
 )
 from fastlr.solvers.run import run
 
-_ROWS_A_FEATURE = 10            # of the first sample
-_FEWEST_ROWS = 500
-_GROWTH = 5                     # from sample to sample, and from the last to X
+_ROWS_A_FEATURE = 10            # The first sample has so many rows a feature.
+_FEWEST_ROWS = 500              # The first sample has at least so many rows.
+_GROWTH = 5                     # A sample has so many times the rows of the one before, and X at least so many times its own.
 _CHEAP = 0.05                   # of the rows: solving a larger sample costs as much as the steps that it saves
 _ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessian before the optimum, for which it is soon too old
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows

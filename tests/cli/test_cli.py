@@ -338,12 +338,12 @@ def test_a_name_may_have_many_lines(folder):
     ("a,y\n1,0\n1e200,1\n", [], "column 'a', row 2: 1e+200 is too large; divide the column by a constant"),
     ("a,w,y\n1,0,0\n1,0,1\n", ["--weight", "w"], "column 'w': sample_weight is zero in every row"),
     ("a,w,y\n1,1,n\n1,0,y\n", ["--weight", "w"], "column 'w': every row of class 'y' has weight 0"),
-    ('"a,y\n1,0\n', [], "the first line can't be split into names of columns: is a quotation mark not closed?"),
+    ('"a,y\n1,0\n', [], "the first line can't be split into column names; perhaps a quotation mark is not closed"),
     (b"PK\x03\x04" + bytes(99), [], "this is no CSV file: it is an Excel file, or another archive; save the sheet as CSV"),
     (b"PAR1" + bytes(99), [], "this is no CSV file: it is Parquet; its name must end in .parquet"),
     (gzip.compress(b"a,y\n1,1\n", mtime=0), [], "this is no CSV file: it is compressed; its name must end in .gz"),
-    (PLAIN.encode("utf-16"), [], "the first line is not text in UTF-8: is this a CSV file? A file in another encoding can be "
-     "converted, as by iconv -f UTF-16 -t UTF-8"),
+    (PLAIN.encode("utf-16"), [], "the first line is not text in UTF-8. If this is a CSV file in another encoding, convert it "
+     "first, for example by iconv -f UTF-16 -t UTF-8"),
     ("a,y\n1,é\n".encode("latin-1"), [], "column 'y', row 1: not text in UTF-8; a file in another encoding can be converted, as"),
 ])
 def test_csv_of_other_tools_is_refused_with_the_way_out(folder, capsys, text, options, expected):
@@ -387,7 +387,7 @@ def test_na_says_what_is_missing(folder):
 def test_options_of_csv_are_refused_for_other_files(folder, capsys):
     SMALL.to_parquet("t.parquet")
     assert main(["train", "t.parquet", "--target", "y", "--decimal", ","]) == 1
-    assert one_line(capsys) == "t.parquet: --delimiter, --decimal and --na tell how CSV is written, and this is none"
+    assert one_line(capsys) == "t.parquet: --delimiter, --decimal and --na say how CSV is written, and this file is not CSV"
 
 
 def test_what_is_read_is_not_replaced(model, capsys):
@@ -657,7 +657,7 @@ def test_bad_tables(folder, capsys, text, options, expected):
 
 
 @pytest.mark.parametrize("name, data, expected", [
-    ("t.csv", b"\xff\xfe\x00\x01\n\x00", "t.csv: the first line is not text in UTF-8: is this a CSV file?"),
+    ("t.csv", b"\xff\xfe\x00\x01\n\x00", "t.csv: the first line is not text in UTF-8."),
     ("t.csv", b"a,y\n\x00\xff,1\n", "t.csv: column 'a', row 1: "),
     ("t.csv", b"a,y\n1,\xff\n", "t.csv: column 'y', row 1: not text in UTF-8"),
     ("t.csv", b"a\x00\x1b[31m,b", "t.csv: target column is missing: 'y'; there are 'a\\x00\\x1b[31m', 'b'"),

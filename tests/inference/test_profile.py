@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from scipy.stats import chi2, norm
 
 import fastlr
+from fastlr.inference import profile
 from tests.inference.data_sets import data_set, each_data_set
 from tests.inference.test_covariance import rows_of
 from tests.problems import problem
@@ -33,6 +34,14 @@ def test_admissions(shared_data):
     for j, bounds in enumerate(printed):
         assert model.profile_interval(j) == pytest.approx(bounds, rel=1e-3)
     assert model.profile_interval("(intercept)") == model.profile_interval(5)
+
+
+def test_a_search_that_ends_early_says_so(monkeypatch):
+    X, y, *_ = problem(200, 3)
+    model = fastlr.train(X, y, backend="numpy")
+    monkeypatch.setattr(profile, "_MOST_VALUES", 1)
+    with pytest.warns(fastlr.ConvergenceWarning, match="after 1 values of the parameter the root of the deviance is"):
+        model.profile_interval(0)
 
 
 def test_sex2():

@@ -55,7 +55,7 @@ class Rows:
         return self._functions(kernel, kind_for(kernel, self.X))(*arrays)
 
     def weighted(self, sample_weight: np.ndarray) -> "Rows":
-        """The same with other weights."""
+        """These rows with other weights."""
         return Rows(self._functions, self.X, self.y, sample_weight, self.offset, self.allowed_threads)
 
     @property

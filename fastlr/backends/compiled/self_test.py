@@ -58,7 +58,7 @@ def _dense(dtype: Any, order: Any) -> np.ndarray:
 
 
 def _known(X: np.ndarray | Csr) -> np.ndarray:
-    """The same X for NumPy."""
+    """X as NumPy takes it: dense where it is sparse."""
     return _dense(X.dtype, "C") if isinstance(X, Csr) else X
 
 
@@ -96,7 +96,7 @@ def descent(run: Any, X: np.ndarray | Csr) -> bool:
 
 
 def descent_in_chunks(run: Any, X: np.ndarray | Csr) -> bool:
-    """The same for a kernel that is told where its chunks begin."""
+    """Two updates of gradient descent, by a kernel that is told where its chunks begin."""
     ranges = np.array([0, 64, 192, _M])
     ranges.flags.writeable = False
     return descent(lambda X, y, sample_weight, offset, first, last, *rest: run(X, y, sample_weight, offset, ranges, *rest), X)

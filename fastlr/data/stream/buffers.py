@@ -7,6 +7,7 @@ import numpy as np
 
 from fastlr.backends.csr import Csr
 from fastlr.backends.ranges import FEWEST, pieces, shorter_pieces
+from fastlr.data.dataset import MOST_BYTES_OF_SAMPLES
 from fastlr.data.form import Form
 from fastlr.data.stream.source import Block
 from fastlr.machine.arrays import read_only
@@ -15,15 +16,13 @@ from fastlr.machine.arrays import read_only
 IN_FLIGHT = 2
 # Bytes of the largest number, at whose multiples in memory an array begins.
 _WORD = 8
-# The most bytes of memory that samples take.
-_MOST_BYTES_OF_SAMPLES = 1 << 26
 # Shorter blocks than those of an array take one part in so many of the memory each, which leaves three quarters to keep others.
 _SHARE_OF_A_BLOCK = 8
 
 
 def sample_bytes(memory: int) -> int:
     """The bytes of the memory for X that samples of rows may take."""
-    return min(memory // 4, _MOST_BYTES_OF_SAMPLES)
+    return min(memory // 4, MOST_BYTES_OF_SAMPLES)
 
 
 def bytes_of(block: Block) -> int:
@@ -69,7 +68,7 @@ def ranges(form: Form, memory: int) -> list[slice]:
     room, row, m = memory - sample_bytes(memory), form.bytes_a_row, form.shape[0]
     least = min(m, IN_FLIGHT * FEWEST) * row
     if least > room:
-        enough = min(4 * (least - 1) // 3 + 1, least + _MOST_BYTES_OF_SAMPLES)
+        enough = min(4 * (least - 1) // 3 + 1, least + MOST_BYTES_OF_SAMPLES)
         raise ValueError(f"memory is {memory} bytes, too little for two blocks of {FEWEST} rows of {row} bytes each, and for "
                          f"samples; pass at least {enough}")
     found = pieces(form)

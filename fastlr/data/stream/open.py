@@ -16,7 +16,7 @@ def source_of(source: Any) -> Source:
     if isinstance(source, (str, bytes, os.PathLike)):
         path = os.fsdecode(source)
         if path.lower().endswith(".npy"):
-                return FileSource.of_npy(path)
+            return FileSource.of_npy(path)
         return TableSource.of_path(path)
     if isinstance(source, np.memmap):
         return FileSource.of_memmap(source)
