@@ -19,7 +19,7 @@ _CASES = ("digits", "1000 x 20", "100000 x 20", "5000 x 500")
 
 
 def training(backend, m, n, dtype, order, n_threads, steps):
-    """A function that trains with a learning rate; with one thread, a busy neighbour is felt least."""
+    """A function that trains with a learning rate; one thread feels other programs least."""
     fastlr, (X, y) = fastlr_with(backend), problem(m, n, dtype, order)
     return lambda: fastlr.train(X, y, backend=backend, learning_rate=1e-6, max_iter=steps, n_threads=n_threads)
 

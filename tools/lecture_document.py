@@ -321,7 +321,7 @@ def main():
     say("## This run", f"""{time.strftime("%d %B %Y")}, {THREADS} threads on {platform.machine()}, Python
         {platform.python_version()}, NumPy
         {np.__version__}. Times are the least of
-        three; on a machine with neighbours they move from run to run, and the reads with them. [speed.md](speed.md) has more
+        three; other programs on the machine move them from run to run, and the reads with them. [speed.md](speed.md) has more
         shapes and says where the limits come from.""")
     (DOCS / "from-the-lecture-to-the-limit.md").write_text("\n\n".join(PIECES) + "\n")
     print(f"written in {time.perf_counter() - start:.0f} s")

@@ -109,7 +109,7 @@ The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet or Feather
 (.feather, .arrow, .ipc), or "-" for CSV on standard input.  Features must be
 numbers, with none missing; the target has two values, numbers or text, and its
 labels come back as they stand in the file.  The second label is y = 1, whose
-probability is modelled: of two numbers the larger, of two texts the later in
+probability is modeled: of two numbers the larger, of two texts the later in
 the alphabet, or what --event says.  Rows in messages count from 1, below the
 header.  Row numbers are left out, with a note: the index of a pandas frame in
 Parquet or Feather, and columns of CSV without a name."""))

@@ -251,8 +251,8 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u:
         listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
         notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
     if l2 > 0.0:
-        notes.append(f"l2 = {l2:g} shrinks the estimates: std. error and interval are those of the posterior under the normal "
-                     "prior that it stands for; z and p would test nothing.")
+        notes.append(f"l2 = {l2:g} shrinks the estimates.  Standard errors and intervals are those of the posterior, under the "
+                     "normal prior that l2 stands for.  There are no tests, which would be of estimates that are off on purpose.")
     return covariance, parameters, notes
 
 
