@@ -92,7 +92,8 @@ _FIELDS: dict[str, Any] = {
                    "fit_intercept": (_FLAG,), "notes": (_TEXT, "any"), "l1": (_NUMBER,)},
 }
 # The fields that have another shape with three or more classes, where K is their number, and the version that knew them first.
-_OF_CLASSES: dict[str, Any] = {"w": (_NUMBER, "K", "n"), "b": (_NUMBER, "K")}
+_OF_CLASSES: dict[str, Any] = {"w": (_NUMBER, "K", "n"), "b": (_NUMBER, "K"),
+                               "statistics": _FIELDS["statistics"] | {"covariance": (_ANY_NUMBER, "K (n + 1)", "K (n + 1)")}}
 _CLASSES_SINCE = 5
 # The same for the file of a path, where L is the number of its models.
 _PATH_FIELDS: dict[str, Any] = {
@@ -241,7 +242,7 @@ def _values(document: Any) -> dict[str, Any]:
     n = len(w)
     if n == 0:
         raise ValueError("w is empty")
-    sizes = {"K": K, "n": n, "n + 1": n + 1, "n_iter": n_iter, "n_iter + 1": n_iter + 1}
+    sizes = {"K": K, "n": n, "n + 1": n + 1, "K (n + 1)": K * (n + 1), "n_iter": n_iter, "n_iter + 1": n_iter + 1}
     values = {name: _field(name, document[name], field, sizes) for name, field in fields.items()}
     unknown = np.full(n_iter + 1, math.nan)
     return {"history": {"grad_norm": unknown, "step": unknown[1:], "seconds": unknown}, "statistics": None,

@@ -217,7 +217,7 @@ def test_files_of_version_2(tmp_path):
 
 def of_three_classes(**fields):
     """A good file of version 5."""
-    statistics = GOOD["statistics"] | {"l1": 0.0}
+    statistics = GOOD["statistics"] | {"l1": 0.0, "covariance": np.eye(9).tolist()}
     return text_of(**{"version": 5, "w": [[0.5, -2.0], [1.0, 0.0], [-1.5, 2.0]], "b": [1.0, 0.5, -1.5], "statistics": statistics,
                       "classes": {"dtype": "int64", "values": [3, 1, 2]}} | fields)
 
@@ -225,10 +225,13 @@ def of_three_classes(**fields):
 def test_three_classes_come_back(tmp_path):
     rng = np.random.default_rng(0)
     model = fastlr.train(rng.standard_normal((60, 2)), np.resize(["a", "b", "c", "d"], 60), l2=0.1, backend="numpy")
-    model.save(tmp_path / "model")
-    again = fastlr.load(tmp_path / "model")
-    assert_same(again, dataclasses.replace(model, _training=None))
-    assert again.predict_proba([[1.0, 2.0]]).shape == (1, 4)
+    for first in (lambda: None, model.summary):             # the second file has the covariance
+        first()
+        model.save(tmp_path / "model")
+        again = fastlr.load(tmp_path / "model")
+        assert_same(again, dataclasses.replace(model, _training=None))
+        assert again.predict_proba([[1.0, 2.0]]).shape == (1, 4)
+    assert str(again.summary()) == str(model.summary())
     (tmp_path / "model").write_text(of_three_classes())
     assert fastlr.load(tmp_path / "model").b.tolist() == [1.0, 0.5, -1.5]
 
