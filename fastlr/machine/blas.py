@@ -67,12 +67,12 @@ def inverse_factor(H: np.ndarray) -> np.ndarray:
         return np.linalg.inv(np.linalg.cholesky(H))
     half = n // 2
     P = inverse_factor(H[:half, :half])
-    L = _product(H[half:, :half], P.T)
-    Q = inverse_factor(H[half:, half:] - _product(L, L.T))
+    L = product(H[half:, :half], P.T)
+    Q = inverse_factor(H[half:, half:] - product(L, L.T))
     inverse = np.zeros((n, n))
     inverse[:half, :half] = P
     inverse[half:, half:] = Q
-    inverse[half:, :half] = -_product(Q, _product(L, P))
+    inverse[half:, :half] = -product(Q, product(L, P))
     return inverse
 
 
@@ -119,7 +119,7 @@ def largest_eigenvalue(G: np.ndarray) -> float:
     log_bound = 0.0
     for k in range(_SQUARINGS + 1):
         if k > 0:
-            G = _product(G, G)
+            G = product(G, G)
         size = float(np.trace(G))
         if size == 0.0:
             return 0.0
@@ -128,7 +128,7 @@ def largest_eigenvalue(G: np.ndarray) -> float:
     return math.exp(log_bound)
 
 
-def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+def product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """A @ B, on one thread unless it is large."""
     product = np.empty((A.shape[0], B.shape[1]))
     if A.shape[1] >= _LARGE:

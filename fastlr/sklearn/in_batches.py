@@ -12,35 +12,45 @@ so far, against its standard errors.  Rows that come again count again.
 The penalty is l2 on every w_j, and at least WEAKEST in units of the deviation of column j in all rows so far, on the intercept
 too: a few rows, or rows of one class, have no optimum without.  With more than MOST_FEATURES features only the diagonal of H is
 kept.  The rule is the same then, and learns more slowly where columns are correlated.
+
+A batch of few rows is solved by as many unknowns as it has rows, see `fastlr.sklearn.short_batches`.  The penalty of such batches
+is one that was up to date when the inverse of H + penalty was made, and is made anew where it has changed by a factor of 2.
 """
 
 import math
 import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from fastlr import backends
-from fastlr.backends import choice
+from fastlr.backends import choice, logistic
+from fastlr.backends.csr import Csr
 from fastlr.backends.engine import DIAGONAL, DUE
 from fastlr.data import moments, passes
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
+from fastlr.machine.blas import product
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.model.model import Model
 from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.loss import of_classes
 from fastlr.problem.penalty import Quadratic, Ridge
 from fastlr.problem.problem import Problem
+from fastlr.sklearn.short_batches import Inverse, Point, points
 from fastlr.solvers import weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
 
 WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
-MOST_FEATURES = 1000            # for which H takes 8 MB, and a step some tenths of a second
+MOST_FEATURES = 1000            # for which H and its inverse take 8 MB each, and a step some tenths of a second
 MOST_FEATURES_OF_FIT = 64       # of which `fit` leaves a memory: 34 kB, a fraction of a millisecond
+MOST_FEATURES_SOLVED_FOR = 32   # The most features for which each batch solves for all of them.
+_ROWS_APART = 4                 # Batches of up to n / 4 rows are short, and so many rows stay apart in an `Inverse`.
 _ROWS_OF_FIT = 2048             # that the Hessian of that memory is made from
+_TOO_LARGE = "this batch leads to numbers too large for float64; scale the features or the weights"
 _STEPS = 10                     # on a batch, roughly, for the choice of a backend
 
 
@@ -56,6 +66,7 @@ class Memory(NamedTuple):
     second: np.ndarray          # (n,) that of s_i (x_i - center)^2
     theta: np.ndarray           # (k,) w, and the margin at the center; k is n + 1, or K (n + 1) for K classes
     curvature: np.ndarray       # H for v_i = [x_i - center, 1]: (k, k), or its diagonal (k,)
+    inverse: Inverse | None = None      # of H and a penalty, after batches of few rows; H has to get the rows that this has since
 
     @classmethod
     def before(cls, rows: Dataset, l2: float, fit_intercept: bool) -> Self:
@@ -78,6 +89,23 @@ class Memory(NamedTuple):
     def penalty(self) -> np.ndarray:
         """(k,) the diagonal of the penalty in the quadratic that the next step adds."""
         return np.resize(np.append(np.maximum(self.l2, WEAKEST * self.spread() ** 2), WEAKEST), self.theta.size)
+
+    def settled(self) -> Self:
+        """The same memory with no rows apart."""
+        if self.inverse is None or not len(self.inverse.told):
+            return self
+        told = self.inverse.told
+        return self._replace(curvature=self.curvature + product(told.T, told), inverse=self.inverse.settled())
+
+    def with_inverse(self) -> Self:
+        """The same memory with an inverse whose penalty is within a factor of 2 of `penalty`."""
+        penalty = self.penalty()
+        if self.inverse is not None and np.abs(np.log2(penalty / self.inverse.diagonal)).max() <= 1.0:
+            return self
+        made = Inverse.of(self.curvature, penalty)
+        if self.inverse is not None and len(self.inverse.told):
+            made = made.with_rows(self.inverse.told, made.times(self.inverse.told))
+        return self._replace(inverse=made)
 
     def problem(self, rows: Dataset) -> Problem:
         """The loss of a batch and the quadratic for all that came before it; the moments of the batch are in the memory."""
@@ -123,6 +151,46 @@ def _told(problem: Problem, u: np.ndarray, is_full: bool) -> np.ndarray:
     return problem.in_coordinates(centered).loss_hessian(u * problem.of_all_rows(coordinates.scales))
 
 
+_Step = tuple[Iterator[Point], Callable[[Point], Memory]]        # the points of a batch, and the memory after it at one of them
+
+
+def _of_many_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
+    """A step by the problem of all features, by Newton's method, or by L-BFGS where only a diagonal is kept."""
+    memory = memory.settled()._replace(inverse=None)
+    problem, is_full = memory.problem(rows), memory.curvature.ndim == 2
+    scales = problem.of_all_rows(problem.coordinates.scales)
+    found = iterates(problem, memory.theta / scales, InverseHessian(problem, DUE if is_full else DIAGONAL), tol,
+                     problem.costs.steps_a_hessian if is_full else math.inf)
+
+    def after(point: Point) -> Memory:
+        return memory._replace(theta=point.theta, curvature=memory.curvature + _told(problem, point.theta / scales, is_full))
+
+    return (Point(at.u * scales, at.cost, at.gap, at.grad_norm, np.asarray(at.before)) for at in found), after
+
+
+def _of_few_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
+    """A step by as many unknowns as the batch has rows."""
+    if memory.inverse is not None and len(memory.inverse.told) > rows.shape[1] // _ROWS_APART:
+        memory = memory.settled()
+    try:
+        memory = memory.with_inverse()
+    except np.linalg.LinAlgError:
+        raise ValueError(_TOO_LARGE) from None
+    inverse = memory.inverse
+    assert inverse is not None
+    X = rows.X.scipy().toarray() if isinstance(rows.X, Csr) else rows.X
+    V = np.column_stack([X - memory.center, np.full(len(X), float(memory.fit_intercept))])
+    s = rows.sample_weight if rows.sample_weight.size else np.ones(len(X))
+    inverse_times_V = inverse.times(V)
+
+    def after(point: Point) -> Memory:
+        root = np.sqrt(s * logistic.curvature(V @ point.theta))[:, None]
+        return memory._replace(theta=point.theta, inverse=inverse.with_rows(root * V, root * inverse_times_V))
+
+    unit = np.append(1.0 / memory.spread(), 1.0) / memory.total
+    return points(V, rows.y, s, memory.theta, inverse_times_V, unit), after
+
+
 class Learned(NamedTuple):
     """What `learn` returns."""
 
@@ -166,19 +234,19 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         if memory is None:
             memory = Memory.before(data, l2, fit_intercept)
         memory = memory.with_moments(data)
-        problem, is_full = memory.problem(data), memory.curvature.ndim == 2
-        scales = problem.of_all_rows(problem.coordinates.scales)
-        recorder, start = Recorder(began), memory.theta / scales
-        for point in iterates(problem, start, InverseHessian(problem, DUE if is_full else DIAGONAL), tol,
-                              problem.costs.steps_a_hessian if is_full else math.inf):
+        n, is_full, loss = data.shape[1], memory.curvature.ndim == 2, of_classes(data.classes.size)
+        is_short = is_full and loss.classes == 1 and n > MOST_FEATURES_SOLVED_FOR and data.shape[0] <= n // _ROWS_APART
+        found, after = (_of_few_rows if is_short else _of_many_rows)(memory, data, tol)
+        recorder = Recorder(began)
+        for point in found:
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break
-        told = _told(problem, point.u, is_full)
-    w, b = weights_and_intercept(problem.coordinates.theta_of(point.u).reshape(problem.shape))
-    memory = memory._replace(theta=point.u * scales, curvature=memory.curvature + told)
+        memory = after(point)
+    theta = Coordinates(memory.center, np.ones(n)).theta_of(point.theta)
+    w, b = weights_and_intercept(theta.reshape(loss.shape(n + 1)))
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
-        raise ValueError("this batch leads to numbers too large for float64; scale the features or the weights")
+        raise ValueError(_TOO_LARGE)
 
     converged, warning = point.grad_norm <= tol, None
     if converged:

@@ -87,6 +87,33 @@ def test_the_rule_is_that_of_plain_numpy(options, diagonal, weighted, monkeypatc
         np.testing.assert_allclose(parameters(ours), expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("options", [{}, {"C": 0.1, "fit_intercept": False}], ids=repr)
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_short_batches_follow_the_rule(options, form, monkeypatch):
+    """Their unknowns are as many as their rows; long ones are among them, and the rows apart are put away now and then."""
+    monkeypatch.setattr(in_batches, "MOST_FEATURES_SOLVED_FOR", 15)
+    X, y = stream(120, 16)
+    s = weights(120)[0]
+    ends = np.cumsum([4, 1, 3, 4, 2, 4, 40, 3, 4, 4, 4, 1])
+    cuts = [slice(first, last) for first, last in zip([0, *ends[:-1]], ends, strict=True)]
+    ours = classifier(**options)
+    batches = [(X[cut], y[cut], s[cut]) for cut in cuts]
+    for cut, expected in zip(cuts, rule(batches, 1.0 / ours.C, ours.fit_intercept, diagonal=False), strict=True):
+        ours.partial_fit(form(X[cut]), y[cut], sample_weight=s[cut], classes=[0, 1])
+        np.testing.assert_allclose(parameters(ours), expected, rtol=1e-6, atol=1e-7)
+        assert ours.model_.converged and ours.model_.n_iter < 20
+
+
+@pytest.mark.parametrize("C", [1.0, np.inf])
+def test_short_batches_come_as_close_to_the_optimum(C, monkeypatch):
+    """Also where the penalty follows the deviations of columns whose units differ by powers of ten."""
+    X, y = stream(2000, 16)
+    X = X * 10.0 ** np.linspace(-4.0, 4.0, 16) if C == np.inf else X
+    best, long = cost(classifier(C=C).fit(X, y), X, y), cost(learn(classifier(C=C), X, y, 4), X, y)
+    monkeypatch.setattr(in_batches, "MOST_FEATURES_SOLVED_FOR", 15)
+    assert 0.0 <= cost(learn(classifier(C=C), X, y, 4), X, y) - best <= 1.1 * (long - best)
+
+
 def test_backends_agree(backend):
     X, y = stream(200, 4)
     expected = learn(classifier(), X, y, 50)
