@@ -139,7 +139,7 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
     parts = _first_pass(labels.codes, X, y, sample_weight, offset)
     classes = labels.classes_among(_concatenated([found.labels for found in parts.found]))
     labels.refuse_one_class(classes)
-    _refuse_many(classes.size)
+    _refuse_offsets(offset, classes.size)
     totals, of_class = parts.totals(classes), None
     if sample_weight is not None:
         weights.refuse_no_weight(bool(totals.any()))
@@ -152,10 +152,10 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any, n_classes: int) -> OnCluster:
-    """The dataset for y of 0 and 1, as from `door.data_as_given`."""
-    _refuse_many(n_classes)
-    parts = _first_pass(_zero_one, X, y, sample_weight, offset)
-    classes = np.array([0, 1])
+    """The dataset for y of 0 .. K - 1, as from `door.data_as_given`."""
+    _refuse_offsets(offset, n_classes)
+    parts = _first_pass(functools.partial(_as_given, n_classes), X, y, sample_weight, offset)
+    classes = np.arange(n_classes)
     if sample_weight is not None:
         total = float(parts.totals(classes).sum())
         weights.refuse_no_weight(total > 0.0)
@@ -163,10 +163,10 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any, n_classes: in
     return parts.data(classes, None, sample_weight is not None, offset is not None)
 
 
-def _refuse_many(n_classes: int) -> None:
-    if n_classes > 2:
-        raise NotImplementedError(f"X is a Dask collection, which fastlr trains on two classes, and y has {n_classes}; pass X "
-                                  "and y in memory, or X as a fastlr.stream of blocks")
+def _refuse_offsets(offset: Any, n_classes: int) -> None:
+    if offset is not None and n_classes > 2:
+        raise NotImplementedError(f"X is a Dask collection, where an offset is for two classes, and y has {n_classes}; pass X "
+                                  "and the offset in memory, or X as a fastlr.stream of blocks")
 
 
 def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Array:
@@ -187,7 +187,7 @@ class _Found(NamedTuple):
 
     form: Form
     names: tuple[str, ...] | None
-    labels: np.ndarray                  # those that there are, one or two
+    labels: np.ndarray                  # those that there are
     totals: np.ndarray                  # of the weights of each
     refusal: Exception | None
 
@@ -207,8 +207,8 @@ class _Parts(NamedTuple):
     found: list[_Found]
 
     def totals(self, classes: np.ndarray) -> np.ndarray:
-        """The sums of the weights of both classes, (2,)."""
-        totals = np.zeros(2)
+        """The sums of the weights of all classes, (K,)."""
+        totals = np.zeros(classes.size)
         for found in self.found:
             np.add.at(totals, _codes(found.labels, classes), found.totals)
         return totals
@@ -407,8 +407,8 @@ def _check_part(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
         return _Checked(found._replace(refusal=error), Vectors(nothing, nothing, nothing))
 
 
-def _zero_one(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
-    return labels.zero_one(y, m), np.array([0, 1])
+def _as_given(n_classes: int, y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
+    return labels.zero_one(y, m, n_classes), np.arange(n_classes)
 
 
 def _found(checked: _Checked) -> _Found:
@@ -423,5 +423,8 @@ def _vectors(classes: np.ndarray, of_class: np.ndarray | None, checked: _Checked
 
 
 def _codes(own: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """0 or 1 for each of some labels; an array of int8."""
-    return (own == classes[1:]).astype(np.int8)
+    """The code of each of some labels: 0 or 1 as int8, or 0 .. K - 1 as int32."""
+    codes = np.zeros(own.size, np.int8 if classes.size == 2 else np.int32)
+    for code in range(1, classes.size):
+        codes[own == classes[code:code + 1]] = code
+    return codes

@@ -300,7 +300,8 @@ REFUSED = {
     "the first of several": (lambda: fastlr.train(cut(put(np.nan, (slice(900, 2900, 500), 4))), Y), ValueError,
                              r"^partition 1, whose .*at row 200, column 4"),
     "one class": (lambda: fastlr.train(cut(X), np.ones(M)), ValueError, r"^y has one class only, 1\.0"),
-    "three classes": (lambda: fastlr.train(cut(X), np.repeat([1, 2, 3], M // 3)), NotImplementedError, r"y has 3; pass X"),
+    "an offset of three classes": (lambda: fastlr.train(cut(X), np.repeat([1, 2, 3], M // 3), offset=OFFSET), NotImplementedError,
+                                   r"an offset is for two classes, and y has 3; pass X"),
     "real numbers in a part": (lambda: fastlr.train(cut(X), np.linspace(-1.0, 3.0, M)), ValueError, r"^partition 0.*no whole"),
     "labels of two kinds": (
         lambda: fastlr.train(cut(X), dd.from_map(lambda k: pd.Series([["a"] * 700, [1] * 700][k % 2][:M - 700 * k]), range(5),

@@ -192,6 +192,27 @@ def test_sparse_x_has_the_dense_model():
     np.testing.assert_allclose(stored.w, dense.w, atol=1e-8)
 
 
+def test_rows_in_files_and_on_a_cluster(tmp_path):
+    pytest.importorskip("dask")
+    da = pytest.importorskip("dask.array")
+    X, y, *_ = classes(1500)
+    text = np.array(["u", "v", "w"])[y]
+    s = np.random.default_rng(0).random(len(y))
+    np.save(tmp_path / "X.npy", X)
+    kept = fastlr.train(X, text, l2=0.01, sample_weight=s, class_weight="balanced", backend="numpy")
+    order = np.argsort(y, kind="stable")                                # parts that have one label, or two
+    for far, labels, weight in ((fastlr.stream(tmp_path / "X.npy", memory=50_000), text, s),
+                                (da.from_array(X[order], chunks=(130, 4)), text[order], s[order])):
+        model = fastlr.train(far, labels, l2=0.01, sample_weight=weight, class_weight="balanced", backend="numpy")
+        assert model.converged and model.classes.tolist() == ["u", "v", "w"]
+        np.testing.assert_allclose(model.w * X.std(axis=0), kept.w * X.std(axis=0), atol=1e-8)
+    found = kept.predict_proba(da.from_array(X, chunks=(130, 4)))
+    np.testing.assert_array_equal(found.compute(), kept.predict_proba(X))
+    J = fastlr.cost_and_gradient(X, y, kept.w, kept.b)
+    for found, right in zip(fastlr.cost_and_gradient(da.from_array(X, chunks=(130, 4)), y, kept.w, kept.b), J, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-12)
+
+
 # ---- what is not there ----------------------------------------------------------------------------------------------
 
 def test_what_is_refused():
