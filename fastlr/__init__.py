@@ -31,7 +31,7 @@ distribution.warn_of_another()
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "LogisticRegression", "__doc__", "__version__", "formula", "graph"]
+    return [*__all__, "LogisticRegression", "LogisticRegressionCV", "__doc__", "__version__", "formula", "graph"]
 
 
 def __getattr__(name: str) -> Any:
@@ -43,11 +43,11 @@ def __getattr__(name: str) -> Any:
         except ImportError as error:
             raise ImportError(f"fastlr.formula needs formulaic, which can't be imported ({error}); "
                               + distribution.how_to_install("formulaic")) from error
-    if name == "LogisticRegression":            # which is not in __all__: `import *` would import scikit-learn
+    if name in ("LogisticRegression", "LogisticRegressionCV"):      # not in __all__: `import *` would import scikit-learn
         try:
-            from fastlr.sklearn.estimator import LogisticRegression
+            from fastlr.sklearn import cv, estimator
         except ImportError as error:
-            raise ImportError("fastlr.LogisticRegression needs scikit-learn 1.6 or later, which can't be imported "
+            raise ImportError(f"fastlr.{name} needs scikit-learn 1.6 or later, which can't be imported "
                               f"({error}); " + distribution.how_to_install("'scikit-learn>=1.6'")) from error
-        return LogisticRegression
+        return estimator.LogisticRegression if name == "LogisticRegression" else cv.LogisticRegressionCV
     raise AttributeError(f"module 'fastlr' has no attribute {name!r}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import backends, solvers
-from fastlr._train import backend_for, model_of
+from fastlr._train import backend_for, model_of, refuse_many_classes
 from fastlr.backends.csr import as_float64
 from fastlr.data import arguments, arrays, door
 from fastlr.data.dataset import InMemory, columns_of, rows_of
@@ -58,7 +58,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
         places themselves.  By default there is no cross-validation.
     score : {"deviance", "accuracy", "auc"}
         The score of held-out rows: -2 log-likelihood for each, the share of them that is predicted, or the area under the ROC
-        curve.
+        curve.  Rows count by their weights, those of classes included.
     seed : int
         The seed by which rows are dealt to a number of folds.
     tol : float, optional
@@ -112,6 +112,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     if not isinstance(data, InMemory):
         raise NotImplementedError("path needs X in memory, and X is a stream or a Dask collection; load it, or call train with "
                                   "l2")
+    refuse_many_classes(data.classes.size, {"path": True})
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     penalty = ElasticNet(ratio, 1.0 - ratio, np.ones(data.shape[1]) if factors is None else factors)
     pairs = [] if folds is None else folds_of(folds, data, seed)
@@ -123,13 +124,14 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     try:
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.size) as threads:
             rows = data.with_backend(kernel, threads)
-            make = functools.partial(_problem, penalty, fit_intercept)
+            make = functools.partial(problem_of, penalty, "mean", fit_intercept)
             make(rows).refuse_not_finite(moments_are_needed=True)
             found = follow(make(rows), options, grid, smallest)
             scored = []
             for k, (train, test) in enumerate(pairs, start=1):
-                others = follow(make(_only(rows, train)), options, found.lambdas, before=k * found.lambdas.size)
-                scored.append(_scores(rows, test, others, of_margins))
+                others = follow(make(only(rows, train)), options, found.lambdas, before=k * found.lambdas.size)
+                thetas = np.array([result.theta for result in others.results])
+                scored.append(scores_of(rows, test, thetas, of_margins, weights_of(rows)))
     finally:
         if options.progress is not None:
             options.progress.close()
@@ -159,23 +161,25 @@ def _lambdas(given: Any) -> int | np.ndarray:
     return np.unique(values.astype(np.float64))[::-1].copy()
 
 
-def _problem(penalty: ElasticNet, fit_intercept: bool, rows: InMemory) -> Problem:
-    return Problem.of_theta(rows, 0.0, "mean", fit_intercept).with_penalty(penalty)
+def problem_of(penalty: ElasticNet, reduction: str, fit_intercept: bool, rows: InMemory) -> Problem:
+    """J of some rows, with a penalty that is to be multiplied."""
+    return Problem.of_theta(rows, 0.0, reduction, fit_intercept).with_penalty(penalty)
 
 
-def _only(data: InMemory, rows: np.ndarray) -> InMemory:
-    """The data where only some of the rows, (m,) bool, have a weight: X is not copied."""
-    return data.with_weights(read_only(np.where(rows, _weights(data), 0.0)))
-
-
-def _weights(data: InMemory) -> np.ndarray:
+def weights_of(data: InMemory) -> np.ndarray:
+    """The weights of all rows, (m,)."""
     return data.sample_weight if data.sample_weight.size else np.ones(data.y.size)
 
 
-def _scores(data: InMemory, test: np.ndarray, found: Found, score: Score) -> np.ndarray:
-    """The scores (L,) of some rows, (m,) bool, by each of the models that were found."""
-    rows, thetas = np.flatnonzero(test), np.array([result.theta for result in found.results])
-    return np.array([score(data.y[rows], z, _weights(data)[rows]) for z in _margins(data, rows, thetas)])
+def only(data: InMemory, rows: np.ndarray) -> InMemory:
+    """The data where only some of the rows, (m,) bool, have a weight: X is not copied."""
+    return data.with_weights(read_only(np.where(rows, weights_of(data), 0.0)))
+
+
+def scores_of(data: InMemory, test: np.ndarray, thetas: np.ndarray, score: Score, s: np.ndarray) -> np.ndarray:
+    """The scores (L,) of some rows, (m,) bool, with weights s (m,), by each of the parameters thetas (L, n + 1)."""
+    rows = np.flatnonzero(test)
+    return np.array([score(data.y[rows], z, s[rows]) for z in _margins(data, rows, thetas)])
 
 
 def _margins(data: InMemory, rows: np.ndarray, thetas: np.ndarray) -> np.ndarray:

@@ -185,7 +185,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     objective_options["penalty_factors"] = factors
     has_l1 = objective_options["l1"] > 0.0 or (factors is not None and bool(np.isposinf(factors).any()))
-    _refuse_many_classes(data.classes.size, {"firth=True": firth, "l1, or a penalty factor of infinity,": has_l1})
+    refuse_many_classes(data.classes.size, {"firth=True": firth, "l1, or a penalty factor of infinity,": has_l1})
     if has_l1:
         _refuse_beside_l1(solver, options.learning_rate)
         module = imported("fastlr.solvers.elastic_net")
@@ -312,7 +312,7 @@ def _refuse_beside_firth(**given: tuple[Any, Any]) -> None:
                              "them out")
 
 
-def _refuse_many_classes(n_classes: int, asked_for: dict[str, bool]) -> None:
+def refuse_many_classes(n_classes: int, asked_for: dict[str, bool]) -> None:
     """Raise NotImplementedError for what is asked for, and there for two classes only."""
     for what, is_asked_for in asked_for.items():
         if is_asked_for and n_classes > 2:

@@ -91,7 +91,8 @@ def test_signatures_are_the_fixed_ones():
 def test_every_public_name_is_documented():
     for name in fastlr.__all__:
         assert inspect.getdoc(getattr(fastlr, name))
-    assert set(dir(fastlr)) == {*fastlr.__all__, "LogisticRegression", "__doc__", "__version__", "formula", "graph"}
+    assert set(dir(fastlr)) == {*fastlr.__all__, "LogisticRegression", "LogisticRegressionCV", "__doc__", "__version__",
+                                "formula", "graph"}
 
 
 def test_graph_comes_on_first_use():

@@ -69,7 +69,7 @@ print(one.solver, one.converged, np.allclose(one.w, newton.w))
 
 @pytest.mark.slow
 def test_a_penalty_can_be_added(copy):
-    (example,) = re.findall(r"minimizes\nit:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    (example,) = re.findall(r"minimizes it:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     code = example + """
 rng = np.random.default_rng(0)
 X = rng.standard_normal((300, 5)) * [1, 2, 1, 3, 1]

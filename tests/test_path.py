@@ -172,7 +172,9 @@ def test_ties_count_half():
     ({"folds": 1000}, "folds must be at most"),
     ({"folds": [([0, 1], [1, 2]), ([0], [1])]}, r"folds\[0\] has example 1 on both sides"),
     ({"folds": [([0, 1], [400]), ([0], [1])]}, r"folds\[0\]\[1\] has the place 400, and there are 150 examples"),
-    ({"folds": [([0, 1, 2], [3]), ([0], [1])]}, r"folds\[0\] has examples of one class only to test"),
+    ({"folds": [([0], [3]), ([0], [1])]}, r"folds\[0\] has examples of one class only to train"),
+    ({"folds": [(range(100), []), (range(100), [100])]}, r"folds\[0\] has no example to test"),
+    ({"folds": [(range(100), [100]), (range(100), [101])], "score": "auc"}, "held-out examples of one class only"),
 ])
 def test_what_is_refused(options, text):
     with pytest.raises(ValueError, match=text):
@@ -184,6 +186,8 @@ def test_scores_need_folds(tmp_path):
     for what in ("score_mean", "best", "best_1se"):
         with pytest.raises(ValueError, match=f"{what} needs a cross-validation"):
             getattr(path, what)
+    with pytest.raises(NotImplementedError, match="path is there for two classes, and y has 3"):
+        fastlr.path(table()[0], np.arange(150) % 3)
     np.save(tmp_path / "X.npy", table()[0])
     with pytest.raises(NotImplementedError, match="path needs X in memory"):
         fastlr.path(str(tmp_path / "X.npy"), table()[1])

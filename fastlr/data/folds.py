@@ -27,7 +27,7 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     Raises
     ------
     TypeError, ValueError
-        There are not two folds; places are no examples; a fold has an example on both sides; or a side lacks a class.
+        There are not two folds; places are no examples; a fold has an example on both sides, none to test, or one class to train.
     """
     m, example = data.n_examples, np.arange(data.y.size) if data.example is None else data.example
     if hasattr(given, "split"):
@@ -65,9 +65,10 @@ def _checked(k: int, pair: Any, data: InMemory, m: int, example: np.ndarray) -> 
         raise ValueError(f"folds[{k}] has example {int(np.argmax(masks[0] & masks[1]))} on both sides")
     counts = data.sample_weight > 0.0 if data.sample_weight.size else np.ones(data.y.size, bool)
     rows = masks[0][example] & counts, masks[1][example] & counts
-    for side, name in enumerate(("train", "test")):
-        if np.unique(data.y[rows[side]]).size < 2:
-            raise ValueError(f"folds[{k}] has examples of one class only to {name}; make fewer folds, or others")
+    if np.unique(data.y[rows[0]]).size < 2:
+        raise ValueError(f"folds[{k}] has examples of one class only to train; make fewer folds, or others")
+    if not rows[1].any():
+        raise ValueError(f"folds[{k}] has no example to test that has a weight")
     return rows
 
 
@@ -75,12 +76,12 @@ def _mask(name: str, places: Any, m: int) -> np.ndarray:
     found = np.asarray(places)
     if found.dtype == bool and found.shape == (m,):
         return found
-    if found.ndim != 1 or found.dtype.kind not in "iu":
+    if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
         raise TypeError(f"{name} must hold the places of examples, or be a mask of all {m}, not {found.dtype} of shape "
                         f"{found.shape}")
     outside = found[(found < 0) | (found >= m)]
     if outside.size:
         raise ValueError(f"{name} has the place {int(outside[0])}, and there are {m} examples")
     mask = np.zeros(m, bool)
-    mask[found] = True
+    mask[found.astype(np.intp)] = True
     return mask

@@ -22,6 +22,9 @@ def accuracy(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
 
 def auc(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
     """The area under the ROC curve: the chance that one of the second class has a larger margin than one of the first."""
+    if np.unique(y).size < 2:
+        raise ValueError("a fold has held-out examples of one class only, for which there is no area under a curve; make fewer "
+                         "folds, or choose another score")
     _, place = np.unique(z, return_inverse=True)
     second, first = np.bincount(place, s * y), np.bincount(place, s * (1 - y))
     smaller = np.cumsum(first) - 0.5 * first

@@ -2,23 +2,25 @@
 
 import contextlib
 import dataclasses
+import inspect
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 from sklearn import exceptions
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastlr._train import train
 from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, door, frames, labels, weights
-from fastlr.data.dataset import InMemory
+from fastlr.data.dataset import Dataset, InMemory
 from fastlr.data.tables import Named
 from fastlr.machine import warnings
 from fastlr.machine.limits import processors
@@ -45,18 +47,23 @@ class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
     """The SeparationWarning of fastlr, which is scikit-learn's ConvergenceWarning too."""
 
 
+def of_init(init: Callable[..., None]) -> inspect.Signature:
+    """The signature of a class whose `__init__` it is."""
+    return inspect.Signature(list(inspect.signature(init).parameters.values())[1:])
+
+
 class LogisticRegression(ClassifierMixin, BaseEstimator):
     """Logistic regression of two classes or more, trained by `fastlr.train`, as a scikit-learn classifier.
 
-    It minimizes scikit-learn's objective C sum_i s_i loss_i + ||w||^2 / 2, with the sample and class weights in s_i.  The
-    intercept is not penalized.  With three classes or more the loss is the multinomial one, softmax.
+    It minimizes scikit-learn's objective C sum_i s_i loss_i + l1_ratio ||w||_1 + (1 - l1_ratio) ||w||^2 / 2, with the sample and
+    class weights in s_i.  The intercept is not penalized.  With three classes or more the loss is the multinomial one, softmax.
 
     Parameters
     ----------
     C : float, default=1.0
         The inverse of the penalty's strength; np.inf for no penalty.
     l1_ratio : float, default=0.0
-        The share of l1 in the penalty.  It must be 0, which is the l2 penalty.
+        The share of l1 in the penalty, from 0 to 1.  With any, many coefficients are exactly 0, and `solver` must be "auto".
     tol : float, default=1e-9
         A bound on the gradient in standardized coordinates, on the scale of the mean loss, as for `fastlr.train`.  With 0 exactly
         `max_iter` updates are made.
@@ -109,7 +116,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     - `tol` doesn't depend on the units of the columns.  Its default is a tenth of `fastlr.train`'s and leads to the
       optimum to some eight digits.  So integer weights and repeated rows predict the same to the 1e-7 that
       scikit-learn's checks ask for.
-    - There is no l1 penalty, and so no `sparsify`.
+    - There is no `sparsify`, and l1 is there for two classes.
     - The parameters `penalty` (deprecated there), `dual` and `intercept_scaling` (of liblinear) don't exist.
     - `n_jobs` has an effect.
     - Attributes and predictions are float64 for any X.
@@ -136,7 +143,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
         """Refuse, with the way out, parameters that only scikit-learn's class has."""
         for name in parameters.keys() & _WITHOUT:
-            raise TypeError(f"fastlr.LogisticRegression has no {name}; {_WITHOUT[name]}")
+            raise TypeError(f"fastlr.{cls.__name__} has no {name}; {_WITHOUT[name]}")
         return super().__new__(cls)
 
     def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
@@ -154,6 +161,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.backend = backend
+
+    __signature__ = of_init(__init__)           # `__new__` takes anything
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on X and y.
@@ -181,20 +190,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             The training has not converged, or the classes are separated; both are scikit-learn's ConvergenceWarning too.
         """
         options = self._train_options()
-        with _in_scikit_learns_words(y), warnings.held_back() as held:
+        with in_scikit_learns_words(y), warnings.held_back() as held:
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
-            model = train(_named(A, names), y, sample_weight=sample_weight, **options)
+            model = train(named(A, names), y, sample_weight=sample_weight, **options)
         assert model._training is not None
-        if model._training.data.example is not None:
-            raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
-                             "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
+        refuse_counts(model._training.data)
         _warn_of_a_column(y)
         theta = np.column_stack([np.atleast_2d(model.w), model.b]).ravel()
         self._memory_ = memory_of_fit(model._training, theta)           # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
         for warning in held:
-            warnings.warn(_as_scikit_learns(warning))
+            warnings.warn(as_scikit_learns(warning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -261,11 +268,13 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
                              "label to weight")
+        if self.l1_ratio != 0:
+            raise ValueError(f"l1_ratio is {self.l1_ratio!r}, and partial_fit knows the l2 penalty alone, l1_ratio=0")
         options = {name: value for name, value in self._train_options().items()
                    if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
         arguments.flag("fit_intercept", self.fit_intercept)
         goes_on = hasattr(self, "classes_")
-        with _in_scikit_learns_words(y):
+        with in_scikit_learns_words(y):
             A, names = self._checked(X, reset=not goes_on, y=y, sample_weight=sample_weight)
             arrays.refuse_not_finite(A, names)
             found = labels.label_array(y, A.shape[0])
@@ -286,7 +295,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_samples_seen_ = memory.rows
         self._take(model)
         if warning is not None:
-            warnings.warn(_as_scikit_learns(warning))
+            warnings.warn(as_scikit_learns(warning))
         return self
 
     def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
@@ -330,16 +339,16 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _train_options(self) -> dict[str, Any]:
         """Translate the parameters to those of `fastlr.train`, and check those whose names it doesn't know."""
-        if self.l1_ratio != 0:
-            raise ValueError(f"l1_ratio must be 0, the l2 penalty, which is the only one that fastlr has; not {self.l1_ratio!r}")
+        strength, ratio = strength_of(self.C), share("l1_ratio", self.l1_ratio)
         start = None
         if arguments.flag("warm_start", self.warm_start) and hasattr(self, "coef_"):
             b = self.intercept_ if self.fit_intercept else np.zeros_like(self.intercept_)
             start = self.coef_, b if b.size > 1 else b[0]
-        return {"reduction": "sum", "l2": _l2(self.C), "tol": arguments.number("tol", self.tol, at_least=0.0),
+        return {"reduction": "sum", "l1": ratio * strength, "l2": (1.0 - ratio) * strength,
+                "tol": arguments.number("tol", self.tol, at_least=0.0),
                 "fit_intercept": self.fit_intercept, "class_weight": self.class_weight, "solver": self.solver,
                 "max_iter": arguments.integer("max_iter", self.max_iter, at_least=0), "progress": bool(self.verbose),
-                "init": start, "n_threads": _n_threads(self.n_jobs), "backend": self.backend}
+                "init": start, "n_threads": n_threads_of(self.n_jobs), "backend": self.backend}
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return z = X w + b: the log-odds of the second class, or with three classes or more the margin of each.
@@ -358,8 +367,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _to_predict(self, X: Any) -> Any:
         """Check X for predicting."""
         check_is_fitted(self)
-        with _in_scikit_learns_words(None):
-            return _named(*self._checked(X, reset=False))
+        with in_scikit_learns_words(None):
+            return named(*self._checked(X, reset=False))
 
     def _as_it_stands(self) -> Model:
         """Make a Model from `coef_` and `intercept_`; it has no names, since scikit-learn's rules have checked them."""
@@ -387,10 +396,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         float
         """
         check_is_fitted(self)
-        with _in_scikit_learns_words(y):
+        with in_scikit_learns_words(y):
             A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
             labels.refuse_missing(labels.label_array(y, A.shape[0]))
-        return self._as_it_stands().score(_named(A, names), y, sample_weight)
+        return self._as_it_stands().score(named(A, names), y, sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, (n_samples, n_classes) float64, with columns in the order of `classes_`."""
@@ -406,7 +415,22 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags.multi_class = self.l1_ratio == 0
         return tags
+
+
+def only_binary(text: str, y: Any) -> str:
+    """Add scikit-learn's words for labels of more classes than two to an error's."""
+    kind = type_of_target(np.asarray(y).ravel())
+    return (f"{text}.  Only binary classification is supported. The type of the target is {kind}.  Or wrap the estimator in "
+            "sklearn.multiclass.OneVsRestClassifier")
+
+
+def refuse_counts(data: Dataset) -> None:
+    """Raise ValueError for grouped labels, which scikit-learn's classifiers don't have."""
+    if data.example is not None:
+        raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
+                         "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
 
 
 def _refuse_dask(**given: Any) -> None:
@@ -428,16 +452,18 @@ _PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
 
 
 @contextlib.contextmanager
-def _in_scikit_learns_words(y: Any) -> Iterator[None]:
+def in_scikit_learns_words(y: Any) -> Iterator[None]:
     """Add to fastlr's errors the words, and give them the type, that scikit-learn's checks of estimators ask for."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:
         text = str(error)
         for ours, kind, theirs in _PRESCRIBED:
             found = re.match(ours, text)
             if found:
                 raise kind(f"{text}.  {found.expand(theirs)}") from error
+        if re.match(r".* is there for two classes", text):
+            raise ValueError(only_binary(text, y)) from error
         raise
 
 
@@ -447,7 +473,7 @@ def _warn_of_a_column(y: Any) -> None:
                                                        "pass y.ravel()"))
 
 
-def _named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
+def named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
     """Give checked X its names again, for `fastlr.train` or a Model."""
     return A if names is None or isinstance(A, Csr) else Named(A, names)
 
@@ -480,8 +506,15 @@ def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _l2(C: Any) -> float:
-    """The l2 of `fastlr.train`, beside a sum of losses, that stands for C."""
+def share(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    if not 0.0 <= arguments.number(name, value) <= 1.0:
+        raise ValueError(f"{name} must be between 0 and 1, not {value!r}")
+    return float(value)
+
+
+def strength_of(C: Any) -> float:
+    """The strength of the penalty of `fastlr.train`, beside a sum of losses, that stands for C."""
     if isinstance(C, Real) and C == math.inf:
         return 0.0
     C = arguments.number("C", C, above=0.0)
@@ -490,7 +523,7 @@ def _l2(C: Any) -> float:
     return 1.0 / C
 
 
-def _n_threads(n_jobs: Any) -> int | None:
+def n_threads_of(n_jobs: Any) -> int | None:
     """The most threads by joblib's way of counting: -1 is all processors, -2 all but one."""
     if n_jobs is None:
         return None
@@ -500,7 +533,7 @@ def _n_threads(n_jobs: Any) -> int | None:
     return n_jobs if n_jobs > 0 else max(1, processors() + 1 + n_jobs)
 
 
-def _as_scikit_learns(warning: Warning) -> Warning:
+def as_scikit_learns(warning: Warning) -> Warning:
     if isinstance(warning, warnings.SeparationWarning):
         return SeparationWarning(f"{warning}.  Here l2 is 1/C: set a finite C")
     return ConvergenceWarning(str(warning))

@@ -118,12 +118,13 @@ class Memory(NamedTuple):
 
 @np.errstate(all="ignore")
 def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
-    """What the rows of a training would have left as the first batch; None where there are too many features to keep it.
+    """What the rows of a training would have left as the first batch; None where there are too many features to keep it, or l1.
 
     Many rows have their Hessian estimated from some, spread evenly over them.  The penalty of a first batch, where it is stronger
     than that of the training, moves theta (k,), where the training has led, by one Newton step.
     """
-    if training.data.shape[1] * (training.data.classes.size - 1) > MOST_FEATURES_OF_FIT:
+    has_l1, free = training.objective_options["l1"] > 0.0, training.data.shape[1] * (training.data.classes.size - 1)
+    if has_l1 or free > MOST_FEATURES_OF_FIT:
         return None
     kernel = backends.load("numpy")
     l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]

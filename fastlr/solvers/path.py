@@ -1,13 +1,15 @@
 """The path of an elastic net: its minima for a falling sequence of penalties, each reached from the one before."""
 
+import math
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result
+from fastlr.solvers import Options, Result, auto, newton
 from fastlr.solvers.elastic_net import ON_START, Aim, Descent, Point, result, start, without_penalized
 from fastlr.solvers.history import Recorder
 
@@ -49,32 +51,51 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
     before : int
         Models that were made before, for the progress.
     """
+    given = problem
     problem, point, descent = start(problem, None, options._replace(progress=None))
-    base, scales, aim = problem.penalty, problem.coordinates.scales, Aim(options.tol, options.tol)
+    base, scales = problem.penalty, problem.coordinates.scales
     assert isinstance(base, ElasticNet)
     null = _null_loss(problem, point, descent)
-    point, largest = without_penalized(problem, point, descent)
-    stronger = largest
-    if isinstance(lambdas, int):
-        largest = base._replace(l1=max(base.l1, _LEAST_L1)).least_factor(point.grad, scales)
-        grid = _grid(largest, lambdas, smallest, problem.data.shape)
-    else:
-        grid = lambdas
-    results, explained, seconds = list[Result](), list[float](), list[float]()
-    for times in grid:
-        began = time.perf_counter()
-        at = problem.with_penalty(base.times(float(times)))
-        descent.recorder = Recorder(options.start)
-        point, certificate = descent.weaken(at, point, stronger / times, aim)
-        stronger = float(times)
-        results.append(result(at, point, certificate, descent, options))
-        explained.append(1.0 - (point.cost - at.penalty.value(point.u, scales)) / null)
+    point, stronger = without_penalized(problem, point, descent)
+    largest = base._replace(l1=max(base.l1, _LEAST_L1)).least_factor(point.grad, scales)
+    grid = _grid(largest, lambdas, smallest, problem.data.shape) if isinstance(lambdas, int) else lambdas
+    is_smooth = base.l1 == 0.0 and not base.is_left_out.any()
+    minima = _of_ridge(given, options, grid) if is_smooth else _of_l1(problem, point, stronger, descent, options, grid)
+    results, explained, seconds, began = list[Result](), list[float](), list[float](), time.perf_counter()
+    for found, loss in minima:
+        results.append(found)
+        explained.append(1.0 - loss / null)
         seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
         if options.progress is not None:
-            options.progress.show(before + len(results), point.cost, np.nan)
+            options.progress.show(before + len(results), float(found.history.cost[-1]), math.nan)
         if isinstance(lambdas, int) and _no_longer_moves(explained):
             break
     return Found(grid[:len(results)], results, np.array(explained), np.array(seconds))
+
+
+def _of_l1(problem: Problem, point: Point, stronger: float, descent: Descent, options: Options,
+           grid: np.ndarray) -> Iterator[tuple[Result, float]]:
+    """Minimize J for each penalty by working sets, from the point for a stronger one; the Result, and J without the penalty."""
+    base, aim = problem.penalty, Aim(options.tol, options.tol)
+    assert isinstance(base, ElasticNet)
+    for times in map(float, grid):
+        at = problem.with_penalty(base.times(times))
+        descent.recorder = Recorder(options.start)
+        point, certificate = descent.weaken(at, point, stronger / times, aim)
+        stronger = times
+        yield result(at, point, certificate, descent, options), point.cost - at.penalty.value(point.u, at.coordinates.scales)
+
+
+def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[tuple[Result, float]]:
+    """Minimize J for each penalty, where it has derivatives; the Result, and J without the penalty."""
+    base, theta = problem.penalty, None
+    assert isinstance(base, ElasticNet)
+    for times in map(float, grid):
+        at = problem.with_penalty(base.times(times).ridge)
+        found = auto.solve(at, theta, options._replace(progress=None))
+        yield found, float(found.history.cost[-1]) - at.penalty.value(found.theta, np.ones(found.theta.size))
+        theta = None if newton.is_wide(at) else found.theta.copy()          # wide X starts best in the space of its rows
 
 
 def _null_loss(problem: Problem, point: Point, descent: Descent) -> float:

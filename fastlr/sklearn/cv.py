@@ -1,0 +1,241 @@
+"""The choice of C and of l1_ratio by cross-validation, as a scikit-learn classifier."""
+
+import dataclasses
+import time
+from typing import Any, Self
+
+import numpy as np
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import _safe_indexing
+
+from fastlr import backends, solvers
+from fastlr._path import only, problem_of, scores_of
+from fastlr._train import backend_for, model_of
+from fastlr.data import arguments, door, weights
+from fastlr.data.dataset import InMemory
+from fastlr.data.folds import Fold, folds
+from fastlr.inference.scores import Score, accuracy, auc, deviance
+from fastlr.inference.statistics import Training
+from fastlr.machine.forks import imported
+from fastlr.model.model import Model
+from fastlr.problem.penalty import ElasticNet
+from fastlr.sklearn.estimator import (
+    LogisticRegression,
+    in_scikit_learns_words,
+    n_threads_of,
+    named,
+    of_init,
+    only_binary,
+    refuse_counts,
+    share,
+)
+from fastlr.solvers.path import follow
+
+# The exponents of ten between which a number of Cs is spread.
+_DECADES = -4.0, 4.0
+# Scores that are made of margins; others ask the estimator.
+_OF_MARGINS: dict[str, Score] = {"accuracy": accuracy, "roc_auc": auc, "neg_log_loss": lambda y, z, s: -0.5 * deviance(y, z, s)}
+
+
+class _Missing:
+    """A method that the class does without, though its base has it."""
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        raise AttributeError("LogisticRegressionCV has no partial_fit, since folds need all rows at once")
+
+
+class LogisticRegressionCV(LogisticRegression):
+    """Logistic regression of two classes whose C, and perhaps l1_ratio, cross-validation chooses, as a scikit-learn classifier.
+
+    It minimizes the objective of `LogisticRegression`.  For each fold and l1_ratio the models of all C are one path, from the
+    smallest C on, each from the one before.
+
+    Parameters
+    ----------
+    Cs : int or array_like, default=10
+        The values of C; or how many there are between 1e-4 and 1e4, evenly spaced in the logarithm.
+    l1_ratios : array_like, default=(0.0,)
+        The values of l1_ratio, from 0 to 1.
+    fit_intercept : bool, default=True
+        Whether there is an intercept.
+    cv : int, splitter or iterable of (train, test), default=None
+        The folds, as everywhere in scikit-learn; by default five.
+    scoring : str or callable, default=None
+        The score of held-out rows, as everywhere in scikit-learn; by default the accuracy.
+    solver : {"auto"}, default="auto"
+        No other is taken.
+    tol, max_iter, class_weight, n_jobs, verbose, random_state, backend
+        Options, as for `LogisticRegression`; "balanced" weighs the classes of all rows.
+    refit : bool, default=True
+        Whether the final model is that of all rows with the best C and l1_ratio.  Otherwise coefficients, C and l1_ratio are the
+        means of the best of each fold.
+
+    Attributes
+    ----------
+    C_, l1_ratio_ : float
+        The choice.
+    Cs_ : (n_cs,) float64
+    l1_ratios_ : (n_l1_ratios,) float64
+    scores_ : (n_folds, n_l1_ratios, n_cs) float64
+        The scores of held-out rows.
+    coefs_paths_ : (n_folds, n_l1_ratios, n_cs, 1, n_dof) float64
+        The coefficients, with the intercept last if there is one.
+    n_iter_ : (n_folds, n_l1_ratios, n_cs) int32
+        The number of updates.
+    coef_, intercept_, classes_, model_, n_features_in_, feature_names_in_, n_samples_seen_
+        Attributes, as of `LogisticRegression`.
+
+    Notes
+    -----
+    The differences from scikit-learn's class:
+
+    - Attributes have the shapes of its ``use_legacy_attributes=False``, which is its default from 1.10 on.
+    - The defaults of `l1_ratios` and `scoring` are what it does without them: l2, and the accuracy.
+    - There are two classes only, and no `partial_fit`.
+    - The parameters `penalty`, `dual`, `intercept_scaling` and `use_legacy_attributes` don't exist.
+
+    Examples
+    --------
+    >>> import fastlr
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import scale
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> classifier = fastlr.LogisticRegressionCV(Cs=[0.01, 0.1, 1.0], l1_ratios=[1.0]).fit(scale(X), y)
+    >>> classifier.C_, int((classifier.coef_ != 0).sum())
+    (1.0, 16)
+    """
+
+    partial_fit: Any = _Missing()
+
+    def __init__(self, *, Cs: Any = 10, l1_ratios: Any = (0.0,), fit_intercept: bool = True, cv: Any = None, scoring: Any = None,
+                 solver: str = "auto", tol: float = 1e-9, max_iter: int = 100, class_weight: Any = None,
+                 n_jobs: int | None = None, verbose: int = 0, refit: bool = True, random_state: Any = None,
+                 backend: str = "auto") -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.refit = refit
+        self.random_state = random_state
+        self.backend = backend
+
+    __signature__ = of_init(__init__)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Choose C and l1_ratio, and train on X and y with them.
+
+        Parameters, errors and warnings are those of `LogisticRegression.fit`.
+        """
+        Cs, ratios = self._grid()
+        refit = arguments.flag("refit", self.refit)
+        with in_scikit_learns_words(y):
+            A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
+            data = door.data(named(A, names), y, sample_weight, self.class_weight)
+        if data.classes.size > 2:
+            raise ValueError(only_binary(f"y has {data.classes.size} classes", y))
+        refuse_counts(data)
+        assert isinstance(data, InMemory)
+        pairs = folds(check_cv(self.cv, data.classes[data.y], classifier=True), data, 0)
+        models = self._models(data, pairs, Cs, ratios)
+        self.scores_ = self._scores(X, data, pairs, models, sample_weight)
+        if refit:
+            best = np.unravel_index(np.argmax(self.scores_.mean(axis=0).T), (Cs.size, ratios.size))       # the least C of equals
+            self.C_, self.l1_ratio_ = float(Cs[best[0]]), float(ratios[best[1]])
+            super().fit(X, y, sample_weight)
+        else:
+            chosen = [np.unravel_index(np.argmax(scores.T), (Cs.size, ratios.size)) for scores in self.scores_]
+            self.C_ = float(np.mean([Cs[i] for i, _ in chosen]))
+            self.l1_ratio_ = float(np.mean([ratios[j] for _, j in chosen]))
+            best_models = [models[k][j][i] for k, (i, j) in enumerate(chosen)]
+            self.n_samples_seen_ = A.shape[0]
+            self._take(dataclasses.replace(best_models[0], w=np.mean([model.w for model in best_models], axis=0),
+                                           b=float(np.mean([model.b for model in best_models]))))
+        self.Cs_, self.l1_ratios_ = Cs, ratios
+        free = A.shape[1] + bool(self.fit_intercept)
+        self.coefs_paths_ = np.array([[[[np.append(model.w, model.b)[:free]] for model in path] for path in of_fold]
+                                      for of_fold in models])
+        self.n_iter_ = np.array([[[model.n_iter for model in path] for path in of_fold] for of_fold in models], np.int32)
+        return self
+
+    def _grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """The values of C, rising, and those of l1_ratio."""
+        if self.solver != "auto":
+            raise ValueError(f"solver must be 'auto', since paths have solvers of their own, not {self.solver!r}")
+        ratios = np.array([share("l1_ratios", each) for each in self.l1_ratios])
+        if not ratios.size:
+            raise ValueError("l1_ratios must hold one ratio at least")
+        if np.ndim(self.Cs) == 0:
+            return np.logspace(*_DECADES, arguments.integer("Cs", self.Cs, at_least=1)), ratios
+        return np.sort([arguments.number("Cs", C, above=0.0) for C in self.Cs]), ratios
+
+    def _models(self, data: InMemory, pairs: list[Fold], Cs: np.ndarray, ratios: np.ndarray) -> list[list[list[Model]]]:
+        """The models of each fold, for each ratio, by rising C."""
+        options = solvers.Options(None, arguments.integer("max_iter", self.max_iter, at_least=0),
+                                  arguments.number("tol", self.tol, at_least=0.0), None, time.perf_counter())
+        fit_intercept = arguments.flag("fit_intercept", self.fit_intercept)
+        name = backend_for(self.backend, data, imported("fastlr.solvers.elastic_net"), options)
+        kernel, ones, models = backends.load(name), np.ones(data.shape[1]), list[list[list[Model]]]()
+        with np.errstate(all="ignore"), backends.threads(kernel, n_threads_of(self.n_jobs), data.size) as threads:
+            rows = data.with_backend(kernel, threads)
+            for train, _ in pairs:
+                models.append([])
+                for ratio in ratios:
+                    problem = problem_of(ElasticNet(ratio, 1.0 - ratio, ones), "sum", fit_intercept, only(rows, train))
+                    problem.refuse_not_finite(moments_are_needed=True)
+                    found = follow(problem, options, 1.0 / Cs)
+                    training = Training(data, name, {}, None, False, None)
+                    models[-1].append([model_of(each, training, threads, False, options.start, 0.0) for each in found.results])
+        return models
+
+    def _scores(self, X: Any, data: InMemory, pairs: list[Fold], models: list[list[list[Model]]],
+                sample_weight: Any) -> np.ndarray:
+        """The score of each model, (n_folds, n_l1_ratios, n_cs), on the rows that its fold holds out."""
+        s = weights.checked(sample_weight, data.shape[0])
+        if self.scoring is None or self.scoring in _OF_MARGINS:
+            score, all_weights = _OF_MARGINS[self.scoring or "accuracy"], s if s.size else np.ones(data.shape[0])
+            return np.array([[scores_of(data, test, _thetas(path), score, all_weights) for path in of_fold]
+                             for (_, test), of_fold in zip(pairs, models, strict=True)])
+        scorer, judge = get_scorer(self.scoring), LogisticRegression()
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(judge, name, getattr(self, name))
+
+        def judged(model: Model, rows: np.ndarray) -> float:
+            judge._take(model)
+            more = {"sample_weight": s[rows]} if s.size else {}
+            return float(scorer(judge, _safe_indexing(X, rows), data.classes[data.y[rows]], **more))
+
+        return np.array([[[judged(model, np.flatnonzero(test)) for model in path] for path in of_fold]
+                         for (_, test), of_fold in zip(pairs, models, strict=True)])
+
+    def _train_options(self) -> dict[str, Any]:
+        """Translate the parameters, with the choice, to those of `fastlr.train`."""
+        chosen = LogisticRegression(C=self.C_, l1_ratio=self.l1_ratio_, tol=self.tol, fit_intercept=self.fit_intercept,
+                                    class_weight=self.class_weight, max_iter=self.max_iter, verbose=self.verbose,
+                                    n_jobs=self.n_jobs, backend=self.backend)
+        return chosen._train_options()
+
+    def __sklearn_tags__(self) -> Any:
+        return LogisticRegression(l1_ratio=1.0).__sklearn_tags__()          # those of two classes
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the score of the predictions for X, by `scoring`.
+
+        Parameters are those of `LogisticRegression.score`.
+        """
+        if self.scoring is None:
+            return super().score(X, y, sample_weight)
+        more = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(get_scorer(self.scoring)(self, X, y, **more))
+
+
+def _thetas(path: list[Model]) -> np.ndarray:
+    return np.array([np.append(model.w, model.b) for model in path])

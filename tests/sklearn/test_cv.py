@@ -1,0 +1,99 @@
+"""LogisticRegression with l1, and LogisticRegressionCV: scikit-learn's optimum, choice, attributes and checks."""
+
+import numpy as np
+import pytest
+from sklearn import linear_model
+from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import fastlr
+from fastlr import LogisticRegression, LogisticRegressionCV
+
+CS = [0.3, 1.0, 3.0]
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 8))
+    return X, np.where(X[:, 0] - X[:, 1] + rng.logistic(size=120) > 0.3, "yes", "no")
+
+
+def impossible(estimator):
+    """Checks that call partial_fit, which refuses l1."""
+    names = ("fit_score_takes_y", "n_features_in_after_fitting", "estimators_partial_fit_n_features")
+    return {f"check_{name}": "l1" for name in names if hasattr(estimator, "partial_fit")}
+
+
+@pytest.mark.slow
+@parametrize_with_checks([LogisticRegression(l1_ratio=0.5, backend="numpy"),
+                          LogisticRegressionCV(Cs=CS, l1_ratios=[1.0], cv=3, backend="numpy")],
+                         expected_failed_checks=impossible)
+def test_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(("l1_ratio", "solver"), [(1.0, "liblinear"), (1.0, "saga"), (0.5, "saga")])
+def test_the_optimum_of_scikit_learns_solvers(data, l1_ratio, solver):
+    X, y = data
+    fit_intercept = solver == "saga"                            # liblinear penalizes it
+    ours = LogisticRegression(C=0.1, l1_ratio=l1_ratio, fit_intercept=fit_intercept, backend="numpy").fit(X, y)
+    theirs = linear_model.LogisticRegression(C=0.1, l1_ratio=l1_ratio, fit_intercept=fit_intercept, solver=solver, tol=1e-10,
+                                             max_iter=100_000).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-7)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-7)
+    assert ours.model_.solver == "elastic_net" and 0 < np.count_nonzero(ours.coef_) < 8
+
+
+def test_l1_learns_no_batches(data):
+    with pytest.raises(ValueError, match=r"l1_ratio is 0\.5, and partial_fit knows the l2 penalty alone"):
+        LogisticRegression(l1_ratio=0.5).partial_fit(*data)
+
+
+@pytest.mark.parametrize("options", [{}, {"scoring": "neg_log_loss"}, {"scoring": "roc_auc", "refit": False},
+                                     {"scoring": "balanced_accuracy"}, {"fit_intercept": False, "class_weight": "balanced"}],
+                         ids=["accuracy", "log_loss", "auc", "scorer", "balanced"])
+def test_scikit_learns_choice(data, options):
+    X, y = data
+    common = {"Cs": CS, "l1_ratios": np.array([0.0, 0.7]), "cv": StratifiedKFold(3)} | options
+    ours = LogisticRegressionCV(backend="numpy", **common).fit(X, y)
+    theirs = linear_model.LogisticRegressionCV(solver="saga", tol=1e-9, max_iter=10_000, use_legacy_attributes=False,
+                                               **{"scoring": None} | common).fit(X, y)
+    assert ours.C_ == pytest.approx(theirs.C_) and ours.l1_ratio_ == pytest.approx(theirs.l1_ratio_)
+    for name in ("Cs_", "l1_ratios_", "scores_", "coefs_paths_", "coef_", "intercept_"):
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        assert mine.shape == other.shape, name
+        np.testing.assert_allclose(mine, other, atol=1e-5, err_msg=name)
+    assert ours.n_iter_.shape == theirs.n_iter_.shape
+    assert ours.score(X, y) == pytest.approx(theirs.score(X, y))
+    assert (ours.predict(X) == theirs.predict(X)).all()
+
+
+def test_weights_judge_too(data):
+    X, y = data
+    s = np.arange(120) % 3 + 0.5
+    ours = LogisticRegressionCV(Cs=[0.1], cv=3, backend="numpy").fit(X, y, s)
+    by_hand = []
+    for train, test in StratifiedKFold(3).split(X, y):
+        model = LogisticRegression(C=0.1, backend="numpy").fit(X[train], y[train], s[train])
+        by_hand.append(model.score(X[test], y[test], s[test]))
+    np.testing.assert_allclose(ours.scores_[:, 0, 0], by_hand)
+
+
+def test_splits_and_numbers_of_cs(data):
+    X, y = data
+    folds = list(GroupKFold(3).split(X, y, np.arange(120) % 5))
+    estimator = LogisticRegressionCV(Cs=4, cv=folds, backend="numpy").fit(X, y)
+    np.testing.assert_allclose(estimator.Cs_, np.logspace(-4, 4, 4))
+    assert estimator.scores_.shape == (3, 1, 4) and estimator.model_.converged
+    assert not hasattr(estimator, "partial_fit") and hasattr(fastlr.LogisticRegression(), "partial_fit")
+
+
+@pytest.mark.parametrize(("options", "text"), [
+    ({"Cs": [1.0, np.inf]}, "Cs must be finite and above 0, not inf"), ({"Cs": 0}, "Cs must be at least 1"),
+    ({"l1_ratios": []}, "l1_ratios must hold one"), ({"l1_ratios": [2.0]}, r"l1_ratios must be between 0 and 1, not 2\.0"),
+    ({"solver": "newton"}, "solver must be 'auto'"),
+])
+def test_what_is_refused(data, options, text):
+    with pytest.raises(ValueError, match=text):
+        LogisticRegressionCV(backend="numpy", **options).fit(*data)
