@@ -57,12 +57,12 @@ def train(options: argparse.Namespace) -> int:
 
         columns = tables.side_by_side(blocks())
         X, extra_columns = columns[:len(features)].T, dict(zip(extra, columns[len(features):], strict=True))
-        labels, y = _two_labels(target, options)
+        labels, y = _labels(target, options)
         sample_weight = extra_columns.get(options.weight)
         if sample_weight is not None:
             with tables.naming(f"column {options.weight!r}"):
                 weights.refuse_no_weight(bool(sample_weight.any()))
-                weights.refuse_class_without_weight(weights.totals(sample_weight, y, 2), labels)
+                weights.refuse_class_without_weight(weights.totals(sample_weight, y, len(labels)), labels)
 
     with _caught() as caught:
         model = fastlr.train(tables.Named(X, features), y, fit_intercept=options.intercept, sample_weight=sample_weight,
@@ -103,9 +103,8 @@ def _train_by_formula(options: argparse.Namespace) -> int:
 
 def _train_options(options: argparse.Namespace) -> dict[str, Any]:
     """The arguments of `fastlr.train` that are named as the options."""
-    return {"backend": options.backend, "solver": options.solver, "learning_rate": options.learning_rate,
-            "max_iter": options.max_iter, "tol": options.tol, "l2": options.l2, "class_weight": options.class_weight,
-            "n_threads": options.threads, "progress": _shows_progress()}
+    names = ("backend", "solver", "learning_rate", "max_iter", "tol", "l1", "l2", "class_weight")
+    return {name: getattr(options, name) for name in names} | {"n_threads": options.threads, "progress": _shows_progress()}
 
 
 @contextlib.contextmanager
@@ -188,21 +187,32 @@ def _refuse_negative(name: str, weights: np.ndarray, first_row: int) -> None:
         raise ValueError(f"column {name!r}, row {first_row + i}: a weight must be at least 0, not {float(weights[i])!r}")
 
 
-def _two_labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Find the labels that stand for y = 0 and y = 1, and y itself, (m,)."""
+def _labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Find the labels that stand for y = 0, 1, ... and y itself, (m,)."""
     labels, y = target.in_order()
     texts = [_text(label) for label in labels]
     listed = ", ".join(map(repr, texts[:3])) + (", ..." if len(texts) > 3 else "")
+    holds = f"column {options.target!r} holds {len(labels)} labels ({listed})"
     if len(labels) == 1:
-        raise ValueError(f"column {options.target!r} holds one label only, {listed}; the target has two")
-    if len(labels) > 2:
-        raise ValueError(f"column {options.target!r} holds {len(labels)} labels ({listed}), and the target has two; for one "
-                         "label against the rest, make a column of 0 and 1")
-    if options.event not in (None, *texts):
+        raise ValueError(f"column {options.target!r} holds one label only, {listed}; the target has two or more")
+    if len(labels) > 2 and _are_measurements(texts):
+        raise ValueError(f"{holds}, which are no whole numbers: a target has labels and not measurements")
+    if options.event is not None and options.event not in texts:
         raise ValueError(f"column {options.target!r} holds no label {options.event!r}, which --event names; there are {listed}")
+    if options.event is not None and len(labels) > 2:
+        raise ValueError(f"{holds}; --event chooses between two")
     if options.event == texts[0]:
         labels, y = labels[::-1], 1 - y
     return tables.array_of(labels), y
+
+
+def _are_measurements(texts: list[str]) -> bool:
+    """Whether all texts are numbers, and some no whole ones."""
+    try:
+        values = [float(text) for text in texts]
+    except ValueError:
+        return False
+    return not all(value.is_integer() for value in values)
 
 
 def predict(options: argparse.Namespace) -> int:
@@ -226,8 +236,8 @@ def predict(options: argparse.Namespace) -> int:
         for batch in _counted(table.batches([*features, *extra], [], options.keep), options.data):
             columns = tables.numbers(batch, [*features, *extra], row)
             X, offset = columns[:len(features)].T, columns[len(features)] if extra else None
-            is_second = model.predict(X, offset) == model.classes[1]
-            values = [batch.column(name) for name in options.keep] + [pa.array(labels).take(pa.array(is_second.astype(np.int8)))]
+            places = (model.predict(X, offset)[:, np.newaxis] == model.classes).argmax(axis=1)
+            values = [batch.column(name) for name in options.keep] + [pa.array(labels).take(pa.array(places))]
             values += [pa.array(probability) for probability in model.predict_proba(X, offset).T]
             write(pa.record_batch(values, [*options.keep, "predicted", *(f"probability_{text}" for text in texts)]))
             row += batch.num_rows
@@ -296,8 +306,9 @@ def _features_of(model: fastlr.Model, table: tables.Table, extra: list[str]) -> 
         tables.require(table.names, "column", *model.feature_names)
         return list(model.feature_names)
     others = [name for name in table.names if name not in (*extra, *table.row_numbers)]
-    if len(others) != model.w.size:
-        raise ValueError(f"the model has no names of columns, so that there must be its {model.w.size} features and no other "
+    n = model.w.shape[-1]
+    if len(others) != n:
+        raise ValueError(f"the model has no names of columns, so that there must be its {n} features and no other "
                          f"column; there are {len(others)}")
     tables.require(table.names, "column", *others)
     return others

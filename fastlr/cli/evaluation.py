@@ -28,8 +28,8 @@ class Evaluation:
         The chance that a row of the second label has a larger probability of it than a row of the first; None unless there are
         two labels, both of which occur.
     calibration : list of dict
-        The number of rows in each of ten groups of similar probability of the last label, the mean probability, and the share of
-        rows that have the label.
+        The number of rows in each of ten groups of similar probability, the mean probability, and the share of rows that have
+        the label.  That is the second of two labels, or the one that is predicted of more.
     labels : list of str
     confusion : list of list of float
         The weight of the rows of each label (outer list) that are predicted to have each label.
@@ -63,7 +63,8 @@ class Evaluation:
         for label, row in zip(quoted, self.confusion, strict=True):
             counts.append((f"is {label}", *(f"{weight:.12g}" for weight in row)))
         return "\n".join(["Evaluation", *(f"  {name:<10}{value}" for name, value in facts),
-                          "", f"Calibration of the probability of {quoted[-1]}", *_table(groups),
+                          "", f"Calibration of the probability of {quoted[1] if len(quoted) == 2 else 'the predicted label'}",
+                          *_table(groups),
                           "", "Confusion", *_table(counts)])
 
 
@@ -96,7 +97,8 @@ def evaluate(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str]) -> 
     return Evaluation(float(s.sum()), float(np.average(losses, weights=s)), null_log_loss,
                       float(np.average(predicted == y, weights=s)), float(share.max()),
                       scores.auc(y, P[:, 1], s) if K == 2 and share.all() else None,
-                      _calibration(y == K - 1, P[:, -1], s), labels, confusion.tolist())
+                      _calibration(y == 1, P[:, 1], s) if K == 2 else _calibration(predicted == y, P.max(axis=1), s), labels,
+                      confusion.tolist())
 
 
 def _calibration(has_label: np.ndarray, p: np.ndarray, s: np.ndarray) -> list[dict[str, float]]:

@@ -107,10 +107,10 @@ Train on a table, print the summary, and save the model.
 
 The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet or Feather
 (.feather, .arrow, .ipc), or "-" for CSV on standard input.  Features must be
-numbers, with none missing; the target has two values, numbers or text, and its
-labels come back as they stand in the file.  The second label is y = 1, whose
-probability is modeled: of two numbers the larger, of two texts the later in
-the alphabet, or what --event says.  Rows in messages count from 1, below the
+numbers, with none missing; the target has two values or more, numbers or text,
+and its labels come back as they stand in the file.  The second of two labels is
+y = 1, whose probability is modeled: of two numbers the larger, of two texts the
+later in the alphabet, or what --event says.  Rows in messages count from 1, below the
 header.  Row numbers are left out, with a note: the index of a pandas frame in
 Parquet or Feather, and columns of CSV without a name."""))
     _add_predict(command(subcommands.predict, "predict", "predict labels and probabilities for a table", """\
@@ -176,6 +176,8 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     _add_dialect(train)
 
     model = train.add_argument_group("model")
+    model.add_argument("--l1", type=_number(at_least=0.0), default=0.0, metavar="L1", help="strength of the penalty "
+                       "l1 ||w||_1, which makes weights 0; for two labels (default 0)")
     model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
                        "(l2/2) ||w||^2 beside the mean loss (default 0)")
     robust = model.add_mutually_exclusive_group()

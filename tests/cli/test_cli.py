@@ -61,7 +61,8 @@ def one_line(capsys):
 
 
 def same(model, other):
-    return np.array_equal(model.w, other.w) and model.b == other.b and model.classes.tolist() == other.classes.tolist()
+    return (np.array_equal(model.w, other.w) and np.array_equal(model.b, other.b)
+            and model.classes.tolist() == other.classes.tolist())
 
 
 def stdin(monkeypatch, text):
@@ -80,6 +81,7 @@ def test_train_is_fastlr_train(folder, capsys):
 
 @pytest.mark.parametrize("options, arguments", [
     (["--l2", "0.1"], {"l2": 0.1}),
+    (["--l1", "0.02", "--l2", "0.1"], {"l1": 0.02, "l2": 0.1}),
     (["--weight", "w"], {"sample_weight": FRAME["w"]}),
     (["--offset", "o"], {"offset": FRAME["o"]}),
     (["--weight", "w", "--offset", "o"], {"sample_weight": FRAME["w"], "offset": FRAME["o"]}),
@@ -548,6 +550,22 @@ def test_a_formula_is_fastlr_formula_train(folder, capsys, suffix):
     assert "-o does not go with --formula: " in one_line(capsys)
 
 
+def test_three_labels_and_more_are_trained_predicted_and_evaluated(folder, capsys):
+    y = np.array(["low", "middle", "high"])[np.digitize(FRAME["a"] + RNG.logistic(size=500), [-0.5, 0.8])]
+    FRAME.assign(y=y).to_csv("t.csv", index=False)
+    assert main(["train", "t.csv", "--target", "y", *DROP, "--l2", "0.1", "-o", "model.json"]) == 0
+    expected = fastlr.train(FRAME[FEATURES], y, l2=0.1)
+    assert same(fastlr.load("model.json"), expected) and capsys.readouterr().out == f"{expected.summary()}\n"
+    assert main(["predict", "model.json", "t.csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["predicted"] for row in rows] == expected.predict(FRAME[FEATURES]).tolist()
+    assert float(rows[7]["probability_middle"]) == expected.predict_proba(FRAME[FEATURES])[7, 2]
+    assert main(["evaluate", "model.json", "t.csv", "--target", "y", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["log_loss"] == pytest.approx(metrics.log_loss(y, expected.predict_proba(FRAME[FEATURES])), rel=1e-12)
+    assert found["auc"] is None and np.trace(found["confusion"]) == pytest.approx(500 * found["accuracy"])
+
+
 def test_robust_standard_errors(folder, capsys):
     assert main(["train", "data.csv", "--target", "y", *DROP, "--covariance", "HC1", "--level", "0.9"]) == 0
     expected = fastlr.train(FRAME[FEATURES], FRAME["y"]).summary("HC1", 0.9)
@@ -633,8 +651,9 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     (GOOD.replace("3,4", "3,-inf"), [], "t.csv: column 'b', row 3: -inf is not finite"),
     (GOOD.replace("3,1", "3,"), [], "t.csv: column 'y', row 2: the label is missing"),
     (GOOD.replace("3,1", "3"), [], "t.csv: CSV parse error: Row #2: Expected 3 columns, got 2"),
-    (GOOD.replace("3,1", "3,2"), [], "t.csv: column 'y' holds 3 labels ('0', '1', '2'), and the target has two"),
-    (GOOD.replace(",1\n", ",0\n"), [], "t.csv: column 'y' holds one label only, '0'; the target has two"),
+    (GOOD.replace("3,1", "3,2.5"), [], "t.csv: column 'y' holds 3 labels ('0', '1', '2.5'), which are no whole numbers"),
+    (GOOD.replace("3,1", "3,2"), ["--event", "2"], "t.csv: column 'y' holds 3 labels ('0', '1', '2'); --event chooses"),
+    (GOOD.replace(",1\n", ",0\n"), [], "t.csv: column 'y' holds one label only, '0'; the target has two or more"),
     ("x,y\n" + "".join(f"{i},{i}\n" for i in range(101)), [], "t.csv: column 'y' has more than 100 different values"),
     (GOOD.replace("b", "a"), [], "t.csv: 2 columns are called 'a'; rename all but one"),
     ("y\n0\n1\n", [], "t.csv: no column is left to be a feature"),
