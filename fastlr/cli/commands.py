@@ -9,13 +9,13 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import fastlr
 from fastlr import _environment
-from fastlr.cli import evaluation
+from fastlr.cli import evaluation, paths
 from fastlr.data import tables, weights
 from fastlr.data.arrays import LARGEST
 from fastlr.machine import files
@@ -30,9 +30,49 @@ def train(options: argparse.Namespace) -> int:
     """Read a table, train, save the model, and print the summary."""
     if options.formula is not None:
         return _train_by_formula(options)
+    _refuse_unwritable(options, options.output)
+    rows = _read(options)
+    with _caught() as caught:
+        model = fastlr.train(rows.X, rows.y, fit_intercept=options.intercept, sample_weight=rows.sample_weight,
+                             offset=rows.offset, **_train_options(options))
+        model = dataclasses.replace(model, classes=rows.labels)
+        covariance = ("cluster", rows.groups) if rows.groups else options.covariance
+        summary = model.summary(covariance, options.level)                  # before saving, which keeps it
     if options.output is not None:
-        _refuse_what_is_read(options.output, options.data)
-        files.refuse_unwritable(options.output)
+        model.save(options.output)
+    return _report(summary, caught, options.json)
+
+
+def path(options: argparse.Namespace) -> int:
+    """Read a table, train a model for each of many penalties, print what they explain, and save and draw them."""
+    _refuse_unwritable(options, options.output, options.plot)
+    rows = _read(options)
+    with _caught() as caught:
+        path = fastlr.path(rows.X, rows.y, l1_ratio=options.l1_ratio, lambdas=options.lambdas, smallest=options.smallest,
+                           folds=options.folds, score=options.score, seed=options.seed, fit_intercept=options.intercept,
+                           sample_weight=rows.sample_weight, class_weight=options.class_weight, offset=rows.offset,
+                           backend=options.backend, tol=options.tol, n_threads=options.threads, progress=_shows_progress())
+        path = dataclasses.replace(path, models=tuple(dataclasses.replace(model, classes=rows.labels) for model in path.models))
+    if options.output is not None:
+        path.save(options.output)
+    if options.plot is not None:
+        paths.plot(path, options.plot)
+    return _report(paths.PathTable(path), caught, options.json)
+
+
+class _Rows(NamedTuple):
+    """What a table has to train on."""
+
+    X: tables.Named
+    y: np.ndarray                       # (m,) the place of each label
+    labels: np.ndarray                  # (K,)
+    sample_weight: np.ndarray | None
+    offset: np.ndarray | None
+    groups: tuple[np.ndarray, ...]
+
+
+def _read(options: argparse.Namespace) -> _Rows:
+    """Read the columns of a table that the options name."""
     with tables.reading(options.data, _dialect(options)) as table:
         features = _features(table, options)
         extra = [name for name in (options.weight, options.offset) if name is not None]
@@ -64,19 +104,20 @@ def train(options: argparse.Namespace) -> int:
                 weights.refuse_no_weight(bool(sample_weight.any()))
                 weights.refuse_class_without_weight(weights.totals(sample_weight, y, len(labels)), labels)
 
-    with _caught() as caught:
-        model = fastlr.train(tables.Named(X, features), y, fit_intercept=options.intercept, sample_weight=sample_weight,
-                             offset=extra_columns.get(options.offset), **_train_options(options))
-        model = dataclasses.replace(model, classes=labels)
-        covariance = ("cluster", tuple(each.codes for each in clusters)) if clusters else options.covariance
-        summary = model.summary(covariance, options.level)                  # before saving, which keeps it
     for name in table.row_numbers if options.features is None else ():
         if name not in (options.target, *extra, *options.cluster, *options.drop):
             what = f"{name!r}, the index of a pandas frame" if name else "a column without a name, as of row numbers"
             print(f"fastlr: note: {what}, is left out; --drop {name!r} says so without this note", file=sys.stderr)
-    if options.output is not None:
-        model.save(options.output)
-    return _report(summary, caught, options.json)
+    return _Rows(tables.Named(X, features), y, labels, sample_weight, extra_columns.get(options.offset),
+                 tuple(each.codes for each in clusters))
+
+
+def _refuse_unwritable(options: argparse.Namespace, *outputs: str | None) -> None:
+    """Raise an error now for a file that could not be written in the end."""
+    for output in outputs:
+        if output is not None:
+            _refuse_what_is_read(output, options.data)
+            files.refuse_unwritable(output)
 
 
 def _train_by_formula(options: argparse.Namespace) -> int:

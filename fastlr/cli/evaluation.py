@@ -64,11 +64,12 @@ class Evaluation:
             counts.append((f"is {label}", *(f"{weight:.12g}" for weight in row)))
         return "\n".join(["Evaluation", *(f"  {name:<10}{value}" for name, value in facts),
                           "", f"Calibration of the probability of {quoted[1] if len(quoted) == 2 else 'the predicted label'}",
-                          *_table(groups),
-                          "", "Confusion", *_table(counts)])
+                          *table(groups),
+                          "", "Confusion", *table(counts)])
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Lines of cells that stand below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
 
@@ -113,11 +114,21 @@ def plot(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str], path: s
     """Draw calibration and ROC curve beside each other into a file of the format that its name says."""
     if len(labels) != 2:
         raise ValueError(f"--plot draws the curves of two labels, and the model has {len(labels)}")
-    distribution.needed("matplotlib", "matplotlib", "--plot").use("Agg")
-    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(10, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = two_axes()
     other, label = map(repr, labels)
     plots.calibration(y == 1, P[:, 1], label, _GROUPS, left)
     plots.roc(y == 1, P[:, 1], s, label, other, right)
+    draw(figure, path)
+
+
+def two_axes() -> tuple[Any, Any]:
+    """A figure, and an array of two axes beside each other in it."""
+    distribution.needed("matplotlib", "matplotlib", "--plot").use("Agg")
+    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(10, 5), layout="constrained")
+    return figure, figure.subplots(1, 2)
+
+
+def draw(figure: Any, path: str) -> None:
+    """Write a figure to a file of the format that its name says."""
     with files.replacing(path) as file:
         figure.savefig(file, format=path.rpartition(".")[2].lower())

@@ -35,6 +35,7 @@ examples:
   fastlr train table.csv --target bought -o model.json      train, print the summary, and save the model
   fastlr predict model.json new.csv -o predictions.csv      labels and probabilities of new rows
   fastlr evaluate model.json test.csv --target bought       how good they are
+  fastlr path table.csv --target bought --folds 10 --plot path.svg
   fastlr train table.csv --formula 'bought ~ age + C(city)'
   fastlr COMMAND --help                                     all options of a subcommand
 
@@ -113,6 +114,11 @@ y = 1, whose probability is modeled: of two numbers the larger, of two texts the
 later in the alphabet, or what --event says.  Rows in messages count from 1, below the
 header.  Row numbers are left out, with a note: the index of a pandas frame in
 Parquet or Feather, and columns of CSV without a name."""))
+    _add_path(command(subcommands.path, "path", "train for many penalties, and choose one", """\
+Train on a table for each of many penalties, from one that leaves all
+coefficients 0 down, and print how many columns each model has chosen and how
+much it explains.  With --folds, cross-validation scores them.  Tables and
+labels are as for fastlr train."""))
     _add_predict(command(subcommands.predict, "predict", "predict labels and probabilities for a table", """\
 Write the predicted label and the probability of each class for every row.
 
@@ -163,16 +169,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     what.add_argument("--target", metavar="COLUMN", help="what to predict")
     what.add_argument("--formula", metavar="FORMULA", help="labels ~ features in the language of R, such as "
                       "'bought ~ age + C(city)'; the summary is printed, and no model file is written (pip install formulaic)")
-    columns.add_argument("--event", metavar="LABEL", help="which of the two labels is y = 1 (default: the larger number, or the "
-                         "later text)")
-    which = columns.add_mutually_exclusive_group()
-    which.add_argument("--features", type=_names, metavar="A,B,...", help="columns to predict from (default: all others)")
-    which.add_argument("--drop", type=_names_or_none, default=[], metavar="A,B,...", help="columns to leave out, such as ids "
-                       "('': those without a name)")
-    columns.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
-    columns.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
-    columns.add_argument("--missing", choices=["raise", "drop"], default="raise", help="whether rows in which a column that is "
-                         "used has no value are an error, or left out (default raise)")
+    _add_columns(columns)
     _add_dialect(train)
 
     model = train.add_argument_group("model")
@@ -198,6 +195,51 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     training.add_argument("--learning-rate", type=_number(above=0.0), metavar="ALPHA", help="gradient descent with this step and "
                           "exactly --max-iter updates, unless --tol is given too")
     _add_threads(training)
+
+
+def _add_path(path: argparse.ArgumentParser) -> None:
+    path.set_defaults(cluster=[])
+    path.add_argument("data", metavar="DATA", help='table to train on; "-" for standard input')
+    path.add_argument("-o", "--output", type=_file, metavar="FILE", help="JSON file for the path, which fastlr.Path.load reads")
+    path.add_argument("--plot", metavar="FILE", help="draw the coefficients, and the scores beside them, into a file such as "
+                      "path.svg (pip install matplotlib)")
+    path.add_argument("--json", action="store_true", help="print JSON")
+    columns = path.add_argument_group("columns")
+    columns.add_argument("--target", required=True, metavar="COLUMN", help="what to predict")
+    _add_columns(columns)
+    _add_dialect(path)
+
+    model = path.add_argument_group("models")
+    model.add_argument("--l1-ratio", type=_number(at_least=0.0), default=1.0, metavar="R", help="share of l1 in the penalty, "
+                       "from 0 to 1 (default 1)")
+    model.add_argument("--lambdas", type=_integer(1), default=100, metavar="L", help="at most so many penalties (default 100)")
+    model.add_argument("--smallest", type=_number(above=0.0), metavar="SHARE", help="the last penalty, as a share of the first "
+                       "(default 1e-4, or 0.01 where there are no more rows than columns)")
+    model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
+    model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
+    choice = path.add_argument_group("cross-validation")
+    choice.add_argument("--folds", type=_integer(2), metavar="K", help="number of folds (default: no cross-validation)")
+    choice.add_argument("--score", choices=["deviance", "accuracy", "auc"], default="deviance", help="score of held-out rows "
+                        "(default deviance)")
+    choice.add_argument("--seed", type=_integer(0), default=0, metavar="S", help="deals rows to folds (default 0)")
+    training = path.add_argument_group("training")
+    training.add_argument("--backend", choices=["auto", *backends.available_backends()], default="auto", help="default auto")
+    training.add_argument("--tol", type=_number(above=0.0), metavar="T", help="bound on the gradient in standardized "
+                          "coordinates, and on the gap relative to J (default 1e-6)")
+    _add_threads(training)
+
+
+def _add_columns(columns: Any) -> None:
+    columns.add_argument("--event", metavar="LABEL", help="which of the two labels is y = 1 (default: the larger number, or the "
+                         "later text)")
+    which = columns.add_mutually_exclusive_group()
+    which.add_argument("--features", type=_names, metavar="A,B,...", help="columns to predict from (default: all others)")
+    which.add_argument("--drop", type=_names_or_none, default=[], metavar="A,B,...", help="columns to leave out, such as ids "
+                       "('': those without a name)")
+    columns.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
+    columns.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
+    columns.add_argument("--missing", choices=["raise", "drop"], default="raise", help="whether rows in which a column that is "
+                         "used has no value are an error, or left out (default raise)")
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:

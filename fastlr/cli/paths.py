@@ -1,0 +1,68 @@
+"""The path of an elastic net as the command prints and draws it."""
+
+from typing import Any
+
+import fastlr
+from fastlr.cli import evaluation
+
+# Columns that a line names, at most.
+_MOST_NAMES = 20
+
+
+class PathTable:
+    """The penalties of a path, with what each model has chosen, explains and scores: as text or JSON.
+
+    Parameters
+    ----------
+    path : fastlr.Path
+    """
+
+    def __init__(self, path: fastlr.Path) -> None:
+        self._path = path
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers under their names."""
+        path = self._path
+        found = {"l1_ratio": path.l1_ratio, "lambda": path.lambdas.tolist(), "columns": path.n_nonzero.tolist(),
+                 "deviance_explained": path.deviance_explained.tolist()}
+        if path.scores is None:
+            return found
+        return found | {"score": path.scores.name, "score_mean": path.score_mean.tolist(), "score_se": path.score_se.tolist(),
+                        "best": path.best, "best_1se": path.best_1se, "chosen": self._names(path.best),
+                        "chosen_1se": self._names(path.best_1se)}
+
+    def __str__(self) -> str:
+        path = self._path
+        head: tuple[str, ...] = ("", "lambda", "columns", "deviance explained")
+        rows = [("", f"{lambda_:.6g}", f"{count}", f"{explained:.4f}") for lambda_, count, explained in
+                zip(path.lambdas, path.n_nonzero, path.deviance_explained, strict=True)]
+        if path.scores is None:
+            return "\n".join(["Path", *evaluation.table([head, *rows])])
+        head = (*head, path.scores.name, "std. error")
+        scored = [(*row, f"{mean:.5f}", f"{error:.5f}") for row, mean, error in
+                  zip(rows, path.score_mean, path.score_se, strict=True)]
+        for i, name in ((path.best_1se, "best_1se"), (path.best, "best")):
+            scored[i] = (name, *scored[i][1:])
+        chosen = [f"{name}: {self._listed(i)}" for name, i in (("best", path.best), ("best_1se", path.best_1se))]
+        return "\n".join(["Path", *evaluation.table([head, *scored]), "", *chosen])
+
+    def _names(self, i: int) -> list[str]:
+        model = self._path[i]
+        names = model.feature_names or tuple(f"x{j}" for j in range(model.w.size))
+        return [names[j] for j in model.w.nonzero()[0]]
+
+    def _listed(self, i: int) -> str:
+        names = self._names(i)
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        return (", ".join(names[:_MOST_NAMES]) or "no column") + more
+
+
+def plot(path: fastlr.Path, file: str) -> None:
+    """Draw the coefficients of a path, and its scores beside them, into a file of the format that its name says."""
+    figure, (left, right) = evaluation.two_axes()
+    path.plot(left)
+    if path.scores is None:
+        figure.delaxes(right)
+    else:
+        path.plot_scores(right)
+    evaluation.draw(figure, file)
