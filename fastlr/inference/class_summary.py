@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.inference.class_table import ClassTable
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Statistics
 from fastlr.inference.summary import Summary
@@ -35,17 +36,13 @@ class Differences(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class ClassSummary(Summary):
+class ClassSummary(ClassTable, Summary):
     """The table that `Model.summary` returns for K classes, as Stata's mlogit and statsmodels' MNLogit print it.
 
-    Attributes and methods are those of `Summary`, where the k estimates are those of one class behind another, and
+    Attributes and methods are those of `Summary` and `ClassTable`, and
 
     Attributes
     ----------
-    names : tuple of str
-        The names of the parameters, once for each class.
-    class_of : tuple
-        The label of each estimate's class.
     base : object
         The label of the class that the others are compared with.
     odds_ratio : (k,) float64
@@ -54,7 +51,6 @@ class ClassSummary(Summary):
         The test of all features, against the best model with w = 0.
     """
 
-    class_of: tuple[Any, ...]
     base: Any
 
     @property
@@ -64,13 +60,7 @@ class ClassSummary(Summary):
         return ChiSquaredTest.of(chi2, self.parameters - free)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"classes": list(self.class_of), "base": self.base} | super().to_dict()
-
-    def to_frame(self) -> Any:
-        import pandas as pd
-
-        frame = super().to_frame()
-        return frame.set_axis(pd.MultiIndex.from_arrays([self.class_of, self.names], names=["class", None]))
+        return {"base": self.base} | super().to_dict()
 
     def _facts(self) -> list[tuple[str, str]]:
         if np.isnan(self.log_likelihood):
@@ -81,15 +71,6 @@ class ClassSummary(Summary):
             facts += [("likelihood ratio", f"chi2 = {chi2:.2f} on {df} degrees of freedom, p = {p_value:.4g}"),
                       ("AIC, BIC", f"{self.aic:.2f}, {self.bic:.2f}")]
         return [*facts, ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
-
-    def _lines(self) -> list[tuple[str, ...]]:
-        lines, last = [], None
-        for line, label in zip(super()._lines(), self.class_of, strict=False):
-            if label != last:
-                lines.append((f"{label!r}", *("" for _ in self.columns)))
-            lines.append((f"  {line[0]}", *line[1:]))
-            last = label
-        return lines
 
 
 def class_summary(Theta: np.ndarray, names: tuple[str, ...], classes: list[Any], base: int, head: dict[str, str],

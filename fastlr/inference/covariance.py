@@ -11,8 +11,11 @@ v_i = [x_i, 1].  With the leverages h_i = a_i (1 - a_i) v_i^T V v_i a sandwich i
 
 for N examples, k parameters and G groups; two ways of grouping give M of the first, plus M of the second, minus M of the groups
 that both make together.  The weights s_i count examples: a row of weight 3 is three examples of one group.
+
+With K classes the residuals r_i are vectors, p_ik - [y_i = k], and their Kronecker products with v_i take the place of r_i v_i.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +29,7 @@ from fastlr.data.passes import hessian, moments
 from fastlr.inference.design import blocks, quadratic_forms, row_ranges, transposed_design
 from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
 from fastlr.machine.arrays import read_only
+from fastlr.problem.loss import Loss, of_classes
 
 # The power of 1 - h that the squared residual of a row is divided by.
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
@@ -40,7 +44,7 @@ class Grouped(NamedTuple):
     """Sums over the rows of each group."""
 
     keys: np.ndarray            # (g,) groups with a row that counts
-    sums: Any                   # (n + 1, g) an array, or SciPy's sparse array where X is sparse
+    sums: Any                   # (r (n + 1), g) an array, or SciPy's sparse array where X is sparse
 
     def merge(self, other: "Grouped") -> "Grouped":
         """The sums over these rows and others."""
@@ -79,21 +83,50 @@ def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.
     return total, hessian(weighed, np.zeros_like(theta), center, 0.0)
 
 
+@summed
+def products_of_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np.ndarray) -> tuple[float, np.ndarray]:
+    """The sums of s loss, and of s r r^T (x) v v^T, (K (n + 1), K (n + 1)), at Theta (K, n + 1) for features x - center."""
+    (K, side), total = Theta.shape, 0.0
+    M = np.zeros((K, side, K, side))
+    for _, Zt, z, y, s in blocks(part, Theta, center):
+        losses, r = loss.loss_and_slope(y, z.T)
+        total += float(s @ losses)
+        for k, l in itertools.combinations_with_replacement(range(K), 2):
+            M[k, :, l] += _gram(Zt, s * r[:, k] * r[:, l])
+    for k, l in itertools.combinations(range(K), 2):
+        M[l, :, k] = M[k, :, l]
+    return total, M.reshape(Theta.size, Theta.size)
+
+
+def _gram(Zt: Any, weight: np.ndarray) -> np.ndarray:
+    """Zt diag(weight) Zt^T, an array."""
+    return (Zt * weight) @ Zt.T if isinstance(Zt, np.ndarray) else (Zt.multiply(weight) @ Zt.T).toarray()
+
+
 @merged_by(_merged)
-def grouped_scores(part: InMemory, theta: np.ndarray, center: np.ndarray,
+def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np.ndarray,
                    groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
-    """The sum of s loss, and those of s r v over the rows of every group, for each column of groups (m, ways)."""
+    """The sum of s loss, and those of s r (x) v over the rows of every group, for each column of groups (m, ways)."""
     counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
     keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
     places = [_places(way, known) for way, known in zip(groups.T, keys, strict=True)]
-    sums: list[Any] = [np.zeros((theta.size, known.size)) if isinstance(part.X, np.ndarray) else 0 for known in keys]
+    sums: list[list[Any]] = [[np.zeros((Theta.shape[1], known.size)) if isinstance(part.X, np.ndarray) else 0 for _ in Theta]
+                             for known in keys]
     total = 0.0
-    for rows, Zt, z, y, s in blocks(part, theta, center):
-        loss, r = loss_and_slope(y, z)
-        total += float(s @ loss)
-        for way, known in enumerate(keys):
-            sums[way] = _plus(sums[way], Zt, s * r, places[way][rows], known.size)
-    return total, *map(Grouped, keys, sums)
+    for rows, Zt, z, y, s in blocks(part, Theta, center):
+        losses, r = loss.loss_and_slope(y, z.T)
+        total += float(s @ losses)
+        for (way, known), k in itertools.product(enumerate(keys), range(len(Theta))):
+            sums[way][k] = _plus(sums[way][k], Zt, s * r[:, k], places[way][rows], known.size)
+    return total, *(Grouped(known, _below_each_other(by_class)) for known, by_class in zip(keys, sums, strict=True))
+
+
+def _below_each_other(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    from scipy.sparse import vstack  # SciPy is there: X was one of its matrices
+
+    return vstack(parts)
 
 
 def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -122,13 +155,13 @@ def columns(part: InMemory, places: list[int]) -> tuple[np.ndarray, ...]:
 
 @np.errstate(all="ignore")
 def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
-    """Find the covariance (n + 1, n + 1) of theta by one read of X, and a line that says which it is.
+    """Find the covariance (k, k) of theta by one read of X, and a line that says which it is.
 
     Parameters
     ----------
     training : Training
         That of the model.
-    theta : (n + 1,)
+    theta : (k,)
     kind : {"HC0", "HC1", "HC2", "HC3"} or ("cluster", groups)
         Groups are a vector (m,), the name of a column, or a tuple of two of these.
     found : Statistics
@@ -140,26 +173,31 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     if found.penalty():
         raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
                          f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")
-    data = training.data
+    data, loss = training.data, of_classes(training.data.classes.size)
+    if loss.classes > 1 and kind in ("HC2", "HC3"):
+        raise NotImplementedError(f"covariance={kind!r} is there for two classes, and the model has {loss.classes}")
     groups = _codes(data, kind[1]) if is_cluster else None
     is_open = np.isnan(found.covariance.diagonal())
     if is_open.all():
         return found.covariance, f"none: {kind[0] if is_cluster else kind} needs the model's"
     N, (center, V, k) = found.examples, of_design(training, theta, found)
+    Theta = theta.reshape(loss.classes, -1)
     if groups is None:
         kernel = backends.load(training.backend)
         with backends.threads(kernel, training.n_threads, data.size) as count:
-            loss, M = data.with_backend(kernel, count).reduce(squared_scores, theta, center, V, _POWERS[kind])
+            data = data.with_backend(kernel, count)
+            total, M = (data.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.classes == 1 else
+                        data.reduce(products_of_scores, loss, Theta @ to_design(center).T, center))
         if kind == "HC1":
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        loss, *ways = data.reduce(grouped_scores, to_design(center) @ theta, center, groups.view(OfRows))
+        total, *ways = data.reduce(grouped_scores, loss, Theta @ to_design(center).T, center, groups.view(OfRows))
         M = np.sum([sign * _meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     if np.isfinite(found.log_likelihood):
-        refuse_changed("the sum of the losses", -found.log_likelihood, loss)
-    half = to_design(-center) @ V
+        refuse_changed("the sum of the losses", -found.log_likelihood, total)
+    half = np.kron(np.eye(loss.classes), to_design(-center)) @ V
     covariance = half @ M @ half.T
     if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
         covariance[is_negative] = covariance[:, is_negative] = np.nan
@@ -177,15 +215,17 @@ def of_design(training: Training, theta: np.ndarray, found: Statistics) -> tuple
     -------
     center : (n,)
         The means of X, or weighted ones; 0 where X is sparse, or there is no intercept.
-    V : (n + 1, n + 1)
+    V : (k, k)
         The covariance: J's inverse Hessian.
     parameters : int
         The number of parameters that the data determine.
     """
     if not np.isnan(found.covariance).any():
-        center = np.zeros(theta.size - 1) if training.data.is_sparse else _center(found.covariance)
-        V = to_design(center) @ found.covariance @ to_design(center).T
-        if V[-1, -1] >= _CANCELLED * found.covariance[-1, -1]:
+        side = training.data.shape[1] + 1
+        center = np.zeros(side - 1) if training.data.is_sparse else _center(found.covariance[:side, :side])
+        T = np.kron(np.eye(theta.size // side), to_design(center))
+        V = T @ found.covariance @ T.T
+        if (V.diagonal() >= _CANCELLED * found.covariance.diagonal()).all():
             return center, V, found.parameters
     return _about_means(training, theta)
 
@@ -199,18 +239,24 @@ def to_design(center: np.ndarray) -> np.ndarray:
 
 def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """As `of_design`, by two reads of X."""
-    data, options, n = training.data, training.objective_options, theta.size - 1
-    free, center, V = n + 1 if options["fit_intercept"] else n, np.zeros(n), np.zeros((n + 1, n + 1))
+    data, options, n = training.data, training.objective_options, training.data.shape[1]
+    center, V, loss = np.zeros(n), np.zeros((theta.size, theta.size)), of_classes(data.classes.size)
+    places = np.arange(theta.size).reshape(loss.classes, -1)
+    free = places[:, :n + options["fit_intercept"]].ravel()
     kernel = backends.load(training.backend)
     with backends.threads(kernel, training.n_threads, data.size) as count:
         data = data.with_backend(kernel, count)
         if options["fit_intercept"] and not data.is_sparse:
             center = data.reduce(moments, center)[0] / data.count.total
-        H = data.reduce(hessian, theta, center, 0.0)
-    H.flat[:-1:n + 2] += options["l2"] * (data.count.total if options["reduction"] == "mean" else 1.0)
+        H = data.reduce(loss.hessian, theta.reshape(loss.shape(n + 1)), center, 0.0)
+    penalized = places[:, :-1].ravel()
+    H[penalized, penalized] += options["l2"] * (data.count.total if options["reduction"] == "mean" else 1.0)
+    H = loss.with_common(H[np.ix_(free, free)])
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
-    V[:free, :free], flat = pseudo_inverse((H / np.outer(scale, scale))[:free, :free])
-    return center, V / np.outer(scale, scale), free - flat.shape[1]
+    inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
+    only = np.kron(loss.without_common(np.eye(loss.classes)), np.eye(free.size // loss.classes))
+    V[np.ix_(free, free)] = only @ (inverse / np.outer(scale, scale)) @ only
+    return center, V, free.size // loss.classes * loss.free - flat.shape[1]
 
 
 def _center(V: np.ndarray) -> np.ndarray:

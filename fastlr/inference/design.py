@@ -25,7 +25,7 @@ class Block(NamedTuple):
         The place of the rows in their part.
     Zt : (n + 1, r) float64 array, or SciPy's sparse array where X is sparse
         The rows [x - center, 1], one a column.
-    z : (r,) float64
+    z : (r,) or (K, r) float64
         The margins, offsets included.
     y : (r,) int8
     s : (r,) float64
@@ -40,7 +40,7 @@ class Block(NamedTuple):
 
 
 def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray, width: int = 0) -> Iterator[Block]:
-    """The design matrix of a part, with the margins at theta (n + 1,), which belongs to the design matrix.
+    """The design matrix of a part, with the margins at theta (n + 1,) or (K, n + 1), which belongs to the design matrix.
 
     The center (n,) is 0 where X is sparse.  Blocks are shorter where the caller needs `width` numbers a row.
     """
@@ -48,8 +48,9 @@ def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray, width: int = 0
         Zt = transposed_design(part.X, rows, center)
         z = theta @ Zt
         if part.offset.size:
-            z += part.offset[rows]
-        yield Block(rows, Zt, z, part.y[rows], part.sample_weight[rows] if part.sample_weight.size else np.ones(z.size))
+            z += part.offset[rows].T
+        s = part.sample_weight[rows] if part.sample_weight.size else np.ones(z.shape[-1])
+        yield Block(rows, Zt, z, part.y[rows], s)
 
 
 def row_ranges(X: np.ndarray | Csr, width: int = 0) -> Iterator[slice]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
 from fastlr.backends.logistic import sigmoid
 from fastlr.inference.design import quadratic_forms, row_ranges, transposed_design
@@ -22,4 +23,32 @@ def intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float
     for rows in row_ranges(X):
         width = quantile * np.sqrt(quadratic_forms(transposed_design(X, rows, center), V))
         bounds[rows, 0], bounds[rows, 1] = sigmoid(z[rows] - width), sigmoid(z[rows] + width)
+    return bounds
+
+
+@np.errstate(all="ignore")
+def class_intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float) -> np.ndarray:
+    """Find the bounds (m, K, 2) of the probabilities of K classes in rows of X (m, n) with the margins z (m, K).
+
+    The log-odds of class k against all others are z_k - log sum_(l != k) e^z_l.  By z they have the derivatives 1 and, for the
+    others, less their shares among themselves; so the covariance of z gives their standard errors.
+
+    Parameters
+    ----------
+    V : (K (n + 1), K (n + 1))
+        The covariance of the rows of w, each with its b.
+    quantile : float
+        The standard errors from the log-odds to either bound.
+    """
+    m, K = z.shape
+    bounds, center, blocks = np.empty((m, K, 2)), np.zeros(X.shape[1]), V.reshape(K, X.shape[1] + 1, K, -1)
+    for rows in row_ranges(X, K * K):
+        Zt = transposed_design(X, rows, center)
+        C = np.array([[quadratic_forms(Zt, blocks[k, :, l]) for l in range(K)] for k in range(K)])
+        for k in range(K):
+            others = np.delete(z[rows], k, axis=1)
+            gradient = np.insert(-softmax.probabilities(others), k, 1.0, axis=1)
+            odds = z[rows, k] - np.logaddexp.reduce(others, axis=1)
+            width = quantile * np.sqrt(np.einsum("rk,klr,rl->r", gradient, C, gradient))
+            bounds[rows, k, 0], bounds[rows, k, 1] = sigmoid(odds - width), sigmoid(odds + width)
     return bounds

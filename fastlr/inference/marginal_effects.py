@@ -94,13 +94,13 @@ def effects(part: InMemory, theta: np.ndarray, discrete: list[int], points: list
     d, slopes, differences, gradients = np.zeros(p), np.zeros((p, k)), np.zeros((p, q)), np.zeros((p, q, k))
     for _, Zt, as_it_is, _, s in blocks(part, theta, np.zeros(k - 1), 4 * q):
         for i, (fixed, values) in enumerate(points):
-            z = as_it_is + theta[fixed] @ (np.array(values)[:, None] - _features(Zt, fixed)) if fixed else as_it_is
+            z = as_it_is + theta[fixed] @ (np.array(values)[:, None] - features_of(Zt, fixed)) if fixed else as_it_is
             weight = s * curvature(z)
             d[i] += weight.sum()
             slopes[i] += _sum_of_rows(-weight * np.tanh(0.5 * z), Zt, fixed, values)
             if not q:
                 continue
-            x, w = _features(Zt, discrete), theta[discrete, None]
+            x, w = features_of(Zt, discrete), theta[discrete, None]
             for column, value in zip(fixed, values, strict=True):
                 x[[column == j for j in discrete]] = value
             zero = z - x * w
@@ -113,11 +113,11 @@ def effects(part: InMemory, theta: np.ndarray, discrete: list[int], points: list
 
 
 @summed
-def sums(part: InMemory) -> tuple[np.ndarray, float]:
-    """The sums of s x, (n,), and of s times the offset."""
+def sums(part: InMemory) -> tuple[np.ndarray, Any]:
+    """The sums of s x, (n,), and of s times the offset: a number, or (K,) for K classes."""
     s = part.sample_weight if part.sample_weight.size else np.ones(part.shape[0])
     first = np.sum([s[rows] @ as_float64(part.X, rows) for rows in row_blocks(part.X)], axis=0)
-    return first, float(s @ part.offset) if part.offset.size else 0.0
+    return first, s @ part.offset if part.offset.size else 0.0
 
 
 @summed
@@ -133,7 +133,7 @@ def others(part: InMemory, columns: list[int]) -> np.ndarray:
     return found
 
 
-def _features(Zt: Any, columns: list[int]) -> np.ndarray:
+def features_of(Zt: Any, columns: list[int]) -> np.ndarray:
     """Some features of a transposed design matrix, (q, r), in a copy."""
     return Zt[columns] if isinstance(Zt, np.ndarray) else Zt[columns].toarray()
 
@@ -159,19 +159,14 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tup
     discrete : "auto" or sequence of columns
         A column is a name or a place.
     """
-    chosen = list(range(theta.size - 1)) if columns is None else _places("columns", columns, names)
-    by_difference = (_of_zeros_and_ones(data, chosen) if isinstance(discrete, str) and discrete == "auto" else
-                     [j for j in _places("discrete", discrete, names) if j in chosen])
+    chosen, by_difference = chosen_columns(data, columns, discrete, names)
     points, total = [Point([], [])], data.count.total
     if isinstance(at, dict):
         values = [np.atleast_1d(arrays.as_array(f"at[{name!r}]", value)).tolist() for name, value in at.items()]
         fixed = _places("at", list(at), names)
         points = [Point(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
     elif arguments.one_of("at", at, ("average", "mean")) == "mean":
-        first, offset = data.reduce(sums)
-        data = InMemory(first[None] / total, np.zeros(1, np.int8), np.empty(0),
-                        np.full(int(data.has_offset), offset / total), data.classes)
-        total = 1.0
+        data, total = mean_row(data), 1.0
     d, slopes, differences, gradients = (each / total for each in data.reduce(effects, theta, by_difference, points))
     estimate = d[:, None] * theta[chosen]
     jacobian = theta[chosen][:, None] * slopes[:, None]
@@ -183,10 +178,25 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tup
     labels = ["".join(f", {names[j]} = {value:g}" for j, value in zip(*point, strict=True)) for point in points]
     return MarginalEffects(names=tuple(names[j] + label for label in labels for j in chosen), estimate=estimate.ravel(),
                            covariance=jacobian @ V @ jacobian.T, is_discrete=np.tile(is_discrete, len(points)), head=head,
-                           level=level, is_penalised=is_penalised, notes=_notes(is_discrete, chosen, names))
+                           level=level, is_penalised=is_penalised, notes=notes_of(is_discrete, chosen, names))
 
 
-def _notes(is_discrete: np.ndarray, chosen: list[int], names: tuple[str, ...]) -> tuple[str, ...]:
+def chosen_columns(data: Dataset, columns: Any, discrete: Any, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """The places of the columns that are wanted, and of those of them whose effect is a difference."""
+    chosen = list(range(len(names))) if columns is None else _places("columns", columns, names)
+    if isinstance(discrete, str) and discrete == "auto":
+        return chosen, _of_zeros_and_ones(data, chosen)
+    return chosen, [j for j in _places("discrete", discrete, names) if j in chosen]
+
+
+def mean_row(data: Dataset) -> InMemory:
+    """One row that is the mean of all, by one read."""
+    (first, offset), total = data.reduce(sums), data.count.total
+    return InMemory(first[None] / total, np.zeros(1, np.int8), np.empty(0),
+                    np.asarray(offset / total)[None] if data.has_offset else np.empty(0), data.classes)
+
+
+def notes_of(is_discrete: np.ndarray, chosen: list[int], names: tuple[str, ...]) -> tuple[str, ...]:
     """Say which effects are differences."""
     if not is_discrete.any():
         return ()

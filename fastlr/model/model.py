@@ -14,11 +14,12 @@ from fastlr.backends import choice
 from fastlr.data import arguments, arrays, frames, labels, weights
 from fastlr.data.dataset import InMemory
 from fastlr.inference import diagnostics, plots
+from fastlr.inference.class_effects import class_effects
 from fastlr.inference.class_summary import class_summary
 from fastlr.inference.covariance import sandwich
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
-from fastlr.inference.intervals import intervals
+from fastlr.inference.intervals import class_intervals, intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.profile import profile_interval
 from fastlr.inference.statistics import Statistics, Training, names_of, place_of, statistics
@@ -343,6 +344,9 @@ class Model:
     def covariance(self, kind: Any = "model") -> np.ndarray:
         """Return the covariance of the parameters, (n + 1, n + 1) float64: first w in the order of the columns, then b.
 
+        With K classes it is (K (n + 1), K (n + 1)), class by class, and that of parameters that add up to 0 over the classes:
+        differences of classes are what the data determine.
+
         It reads X as `summary` does, where nobody has called that yet, and once more unless it is the model's.
 
         Parameters
@@ -389,7 +393,7 @@ class Model:
         """Return an interval for the probability of the second class in each row, (m, 2) float64: its bounds.
 
         The interval is that of the margin z = X w + b, whose standard error is exact, taken through the sigmoid.  So its bounds
-        lie between 0 and 1.
+        lie between 0 and 1.  With K classes there is an interval for each, (m, K, 2), by its log-odds against all others.
 
         Parameters
         ----------
@@ -414,7 +418,6 @@ class Model:
         array([[0.   , 0.827],
                [0.19 , 0.995]])
         """
-        self._refuse_many_classes("intervals()")
         made = functools.partial(self._intervals, normal_quantile(arguments.level(level)), self._known_covariance(covariance)[0])
         if not arrays.is_dask(X):
             return made(X, offset)
@@ -424,7 +427,7 @@ class Model:
 
     def _intervals(self, quantile: float, V: np.ndarray, X: Any, offset: Any) -> np.ndarray:
         z = self.decision_function(X, offset)
-        return intervals(z, arrays.real_matrix(X)[0], V, quantile)
+        return (intervals if self.classes.size == 2 else class_intervals)(z, arrays.real_matrix(X)[0], V, quantile)
 
     def contrast(self, R: Any, r: Any = 0.0, covariance: Any = "model") -> ChiSquaredTest:
         """Test the hypothesis R theta = r by Wald's statistic.
@@ -432,7 +435,8 @@ class Model:
         Parameters
         ----------
         R : array_like, (q, n), (q, n + 1), or one row
-            One hypothesis a row: the factors of w in the order of the columns, and perhaps that of b.
+            One hypothesis a row: the factors of w in the order of the columns, and perhaps that of b.  With K classes a row is
+            (K, n) or (K, n + 1), and adds up to 0 over the classes, since the data determine their differences alone.
         r : float or array_like, (q,)
         covariance
             As for `covariance`.
@@ -458,11 +462,11 @@ class Model:
         >>> round(chi2, 3), df, round(p_value, 3)
         (1.515, 2, 0.469)
         """
-        self._refuse_many_classes("contrast()")
-        theta = self._theta
-        R = np.atleast_2d(arrays.as_array("R", R)).astype(np.float64)
-        if R.ndim != 2 or R.shape[1] not in (theta.size - 1, theta.size):
-            raise ValueError(f"R has shape {R.shape}; a row has {theta.size - 1} factors for w, and perhaps one more for b")
+        (*rows, n), R = self.w.shape, np.atleast_1d(arrays.as_array("R", R)).astype(np.float64)
+        R = R[None] if R.ndim == self.w.ndim else R
+        if list(R.shape[1:-1]) != rows or R.shape[-1] not in (n, n + 1):
+            raise ValueError(f"R has shape {R.shape}; a row has {f'{rows[0]} times ' if rows else ''}{n} factors for w, and "
+                             "perhaps one more for b")
         r = np.asarray(r, np.float64)
         if r.shape not in ((), (len(R),)):
             raise ValueError(f"r has shape {r.shape}, and R has {len(R)} row(s); pass one number, or one for each row of R")
@@ -471,8 +475,11 @@ class Model:
         if self._found().penalty():
             raise ValueError(f"{self._found().penalty('is')}, which moves the estimates, so that a test would be of nothing; "
                              "train without")
-        R = np.pad(R, [(0, 0), (0, theta.size - R.shape[1])])
-        return wald(theta, self._covariance(covariance)[0], R, np.broadcast_to(r, len(R)))
+        R = np.pad(R, [*((0, 0) for _ in R.shape[1:]), (0, n + 1 - R.shape[-1])])
+        if rows and (np.abs(R.sum(axis=1)) > 1e-12 * np.abs(R).sum(axis=1)).any():
+            raise ValueError("R must add up to 0 over the classes for each feature, since the data determine differences of "
+                             "classes alone; take -1 for the class that others are compared with")
+        return wald(self._theta, self._covariance(covariance)[0], R.reshape(len(R), -1), np.broadcast_to(r, len(R)))
 
     def likelihood_ratio(self, smaller: "Model") -> ChiSquaredTest:
         """Test whether a smaller model would do, by the ratio of both likelihoods.
@@ -514,7 +521,7 @@ class Model:
 
     def marginal_effects(self, X: Any = None, at: Any = "average", columns: Any = None, *, discrete: Any = "auto",
                          covariance: Any = "model", level: float = 0.95, offset: Any = None) -> MarginalEffects:
-        """Return how much the probability of the second class changes with each column, with standard errors.
+        """Return how much the probability of the second class, or of each of K, changes with each column, with standard errors.
 
         It reads the rows once, in blocks: beyond X it needs a few megabytes.
 
@@ -560,22 +567,23 @@ class Model:
         if arrays.is_dask(X):
             raise TypeError("X is a Dask collection, and marginal_effects takes arrays in memory; leave X out for the training "
                             "data, or pass X.compute()")
-        self._refuse_many_classes("marginal_effects()")
         V, line = self._known_covariance(covariance)
         if X is None:
             data = self._with_rows("marginal_effects() without X").data
         else:
             self.decision_function(X, offset)                   # which checks both
             A = arrays.real_matrix(X)[0]
-            data = InMemory(A, np.zeros(A.shape[0], np.int8), np.empty(0), arrays.real_vector("offset", offset, A.shape[0]),
-                            self.classes)
-        _, label = _in_lists(self.classes)
-        head = {"on the probability of": repr(label),
+            data = InMemory(A, np.zeros(A.shape[0], np.int8), np.empty(0),
+                            arrays.real_offset(offset, A.shape[0], self.classes.size), self.classes)
+        labels, names = _in_lists(self.classes), names_of(self.feature_names, self.w.shape[-1])
+        head = {"on the probability of": ", ".join(map(repr, labels if len(labels) > 2 else labels[1:])),
                 "examples": f"{data.count.total:.12g}",
                 "at": at if isinstance(at, str) else "given values, averaged over the examples",
                 **({"standard errors": line} if line else {})}
-        return marginal_effects(data, self._theta, V, names_of(self.feature_names, self.w.size), at, columns,
-                                discrete, head, arguments.level(level), self._found().penalty() != "")
+        given = at, columns, discrete, head, arguments.level(level), self._found().penalty() != ""
+        if len(labels) > 2:
+            return class_effects(data, self._theta.reshape(len(labels), -1), V, names, labels, *given)
+        return marginal_effects(data, self._theta, V, names, *given)
 
     def profile_interval(self, column: Any, level: float = 0.95) -> tuple[float, float]:
         """Return the interval of the profile likelihood for a parameter, from the lower to the upper bound.
@@ -635,7 +643,6 @@ class Model:
         found = self._found()
         if isinstance(kind, str) and kind == "model":
             return found.covariance, ""
-        self._refuse_many_classes(f"covariance={kind!r}")
         return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}"),
                         self._theta, kind, found)
 

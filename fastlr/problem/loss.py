@@ -89,8 +89,12 @@ class Loss(abc.ABC):
         """The second derivative by a margin there, on average."""
 
     @abc.abstractmethod
+    def loss_and_slope(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The losses (m,) of labels (m,) and margins (m, r), and their derivatives by the margins (m, r), in NumPy."""
+
     def value(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The losses (m,) of labels (m,) and margins (m, r), in NumPy."""
+        return self.loss_and_slope(y, z)[0]
 
     @abc.abstractmethod
     def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -153,8 +157,9 @@ class Logistic(Loss):
     def null_curvature(self, shares: np.ndarray) -> float:
         return float(shares[1] * (1.0 - shares[1]))
 
-    def value(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return logistic.loss_and_slope(y, z[:, 0])[0]
+    def loss_and_slope(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        loss, slope = logistic.loss_and_slope(y, z[:, 0])
+        return loss, slope[:, None]
 
     def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.where(y == 0, -1.0, 1.0)[:, None] * rows
@@ -217,8 +222,8 @@ class Softmax(Loss):
     def null_curvature(self, shares: np.ndarray) -> float:
         return float(np.mean(shares * (1.0 - shares)))
 
-    def value(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return softmax.loss_and_slope(y, z)[0]
+    def loss_and_slope(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return softmax.loss_and_slope(y, z)
 
     def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
         one_hot = np.eye(self.classes)
