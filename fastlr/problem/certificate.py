@@ -33,8 +33,7 @@ from fastlr.problem.problem import Problem
 _WIDTH = 500.0                  # times the gap: the least curvature of a row that is kept, which makes x about 0.06
 _LARGEST_SHARE = 0.1            # of the mean curvature of a row at the null model, the most that a row may need to be kept
 _LEAST_EIGENVALUE = 1e-10       # of a Hessian with a diagonal of ones: below, rounding may be all of it
-_NULL = 1e-12                   # relative change of all margins alike, see `largest_changes`: less may be rounding
-_ROUGH = 1e6                    # changes of a margin, in multiples of rounding, that an exact direction may not have
+_NULL = 1e-12                   # relative change of a margin, see `largest_changes`: more is no rounding
 _ANOTHER = 1e-3                 # relative change of a direction that makes it another one
 _NOTHING = 1e-13                # a component of a direction, relative to the largest, that stands for 0
 _TYPICAL_ROWS = 100             # rows of a sample that tells by what columns vary
@@ -228,17 +227,17 @@ def _is_null(problem: Problem, directions: np.ndarray) -> bool:
     of_rows = problem.loss.without_common(directions.reshape(r, -1, k))
     each = np.moveaxis(of_rows, 0, -1).reshape(-1, r * k)
     each = each[:, each.any(axis=0)]
-    if problem.is_penalised:
-        center, spread = problem.coordinates.center, problem.coordinates.spread
-        return bool(problem.data.reduce(largest_changes, center, spread, each, 1e-3).max(initial=0.0) <= _NULL)
-    return not (each.size and _moves_margins(problem, each[:-1] / problem.coordinates.spread[:, None]))
+    center, spread = problem.coordinates.center, problem.coordinates.spread
+    if problem.data.reduce(largest_changes, center, spread, each, 1e-3).max(initial=0.0) > _NULL:
+        return False
+    return problem.is_penalised or each.size == 0 or not _tells_rows_apart(problem, each[:-1] / spread[:, None])
 
 
-def _moves_margins(problem: Problem, directions: np.ndarray) -> bool:
-    """Whether margins move along directions (n, k) of w by more than rounding, whatever b does.
+def _tells_rows_apart(problem: Problem, directions: np.ndarray) -> bool:
+    """Whether margins move apart along directions (n, k) of w by more than rounding.
 
     What counts is how far a margin moves from that of another row, in units of what the columns vary among most rows.  So two
-    columns that are far from 0, and differ by next to nothing there, are told apart.
+    columns that are far from 0, and differ by next to nothing there, are told apart.  The directions are made exact if need be.
     """
     data, n = problem.data, len(directions)
     sample, = data.samples([min(_TYPICAL_ROWS, data.count.rows)])
@@ -246,19 +245,16 @@ def _moves_margins(problem: Problem, directions: np.ndarray) -> bool:
     spread = np.where(spread > 0.0, spread, problem.coordinates.spread)
     row, basis = data.heaviest_row(), np.eye(n + 1, n)
 
-    def moves(v: np.ndarray) -> float:
-        """How far margins move along v (n, k), in multiples of what may be rounding."""
+    def are_apart(v: np.ndarray) -> bool:
         v = np.where(np.abs(v) > _NOTHING * np.abs(v).max(axis=0), v, 0.0)
-        apart = data.reduce(largest_changes, row, spread, basis @ v, 1.0).max() / (ROUNDING * (n + 1))
-        if problem.fit_intercept:
-            return float(apart)
-        alike = np.abs(row / spread @ v) / (np.abs(row / spread) @ np.abs(v) + np.abs(v).max(axis=0))
-        return float(max(apart, alike.max() / _NULL))
+        return bool(data.reduce(largest_changes, row, spread, basis @ v, 1.0).max() > ROUNDING * (n + 1))
 
     rough = directions * spread[:, None]
-    moved = moves(rough)
-    if moved <= 1.0 or moved > _ROUGH or n > _MOST_FEATURES:
-        return moved > 1.0
+    if not are_apart(rough):
+        return False
+    if n > _MOST_FEATURES:
+        return True
     exact = null_part(data.reduce(gram_at_rest, Logistic(), row, spread, basis, np.zeros(n), np.inf), rough)
     is_another = np.linalg.norm(exact - rough, axis=0) > _ANOTHER * np.linalg.norm(rough, axis=0)
-    return bool(is_another.any()) or moves(exact) > 1.0
+    return bool(is_another.any()) or are_apart(exact)
+

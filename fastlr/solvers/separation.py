@@ -60,7 +60,8 @@ def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np
     typical = _typical(near, sample)
     newton = [problem.without_common(InverseHessian.at(problem, u).direction(grad))] if problem.costs.has_room_for_hessian else []
     ways = [typical.coordinates.from_other(problem.coordinates, way) for way in (u, p, *newton)]
-    found = (way for way in _candidates(typical, sample, ways) if _separates(typical, way))
+    found = (way for way in _candidates(typical, sample, ways)
+             if _separates(typical, way) and not _hides_errors(typical, way))
     return next((problem.coordinates.from_other(typical.coordinates, way) for way in found), None)
 
 
@@ -69,6 +70,19 @@ def _separates(problem: Problem, way: np.ndarray) -> bool:
     changes = problem.reduce(margin_changes, _free(problem, way)[:, None])
     least, largest = changes.least[0], changes.largest[0]
     return bool(largest >= _RIGHT and least >= -min(ROUNDING * way.size, _RIGHT_TO_WRONG * largest))
+
+
+def _hides_errors(problem: Problem, way: np.ndarray) -> bool:
+    """Whether margins move to their wrong side once the part of a direction is taken away along which no margin moves.
+
+    Rounding of that part, where it is large, hides them: that of two equal columns, of which w takes one from the other.
+    """
+    q = _free(problem, way)
+    every = np.diag(_free(problem, np.ones(way.size)))
+    null = _at_rest(problem, every, q, np.inf)
+    changes = problem.reduce(margin_changes, np.column_stack([null, q - null]))
+    moved = max(-changes.least[0], changes.largest[0])
+    return bool(moved <= ROUNDING * way.size and changes.least[1] < -_RIGHT_TO_WRONG * changes.largest[1])
 
 
 def _candidates(problem: Problem, sample: InMemory, ways: list[np.ndarray]) -> Iterator[np.ndarray]:

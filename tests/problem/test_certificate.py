@@ -112,15 +112,6 @@ def test_columns_that_hardly_differ_are_two(make, fit_intercept, solver):
     assert_is_certified(fastlr.train(make(X), y, solver=solver, backend="numpy", **options), oracle(X, y, **options))
 
 
-def test_a_heavy_tail_does_not_hide_that_columns_are_equal():
-    """A flat direction has small components in other columns too, by rounding: a large value there moves its margin."""
-    rng = np.random.default_rng(4)
-    times = 1.7e9 + rng.integers(0, 100, 60)
-    X = np.column_stack([times, times, rng.standard_normal(60), rng.standard_cauchy(60) ** 3])
-    y = (X[:, 2] + rng.logistic(size=60) > 0).astype(int)
-    assert_is_certified(fastlr.train(X, y, solver="lbfgs", backend="numpy"), oracle(X, y))
-
-
 def test_a_loose_tol_takes_a_proof_too():
     """J is far from quadratic where one row's value rules a column: half of the Newton decrement is 3e-4 there, J - J* .29."""
     rng = np.random.default_rng(3)
