@@ -21,7 +21,7 @@ from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, door, frames, labels, weights
 from fastlr.data.dataset import Dataset, InMemory
-from fastlr.data.tables import Named
+from fastlr.data.tables.columns import Named
 from fastlr.machine import warnings
 from fastlr.machine.limits import processors
 from fastlr.model.model import Model

@@ -108,8 +108,8 @@ def test_threads_reach_fastlr_train(folder, monkeypatch):
 
 @pytest.mark.parametrize("rows", [1, 7, 500])
 def test_batches_and_panels_are_put_together(folder, monkeypatch, rows):
-    monkeypatch.setattr(tables, "_BLOCK_BYTES", 1500)
-    monkeypatch.setattr(tables, "_PANEL_BYTES", rows * 8 * 5)
+    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 1500)
+    monkeypatch.setattr("fastlr.data.tables.columns._PANEL_BYTES", rows * 8 * 5)
     assert main(["train", "data.csv", "--target", "y", "--drop", "id", "--weight", "w", "--offset", "o", "-o", "model.json"]) == 0
     assert same(fastlr.load("model.json"), fastlr.train(FRAME[FEATURES], FRAME["y"], sample_weight=FRAME["w"], offset=FRAME["o"]))
 
@@ -304,7 +304,7 @@ def test_the_index_of_a_pandas_frame_is_no_feature(folder, capsys, name):
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.slow
 def test_a_row_may_be_longer_than_what_is_read_at_once(folder, monkeypatch, end):
-    monkeypatch.setattr(tables, "_BLOCK_BYTES", 500)
+    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 500)
     notes = ["p", "x" * 5000, "one\ntwo" * 2000, 'say "hi",' * 900, 'end,"\n' * 800, ""]
     lines = ['"{}",{},{}'.format(notes[i % 6].replace('"', '""'), a, y)
              for i, (a, y) in enumerate(zip(A, FRAME["y"], strict=True))]
@@ -433,7 +433,7 @@ def test_predict_is_predict_proba(model, capsys):
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet", "out.feather"])
 def test_predict_to_files(model, monkeypatch, name):
-    monkeypatch.setattr(tables, "_BLOCK_BYTES", 4000)
+    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 4000)
     assert main(["predict", "model.json", "data.csv", "-o", name]) == 0
     table = {"parquet": pd.read_parquet, "feather": pd.read_feather}.get(name[4:], pd.read_csv)(name)
     np.testing.assert_allclose(table[["probability_no", "probability_yes"]], model.predict_proba(FRAME[FEATURES]), rtol=1e-12)
@@ -736,7 +736,7 @@ def test_unwritable_output_is_refused_before_training(folder, monkeypatch):
 
 @pytest.mark.parametrize("value, expected", [("x", "'x' is not a number"), ("", "the value is missing")])
 def test_an_error_late_in_the_table_leaves_the_old_output(model, folder, capsys, monkeypatch, value, expected):
-    monkeypatch.setattr(tables, "_BLOCK_BYTES", 2000)
+    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 2000)
     frame = FRAME[FEATURES].astype(object)
     frame.iloc[450, 1] = value
     frame.to_csv("new.csv", index=False)

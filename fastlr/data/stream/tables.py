@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.data import arrays, tables
+from fastlr.data import arrays
 from fastlr.data.form import Form
 from fastlr.data.stream.source import Block, Room, empty, system_error, where
+from fastlr.data.tables import arrow_files
+from fastlr.data.tables.columns import holds_numbers, kind_of_values, numbers, numbers_of, refuse_value, require, way_out
+from fastlr.data.tables.files import FORMATS, format_of
+from fastlr.data.tables.labels import Labels
+from fastlr.data.tables.table import naming, pyarrow
 from fastlr.machine.arrays import read_only
 
 # Bytes of one batch of rows, roughly.
 _BATCH_BYTES = 1 << 20
 # Rows of the shortest batch.
 _FEWEST_ROWS = 1024
-# Bytes of pyarrow's buffer for each column.
-_BUFFER_BYTES = 1 << 16
 
 
 class _Part(NamedTuple):
@@ -52,7 +55,7 @@ class TableSource:
         self._form: Form
         self._parts: list[_Part] = []
         self._is_gathered = False
-        self._labels: tables.Labels | None = None
+        self._labels: Labels | None = None
         self._vectors: dict[str, list[np.ndarray]] = {}
 
     @classmethod
@@ -68,16 +71,16 @@ class TableSource:
         ImportError
             There is no pyarrow.
         """
-        tables.pyarrow()
+        pyarrow()
         from pyarrow import dataset
 
         os.stat(path)                           # pyarrow's error has no number
         files = _tables_in(path) if os.path.isdir(path) else [path]
-        formats = {tables.format_of(name) for name in files}
+        formats = {format_of(name) for name in files}
         if len(formats) != 1 or None in formats:
-            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(tables.FORMATS)}), or a "
+            raise ValueError(f"{path} can't be streamed: it must be an .npy file, a table ({', '.join(FORMATS)}), or a "
                              "folder of tables of one kind; other tables can be written as Parquet")
-        with tables.naming(path):
+        with naming(path):
             return cls(dataset.dataset([*map(os.path.abspath, files)], format=formats.pop()), path)
 
     def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> Form:
@@ -86,16 +89,16 @@ class TableSource:
             raise ValueError(f"y is missing; pass the name of one of the columns of {self.title}, or an array (m,)")
         schema = self._dataset.schema
         for argument, name in columns.items():
-            tables.require(schema.names, f"{self.title}: the column of {argument}", name)
-        no_features = {*columns.values(), *tables.index_of_pandas(schema)}
+            require(schema.names, f"{self.title}: the column of {argument}", name)
+        no_features = {*columns.values(), *arrow_files.index_of_pandas(schema)}
         self.names = features or tuple(name for name in schema.names if name not in no_features)
         if not self.names:
             raise ValueError(f"{self.title} has no columns but {', '.join(map(repr, sorted(no_features)))}, and no feature")
-        tables.require(schema.names, f"{self.title}: column", *self.names)
+        require(schema.names, f"{self.title}: column", *self.names)
         self._columns, self._is_gathered = columns, not columns
-        self._labels = tables.Labels(columns["y"]) if "y" in columns else None
+        self._labels = Labels(columns["y"]) if "y" in columns else None
         self._vectors = {argument: [] for argument in columns if argument != "y"}
-        with tables.naming(self.title):
+        with naming(self.title):
             dtype = _common([_dtype(name, schema.field(name).type) for name in self.names])
             self._parts = [_part(fragment) for fragment in self._dataset.get_fragments()]
             self._form = Form((sum(part.rows for part in self._parts), len(self.names)), dtype)
@@ -113,7 +116,7 @@ class TableSource:
             for number, rows in ranges:
                 block = empty(room, number, rows, self._form, "F")
                 done = 0
-                with tables.naming(where(self.title, number, rows)):
+                with naming(where(self.title, number, rows)):
                     while done < len(block):
                         if batch is None or used == batch.num_rows:
                             batch, used = next(batches), 0
@@ -139,7 +142,7 @@ class TableSource:
         """Record batches of some columns, from a row on."""
         for part in self._parts:
             if start < part.rows:
-                with contextlib.nullcontext() if len(self._parts) == 1 else tables.naming(part.title):
+                with contextlib.nullcontext() if len(self._parts) == 1 else naming(part.title):
                     yield from _read(part, start, columns)
             start = max(0, start - part.rows)
 
@@ -147,8 +150,8 @@ class TableSource:
         for j, name in enumerate(self.names or ()):
             column = batch.column(name)
             if column.null_count:
-                tables.refuse_value(name, first_row + column.is_null().index(True).as_py(), math.nan)
-            values = tables.numbers_of(column)
+                refuse_value(name, first_row + column.is_null().index(True).as_py(), math.nan)
+            values = numbers_of(column)
             if not np.can_cast(values.dtype, block.dtype):
                 raise ValueError(f"column {name!r}, row {first_row}: there are {values.dtype} in this file, and {block.dtype} is "
                                  "all that the first file needs; write all files with the same types")
@@ -158,7 +161,7 @@ class TableSource:
         if self._labels is not None:
             self._labels.add(batch, first_row)
         for argument, parts in self._vectors.items():
-            parts.append(tables.numbers(batch, [self._columns[argument]], first_row)[0])
+            parts.append(numbers(batch, [self._columns[argument]], first_row)[0])
 
 
 def _tables_in(folder: str) -> list[str]:
@@ -168,7 +171,7 @@ def _tables_in(folder: str) -> list[str]:
         if entry.is_dir():
             raise ValueError(f"{folder} holds another folder, {entry.name!r}; pass pyarrow.dataset.dataset({folder!r}, "
                              "partitioning=...), which says what their names mean")
-    return sorted(entry.path for entry in inside if tables.format_of(entry.name) is not None)
+    return sorted(entry.path for entry in inside if format_of(entry.name) is not None)
 
 
 def _part(fragment: Any) -> _Part:
@@ -208,12 +211,11 @@ def _opened(part: _Part, start: int, columns: Sequence[str], rows: int) -> Itera
     Parquet and Arrow are read here and not by the dataset, which would read ahead on its own, hundreds of megabytes.
     """
     from pyarrow.dataset import IpcFileFormat
-    from pyarrow.parquet import ParquetFile
 
     fragment = part.fragment
     if part.groups is not None:
         with fragment.open() as opened:
-            file = ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER_BYTES)
+            file = arrow_files.opened_parquet(opened)
             _refuse_without(file.schema_arrow.names, columns)
             groups = list(part.groups)
             if {group: file.metadata.row_group(group).num_rows for group in groups if group < file.num_row_groups} != part.groups:
@@ -224,7 +226,7 @@ def _opened(part: _Part, start: int, columns: Sequence[str], rows: int) -> Itera
             yield file.iter_batches(rows, groups, columns), start
     elif isinstance(getattr(fragment, "format", None), IpcFileFormat):
         with fragment.open() as opened:
-            table = tables.feather(opened)
+            table = arrow_files.feather(opened)
             _refuse_without(table.names, columns)
             yield table.batches(columns, (), ()), start
     else:
@@ -241,9 +243,9 @@ def _dtype(name: str, kind: Any) -> np.dtype:
     """The dtype of the numbers of a column."""
     from pyarrow import types
 
-    kind = tables.kind_of_values(kind)
-    if not tables.holds_numbers(kind):
-        raise ValueError(f"column {name!r} holds {kind}, which are no numbers; {tables.way_out(kind)}")
+    kind = kind_of_values(kind)
+    if not holds_numbers(kind):
+        raise ValueError(f"column {name!r} holds {kind}, which are no numbers; {way_out(kind)}")
     return np.dtype(np.float64 if types.is_decimal(kind) else kind.to_pandas_dtype())
 
 
