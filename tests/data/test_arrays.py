@@ -795,7 +795,7 @@ def test_a_table_without_pyarrow(monkeypatch):
     for name in ("pyarrow", "pyarrow.interchange"):
         monkeypatch.setitem(sys.modules, name, None)
     for table in tables:
-        with pytest.raises(ImportError, match=r"^X is tests's Only.*, which fastlr reads through pyarrow \(pip install"):
+        with pytest.raises(ImportError, match=r"^X is tests's Only.*, which fastlr reads through pyarrow; pip install"):
             train(table)
 
 
