@@ -11,6 +11,9 @@ from fastlr.data import arrays, frames, labels, trials, weights
 from fastlr.data.dataset import Dataset, InMemory, rows_of
 from fastlr.machine.arrays import read_only
 
+_IN_MEMORY = ("y holds counts or shares of successes, which needs X in memory.  Pass two rows for each example, with y = 1 and "
+              "y = 0, and the counts as sample_weight")
+
 
 class Vectors(NamedTuple):
     """The checked labels, weights and offsets of the rows."""
@@ -33,11 +36,13 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Shapes don't fit; a value is NaN or infinite; there is one class only; or the weights leave a class without rows.
     NotImplementedError
-        A sparse X is not SciPy's.
+        A sparse X is not SciPy's; or y holds counts, and X does not lie in memory.
     """
     if arrays.is_dask(X):
         from fastlr.data import dask
 
+        if trials.has_counts(y):
+            raise NotImplementedError(_IN_MEMORY)
         return dask.data(X, y, sample_weight, class_weight, offset)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
     m = X.shape[0]
@@ -65,8 +70,7 @@ def _of_trials(X: Any, names: tuple[str, ...] | None, counts: np.ndarray, sample
                offset: Any) -> Dataset:
     """The rows that stand for successes and failures (m, 2) of the examples X, each times the example's weight."""
     if arrays.is_stream(X):
-        raise NotImplementedError("y holds counts or shares of successes, which needs X in memory.  Pass two rows for each "
-                                  "example, with y = 1 and y = 0, and the counts as sample_weight")
+        raise NotImplementedError(_IN_MEMORY)
     arrays.refuse_not_finite(X, names)          # as long as its rows are those of the user
     m = X.shape[0]
     weight, offset = weights.checked(sample_weight, m), arrays.real_vector("offset", offset, m)

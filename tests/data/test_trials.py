@@ -124,6 +124,13 @@ def test_streams_are_refused(tmp_path):
             fastlr.train(fastlr.stream(tmp_path / "X.npy"), y)
 
 
+def test_counts_are_refused_beside_dask():
+    da = pytest.importorskip("dask.array")
+    for y in (counts(), da.from_array(counts())):
+        with pytest.raises(NotImplementedError, match="Pass two rows for each example, with y = 1 and y = 0, and the counts as"):
+            fastlr.train(da.from_array(X), y)
+
+
 @pytest.mark.parametrize("y", [counts(), np.linspace(0, 1, 60)])
 def test_the_estimator_takes_labels_alone(y):
     with pytest.raises(ValueError, match="an estimator takes labels"):

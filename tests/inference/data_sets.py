@@ -36,4 +36,4 @@ def logit(X, y, s=None):
     return sm.Logit(np.repeat(y, s), np.repeat(Z, s, axis=0)).fit(disp=0, method="newton", tol=1e-11, maxiter=100)
 
 
-each_data_set = "name", ["spector", "fair", "cancer"]
+each_data_set = "name", ["spector", "fair", "cancer", "anes96"]
