@@ -106,8 +106,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_train(command(subcommands.train, "train", "train on a table and save the model", """\
 Train on a table, print the summary, and save the model.
 
-The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet or Feather
-(.feather, .arrow, .ipc), or "-" for CSV on standard input.  Features must be
+The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet, Feather
+(.feather, .arrow, .ipc) or .npy, whose columns are called x0, x1, and so on,
+or "-" for CSV on standard input.  Features must be
 numbers, with none missing; the target has two values or more, numbers or text,
 and its labels come back as they stand in the file.  The second of two labels is
 y = 1, whose probability is modeled: of two numbers the larger, of two texts the

@@ -114,6 +114,21 @@ def test_batches_and_panels_are_put_together(folder, monkeypatch, rows):
     assert same(fastlr.load("model.json"), fastlr.train(FRAME[FEATURES], FRAME["y"], sample_weight=FRAME["w"], offset=FRAME["o"]))
 
 
+@pytest.mark.parametrize("order", "CF")
+def test_npy_files(folder, monkeypatch, order):
+    """Read in batches, by a model of an array, which knows no names; and trained on by columns x0, x1, ..."""
+    monkeypatch.setattr("fastlr.data.tables.npy_files._BATCH_BYTES", 3000)
+    X, y = FRAME[FEATURES].to_numpy(np.float64), FRAME["y"].to_numpy()
+    np.save("X.npy", np.asarray(X, order=order))
+    model = fastlr.train(X, y)
+    model.save("model.json")
+    assert main(["predict", "model.json", "X.npy", "-o", "predicted.csv"]) == 0
+    np.testing.assert_allclose(pd.read_csv("predicted.csv").iloc[:, 1:], model.predict_proba(X), rtol=1e-9)
+    np.save("Xy.npy", np.column_stack([X, X[:, 0] > 0.0]))
+    assert main(["train", "Xy.npy", "--target", f"x{X.shape[1]}", "--drop", "x0", "-o", "model.json"]) in (0, 3)
+    assert fastlr.load("model.json").feature_names == tuple(f"x{j}" for j in range(1, X.shape[1]))
+
+
 def test_x_is_trained_where_it_was_read(folder, monkeypatch):
     found = []
     side_by_side, matrix = tables.side_by_side, fastlr.data.arrays.real_matrix

@@ -1,7 +1,7 @@
 """Tables in files, read and written a batch of rows at a time with pyarrow.
 
-CSV, compressed where the suffix says so (.gz, .bz2, .zst, .lz4), and by their suffixes Parquet and Feather.  "-" is
-standard input or output, as CSV.
+CSV, compressed where the suffix says so (.gz, .bz2, .zst, .lz4), and by their suffixes Parquet, Feather and .npy, which is
+read only.  "-" is standard input or output, as CSV.
 """
 
 from fastlr.data.tables.columns import Named, numbers, require, side_by_side

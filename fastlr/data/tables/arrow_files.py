@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-from fastlr.data.tables.table import Table
+from fastlr.data.tables.table import Table, each_once
 
 # Bytes of pyarrow's buffer for each column.
 _BUFFER_BYTES = 1 << 16
@@ -16,7 +16,7 @@ def parquet(file: BinaryIO) -> Table:
     reader = opened_parquet(file)
 
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
-        yield from reader.iter_batches(_BATCH_ROWS, columns=_each_once(columns))
+        yield from reader.iter_batches(_BATCH_ROWS, columns=each_once(columns))
 
     def frame() -> Any:
         return reader.read().to_pandas()
@@ -38,7 +38,7 @@ def feather(file: BinaryIO) -> Table:
     schema = ipc.open_file(file).schema
 
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
-        names = _each_once(columns)
+        names = each_once(columns)
         fields = [schema.get_field_index(name) for name in names]
         reader = ipc.open_file(file, options=ipc.IpcReadOptions(included_fields=fields))
         for i in range(reader.num_record_batches):
@@ -54,7 +54,3 @@ def index_of_pandas(schema: Any) -> list[str]:
     """Columns that were the index of a pandas frame, by what pandas has written beside the table."""
     index = (schema.pandas_metadata or {}).get("index_columns", [])
     return [name for name in index if name in schema.names]
-
-
-def _each_once(columns: Sequence[Sequence[str]]) -> list[str]:
-    return list(dict.fromkeys(name for names in columns for name in names))

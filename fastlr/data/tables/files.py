@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from fastlr.data.tables import arrow_files, csv_files
+from fastlr.data.tables import arrow_files, csv_files, npy_files
 from fastlr.data.tables.csv_files import Dialect
 from fastlr.data.tables.table import Table, naming, pyarrow
 from fastlr.machine.files import replacing
@@ -31,7 +31,7 @@ def reading(path: str, dialect: Dialect) -> Iterator[Table]:
         There is no pyarrow.
     """
     pa = pyarrow()
-    kind = format_of(path)
+    kind = "npy" if path.lower().endswith(".npy") else format_of(path)
     with naming("standard input" if path == "-" else path), _opened(path) as file:
         if kind is not None and dialect != Dialect():
             raise ValueError("--delimiter, --decimal and --na say how CSV is written, and this file is not CSV")
@@ -39,6 +39,8 @@ def reading(path: str, dialect: Dialect) -> Iterator[Table]:
             yield arrow_files.parquet(file)
         elif kind == "ipc":
             yield arrow_files.feather(file)
+        elif kind == "npy":
+            yield npy_files.table(path)
         else:
             codec = _codec(path)
             yield csv_files.table(file if codec is None else io.BufferedReader(pa.CompressedInputStream(file, codec)), dialect)

@@ -44,3 +44,8 @@ def naming(place: str) -> Iterator[None]:
         if error.errno is None:                 # a codec's, or Parquet's
             raise ValueError(f"{place}: {error}") from error
         raise
+
+
+def each_once(columns: Sequence[Sequence[str]]) -> list[str]:
+    """The names in some lists of columns, each once."""
+    return list(dict.fromkeys(name for names in columns for name in names))
