@@ -7,6 +7,7 @@
     calls       what people call, with all defaults: train, cold and warm, predict, the estimator, standard errors
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
+    classes     a step by the number of classes
     sparse      a step and the optimum on sparse X
     distributed_data    a step on a Dask array
     streaming   a step on a file that is read for it

@@ -6,7 +6,7 @@ need no Numba, where they were compiled when the package was built.
 
 import numpy as np
 
-from fastlr.backends.compiled import native, passes, prebuilt
+from fastlr.backends.compiled import native, passes, prebuilt, softmax_passes
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.passes import (
     Rows,
@@ -18,12 +18,15 @@ from fastlr.backends.compiled.passes import (
     moments,
     quasi_newton,
 )
+from fastlr.backends.compiled.softmax_passes import softmax_cost_gradient, softmax_hessian_blocks, softmax_hessian_product
 from fastlr.backends.compiled.threads import limited as threads
 
 __all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "moments", "predict", "prepare",
-           "quasi_newton", "threads"]
+           "quasi_newton", "softmax_cost_gradient", "softmax_hessian_blocks", "softmax_hessian_product", "softmax_predict",
+           "threads"]
 
 _NONE = np.empty(0)
+_NO_LABELS = np.empty(0, np.int32)
 
 if not prebuilt.is_there():
     native.import_compiler()            # and say at once what is wrong with it
@@ -38,3 +41,10 @@ def predict(X: Matrix, offset: np.ndarray, theta: np.ndarray, as_probabilities: 
     """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     with threads(None, X.size) as n_threads:
         return passes.predict(Rows(native.function, X, _NONE, _NONE, offset, n_threads), theta, as_probabilities)
+
+
+def softmax_predict(X: Matrix, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
+    """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
+    with threads(None, X.size) as n_threads:
+        rows = Rows(native.function, X, _NO_LABELS, _NONE, offset, n_threads)
+        return softmax_passes.softmax_predict(rows, Theta, as_probabilities)

@@ -7,8 +7,8 @@ import numpy as np
 from fastlr.backends.compiled import self_test
 from fastlr.backends.compiled.block_pass import values_of_row, without_features
 from fastlr.backends.compiled.descent import apply, gradient_and_descent
-from fastlr.backends.compiled.jit import Entry, by_layout
-from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, slope
+from fastlr.backends.compiled.jit import Entry, block, by_layout
+from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, log_of_sum, slope
 from fastlr.backends.descent import GOING
 
 
@@ -70,3 +70,79 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, first: int, last: int,
 
 _entry = Entry(_run, self_test.descent, writes=("theta", "previous", "grad", "record"))
 cost_gradient, descend = gradient_and_descent(_entry, lambda X, *_: X)
+
+
+# ---- K classes --------------------------------------------------------------------------------------------------------
+
+@block
+def _loss_and_slope(z: Any, y: int, s: float) -> float:
+    """Turn the margins z (K,) into dz = s (p - [y = k]) in place; return s * loss."""
+    most = z.max()
+    own, others = z[y] - most, 0.0
+    for k in range(z.size):
+        z[k] = exp_nonpositive(z[k] - most)
+    e = z[y]
+    z[y] = 0.0
+    for k in range(z.size):
+        others += z[k]
+    z[y] = -others                      # p - 1 would cancel
+    for k in range(z.size):
+        z[k] *= s / (e + others)
+    return s * (log_of_sum(e, others) - own)
+
+
+def _add_examples_of_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, start: int, stop: int,
+                             Grad: Any) -> float:
+    n, z, J = X.shape[1], np.empty(Theta.shape[0]), 0.0
+    for i in range(start, stop):
+        x = X[i]
+        for k in range(z.size):
+            w, z[k] = Theta[k], Theta[k, n]
+            if offset.size:
+                z[k] += offset[i, k]
+            for j in range(n):
+                z[k] += w[j] * x[j]
+        J += _loss_and_slope(z, y[i], sample_weight[i] if sample_weight.size else 1.0)
+        for k in range(z.size):
+            dw, dz = Grad[k], z[k]
+            for j in range(n):
+                dw[j] += x[j] * dz
+            dw[n] += dz
+    return J
+
+
+def _add_sparse_examples_of_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, start: int, stop: int,
+                                    Grad: Any) -> float:
+    n, z, J = X.n_columns, np.empty(Theta.shape[0]), 0.0
+    values, indices, indptr = X.values, X.indices, X.indptr
+    for i in range(start, stop):
+        for k in range(z.size):
+            w, z[k] = Theta[k], Theta[k, n]
+            if offset.size:
+                z[k] += offset[i, k]
+            for l in values_of_row(indptr, i):
+                z[k] += w[np.uintp(indices[l])] * values[l]
+        J += _loss_and_slope(z, y[i], sample_weight[i] if sample_weight.size else 1.0)
+        for k in range(z.size):
+            dw, dz = Grad[k], z[k]
+            for l in values_of_row(indptr, i):
+                dw[np.uintp(indices[l])] += values[l] * dz
+            dw[n] += dz
+    return J
+
+
+add_examples_of_classes = by_layout(_add_examples_of_classes, _add_examples_of_classes, _add_sparse_examples_of_classes)
+"""The pass of `add_examples` for K classes: add to Grad (K, n + 1), and return the sum of the losses."""
+
+
+def _run_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, Grad: Any) -> float:
+    Grad[:] = 0.0
+    return add_examples_of_classes(X, y, sample_weight, offset, Theta, 0, y.size, Grad)
+
+
+_entry_of_classes = Entry(_run_classes, self_test.softmax_of_rows, writes=("Grad",), name="_of_classes")
+
+
+def softmax_cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, Grad: Any) -> float:
+    """The sum of the losses of K classes; Grad becomes that of their gradients."""
+    return float(_entry_of_classes(X, y, sample_weight, offset.reshape(-1, len(Theta)), Theta, Grad))

@@ -9,12 +9,14 @@ from fastlr.backends.compiled import chunks, native, self_test
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.descent import apply, combine, gradient_and_descent
 from fastlr.backends.compiled.passes import Rows, hessian, hessian_product, moments
+from fastlr.backends.compiled.softmax_passes import softmax_hessian_blocks, softmax_hessian_product
 from fastlr.backends.compiled.threading_layer import SerialOrParallel
 from fastlr.backends.compiled.threading_layer import limited as threads
 from fastlr.backends.descent import GOING
-from fastlr.backends.numba_loop import add_examples
+from fastlr.backends.numba_loop import add_examples, add_examples_of_classes
 
-__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "moments", "prepare", "threads"]
+__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "moments", "prepare", "softmax_cost_gradient",
+           "softmax_hessian_blocks", "softmax_hessian_product", "threads"]
 
 # Rows of which every chunk but the last is a multiple.
 _BLOCK = 64
@@ -43,11 +45,39 @@ def prepare(X: Matrix, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndar
     return (Rows(native.function, X, y, sample_weight, offset, n_threads),)
 
 
+def _ranges(X: Matrix, first: int, last: int) -> np.ndarray:
+    return chunks.ranges(first, last, chunks.gradient_chunks(X, last - first, _BLOCK), _BLOCK)
+
+
 def _on_rows(rows: Rows, first: int, last: int, *rest: Any) -> tuple[int, int]:
-    count = chunks.gradient_chunks(rows.X, last - first, _BLOCK)
-    ranges = chunks.ranges(first, last, count, _BLOCK)
-    updates, status = _entry(rows.allowed_threads, rows.X, rows.y, rows.sample_weight, rows.offset, ranges, *rest)
+    updates, status = _entry(rows.allowed_threads, rows.X, rows.y, rows.sample_weight, rows.offset,
+                             _ranges(rows.X, first, last), *rest)
     return updates, status
 
 
 cost_gradient, descend = gradient_and_descent(_on_rows, lambda rows: rows.X)
+
+
+# ---- K classes --------------------------------------------------------------------------------------------------------
+
+def _run_classes(X: Any, y: Any, sample_weight: Any, offset: Any, ranges: Any, Theta: Any, Grad: Any) -> float:
+    partial, losses = np.empty((ranges.size - 1, Theta.shape[0], Theta.shape[1])), np.empty(ranges.size - 1)
+    for chunk in prange(losses.size):
+        partial[chunk] = 0.0
+        losses[chunk] = add_examples_of_classes(X, y, sample_weight, offset, Theta, ranges[chunk], ranges[chunk + 1],
+                                                partial[chunk])
+    Grad[:] = 0.0
+    J = 0.0
+    for chunk in range(losses.size):
+        Grad += partial[chunk]
+        J += losses[chunk]
+    return J
+
+
+_entry_of_classes = SerialOrParallel(_run_classes, self_test.softmax_in_chunks, writes=("Grad",), name="_of_classes")
+
+
+def softmax_cost_gradient(rows: Rows, Theta: np.ndarray, Grad: np.ndarray) -> float:
+    """The sum of the losses of K classes; Grad becomes that of their gradients."""
+    return float(_entry_of_classes(rows.allowed_threads, rows.X, rows.y, rows.sample_weight, rows.offset.reshape(-1, len(Theta)),
+                                   _ranges(rows.X, 0, rows.X.shape[0]), Theta, Grad))

@@ -11,8 +11,8 @@ from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_c
 from fastlr.backends.ranges import pieces
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
-# Probabilities that a Hessian product keeps, instead of making them again each time: 256 megabytes of float64.
-_MOST_KEPT = 1 << 25
+MOST_KEPT = 1 << 25
+"""Probabilities that a Hessian product keeps, instead of making them again each time: 256 megabytes of float64."""
 
 
 def _blocks(X: Any) -> Iterator[slice]:
@@ -216,7 +216,7 @@ def softmax_hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any,
         for rows in class_blocks(X, len(Theta)):
             yield rows, softmax.probabilities(margins_of_classes(as_float64(X, rows), offset[rows], Theta))
 
-    kept = list(blocks()) if X.shape[0] * len(Theta) <= _MOST_KEPT else None
+    kept = list(blocks()) if X.shape[0] * len(Theta) <= MOST_KEPT else None
 
     def product(V: np.ndarray) -> np.ndarray:
         HV = np.zeros(V.shape)

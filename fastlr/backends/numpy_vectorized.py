@@ -78,7 +78,7 @@ def softmax_margins(X: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray
 def class_blocks(X: Any, classes: int) -> Iterator[slice]:
     """Slices of rows that cover X, each a block that stays in the L2 cache together with the margins of all classes."""
     m = X.shape[0]
-    rows = max(64, _BLOCK_BYTES // (8 * max(X.size // m, classes)))
+    rows = max(256, _BLOCK_BYTES // (8 * max(X.size // m, classes)))
     return (slice(start, min(start + rows, m)) for start in range(0, m, rows))
 
 

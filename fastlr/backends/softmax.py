@@ -42,14 +42,17 @@ def log_probabilities(z: np.ndarray) -> np.ndarray:
 
 def curvatures(z: np.ndarray) -> np.ndarray:
     """The second derivatives p_k (1 - p_k) of the loss by each margin, (m, K), as exact for p_k near 1 as near 0."""
-    rows, top = np.arange(len(z)), z.argmax(axis=1)
-    e = np.exp(z - z[rows, top][:, None])
-    total = e.sum(axis=1, keepdims=True)
-    but_one = total - e
-    e[rows, top] = 0.0
-    but_one[rows, top] = e.sum(axis=1)
-    e[rows, top] = 1.0
-    return e * but_one / total ** 2
+    return curvatures_at(probabilities(z))
+
+
+def curvatures_at(p: np.ndarray) -> np.ndarray:
+    """The second derivatives p (1 - p) of the loss by each margin, (m, K), from the probabilities p."""
+    rows, top = np.arange(len(p)), p.argmax(axis=1)
+    d = p * (1.0 - p)
+    others = p.copy()
+    others[rows, top] = 0.0
+    d[rows, top] = p[rows, top] * others.sum(axis=1)
+    return d
 
 
 def curvature_product(p: np.ndarray, u: np.ndarray) -> np.ndarray:

@@ -19,6 +19,9 @@ MOMENT_ROWS = 512
 PANEL_ROWS = 136
 """Rows of X in a panel of the Hessian: few enough for it to stay in L2; not 128, where its rows would share cache sets."""
 
+SPACE_ROWS = 3
+"""Rows of scratch memory for each thread, beside the margins of the classes, with a number for each row of a block."""
+
 _MOST_CHUNKS = 64               # are enough to keep 16 cores evenly busy, and few enough that adding them up costs nothing
 # Rows of a block where X is a stream of rows: so few that the processor goes on reading ahead while exponentials are taken.
 _SHORT_BLOCK = 64

@@ -32,18 +32,24 @@ KERNELS = {
     "quasi_newton": ("quasi_newton",
                      "X y sample_weight offset at u grad p trial trial_grad kind factor inverse steps changes curvatures shares "
                      "pad gaps center scales l2 penalty diagonal far ratio shift numbers record theta sums H L scratch panel"),
+    "softmax": ("softmax_pass", "X labels sample_weight offsets P w b center ranges sums totals scratch copies threads result "
+                "first last thread"),
     "predict": ("predictions", "X offset theta margins both ranges sums scratch first last thread"),
 }
 """The module and the parameters of each kernel."""
 
-_NUMBERS = {"first": np.dtype("int64"), "last": np.dtype("int64"), "thread": np.dtype("int64"), "rows": np.dtype("int64"),
-            "floor": np.dtype("float64")}
+GRADIENT, PRODUCT, MARGINS, PROBABILITIES = range(4)
+"""What the kernel `softmax` makes, as its `result` says."""
+
+_NUMBERS = {name: np.dtype("int64") for name in ("first", "last", "thread", "threads", "rows", "result")} | {
+    "floor": np.dtype("float64")}
 # The arrays with two dimensions, beside X.
-_TABLES = ("sums", "scratch", "record", "H", "both", "factor", "steps", "changes", "L", "panel")
+_TABLES = ("sums", "scratch", "record", "H", "both", "factor", "steps", "changes", "L", "panel", "offsets", "P", "w", "totals",
+           "copies")
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
-    "y": np.dtype("int8"), "ranges": np.dtype("int64"), "status": np.dtype("int64"), "at": RECORDS[Position],
-    "kind": RECORDS[MadeFrom]}
+    "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),
+    "at": RECORDS[Position], "kind": RECORDS[MadeFrom]}
 
 
 class Kind(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from fastlr.backends.compiled.block_pass import margins, values_of_row
 from fastlr.backends.compiled.chunks import PANEL_ROWS
 from fastlr.backends.compiled.jit import block, by_layout, helper
+from fastlr.backends.compiled.products import add_dots
 from fastlr.backends.compiled.scalar import curvature, exp_nonpositive
 
 _BESIDE_IN_CACHE = 96           # rows of a panel that stay in L2 while all others pass: whole tiles
@@ -48,7 +49,8 @@ def _pack_columns(X: Any, start: int, center: Any, root: Any, panel: Any) -> Non
             row[k] = root[k] * (x[k] - mu)
 
 
-_pack = by_layout(_pack_rows, _pack_columns, _pack_rows)
+pack = by_layout(_pack_rows, _pack_columns, _pack_rows)
+"""pack(X, start, center, root, panel): panel[j, k] = root[k] (x[j] - center[j]) for the rows x of X from `start` on."""
 
 
 @block
@@ -75,36 +77,8 @@ def _add_products(panel: Any, H: Any) -> None:
     """H += panel panel^T, its lower triangle in tiles of 4 x 3; the last may reach two rows into what `side_of` adds."""
     for left in range(0, panel.shape[0] - 2, _BESIDE_IN_CACHE):
         for i in range(left, panel.shape[0] - 2, 4):
-            a0, a1, a2, a3 = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
-            for j in range(left, min(left + _BESIDE_IN_CACHE, i + 4), 3):
-                b0, b1, b2 = panel[j], panel[j + 1], panel[j + 2]
-                s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = s30 = s31 = s32 = 0.0
-                for k in range(PANEL_ROWS):
-                    s00 += a0[k] * b0[k]
-                    s01 += a0[k] * b1[k]
-                    s02 += a0[k] * b2[k]
-                    s10 += a1[k] * b0[k]
-                    s11 += a1[k] * b1[k]
-                    s12 += a1[k] * b2[k]
-                    s20 += a2[k] * b0[k]
-                    s21 += a2[k] * b1[k]
-                    s22 += a2[k] * b2[k]
-                    s30 += a3[k] * b0[k]
-                    s31 += a3[k] * b1[k]
-                    s32 += a3[k] * b2[k]
-                h0, h1, h2, h3 = H[i, j:j + 3], H[i + 1, j:j + 3], H[i + 2, j:j + 3], H[i + 3, j:j + 3]
-                h0[0] += s00
-                h0[1] += s01
-                h0[2] += s02
-                h1[0] += s10
-                h1[1] += s11
-                h1[2] += s12
-                h2[0] += s20
-                h2[1] += s21
-                h2[2] += s22
-                h3[0] += s30
-                h3[1] += s31
-                h3[2] += s32
+            right = min(left + _BESIDE_IN_CACHE, (i + 6) // 3 * 3)
+            add_dots(panel[i:i + 4], panel[left:right], H[i:i + 4, left:right])
 
 
 def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
@@ -118,7 +92,7 @@ def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any,
         _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
         if root.size < PANEL_ROWS:
             panel[:] = 0.0
-        _pack(X, first, center, root, panel)
+        pack(X, first, center, root, panel)
         for k in range(root.size):
             panel[n, k] = root[k]
         _add_products(panel, H)

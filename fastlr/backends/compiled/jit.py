@@ -89,11 +89,14 @@ class Entry:
         Numba counts read-only and writable arrays as two types and would compile for each.
     parallel : bool
         Whether its `prange` loops run in threads.
+    name : str
+        What it is called in the compile cache, behind the name of its module, where the module has another.
     """
 
     def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, Any], bool],
-                 writes: tuple[str, ...] = (), parallel: bool = False) -> None:
+                 writes: tuple[str, ...] = (), parallel: bool = False, name: str = "") -> None:
         self._function = function
+        self._name = function.__module__.rpartition(".")[2] + name
         self._known_answer = known_answer
         self._is_read = [name not in writes for name in inspect.signature(function).parameters]
         self._parallel = parallel
@@ -120,8 +123,7 @@ class Entry:
             X = arguments[0]
             if not self.is_compiled(X):         # by another thread, while this one waited
                 _, layout = _kind(X)
-                name = (f"{self._function.__module__.rpartition('.')[2]}-{X.dtype.name}-{layout}"
-                        f"{'-parallel' if self._parallel else ''}")
+                name = f"{self._name}-{X.dtype.name}-{layout}{'-parallel' if self._parallel else ''}"
                 self._compiled[_kind(X)] = cache.load_or_compile(
                     name, self._dispatcher, tuple(map(numba.typeof, arguments)),
                     lambda compiled: self._known_answer(lambda *values: compiled(*self._protected(*values)),

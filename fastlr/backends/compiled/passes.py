@@ -30,7 +30,7 @@ from fastlr.machine.limits import PRODUCTS_A_CALL
 _TILES = 3 * 1024               # numbers in three tiles of `moments`
 _PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
 # Numbers in X, and multiplications in a Hessian, that keep a thread busy for as long as it takes to wake it, 10 microseconds.
-_ELEMENTS_A_THREAD = 50_000
+ELEMENTS_A_THREAD = 50_000
 _PRODUCTS_A_THREAD = 400_000
 
 Functions = Callable[[str, Kind], Callable[..., Any]]
@@ -46,17 +46,19 @@ class Rows:
         self.X, self.y, self.sample_weight, self.offset = X, y, sample_weight, offset
         self._functions = functions
         self.allowed_threads = n_threads
-        self.n_threads = min(n_threads, max(1, X.size // _ELEMENTS_A_THREAD))
+        self.n_threads = min(n_threads, max(1, X.size // ELEMENTS_A_THREAD))
         self._ranges: tuple[list[np.ndarray], int] | None = None
         self._gradient: _Gradient | None = None
+        self.of_classes: dict[int, Callable[[np.ndarray, np.ndarray], float]] = {}
 
     def bind(self, kernel: str, *arrays: Any) -> Callable[..., Any]:
         """A kernel that is only given numbers from here on."""
         return self._functions(kernel, kind_for(kernel, self.X))(*arrays)
 
-    def weighted(self, sample_weight: np.ndarray) -> "Rows":
-        """These rows with other weights."""
-        return Rows(self._functions, self.X, self.y, sample_weight, self.offset, self.allowed_threads)
+    def replace(self, **changes: Any) -> "Rows":
+        """These rows with another X, y, sample_weight or offset."""
+        given = {"X": self.X, "y": self.y, "sample_weight": self.sample_weight, "offset": self.offset} | changes
+        return Rows(self._functions, **given, n_threads=self.allowed_threads)
 
     @property
     def ranges(self) -> tuple[list[np.ndarray], int]:

@@ -26,8 +26,8 @@ MANIFEST = FOLDER / "manifest"
 
 SOURCES = ("compiled/ahead.py", "compiled/block_pass.py", "compiled/chunks.py", "compiled/descent.py", "compiled/header.py",
            "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py", "compiled/on_demand.py", "compiled/predictions.py",
-           "compiled/quasi_newton.py", "compiled/scalar.py", "compiled/vectors.py", "csr.py", "descent.py", "engine.py",
-           "vectors.py")
+           "compiled/products.py", "compiled/quasi_newton.py", "compiled/scalar.py", "compiled/softmax_pass.py",
+           "compiled/vectors.py", "csr.py", "descent.py", "engine.py", "vectors.py")
 """The files that machine code is made from."""
 
 LEVELS = {

@@ -14,6 +14,8 @@ _TWO_TO_MINUS_64 = 5.421010862427522e-20
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693147180369123816490             # ln 2 in two pieces; the first has 21 zero bits at its end, so that
 _LN2_LOW = 1.90821492927058770002e-10           # k * _LN2_HIGH is exact
+_MANTISSA_OF_2_TO_52 = 0x4330000000000000       # the bits of 2^52, whose lowest are a whole number that is added to it
+_TWO_TO_52_PLUS_BIAS = 4503599627371519.0       # 2^52 + 1023
 _SMALLEST = -746.0                              # e^x is 0 in float64 from -745.14 down
 
 
@@ -57,6 +59,16 @@ def log1p_unit(e: float) -> float:
     q = q * t + 0.20000000000007292
     q = q * t + 0.3333333333333333
     return e - s * (e - 2.0 * (t * q))          # led by e, which is exact
+
+
+@contracted
+def log_of_sum(e: float, others: float) -> float:
+    """log(e + others) for 0 <= e <= 1 and others >= 0, at least 1 together; also where e is 1 and others next to 0."""
+    above = others + (e - 1.0)
+    bits = np.float64(1.0 + above).view(np.int64)
+    k = np.int64((bits >> 52) | _MANTISSA_OF_2_TO_52).view(np.float64) - _TWO_TO_52_PLUS_BIAS   # 2^k <= 1 + above < 2^(k + 1)
+    scale = np.int64((2046 - (bits >> 52)) << 52).view(np.float64)                              # 2^-k
+    return k * _LN2_HIGH + (k * _LN2_LOW + log1p_unit(above * scale + (scale - 1.0)))
 
 
 @contracted

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import descent as gradient_descent
-from fastlr.backends import numpy_passes, numpy_vectorized
-from fastlr.backends.compiled import passes
+from fastlr.backends import numpy_passes, numpy_vectorized, softmax
+from fastlr.backends.compiled import passes, softmax_passes
 from fastlr.backends.compiled.chunks import side_of
 from fastlr.backends.compiled.header import Kind
 from fastlr.backends.compiled.passes import Functions, Rows
@@ -62,6 +62,12 @@ def _known(X: np.ndarray | Csr) -> np.ndarray:
     return _dense(X.dtype, "C") if isinstance(X, Csr) else X
 
 
+def _wide(X: np.ndarray) -> np.ndarray:
+    wide = np.asarray(np.tile(X, (1, 9)), order="C" if X.flags.c_contiguous else "F")
+    wide.flags.writeable = False
+    return wide
+
+
 def _rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     i = np.arange(_M)
     rows = (i % 3 == 0).astype(np.int8), 0.5 + i % 4, 0.1 * (i % 5)
@@ -97,9 +103,35 @@ def descent(run: Any, X: np.ndarray | Csr) -> bool:
 
 def descent_in_chunks(run: Any, X: np.ndarray | Csr) -> bool:
     """Two updates of gradient descent, by a kernel that is told where its chunks begin."""
+    return descent(lambda X, y, sample_weight, offset, first, last, *rest: run(X, y, sample_weight, offset, _chunks(), *rest), X)
+
+
+def _chunks() -> np.ndarray:
     ranges = np.array([0, 64, 192, _M])
     ranges.flags.writeable = False
-    return descent(lambda X, y, sample_weight, offset, first, last, *rest: run(X, y, sample_weight, offset, ranges, *rest), X)
+    return ranges
+
+
+def softmax_of_rows(run: Any, X: np.ndarray | Csr) -> bool:
+    """The loss of four classes and its gradient, by a function of X, y, weights, offset, Theta and the gradient."""
+    y, sample_weight, offset, Theta = _classes(X.shape[1])
+    Grad, known = np.empty_like(Theta), np.empty_like(Theta)
+    loss = run(X, y, sample_weight, offset, Theta, Grad)
+    known_loss = numpy_passes.softmax_cost_gradient(_known(X), y, sample_weight, offset, Theta, known)
+    return _agree((loss, known_loss), (Grad, known))
+
+
+def softmax_in_chunks(run: Any, X: np.ndarray | Csr) -> bool:
+    """The loss of four classes and its gradient, by a kernel that is told where its chunks begin."""
+    return softmax_of_rows(lambda X, y, sample_weight, offset, *rest: run(X, y, sample_weight, offset, _chunks(), *rest), X)
+
+
+def _classes(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """y, weights and an offset of four classes, and Theta (4, n + 1)."""
+    K = 4
+    _, sample_weight, _ = _rows()
+    Theta = np.linspace(-0.2, 0.2, K * (n + 1)).reshape(K, n + 1) * (_N / n)
+    return (np.arange(_M) % K).astype(np.int32), sample_weight, np.linspace(-1.0, 1.0, K * _M).reshape(_M, K), Theta
 
 
 # ---- kernels, as `passes` calls them --------------------------------------------------------------------------------
@@ -160,7 +192,7 @@ def _hessian_product(rows: Rows) -> bool:
 def _moments(rows: Rows) -> bool:
     """Without weights, where rows of C order go in tiles, and with."""
     pivot, y, weight, offset = np.full(_N, 2.0), rows.y, rows.sample_weight, rows.offset
-    return all(_agree(*zip(passes.moments(rows.weighted(some), pivot),
+    return all(_agree(*zip(passes.moments(rows.replace(sample_weight=some), pivot),
                            numpy_passes.moments(_known(rows.X), y, some, offset, pivot), strict=True))
                for some in (weight, np.empty(0)))
 
@@ -180,6 +212,25 @@ def _predict(rows: Rows) -> bool:
     _, finds_nothing = passes.predict(rows, np.append(_theta()[:-1], np.inf), as_probabilities=True)
     known = numpy_vectorized.margins(_known(rows.X), rows.offset, _theta())
     return is_finite and not finds_nothing and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
+
+
+def _softmax(rows: Rows) -> bool:
+    """All that the kernel makes; where X is dense, also for rows so long that they are not made a panel."""
+    return _softmax_of(rows) and (isinstance(rows.X, Csr) or _softmax_of(rows.replace(X=_wide(rows.X))))
+
+
+def _softmax_of(rows: Rows) -> bool:
+    y, _, offset, Theta = _classes(rows.X.shape[1])
+    rows = rows.replace(y=y, offset=offset)
+    z, is_finite = softmax_passes.softmax_predict(rows, Theta, as_probabilities=False)
+    p, _ = softmax_passes.softmax_predict(rows, Theta, as_probabilities=True)
+    _, finds_nothing = softmax_passes.softmax_predict(rows, np.full_like(Theta, np.inf), as_probabilities=True)
+    known_z, V = numpy_vectorized.softmax_margins(_known(rows.X), offset, Theta), Theta[::-1].copy()
+    product = softmax_passes.softmax_hessian_product(rows, Theta)(V)
+    return (is_finite and not finds_nothing
+            and softmax_of_rows(lambda *rest: softmax_passes.softmax_cost_gradient(rows, *rest[-2:]), rows.X)
+            and _agree((z, known_z), (p, softmax.probabilities(known_z)),
+                       (product, numpy_passes.softmax_hessian_product(*_known_rows(rows), Theta)(V))))
 
 
 def _known_rows(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -227,4 +278,4 @@ def _approximation(size: int) -> Approximation:
 _KNOWN: dict[str, Callable[[Rows], bool]] = {
     "cost_gradient": _cost_gradient, "descend": _descend, "step": _step, "hessian": _hessian, "finish_hessian": _finish_hessian,
     "hessian_product": _hessian_product, "moments": _moments, "first_read": _first_read, "predict": _predict,
-    "quasi_newton": _quasi_newton}
+    "quasi_newton": _quasi_newton, "softmax": _softmax}

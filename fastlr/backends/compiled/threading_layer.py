@@ -125,9 +125,10 @@ def _can_run_parallel() -> bool:
 class SerialOrParallel:
     """A function compiled both ways, each on first use; called with the number of threads before its arguments."""
 
-    def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, Any], bool], writes: tuple[str, ...]) -> None:
-        self._serial = Entry(function, known_answer, writes)
-        self._parallel = Entry(function, known_answer, writes, parallel=True)
+    def __init__(self, function: Callable[..., Any], known_answer: Callable[[Any, Any], bool], writes: tuple[str, ...],
+                 name: str = "") -> None:
+        self._serial = Entry(function, known_answer, writes, name=name)
+        self._parallel = Entry(function, known_answer, writes, parallel=True, name=name)
 
     def __call__(self, n_threads: int, *arguments: Any) -> Any:
         return (self._parallel if n_threads > 1 and not _lost_in_fork else self._serial)(*arguments)
