@@ -204,7 +204,9 @@ def _in_basis(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarra
 
 def _products(rows: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Rows (m, n + 1) times directions (r (n + 1), k), (m, r, k)."""
-    return np.stack([rows @ each for each in directions.reshape(-1, rows.shape[1], directions.shape[1])], axis=1)
+    side, k = rows.shape[1], directions.shape[1]
+    beside = np.moveaxis(directions.reshape(-1, side, k), 0, 1).reshape(side, -1)
+    return (rows @ beside).reshape(len(rows), len(directions) // side, k)
 
 
 def _of_all(part: InMemory, center: np.ndarray, spread: np.ndarray, directions: np.ndarray,

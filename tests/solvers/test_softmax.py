@@ -69,7 +69,7 @@ def test_a_step_of_gradient_descent_without_a_rate_never_makes_j_larger():
     X, y, *_ = classes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fastlr.ConvergenceWarning)
-        costs = fastlr.train(X, y, solver="gd", max_iter=50, backend="numpy").history.cost
+        costs = fastlr.train(X, y, solver="gd", max_iter=50, tol=0.0, backend="numpy").history.cost
     assert (np.diff(costs) <= 0.0).all() and costs[-1] < costs[0]
 
 
@@ -191,6 +191,60 @@ def test_sparse_x_has_the_dense_model():
     dense, stored = (fastlr.train(A, y, l2=0.01, backend="numpy") for A in (X, sparse.csr_array(X)))
     np.testing.assert_allclose(stored.w, dense.w, atol=1e-8)
 
+
+# ---- what is proved -------------------------------------------------------------------------------------------------
+
+def exact_cost(X, y, model, l2):
+    """J at a model, by long doubles."""
+    w, b = model.w.astype(np.longdouble), model.b.astype(np.longdouble)
+    z = X.astype(np.longdouble) @ w.T + b
+    most = z.max(axis=1)
+    loss = np.log(np.exp(z - most[:, None]).sum(axis=1)) + most - z[np.arange(len(y)), y]
+    return loss.mean() + 0.5 * l2 * np.square(w).sum()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_gap_is_never_below_the_truth(seed):
+    """J at a model on the way less J at a much better one is at most the gap, and not much less near the optimum."""
+    rng = np.random.default_rng(seed)
+    K, n = int(rng.integers(3, 6)), int(rng.integers(1, 6))
+    X, y, *_ = classes(150, n, K, seed, spread=(1.0, 100.0, 1e-3))
+    l2 = (0.0, 1e-4, 0.1)[seed % 3]
+    best = exact_cost(X, y, fastlr.train(X, y, l2=l2, tol=1e-11, backend="numpy"), l2)
+    proved = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastlr.ConvergenceWarning)
+        for max_iter in (1, 3, 5, None):
+            model = fastlr.train(X, y, l2=l2, max_iter=max_iter, backend="numpy")
+            if model.gap_kind == "bound":
+                true = float(exact_cost(X, y, model, l2) - best)
+                assert model.gap >= true - 1e-15
+                proved += model.gap < model.cost and (true < 1e-12 or model.gap <= 2.0 * true)
+    assert model.converged and proved > 0
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_separated_classes_are_named(solver):
+    """One class of three can be told from the others by x1: J has no minimum without l2."""
+    X, y, *_ = classes(120, spread=(1.0,))
+    X[y == 1, 1] = np.abs(X[y == 1, 1]) + 10.0
+    X[y != 1, 1] = -np.abs(X[y != 1, 1])
+    with pytest.warns(fastlr.SeparationWarning, match=r"column 1 of class 'b' counts most in that direction"):
+        model = fastlr.train(X, np.array(list("abc"))[y], solver=solver, backend="numpy")
+    assert not model.converged and "separated" in model.stop_reason
+    assert fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy").converged
+
+
+def test_collinear_columns_leave_j_with_a_minimum():
+    X, y, *_ = classes(spread=(1.0,))
+    X = np.column_stack([X, X[:, 0] - X[:, 1], np.full(len(y), 3.0)])
+    model = fastlr.train(X, y, backend="numpy")
+    plain = fastlr.train(X[:, :4], y, backend="numpy")
+    assert model.converged and model.gap_kind == "bound" and model.cost == pytest.approx(plain.cost, rel=1e-10)
+    np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X[:, :4]), atol=1e-6)
+
+
+# ---- rows elsewhere -------------------------------------------------------------------------------------------------
 
 def test_rows_in_files_and_on_a_cluster(tmp_path):
     pytest.importorskip("dask")
