@@ -273,7 +273,7 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: Any, *, backend: str = "auto", 
     theta = (arguments.parameters(w, b, data.shape[1]) if rows == 1 else
              arguments.class_parameters(w, b, data.shape[1], rows))
     loss = of_classes(2) if rows == 1 else Softmax(rows)
-    name = (choice.choose(backend, data.X, 1, ("cost_gradient",)) if isinstance(data, InMemory) else
+    name = (choice.choose(backend, data.X, 1, loss.kernels(("cost_gradient",))) if isinstance(data, InMemory) else
             choice.choose(backend, data, math.inf, ()))
     kernel = backends.load(name)
     with backends.threads(kernel, n_threads, data.size) as count:
@@ -285,7 +285,9 @@ def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.O
     """Resolve "auto" to a backend's name; reading data that don't lie in memory takes longer than starting any kernel."""
     if not isinstance(data, InMemory):
         return choice.choose(name, data, math.inf, ())
-    return choice.choose(name, data.X, solver.expected_steps(options), solver.kernels(CostModel.of(data).is_small))
+    loss = of_classes(data.classes.size)
+    kernels = loss.kernels(solver.kernels(CostModel.of(data, loss.classes).is_small))
+    return choice.choose(name, data.X, loss.classes * solver.expected_steps(options), kernels)
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

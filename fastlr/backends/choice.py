@@ -12,6 +12,7 @@ from typing import Any
 
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
+from fastlr.backends.compiled.header import KERNELS
 from fastlr.backends.compiled.native import is_kept, is_ready
 from fastlr.backends.csr import Csr
 from fastlr.machine.warnings import warn
@@ -65,20 +66,21 @@ def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
     return "fused" if _pays("training", steps * a_step, kernels, X) else "numpy"
 
 
-def predictor(X: Any) -> ModuleType:
-    """Return the module that predicts for X: NumPy's for few rows, the compiled one where it is ready or pays.
+def predictor(X: Any, kernel: str = "predict") -> ModuleType:
+    """Return the module that predicts for X: NumPy's for few rows, the compiled one where its kernel is ready or pays.
 
-    Its function
+    Its functions
 
         predict(X, offset, theta, as_probabilities) -> (predicted, is_finite)
+        softmax_predict(X, offset, Theta, as_probabilities) -> (predicted, is_finite)
 
-    returns the margins (m,), or the probabilities of both classes (m, 2), and whether X and all margins are known to be finite.
-    Both modules predict the same up to rounding.
+    return the margins (m,), or the probabilities of both classes (m, 2); with Theta (K, n + 1) margins or probabilities (m, K).
+    They say too whether X and all margins are known to be finite.  Both modules predict the same up to rounding.
     """
     rows = X.shape[0]
     if rows < _FEW_ROWS:
         return numpy_vectorized
-    if backends.reason_why_not("fused") is not None or not _pays("predicting", _NUMPY_PREDICTED_ROW * rows, ("predict",), X):
+    if backends.reason_why_not("fused") is not None or not _pays("predicting", _NUMPY_PREDICTED_ROW * rows, (kernel,), X):
         return numpy_vectorized
     return compiled_predictor()
 
@@ -92,8 +94,10 @@ def _pays(what: str, seconds: float, kernels: Sequence[str], X: Any) -> bool:
     """Whether to use compiled kernels for a call that takes NumPy `seconds` longer; if not, the ledger is charged with them.
 
     They are where they are ready; where the call, or what the process has lost so far, is worth starting Numba, and they lie in
-    the compile cache; and where it is worth compiling those that don't.
+    the compile cache; and where it is worth compiling those that don't.  Kernels that don't exist never are.
     """
+    if not all(kernel in KERNELS for kernel in kernels):
+        return False
     missing = [kernel for kernel in kernels if not is_ready(kernel, X)]
     if not missing:
         return True

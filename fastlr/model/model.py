@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends import choice
 from fastlr.data import arguments, arrays, frames, labels, weights
 from fastlr.data.dataset import InMemory
 from fastlr.inference import diagnostics, plots
@@ -194,11 +193,11 @@ class Model:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         offset = arrays.real_offset(offset, A.shape[0], self.classes.size)
         theta = np.concatenate([self.w, np.expand_dims(self.b, -1)], axis=-1)
-        predict = of_classes(self.classes.size).predict(choice.predictor(A))
+        predict = of_classes(self.classes.size).predictor(A)
         predicted, is_finite = predict(A, offset, theta, as_probabilities)
         if not is_finite:
             arrays.refuse_not_finite(A, names, largest=math.inf)
-            z = predict(A, offset, theta, as_probabilities=False)[0] if as_probabilities else predicted
+            z = predict(A, offset, theta, False)[0] if as_probabilities else predicted
             _refuse_infinite_margins(z, self.w)
         return predicted
 

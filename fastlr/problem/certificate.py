@@ -227,9 +227,9 @@ def _is_null(problem: Problem, directions: np.ndarray) -> bool:
     of_rows = problem.loss.without_common(directions.reshape(r, -1, k))
     each = np.moveaxis(of_rows, 0, -1).reshape(-1, r * k)
     each = each[:, each.any(axis=0)]
-    if each.shape[1] > len(each):               # of several rows: as many directions as there are parameters span the same
+    if r > 1:                                   # a basis of what the rows span: a small row is rounding beside the others
         basis, singular, _ = np.linalg.svd(each, full_matrices=False)
-        each = basis[:, singular > _LEAST_EIGENVALUE * singular[0]]
+        each = basis[:, singular > _LEAST_EIGENVALUE * singular.max(initial=0.0)]
     center, spread = problem.coordinates.center, problem.coordinates.spread
     if problem.data.reduce(largest_changes, center, spread, each, 1e-3).max(initial=0.0) > _NULL:
         return False

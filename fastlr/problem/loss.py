@@ -6,12 +6,12 @@ Everything else in the package takes the parameters as one vector (r (n + 1),), 
 
 import abc
 import math
-from types import ModuleType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastlr.backends import logistic, numpy_vectorized, softmax
+from fastlr.backends import choice, logistic, softmax
 from fastlr.backends.descent import Rule
 from fastlr.data import passes
 from fastlr.data.dataset import Dataset, Pass
@@ -121,8 +121,12 @@ class Loss(abc.ABC):
         """The most likely labels (m,) by predicted margins: the first of several."""
 
     @abc.abstractmethod
-    def predict(self, predictor: ModuleType) -> Any:
-        """The function of a `choice.predictor` for this loss."""
+    def kernels(self, names: Sequence[str]) -> Sequence[str]:
+        """The compiled kernels in place of those for two classes of these names."""
+
+    @abc.abstractmethod
+    def predictor(self, X: Any) -> Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]:
+        """The function that predicts for X, see `fastlr.backends.choice.predictor`."""
 
 
 class Logistic(Loss):
@@ -179,8 +183,12 @@ class Logistic(Loss):
     def decide(self, z: np.ndarray) -> np.ndarray:
         return (z > 0.0).astype(np.intp)
 
-    def predict(self, predictor: ModuleType) -> Any:
-        return predictor.predict
+    def kernels(self, names: Sequence[str]) -> Sequence[str]:
+        return names
+
+    def predictor(self, X: Any) -> Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]:
+        predict: Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]] = choice.predictor(X).predict
+        return predict
 
 
 class Softmax(Loss):
@@ -254,8 +262,13 @@ class Softmax(Loss):
     def decide(self, z: np.ndarray) -> np.ndarray:
         return z.argmax(axis=1)
 
-    def predict(self, predictor: ModuleType) -> Any:
-        return getattr(predictor, "softmax_predict", numpy_vectorized.softmax_predict)
+    def kernels(self, names: Sequence[str]) -> Sequence[str]:
+        return "softmax", "moments"
+
+    def predictor(self, X: Any) -> Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]:
+        predict: Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]
+        predict = choice.predictor(X, "softmax").softmax_predict
+        return predict
 
 
 def of_classes(n_classes: int) -> Loss:
