@@ -53,12 +53,20 @@ def refuse_gaps(app: Sphinx, env: BuildEnvironment) -> None:
             logging.getLogger(__name__).warning("%s is public, and docs/reference.rst does not have it", name)
 
 
-def escape(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-    """Escape the bars of |dw_j| and the last underscore of lambda_, which mean something to reStructuredText, outside of code."""
-    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else
-                re.sub(r"(`[^`]*`)|(\||(?<=\w)_(?!\w| :))", lambda found: found[1] or f"\\{found[2]}", line) for line in lines]
+def as_restructured_text(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Set indented formulas as they stand, and escape the bars of |dw_j| and the last underscore of lambda_ outside of code."""
+    given, lines[:], previous, is_formula = lines[:], [], " ", False
+    for line in given:
+        is_formula = is_formula and line[:1] in ("", " ")
+        if line.startswith("    ") and not lines[-1] and not previous.startswith((" ", ">>>")):     # indented, after a blank line
+            lines += ["::", ""]
+            is_formula = True
+        is_code = is_formula or line.lstrip().startswith((">>>", "..."))
+        lines.append(line if is_code else
+                     re.sub(r"(`[^`]*`)|(\||(?<=\w)_(?!\w| :))", lambda found: found[1] or f"\\{found[2]}", line))
+        previous = line or previous
 
 
 def setup(app: Sphinx) -> None:
     app.connect("env-check-consistency", refuse_gaps)
-    app.connect("autodoc-process-docstring", escape, priority=400)           # before numpydoc
+    app.connect("autodoc-process-docstring", as_restructured_text, priority=400)           # before numpydoc
