@@ -62,6 +62,26 @@ def test_marginal_effects_are_statsmodels(at):
         model.marginal_effects(at={"age": 40.0})
 
 
+def test_published_marginal_effects():
+    """Stata's margins, dydx(*) predict(outcome(#)) of the voters: the effects on the first class and on the last."""
+    X, y = anes96()
+    model = fastlr.train(X, y, tol=1e-12, backend="numpy")
+    printed = {"average": [[0.00868085993550, -0.09779854015456, 0.00272556969847, -0.01992376579372, -0.00603133322764],
+                           [.0038581061, .0080471125, .0007068488, .0082318967, .0020261706],
+                           [-0.00741820702809, 0.12459834487569, 0.00063806819375, 0.01766610701188, 0.00539385283759],
+                           [.0033641608, .008376629, .0006774697, .0073505286, .0021660086]],
+               "mean": [[0.01149887431225, -0.13784207091973, 0.00273313385873, -0.02542974260540, -0.00855346837482],
+                        [.0043729758, .0110343353, .0008149907, .0092551389, .0023752071],
+                        [-0.00722687818452, 0.12170608820238, 0.00049490419675, 0.01693601418978, 0.00575285798725],
+                        [.0027682389, .0113292677, .0005325113, .0061289353, .0017330763]]}
+    for at, (first, its_error, last, error_of_last) in printed.items():
+        table = model.marginal_effects(at=at, discrete=())
+        np.testing.assert_allclose(table.estimate[:5], first, rtol=1e-5)
+        np.testing.assert_allclose(table.standard_error[:5], its_error, rtol=1e-5)
+        np.testing.assert_allclose(table.estimate[-5:], last, rtol=1e-7)
+        np.testing.assert_allclose(table.standard_error[-5:], error_of_last, rtol=1e-6)
+
+
 @pytest.mark.parametrize("form", [np.asarray, csr_array])
 def test_discrete_effects_and_the_delta_method(form):
     """Effects as functions of theta, with derivatives by differences."""
