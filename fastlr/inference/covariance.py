@@ -16,16 +16,16 @@ With K classes the residuals r_i are vectors, p_ik - [y_i = k], and their Kronec
 """
 
 import itertools
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastlr import backends
 from fastlr.backends.logistic import loss_and_slope
 from fastlr.backends.numpy_vectorized import margins
-from fastlr.data import arrays
-from fastlr.data.dataset import Dataset, InMemory, OfRows, merged_by, summed
+from fastlr.data.dataset import InMemory, OfRows, summed
 from fastlr.data.passes import hessian, moments
+from fastlr.inference import clusters
 from fastlr.inference.design import blocks, quadratic_forms, row_ranges, transposed_design
 from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
 from fastlr.machine.arrays import read_only
@@ -33,32 +33,9 @@ from fastlr.problem.loss import Loss, of_classes
 
 # The power of 1 - h that the squared residual of a row is divided by.
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
-# The range of whole numbers, as a multiple of how many there are, up to which it takes less time to count than to sort them.
-_DENSE = 4
 # The variance of the intercept at the center, as a share of that at 0, below which rounding has ten digits of it.
 _CANCELLED = 1e-6
 _KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
-
-
-class Grouped(NamedTuple):
-    """Sums over the rows of each group."""
-
-    keys: np.ndarray            # (g,) groups with a row that counts
-    sums: Any                   # (r (n + 1), g) an array, or SciPy's sparse array where X is sparse
-
-    def merge(self, other: "Grouped") -> "Grouped":
-        """The sums over these rows and others."""
-        keys = np.union1d(self.keys, other.keys)
-        sums = np.zeros((self.sums.shape[0], keys.size))
-        for each in (self, other):
-            sums[:, np.searchsorted(keys, each.keys)] += each.sums
-        return Grouped(keys, sums)
-
-
-def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tuple[Grouped, ...]]
-            ) -> tuple[float, *tuple[Grouped, ...]]:
-    (loss, *some), (other, *others) = first, second
-    return loss + other, *(a.merge(b) for a, b in zip(some, others, strict=True))
 
 
 @summed
@@ -103,56 +80,6 @@ def _gram(Zt: Any, weight: np.ndarray) -> np.ndarray:
     return (Zt * weight) @ Zt.T if isinstance(Zt, np.ndarray) else (Zt.multiply(weight) @ Zt.T).toarray()
 
 
-@merged_by(_merged)
-def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np.ndarray,
-                   groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
-    """The sum of s loss, and those of s r (x) v over the rows of every group, for each column of groups (m, ways)."""
-    counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
-    keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
-    places = [_places(way, known) for way, known in zip(groups.T, keys, strict=True)]
-    sums: list[list[Any]] = [[np.zeros((Theta.shape[1], known.size)) if isinstance(part.X, np.ndarray) else 0 for _ in Theta]
-                             for known in keys]
-    total = 0.0
-    for rows, Zt, z, y, s in blocks(part, Theta, center):
-        losses, r = loss.loss_and_slope(y, z.T)
-        total += float(s @ losses)
-        for (way, known), k in itertools.product(enumerate(keys), range(len(Theta))):
-            sums[way][k] = _plus(sums[way][k], Zt, s * r[:, k], places[way][rows], known.size)
-    return total, *(Grouped(known, _below_each_other(by_class)) for known, by_class in zip(keys, sums, strict=True))
-
-
-def _below_each_other(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    from scipy.sparse import vstack  # SciPy is there: X was one of its matrices
-
-    return vstack(parts)
-
-
-def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """The place of each row's group among the keys, (r,); 0 for groups that have none, whose rows don't count."""
-    place_of = np.zeros(way.max() + 1, np.intp)
-    place_of[keys] = np.arange(keys.size)
-    return place_of[way]
-
-
-def _plus(sums: Any, Zt: Any, weight: np.ndarray, places: np.ndarray, size: int) -> Any:
-    """Add the weighted columns of Zt (n + 1, r) to the sums (n + 1, size) at their places (r,); an array of sums is changed."""
-    if isinstance(Zt, np.ndarray):
-        for of_feature, scores in zip(sums, Zt * weight, strict=True):
-            np.add.at(of_feature, places, scores)
-        return sums
-    from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
-
-    return sums + Zt @ csr_array((weight, places, np.arange(places.size + 1)), shape=(places.size, size))
-
-
-@merged_by(lambda first, second: first + second)
-def columns(part: InMemory, places: list[int]) -> tuple[np.ndarray, ...]:
-    """Some columns of X, (r, k), in a tuple, so that parts follow one another."""
-    return (part.X[:, places] if isinstance(part.X, np.ndarray) else part.X.scipy()[:, places].toarray(),)
-
-
 @np.errstate(all="ignore")
 def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
     """Find the covariance (k, k) of theta by one read of X, and a line that says which it is.
@@ -176,7 +103,7 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     data, loss = training.data, of_classes(training.data.classes.size)
     if loss.classes > 1 and kind in ("HC2", "HC3"):
         raise NotImplementedError(f"covariance={kind!r} is there for two classes, and the model has {loss.classes}")
-    groups = _codes(data, kind[1]) if is_cluster else None
+    groups = clusters.codes(data, kind[1]) if is_cluster else None
     is_open = np.isnan(found.covariance.diagonal())
     if is_open.all():
         return found.covariance, f"none: {kind[0] if is_cluster else kind} needs the model's"
@@ -192,8 +119,8 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        total, *ways = data.reduce(grouped_scores, loss, Theta @ to_design(center).T, center, groups.view(OfRows))
-        M = np.sum([sign * _meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
+        total, *ways = data.reduce(clusters.grouped_scores, loss, Theta @ to_design(center).T, center, groups.view(OfRows))
+        M = np.sum([sign * clusters.meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     if np.isfinite(found.log_likelihood):
         refuse_changed("the sum of the losses", -found.log_likelihood, total)
@@ -238,7 +165,7 @@ def to_design(center: np.ndarray) -> np.ndarray:
 
 
 def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """As `of_design`, by two reads of X."""
+    """Find the center, V and the number of parameters that `of_design` describes, by two reads of X."""
     data, options, n = training.data, training.objective_options, training.data.shape[1]
     center, V, loss = np.zeros(n), np.zeros((theta.size, theta.size)), of_classes(data.classes.size)
     places = np.arange(theta.size).reshape(loss.classes, -1)
@@ -263,49 +190,3 @@ def _center(V: np.ndarray) -> np.ndarray:
     """The center (n,) for which w and the intercept are uncorrelated: a mean of X, about which products lose no digits."""
     size = np.sqrt(V.diagonal()[:-1])
     return -np.linalg.solve(V[:-1, :-1] / np.outer(size, size), V[:-1, -1] / size) / size
-
-
-def _meat(way: Grouped, N: float, k: int) -> np.ndarray:
-    G = way.keys.size
-    if G == 1:
-        raise ValueError("groups are all the same; clusters need two groups at least")
-    squares = way.sums @ way.sums.T
-    return G / (G - 1) * (N - 1) / (N - k) * (squares if isinstance(squares, np.ndarray) else squares.toarray())
-
-
-def _codes(data: Dataset, groups: Any) -> np.ndarray:
-    """The groups of the rows, (m, 1), or for two ways of grouping (m, 3) with the groups that both make together."""
-    ways = groups if isinstance(groups, tuple) else (groups,)
-    if len(ways) > 2:
-        raise ValueError(f"groups are a vector, the name of a column, or a tuple of two of these, not a tuple of {len(ways)}")
-    codes = [_code(_column(data, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
-    if len(codes) == 2:
-        codes.append(_code(codes[0] * (codes[1].max() + 1) + codes[1]))
-    return np.column_stack(codes)
-
-
-def _code(groups: np.ndarray) -> np.ndarray:
-    missing = np.array([arrays.is_missing(each) for each in groups]) if groups.dtype == object else groups != groups
-    if missing.any():
-        raise ValueError(f"groups has {np.count_nonzero(missing)} missing value(s); the first is at row "
-                         f"{int(np.argmax(missing))}.  Every row needs a group")
-    if groups.dtype.kind in "iu" and int(groups.max()) - int(groups.min()) < _DENSE * groups.size:
-        return (groups - groups.min()).astype(np.intp)
-    try:
-        return np.unique(groups, return_inverse=True)[1]
-    except TypeError:
-        raise ValueError("groups mixes values that can't be sorted, such as text and numbers; make them one kind") from None
-
-
-def _of_rows(data: Dataset, groups: Any) -> np.ndarray:
-    """The group of each row, of groups of the examples."""
-    groups = arrays.one_dimensional("groups", groups, data.n_examples)
-    return groups if data.example is None else groups[data.example]
-
-
-def _column(data: Dataset, name: str) -> np.ndarray:
-    if data.feature_names is None or name not in data.feature_names:
-        raise ValueError(f"groups is {name!r}, which is no column of X"
-                         f"{'' if data.feature_names is None else ': ' + ', '.join(map(repr, data.feature_names[:8]))}; pass the "
-                         "groups as a vector")
-    return np.concatenate(data.reduce(columns, [data.feature_names.index(name)]))[:, 0]
