@@ -44,13 +44,14 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     name = "fused" if backend == "auto" else backend
     predicts = hasattr(backends.load(name), "predict")
     kinds = tuple(arguments.one_of("dtypes", _name(dtype), (*arrays.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
-    y = np.arange(_ROWS) % 2
+    two, three = np.arange(_ROWS) % 2, np.arange(_ROWS) % 3
     for kind in kinds if backends.is_compiled(name) else ():
         for X in _examples_of(kind):
             with held_back():                               # which one update can't avoid
                 for n_threads in (None, 1):
-                    model = train(X, y, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
-                    train(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
+                    model = train(X, two, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
+                    for y in (two, three):
+                        train(X, y, backend=name, learning_rate=1.0, max_iter=1, tol=1.0, n_threads=n_threads)
             if predicts:
                 A, _ = arrays.matrix(X)
                 offset = arrays.real_vector("offset", None, _ROWS)

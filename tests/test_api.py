@@ -176,6 +176,8 @@ for shape in ((100, 3), (50_000, 10)):
             for solver in ("auto", "newton", "lbfgs"):
                 model = fastlr.train(X, y, solver=solver, max_iter=2, tol=0.0, backend="fused")
                 assert model.compile_time == 0.0
+        three = np.arange(shape[0]) % 3
+        assert fastlr.train(X, three, learning_rate=0.1, max_iter=2, backend="fused").compile_time == 0.0
         if shape[0] > 1000:
             compiled = choice.is_ready("predict", X)
             assert compiled and choice.predictor(X) is choice.compiled_predictor()

@@ -12,7 +12,6 @@ from typing import Any
 
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
-from fastlr.backends.compiled.header import KERNELS
 from fastlr.backends.compiled.native import is_kept, is_ready
 from fastlr.backends.csr import Csr
 from fastlr.machine.warnings import warn
@@ -94,10 +93,8 @@ def _pays(what: str, seconds: float, kernels: Sequence[str], X: Any) -> bool:
     """Whether to use compiled kernels for a call that takes NumPy `seconds` longer; if not, the ledger is charged with them.
 
     They are where they are ready; where the call, or what the process has lost so far, is worth starting Numba, and they lie in
-    the compile cache; and where it is worth compiling those that don't.  Kernels that don't exist never are.
+    the compile cache; and where it is worth compiling those that don't.
     """
-    if not all(kernel in KERNELS for kernel in kernels):
-        return False
     missing = [kernel for kernel in kernels if not is_ready(kernel, X)]
     if not missing:
         return True
