@@ -84,3 +84,22 @@ print(np.ptp(rough[:-1]) > 0.1, np.ptp(stiff[:-1]) < 1e-4, np.abs(gradient).max(
     if importlib.util.find_spec("mypy") is not None:
         checked = copy("-m", "mypy", "fastlr/problem/smoothness.py")
         assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.slow
+def test_a_loss_can_be_added(copy):
+    (example,) = re.findall(r"in place of `Logistic`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    code = example + """
+rng = np.random.default_rng(0)
+X = rng.standard_normal((300, 5)) * [1, 2, 1, 3, 1]
+y = (X.sum(axis=1) + rng.logistic(size=300) > 0).astype(int)
+found = smoothed(X, y)
+residual = 1.0 / (1.0 + np.exp(-X @ found.theta[:-1] - found.theta[-1])) - (0.9 * y + 0.05)
+print(found.converged, found.gap_kind, np.abs(X.T @ residual / 300).max() < 1e-6, abs(residual.mean()) < 1e-7)
+print(smoothed(X, (X[:, 0] > 0).astype(int)).converged)
+"""
+    trained = copy("-W", "error", "-c", code)
+    assert trained.stdout == "True bound True True\nTrue\n", trained.stderr
+    if importlib.util.find_spec("mypy") is not None:
+        checked = copy("-m", "mypy", "fastlr/problem/smoothed_labels.py")
+        assert checked.returncode == 0, checked.stdout
