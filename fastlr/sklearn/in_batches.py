@@ -185,7 +185,7 @@ def _of_few_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
     inverse_times_V = inverse.times(V)
 
     def after(point: Point) -> Memory:
-        root = np.sqrt(s * logistic.curvature(V @ point.theta))[:, None]
+        root = np.sqrt(s * logistic.curvature(np.vecdot(V, point.theta)))[:, None]
         return memory._replace(theta=point.theta, inverse=inverse.with_rows(root * V, root * inverse_times_V))
 
     unit = np.append(1.0 / memory.spread(), 1.0) / memory.total

@@ -82,25 +82,25 @@ def points(V: np.ndarray, y: np.ndarray, s: np.ndarray, theta: np.ndarray, inver
     unit : (n + 1,)
         What the gradient by theta is multiplied by for its norm.
     """
-    K, z_before = product(inverse_times_V, V.T), V @ theta
+    K, z_before = product(inverse_times_V, V.T), np.vecdot(V, theta)         # `@` would start BLAS threads
     c, updates = np.zeros(len(V)), np.empty((0, 3))
 
     def cost_and_slopes(c: np.ndarray, Kc: np.ndarray) -> tuple[float, np.ndarray]:
         losses, slopes = logistic.loss_and_slope(y, z_before - Kc)
         return float(dot(s, losses) + 0.5 * dot(c, Kc)), s * slopes
 
-    Kc = K @ c
+    Kc = np.vecdot(K, c)
     cost, slopes = cost_and_slopes(c, Kc)
     while True:
         excess = slopes - c
         root = np.sqrt(s * logistic.curvature(z_before - Kc))
-        K_excess = K @ excess
+        K_excess = np.vecdot(K, excess)
         factor = inverse_factor(np.eye(len(V)) + root[:, None] * K * root)
-        p = excess - root * (factor.T @ (factor @ (root * K_excess)))
+        p = excess - root * _product_from_left(np.vecdot(factor, root * K_excess), factor)
         slope = -dot(K_excess, p)
-        grad_norm = float(np.abs(unit * (excess @ V)).max())
-        yield Point(theta - c @ inverse_times_V, cost, -0.5 * slope, grad_norm, updates)
-        Kp, step = K @ p, 1.0
+        grad_norm = float(np.abs(unit * _product_from_left(excess, V)).max())
+        yield Point(theta - _product_from_left(c, inverse_times_V), cost, -0.5 * slope, grad_norm, updates)
+        Kp, step = np.vecdot(K, p), 1.0
         for _ in range(_HALVINGS):
             new_cost, new_slopes = cost_and_slopes(c + step * p, Kc + step * Kp)
             if new_cost <= cost + _SUFFICIENT * step * slope:
@@ -110,3 +110,9 @@ def points(V: np.ndarray, y: np.ndarray, s: np.ndarray, theta: np.ndarray, inver
             return
         updates = np.array([[cost, grad_norm, step]])
         c, Kc, cost, slopes = c + step * p, Kc + step * Kp, new_cost, new_slopes
+
+
+def _product_from_left(a: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """The product of a vector (r,) and a matrix (r, k), (k,)."""
+    found: np.ndarray = product(a[np.newaxis], B)[0]
+    return found
