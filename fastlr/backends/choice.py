@@ -12,6 +12,7 @@ from typing import Any
 
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
+from fastlr.backends.compiled.cache_place import holds_kernels
 from fastlr.backends.compiled.native import is_kept, is_ready
 from fastlr.backends.csr import Csr
 from fastlr.machine.warnings import warn
@@ -93,14 +94,16 @@ def _pays(what: str, seconds: float, kernels: Sequence[str], X: Any) -> bool:
     """Whether to use compiled kernels for a call that takes NumPy `seconds` longer; if not, the ledger is charged with them.
 
     They are where they are ready; where the call, or what the process has lost so far, is worth starting Numba, and they lie in
-    the compile cache; and where it is worth compiling those that don't.
+    the compile cache; and where it is worth compiling those that don't.  Numba is not imported for an empty cache.
     """
     missing = [kernel for kernel in kernels if not is_ready(kernel, X)]
     if not missing:
         return True
     lost = _seconds_lost[what]
-    if (backends.reason_why_not("loop") is None and (seconds >= _NUMBA_START or lost >= _LOSS_LIMIT) and _can_start_numba()
-            and max(seconds, lost) >= _COMPILATION * sum(not is_kept(kernel, X) for kernel in missing)):
+    saved = max(seconds, lost)
+    if (backends.reason_why_not("loop") is None and (seconds >= _NUMBA_START or lost >= _LOSS_LIMIT)
+            and (saved >= _COMPILATION * len(missing) or holds_kernels()) and _can_start_numba()
+            and saved >= _COMPILATION * sum(not is_kept(kernel, X) for kernel in missing)):
         return True
     _seconds_lost[what] += seconds
     return False

@@ -24,6 +24,7 @@ def break_numba(monkeypatch):
     load = backends.load
     monkeypatch.setattr(backends, "load", lambda name: broken(name) if name == "loop" else load(name))
     monkeypatch.setattr(choice, "_NUMBA_START", 0.0)
+    monkeypatch.setattr(choice, "holds_kernels", lambda: True)
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: False)
 
 
@@ -75,7 +76,7 @@ def test_of_a_broken_numba(call, monkeypatch):
 def test_of_the_compile_cache(monkeypatch):
     _cache = pytest.importorskip("fastlr.backends.compiled.cache")
     monkeypatch.setattr(_cache, "_has_warned", False)
-    monkeypatch.setattr(_cache, "_private", lambda directory: (_ for _ in ()).throw(PermissionError("none here")))
+    monkeypatch.setattr(_cache, "private", lambda directory: (_ for _ in ()).throw(PermissionError("none here")))
 
     def call(): fastlr.show_versions()
 

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import fastlr
 from fastlr import backends
 from fastlr.backends import choice, numpy_vectorized, ranges
-from fastlr.backends.compiled import native, passes
+from fastlr.backends.compiled import cache_place, native, passes
 from fastlr.backends.compiled.passes import Rows
 from fastlr.data import arrays
 from tests.backends.test_jit import ulps
@@ -167,6 +167,7 @@ def forgetful(monkeypatch):
     monkeypatch.setattr(choice, "_seconds_lost", {"training": 0.0, "predicting": 0.0})
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: False)
     monkeypatch.setattr(choice, "is_kept", lambda kernel, X: True)
+    monkeypatch.setattr(choice, "holds_kernels", lambda: True)
     monkeypatch.setattr(choice, "_LOSS_LIMIT", 0.1)
 
 
@@ -189,6 +190,23 @@ def test_a_single_prediction_that_is_long_enough(forgetful, predictor, monkeypat
     assert choice.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
     assert choice._seconds_lost["predicting"] == 0.0
     assert choice.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
+
+
+def test_numba_is_not_imported_for_an_empty_cache(forgetful, monkeypatch, tmp_path):
+    """As in the workers of a grid search without libraries; a kernel in the cache is worth a look."""
+    asked = []
+    monkeypatch.setattr(choice, "holds_kernels", cache_place.holds_kernels)
+    monkeypatch.setattr(choice, "is_kept", lambda kernel, X: False)
+    monkeypatch.setattr(choice, "_can_start_numba", lambda: asked.append("numba"))
+    monkeypatch.setenv("FASTLR_CACHE_DIR", str(tmp_path))
+    X, *_ = given(1_000_000, 1)
+    for _ in range(20):
+        choice.predictor(X)
+    assert not asked
+    (tmp_path / "fastlr" / "stamp" / "kernel").mkdir(parents=True, mode=0o700)
+    (tmp_path / "fastlr" / "stamp" / "kernel" / "manifest").touch()
+    choice.predictor(X)
+    assert asked == ["numba"]
 
 
 def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):

@@ -23,7 +23,6 @@ import hashlib
 import logging
 import os
 import shutil
-import stat
 import sys
 import tempfile
 import time
@@ -36,6 +35,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 
+from fastlr.backends.compiled.cache_place import base_directory, private
 from fastlr.machine.warnings import warn
 
 _MANIFEST = "manifest"
@@ -236,30 +236,10 @@ def cache_directory() -> Path | None:
     base = base_directory()
     if base is not None:
         with contextlib.suppress(OSError):
-            return _private(base / _stamp())
+            return private(base / _stamp())
     _warn_once("fastlr found no private directory to keep compiled kernels in, so every process compiles them anew "
                "(seconds); set FASTLR_CACHE_DIR to one")
     return None
-
-
-def base_directory() -> Path | None:
-    """The first directory that is private of $FASTLR_CACHE_DIR, $NUMBA_CACHE_DIR, $XDG_CACHE_HOME and ~/.cache, or None."""
-    bases = [os.environ.get(name) for name in ("FASTLR_CACHE_DIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")]
-    for base in map(os.path.expanduser, (*filter(None, bases), "~/.cache")):
-        with contextlib.suppress(OSError):
-            if not base.startswith("~"):        # there is a home
-                return _private(Path(base, "fastlr").absolute())
-    return None
-
-
-def _private(directory: Path) -> Path:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = directory.lstat()              # of a link itself, which is refused: its owner could point it elsewhere
-    if not stat.S_ISDIR(status.st_mode) or not os.access(directory, os.W_OK):
-        raise PermissionError(f"{directory} is no directory to write in")
-    if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
-        raise PermissionError(f"{directory} can be written by others")
-    return directory
 
 
 def _sources() -> str:
