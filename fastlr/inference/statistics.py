@@ -145,9 +145,14 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
     own = firth.cost_gradient if training.firth else Problem.evaluate
     with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
         problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options)
-        now, grad = own(problem, theta) if training.firth else problem.evaluate(theta, not problem.has_quasi_newton)
-        problem = problem.standardised()
-        u, grad = problem.coordinates.u_of(theta), problem.coordinates.by_u(grad)
+        if training.firth:
+            problem = problem.standardised()
+            now, grad = own(problem, problem.coordinates.u_of(theta))
+        else:
+            now, grad = problem.evaluate(theta, with_moments=not problem.has_quasi_newton)
+            problem = problem.standardised()
+            grad = problem.coordinates.by_u(grad)
+        u = problem.coordinates.u_of(theta)
         refuse_changed("J", cost, now, problem.rounding(u, cost))
         finer = problem.where_curvature_fits(u)
         if finer is not problem:

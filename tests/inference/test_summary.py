@@ -162,6 +162,12 @@ def test_penalty_on_a_sum():
     assert total.summary().log_likelihood == pytest.approx(mean.summary().log_likelihood, rel=1e-10)
 
 
+def test_firth_with_columns_that_are_far_from_zero():
+    X, y, *_ = problem(60, 2)
+    near, far = (fastlr.train(X + shift, y, firth=True, backend="numpy").summary() for shift in (0.0, [1e6, -1e7]))
+    np.testing.assert_allclose(far.standard_error[1:], near.standard_error[1:], rtol=1e-5)
+
+
 def test_collinear_columns_are_named():
     X, y, *_ = problem(200, 4)
     X[:, 2] = 3.0 * X[:, 0] - X[:, 1] + 5.0
