@@ -21,7 +21,7 @@ def test_the_names_of_the_backends_are_those_of_the_table():
 
 
 @pytest.mark.parametrize("name", ["kernels", "training", "optimum", "start_up", "calls", "scaling", "memory", "classes",
-                                  "sparse", "streaming", "distributed_data", "partial_fit"])
+                                  "sparse", "streaming", "distributed_data", "partial_fit", "elastic_net"])
 def test_benchmarks_import_fastlr_inside_of_functions_only(name):
     """asv imports the suite on every commit, and skips what a commit lacks in setup."""
     body = ast.parse((SUITE / f"{name}.py").read_text()).body

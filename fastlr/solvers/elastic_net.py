@@ -27,18 +27,20 @@ from fastlr.solvers.verdict import SEPARATED
 
 # Up to so many columns all of them are the working set.
 _FEW = 64
+# The square of so many columns of sparse X, as a share of the numbers in X, up to which all are: their Hessian costs no more.
+_FEW_OF_SPARSE = 1.0
 # The least number of columns that may come into a working set at once; otherwise as many as the support has.
 _FEWEST_NEW = 20
 # A working set with so many times the columns of the support, and _FEWEST_NEW, starts again from the support.
 _PRUNED = 1.2
 # The share of the violation outside a working set to which it is minimized.
-_OF_OUTSIDE = 0.1
+_OF_OUTSIDE = 0.3
 # The share of the gap that is wanted to which a working set is minimized.
 _INSIDE = 0.5
 # The gap, as a share of J, to which the stronger penalties on the way are minimized.
-_ROUGH = 0.3
+_ROUGH = 1.0
 # The penalties on the way to one that is a tenth of the least that leaves w = 0.
-_A_DECADE = 1.5
+_A_DECADE = 2.0
 # The share of the decrease that a linear model of J promises, which a step has to bring.
 _SUFFICIENT = 1e-4
 # The shortest step, as a share of the full one.
@@ -49,8 +51,8 @@ _SMALLER = 0.5
 _OF_MODEL = 0.01
 # Added to the Hessian, as a share of its diagonal at the null model, so that collinear columns have a solution.
 _RIDGE = 1e-11
-# Linear systems that the minimum of a quadratic may take, for each column.
-_SYSTEMS = 10
+# Linear systems that the minimum of a quadratic may take: after more, a new quadratic serves better.
+_MOST_SYSTEMS = 30
 # Working sets for one penalty, at most.
 _MOST_SETS = 200
 
@@ -126,7 +128,7 @@ class Descent:
         thresholds, columns, size = penalty.thresholds(scales), np.empty(0, np.intp), point.u.size
         point = self._under(problem, point)
         for _ in range(_MOST_SETS):
-            columns = _working_set(penalty, point, thresholds, columns, slack)
+            columns = _working_set(problem, point, thresholds, columns, slack)
             place, slack = np.append(columns, size - 1), 0.0
             held = problem if columns.size == size - 1 else problem.on_columns(columns)
             enough = _OF_OUTSIDE * problem.to_mean * _violation(point, thresholds, columns)
@@ -145,7 +147,7 @@ class Descent:
         """Go to the minimum of J from that for a penalty so many times as strong, by way of those between."""
         penalty, stronger = problem.penalty, times
         assert isinstance(penalty, ElasticNet)
-        for weaker in _on_the_way(times):
+        for weaker in _on_the_way(1.0 if _holds_all(problem) else times):
             point, _ = self.minimize(problem.with_penalty(penalty.times(weaker)), point, Aim(math.inf, _ROUGH),
                                      stronger / weaker - 1.0)
             stronger = weaker
@@ -244,8 +246,9 @@ def result(problem: Problem, point: Point, certificate: Certificate, descent: De
 def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, thresholds: np.ndarray, enough: float) -> np.ndarray:
     """Minimize grad . (v - u) + (v - u) H (v - u) / 2 + sum_j thresholds_j |v_j| over v.
 
-    It goes from one set of signs to the next.  For fixed signs the minimum is the solution of a linear system.  A component that
-    would change its sign stops at 0.  Components that want to leave 0 come in, until none wants to by more than `enough`.
+    It goes from one set of signs to the next.  For fixed signs the minimum is the solution of a linear system.  On the way to it,
+    components that would change their sign stop at 0.  Components that want to leave 0 come in, until none wants to by more than
+    `enough`.
 
     Parameters
     ----------
@@ -260,7 +263,7 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
     v, q = u.copy(), grad.copy()                # q is the gradient of the quadratic at v
     signs, is_free = np.sign(v), thresholds == 0.0
     is_active = is_free | (v != 0.0)
-    for _ in range(_SYSTEMS * v.size):
+    for _ in range(_MOST_SYSTEMS):
         A = np.flatnonzero(is_active)
         H_A, slope = H[np.ix_(A, A)], q[A] + thresholds[A] * signs[A]
         step = -np.linalg.solve(H_A, slope)
@@ -268,20 +271,18 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
         if is_wrong.any():
             is_active[A[is_wrong]] = False
             continue
-        crosses = (v[A] * (v[A] + step) < 0.0) & ~is_free[A]
-        if crosses.any():
-            clipped = np.where(crosses, -v[A], step)
-            change = clipped @ (q[A] + 0.5 * (H_A @ clipped)) + thresholds[A] @ (np.abs(v[A] + clipped) - np.abs(v[A]))
-            if not change < 0.0:
-                until = np.where(crosses, -v[A] / step, np.inf)
-                crosses = np.arange(A.size) == np.argmin(until)
-                clipped = np.where(crosses, -v[A], until.min() * step)
-            step = clipped
-        v[A] += step
-        q += step @ H[A]
+        share, crosses, moved = 1.0, *_until_zero(v[A], step, is_free[A])
+        while crosses.any():
+            change = moved @ (q[A] + 0.5 * (H_A @ moved)) + thresholds[A] @ (np.abs(v[A] + moved) - np.abs(v[A]))
+            if change < 0.0:
+                break
+            share *= 0.5
+            crosses, moved = _until_zero(v[A], share * step, is_free[A])
+        v[A] += moved
+        q += moved @ H[A]
         v[A[crosses]] = 0.0
         is_active[A[crosses]] = False
-        if not crosses.any():
+        if share == 1.0 and not crosses.any():
             excess = np.where(is_active, 0.0, np.abs(q) - thresholds)
             new = excess > max(enough, 0.5 * excess.max())
             if not new.any():
@@ -289,6 +290,12 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
             is_active |= new
             signs[new] = -np.sign(q[new])
     return v
+
+
+def _until_zero(v: np.ndarray, step: np.ndarray, is_free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which components of v would change their sign by a step, and the step where these stop at 0."""
+    crosses = (v * (v + step) < 0.0) & ~is_free
+    return crosses, np.where(crosses, -v, step)
 
 
 def _step(problem: Problem, point: Point, norm: float) -> tuple[float, Point] | None:
@@ -325,9 +332,18 @@ def _on_the_way(times: float) -> np.ndarray:
     return times ** (np.arange(steps - 1, 0, -1) / steps)
 
 
-def _working_set(penalty: ElasticNet, point: Point, thresholds: np.ndarray, before: np.ndarray, slack: float) -> np.ndarray:
+def _holds_all(problem: Problem) -> bool:
+    """Whether the working set is all columns."""
+    n, data = problem.data.shape[1], problem.data
+    assert isinstance(problem.penalty, ElasticNet)
+    return n <= _FEW or problem.penalty.l1 == 0.0 or (data.is_sparse and n * n <= _FEW_OF_SPARSE * data.size)
+
+
+def _working_set(problem: Problem, point: Point, thresholds: np.ndarray, before: np.ndarray, slack: float) -> np.ndarray:
     """The columns, in order, that may differ from 0 next: the support, the set before unless it is too large, and the worst."""
-    if thresholds.size <= _FEW or penalty.l1 == 0.0:
+    penalty = problem.penalty
+    assert isinstance(penalty, ElasticNet)
+    if _holds_all(problem):
         is_held = ~penalty.is_left_out
     else:
         is_held = (point.u[:-1] != 0.0) | (thresholds[:-1] == 0.0)
