@@ -50,8 +50,10 @@ def scaled_cost_gradient(loss: float, grad: np.ndarray, theta: np.ndarray, rule:
     w = theta[..., :-1]
     grad *= rule.scale
     grad[..., :-1] += rule.l2 * w
-    grad[..., -1] *= rule.intercept
-    return float(rule.scale * loss + 0.5 * rule.l2 * dot(w.ravel(), w.ravel()))
+    if rule.intercept == 0.0:
+        grad[..., -1] = 0.0
+    flat = w.ravel()
+    return float(rule.scale * loss + 0.5 * rule.l2 * dot(flat, flat))
 
 
 def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray, rule: Rule) -> tuple[int, float, float]:

@@ -1,6 +1,6 @@
 """The vector operations of the engine, by NumPy; `compiled.vectors` has the same as loops, which Numba puts in their place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -58,8 +58,10 @@ def lower_transposed_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> Non
             result[:i + _ROWS] += np.einsum("ij,i->j", block[i:i + _ROWS, :i + _ROWS], part[i:i + _ROWS])
 
 
-def _each_block(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _each_block(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The squares of P (k, k) or (K, k, k), with their parts of x and out."""
+    if P.ndim == 2:
+        return ((P, x, out),)
     side = P.shape[-1]
     return zip(P.reshape(-1, side, side), x.reshape(-1, side), out.reshape(-1, side), strict=True)
 
@@ -69,5 +71,6 @@ def standardised_size(grad: np.ndarray, ratio: np.ndarray, shift: np.ndarray) ->
     if not ratio.size:
         return float(np.abs(grad).max())
     rows = grad.reshape(-1, ratio.size + 1)
-    dw, db = rows[:, :-1], rows[:, -1:]
-    return max(float(np.abs(db).max()), float(np.abs(ratio * dw + shift * db).max()))
+    standardised = rows.copy()
+    standardised[:, :-1] = ratio * rows[:, :-1] + shift * rows[:, -1:]
+    return float(np.abs(standardised).max())

@@ -181,7 +181,9 @@ def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.
     H = loss.with_common(H[np.ix_(free, free)])
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
-    only = np.kron(loss.without_common(np.eye(loss.classes)), np.eye(free.size // loss.classes))
+    apart = np.eye(loss.classes)
+    loss.remove_common(apart)
+    only = np.kron(apart, np.eye(free.size // loss.classes))
     V[np.ix_(free, free)] = only @ (inverse / np.outer(scale, scale)) @ only
     return center, V, free.size // loss.classes * loss.free - flat.shape[1]
 

@@ -177,7 +177,8 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
         if training.firth and why_not is None:
             log_likelihood = null_log_likelihood = math.nan
         elif why_not is None:
-            log_likelihood = -examples * problem.to_mean * (now - problem.penalty_at(u)[0])
+            penalty = problem.penalty.value(u.reshape(problem.shape), problem.coordinates.scales)
+            log_likelihood = -examples * problem.to_mean * (now - penalty)
             null_log_likelihood = _null_log_likelihood(problem, problem.coordinates.rows(theta)[:, -1])
             is_weighted = data.has_weights or examples != problem.data.count.rows
             if is_weighted and not np.isnan(covariance).all():
@@ -245,7 +246,9 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
     of_units = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side)
-    to_theta = np.kron(loss.without_common(np.eye(loss.classes)), of_units[:free.size // loss.classes].T)
+    apart = np.eye(loss.classes)
+    loss.remove_common(apart)
+    to_theta = np.kron(apart, of_units[:free.size // loss.classes].T)
     touched = _touched(to_theta, flat / scale[:, None])
     covariance = to_theta @ inverse @ to_theta.T
     covariance[touched] = covariance[:, touched] = np.nan

@@ -45,3 +45,8 @@ def _memory(size: int, alignment: int) -> np.ndarray:
 def plain(value: Any) -> Any:
     """A NumPy scalar as Python's own value: 0, not np.int64(0)."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def repeated(values: np.ndarray, size: int) -> np.ndarray:
+    """A vector of a size that is made of these values, one after another, as often as they fit."""
+    return values if values.size == size else np.tile(values, size // values.size)

@@ -192,7 +192,8 @@ class Model:
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
         offset = arrays.real_offset(offset, A.shape[0], self.classes.size)
-        theta = np.concatenate([self.w, np.expand_dims(self.b, -1)], axis=-1)
+        theta = np.empty((*self.w.shape[:-1], self.w.shape[-1] + 1))
+        theta[..., :-1], theta[..., -1] = self.w, self.b
         predict = of_classes(self.classes.size).predictor(A)
         predicted, is_finite = predict(A, offset, theta, as_probabilities)
         if not is_finite:

@@ -213,7 +213,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
     # the penalty cancels against that of the loss.
     of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.to_mean) * math.sqrt(g.size)
-    _, pull = problem.penalty_at(u)
+    pull = problem.penalty.gradient(u.reshape(problem.shape), problem.coordinates.scales).ravel()
     of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(pull / size))
     return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
 
@@ -224,7 +224,8 @@ def _is_null(problem: Problem, directions: np.ndarray) -> bool:
     J is constant where each row of a direction leaves the margins alone, but for what all classes have in common.
     """
     (r, _), k = problem.coordinates.rows(problem.diagonal).shape, directions.shape[1]
-    of_rows = problem.loss.without_common(directions.reshape(r, -1, k))
+    of_rows = directions.reshape(r, -1, k).copy()
+    problem.loss.remove_common(of_rows)
     each = np.moveaxis(of_rows, 0, -1).reshape(-1, r * k)
     each = each[:, each.any(axis=0)]
     if r > 1:                                   # a basis of what the rows span: a small row is rounding beside the others

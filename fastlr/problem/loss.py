@@ -73,8 +73,8 @@ class Loss(abc.ABC):
         """At most `len(record)` steps of gradient descent in place, see `descent.descend`."""
 
     @abc.abstractmethod
-    def without_common(self, rows: np.ndarray) -> np.ndarray:
-        """Rows (r, k) less what moves no loss: that which all classes have in common."""
+    def remove_common(self, rows: np.ndarray) -> None:
+        """Take away from rows (r, ...), in place, what moves no loss: that which all classes have in common."""
 
     @abc.abstractmethod
     def with_common(self, H: np.ndarray) -> np.ndarray:
@@ -149,8 +149,8 @@ class Logistic(Loss):
     def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         return passes.descend(data, theta, previous, rule, record)
 
-    def without_common(self, rows: np.ndarray) -> np.ndarray:
-        return rows
+    def remove_common(self, rows: np.ndarray) -> None:
+        """Leave the only row as it is: all of it moves the loss."""
 
     def with_common(self, H: np.ndarray) -> np.ndarray:
         return H
@@ -213,9 +213,8 @@ class Softmax(Loss):
     def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         return passes.descend_by(self.cost_gradient, data, theta, previous, rule, record)
 
-    def without_common(self, rows: np.ndarray) -> np.ndarray:
-        less: np.ndarray = rows - rows.mean(axis=0)
-        return less
+    def remove_common(self, rows: np.ndarray) -> None:
+        rows -= rows.mean(axis=0)
 
     def with_common(self, H: np.ndarray) -> np.ndarray:
         K, side = self.classes, len(H) // self.classes

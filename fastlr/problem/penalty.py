@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot
 
 # The slope that holds a w at 0 whatever the gradient is.
@@ -81,7 +82,7 @@ class Ridge(NamedTuple):
         return diagonal
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        H.flat[::len(H) + 1] += np.resize(self.diagonal(scales), len(H))
+        H.flat[::len(H) + 1] += repeated(self.diagonal(scales), len(H))
 
 
 class ElasticNet(NamedTuple):
@@ -216,13 +217,13 @@ class Quadratic(NamedTuple):
         return scales * Hv.reshape(v.shape)
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        return np.resize(scales, len(self.matrix)) ** 2 * (self.matrix if self.is_separable else self.matrix.diagonal())
+        return repeated(scales, len(self.matrix)) ** 2 * (self.matrix if self.is_separable else self.matrix.diagonal())
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
         if self.is_separable:
             H.flat[::len(H) + 1] += self.diagonal(scales)
         else:
-            scales = np.resize(scales, len(H))
+            scales = repeated(scales, len(H))
             H += scales[:, None] * self.matrix * scales
 
 

@@ -23,7 +23,7 @@ from fastlr.data import moments as column_moments
 from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory, Pass, columns_of
 from fastlr.data.exact import loss_in_long_double
-from fastlr.machine.arrays import read_only
+from fastlr.machine.arrays import read_only, repeated
 from fastlr.machine.blas import dot, dots
 from fastlr.problem.coordinates import Coordinates, Origin
 from fastlr.problem.cost_model import CostModel
@@ -125,7 +125,7 @@ class Problem:
 
     def of_all_rows(self, values: np.ndarray) -> np.ndarray:
         """A vector of u with the same values (n + 1,) in each row, if it isn't one already."""
-        return values if values.size == self.size else np.tile(values, self.loss.classes)
+        return repeated(values, self.size)
 
     # ---- J and its derivatives --------------------------------------------------------------------------------------
 
@@ -138,15 +138,12 @@ class Problem:
             self._moments = self._finite(pivot, first, second)
         else:
             loss, grad = self.data.reduce(self.loss.cost_gradient, theta)
-        penalty, by_penalty = self.penalty_at(u)
-        grad *= self.to_cost
-        grad[..., -1] *= self.fit_intercept
-        return Evaluation(float(self.to_cost * loss + penalty), self.coordinates.by_u(grad.ravel()) + by_penalty)
-
-    def penalty_at(self, u: np.ndarray) -> tuple[float, np.ndarray]:
-        """The penalty at u, and its gradient by u."""
         rows, scales = u.reshape(self.shape), self.coordinates.scales
-        return self.penalty.value(rows, scales), self.penalty.gradient(rows, scales).ravel()
+        grad *= self.to_cost
+        if not self.fit_intercept:
+            grad[..., -1] = 0.0
+        return Evaluation(float(self.to_cost * loss + self.penalty.value(rows, scales)),
+                          self.coordinates.by_u(grad.ravel()) + self.penalty.gradient(rows, scales).ravel())
 
     def exact_cost(self, theta: np.ndarray, cost: float) -> float:
         """J at theta, where float64 finds a cost: more exactly if products w x cancel so much that the cost could be off."""
@@ -175,8 +172,7 @@ class Problem:
 
     def _by_u(self, H: np.ndarray) -> np.ndarray:
         """Make second derivatives (..., k, k) of sums over rows by theta those of J by u, where k is a multiple of n + 1."""
-        side = self.coordinates.scales.size
-        scales = np.tile(self.coordinates.scales, H.shape[-1] // side)
+        scales, side = repeated(self.coordinates.scales, H.shape[-1]), self.coordinates.scales.size
         H *= self.to_cost
         if not self.fit_intercept:
             fixed = np.arange(side - 1, H.shape[-1], side)
@@ -204,12 +200,10 @@ class Problem:
             self.add_penalty(block)
         return H
 
-    def without_common(self, v: np.ndarray) -> np.ndarray:
-        """A vector of u less what moves no loss: that which all classes have in common."""
-        less = self.loss.without_common(v.reshape(self.shape))
-        if not self.fit_intercept:
-            less[..., -1] = v.reshape(self.shape)[..., -1]
-        return less.ravel()
+    def remove_common(self, v: np.ndarray) -> None:
+        """Take away from a vector of u, in place, what moves no loss: that which all classes have in common."""
+        rows = v.reshape(self.shape)
+        self.loss.remove_common(rows if self.fit_intercept else rows[..., :-1])
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
         """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times
@@ -220,7 +214,8 @@ class Problem:
         def product(v: np.ndarray) -> np.ndarray:
             Hv = times(coordinates.theta_of(v).reshape(shape))
             Hv *= self.to_cost
-            Hv[..., -1] *= self.fit_intercept
+            if not self.fit_intercept:
+                Hv[..., -1] = 0.0
             return coordinates.by_u(Hv.ravel()) + self.penalty.product(v.reshape(shape), coordinates.scales).ravel()
 
         def diagonal_by_u() -> np.ndarray:
@@ -482,7 +477,8 @@ class Problem:
                 at_null = self.evaluate(theta, with_moments=True)
         problem = self.standardised()
         coordinates = problem.coordinates
-        u = problem.without_common(coordinates.u_of(theta))
+        u = coordinates.u_of(theta)
+        problem.remove_common(u)
         return problem, u, at_null and at_null._replace(grad=coordinates.by_u(at_null.grad))
 
     def measured_by_all_rows(self) -> Self:

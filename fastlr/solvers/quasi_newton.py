@@ -217,7 +217,7 @@ def _by_python(problem: Problem, descent: Descent, M: InverseHessian, tol: float
         if ask == EVALUATE:
             at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
         elif ask == POINT:
-            descent.p[:] = problem.without_common(descent.p)
+            problem.remove_common(descent.p)
             yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
         elif ask == HESSIAN:
             at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))

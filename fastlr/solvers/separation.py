@@ -58,7 +58,9 @@ def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np
     size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size // problem.loss.free), near.data.count.rows)
     sample, = near.data.samples([size])
     typical = _typical(near, sample)
-    newton = [problem.without_common(InverseHessian.at(problem, u).direction(grad))] if problem.costs.has_room_for_hessian else []
+    newton = [InverseHessian.at(problem, u).direction(grad)] if problem.costs.has_room_for_hessian else []
+    for way in newton:
+        problem.remove_common(way)
     ways = [typical.coordinates.from_other(problem.coordinates, way) for way in (u, p, *newton)]
     found = (way for way in _candidates(typical, sample, ways)
              if _separates(typical, way) and not _hides_errors(typical, way))

@@ -263,7 +263,8 @@ def test_rows_in_files_and_on_a_cluster(tmp_path):
     found = kept.predict_proba(da.from_array(X, chunks=(130, 4)))
     np.testing.assert_array_equal(found.compute(), kept.predict_proba(X))
     J = fastlr.cost_and_gradient(X, y, kept.w, kept.b)
-    for found, right in zip(fastlr.cost_and_gradient(da.from_array(X, chunks=(130, 4)), y, kept.w, kept.b), J, strict=True):
+    far = fastlr.cost_and_gradient(da.from_array(X, chunks=(130, 4)), y, kept.w, kept.b, backend="numpy")
+    for found, right in zip(far, J, strict=True):
         np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-12)
 
 
