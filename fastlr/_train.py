@@ -36,6 +36,13 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         loss_i = -(y_i log a_i + (1 - y_i) log(1 - a_i))
         a_i = sigma(x_i . w + b + offset_i)
 
+    With K >= 3 labels w is (K, n) and b is (K,), a row for each class, and
+
+        loss_i = log sum_k exp(z_ik) - z_i,y_i        z_ik = x_i . w_k + b_k + offset_ik
+
+    Numbers that all classes share move no loss.  So the weights of the classes sum to 0 in each column, and so do the intercepts.
+    Gradient descent keeps such sums as they are at its start.
+
     Parameters
     ----------
     X : array_like or SciPy sparse matrix, (m, n)
@@ -53,8 +60,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         part.  Persist them if they fit into the cluster's memory; otherwise every step makes them anew.  y, weights and offset
         may then be Dask's too.  A task has one thread, or up to NUMBA_NUM_THREADS if a worker sets that.
     y : array_like, (m,) or (m, 2)
-        Two labels of any kind.  In sorted order they stand for y = 0 and y = 1.  For a table, y is the name of a column, and so
-        are `sample_weight` and `offset`.  For a stream of (X, y) blocks it is None.
+        Two labels or more, of any kind.  In sorted order they stand for y = 0 and y = 1, or for y = 0 .. K - 1.  For a table, y
+        is the name of a column, and so are `sample_weight` and `offset`.  For a stream of (X, y) blocks it is None.
 
         Grouped labels, as R's glm takes them: two columns are the counts of successes and of failures of each example.  Floats
         from 0 to 1, some of them strictly between, are shares of successes, with `sample_weight` as numbers of trials.  Success
@@ -87,13 +94,14 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         How often each row counts; at least 0.  Weights may have any total.  Weights that add up to less than the number of rows
         that have one can't be counts of examples, and then `Model.summary` shows no likelihood.
     class_weight : dict from label to float, or "balanced", optional
-        Factors of `sample_weight` by class; "balanced" gives both classes the same total.
-    offset : array_like, (m,), optional
-        Numbers that are added to the margins of the rows.  Predicting then needs an offset too.
+        Factors of `sample_weight` by class; "balanced" gives all classes the same total.
+    offset : array_like, (m,) or (m, K), optional
+        Numbers that are added to the margins of the rows.  Predicting then needs an offset too.  With K >= 3 labels they are
+        (m, K): one number for all classes of a row would change nothing.
     init : (w, b) or Model, optional
-        The start.  Zeros are a start like any other.  By default "gd" starts at zeros, and the others at the best model whose w
-        is 0.  Without a callback they may start closer: at the optimum of samples of the rows, or at that in the space of few
-        rows, found in at most `max_iter` updates there.
+        The start, with w (K, n) and b (K,) for K >= 3 labels.  Zeros are a start like any other.  By default "gd" starts at
+        zeros, and the others at the best model whose w is 0.  Without a callback they may start closer: at the optimum of samples
+        of the rows, or at that in the space of few rows, found in at most `max_iter` updates there.
     n_threads : int, optional
         The most threads.  By default as many as affinity and container quota leave to this process, less those of its other
         trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
@@ -143,6 +151,12 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     >>> model = fastlr.train(X.T, [1, 1, 0], init=([1.0, 2.0], 1.5), learning_rate=0.009, max_iter=100)
     >>> model.w.round(6), round(model.b, 6)
     (array([0.80956, 2.05082]), 1.594871)
+
+    Three classes:
+
+    >>> model = fastlr.train([[0.0], [1.0], [2.0], [3.0], [4.0], [5.0]], list("abacbc"), l2=0.1)
+    >>> model.w.round(3).tolist(), model.predict_proba([[5.0]]).round(3)
+    ([[-0.649], [0.0], [0.649]], array([[0.029, 0.23 , 0.741]]))
 
     Counts of successes and failures in each row:
 
@@ -263,8 +277,8 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: Any, *, backend: str = "auto", 
     Three classes:
 
     >>> J, dw, db = fastlr.cost_and_gradient([[1.0], [2.0], [4.0]], [0, 1, 2], [[0.0], [0.0], [0.0]], [0.0, 0.0, 0.0])
-    >>> round(J, 6), dw.round(4).tolist(), db.round(4)
-    (1.098612, [[0.4444], [0.1111], [-0.5556]], array([-0., -0., -0.]))
+    >>> round(J, 6), dw.round(4).tolist(), db.shape
+    (1.098612, [[0.4444], [0.1111], [-0.5556]], (3,))
     """
     objective_options = _objective_options(l2, reduction, True)
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
