@@ -81,8 +81,7 @@ def sparse_problem():
     return scipy.sparse.csr_array(X), y
 
 
-@pytest.mark.parametrize("name", ["numpy", "fused"])
-@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize(("name", "dtype"), [("numpy", "f8"), ("numpy", "f4"), ("fused", "f8")])
 def test_sparse_blocks_have_the_bits_of_memory(name, dtype, short_pieces):
     """A kept block and one that is read in every pass are cut as an X in memory is; its numbers may lie anywhere in memory."""
     A, y = sparse_problem()
