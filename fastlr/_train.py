@@ -127,7 +127,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data are not SciPy's, or are in blocks of a stream or of Dask; or labels are grouped, and X is a stream.
+        Sparse data are not SciPy's; or labels are grouped, and X is a stream.
 
     Warns
     -----

@@ -16,7 +16,7 @@ from fastlr.machine.limits import available_memory
 
 
 def stream(source: Any, *, memory: int | None = None) -> "Stream":
-    """Make an X for `train` and `cost_and_gradient` that is larger than memory and is read one block of rows at a time.
+    """Make an X that is larger than memory, for `train`, `cost_and_gradient` and a Model's predictions: read a block at a time.
 
     Training passes over the blocks several times.  The next block is read while one is computed on.  Blocks that fit into
     `memory` are kept there, and read once.  The first pass checks every number.
@@ -47,8 +47,8 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     Returns
     -------
     Stream
-        To pass as X.  Then y is an array (m,), the name of a column of a table, or None for blocks (X, y); so are
-        sample_weight and offset, which blocks don't bring.
+        To pass as X.  For `train` and `score` y is an array (m,), the name of a column of a table, or None for blocks (X, y).
+        sample_weight and offset are arrays or names; blocks don't bring them.
 
     Raises
     ------
