@@ -9,7 +9,7 @@ import numpy as np
 from fastlr.data import arguments, arrays
 from fastlr.data.form import Form
 from fastlr.data.stream import buffers
-from fastlr.data.stream.buffers import AllOrNone, Kept
+from fastlr.data.stream.buffers import AllOrNone, Kept, KeptNone
 from fastlr.data.stream.read_ahead import ReadAhead, Stopped
 from fastlr.data.stream.source import Block, Source, named_columns, where
 from fastlr.machine.limits import available_memory
@@ -124,7 +124,7 @@ class Stream:
         self.ranges: list[slice] = []
         self._form: Form | None = None
         self.is_scanned = False
-        self._kept: Kept | AllOrNone
+        self._kept: Kept | AllOrNone | KeptNone
         self._buffers = [np.empty(0, np.uint8) for _ in range(buffers.IN_FLIGHT)]
         self._pass: ReadAhead | None = None
         self._beginning = threading.Lock()
@@ -182,22 +182,27 @@ class Stream:
         y, sample_weight, offset = (given | self.gathered()).values()
         return y, sample_weight, offset
 
-    def first_pass(self, columns: Mapping[str, str], brings_y: bool | None,
-                   features: tuple[str, ...] | None = None) -> Generator[tuple[int, Block]]:
+    def first_pass(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None = None,
+                   is_only: bool = False) -> Generator[tuple[int, Block]]:
         """The pass that finds out what there is, as `blocks`, with the numbers of X not checked.
 
-        Parameters are those of `Source.form`.
+        Parameters
+        ----------
+        columns, brings_y, features
+            As for `Source.form`.
+        is_only : bool
+            Whether there won't be another pass, so that no block is kept.
         """
         with self._beginning:
             self._end_pass()
         self.is_scanned = False
         self._form, self.ranges = self._source.form(columns, brings_y, features), []
         if self._form is None:
-            self._kept = AllOrNone(self.memory)
+            self._kept = KeptNone() if is_only else AllOrNone(self.memory)
             yield from self._unknown_blocks()
         else:
             self.ranges = buffers.ranges(self._form, self.memory)
-            self._kept = Kept(self._form, self.ranges, self.memory, self._source.seeks)
+            self._kept = KeptNone() if is_only else Kept(self._form, self.ranges, self.memory, self._source.seeks)
             yield from self.blocks()
         self.is_scanned = True
 

@@ -144,3 +144,17 @@ class AllOrNone:
             self.blocks[number] = block
         else:
             self.blocks.clear()
+
+
+class KeptNone:
+    """No block is kept, where there is one pass only."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, Block] = {}
+
+    def takes(self, number: int, size: int) -> bool:
+        """Whether this block is kept: no."""
+        return False
+
+    def add(self, number: int, block: Block) -> None:
+        """Keep nothing."""

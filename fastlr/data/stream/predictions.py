@@ -30,7 +30,7 @@ def predicted(method: Method, X: Any, features: tuple[str, ...] | None, offset: 
     if given.is_scanned and not isinstance(offset, str) and (features is None or given.names in (None, features)):
         return _of_each(method, given, given.blocks(), offset)
     apart = given.apart()
-    return _of_each(method, apart, apart.first_pass({}, None, _with_offset(features, offset)), offset)
+    return _of_each(method, apart, apart.first_pass({}, None, _with_offset(features, offset), is_only=True), offset)
 
 
 def predicted_beside(method: Method, X: Any, features: tuple[str, ...] | None, y: Any, sample_weight: Any,
@@ -40,7 +40,7 @@ def predicted_beside(method: Method, X: Any, features: tuple[str, ...] | None, y
     Parameters are those of `predicted`.  y is None for blocks that bring it.
     """
     apart, beside = _stream(X).apart(), {"y": y, "sample_weight": sample_weight}
-    blocks = apart.first_pass(named_columns(beside), y is None, _with_offset(features, offset))
+    blocks = apart.first_pass(named_columns(beside), y is None, _with_offset(features, offset), is_only=True)
     values = _of_each(method, apart, blocks, offset)
     y, sample_weight = (beside | apart.gathered()).values()
     return values, y, sample_weight

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -229,6 +230,20 @@ def test_predictions_of_tables(tmp_path):
     assert trained.summary().names == ("(intercept)", *"cbad")
     with pytest.raises(ValueError, match=r"column is missing: 'e'; "):
         fastlr.train(frame.assign(e=1.0 * y), text, max_iter=1, tol=0.0, backend="numpy").predict(stream)
+
+
+def test_predictions_keep_no_block():
+    """Though there is memory for all: what is returned, twice, and two blocks."""
+    block = np.zeros((5_000, N))
+    model = fastlr.train(*problem(50, N)[:2], max_iter=1, tol=0.0, backend="numpy")
+    tracemalloc.start()
+    try:
+        predicted = model.decision_function(fastlr.stream([block] * 40, memory=10 ** 9))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert predicted.size == 200_000
+    assert peak < 2 * predicted.nbytes + 10 * block.nbytes
 
 
 @pytest.mark.parametrize("brings_y", [True, False])
