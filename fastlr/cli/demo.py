@@ -56,7 +56,7 @@ def run(m: int, n: int, n_threads: int | None) -> int:
 
 
 def _seconds_a_step(X: np.ndarray, y: np.ndarray, backend: str, n_threads: int | None) -> float:
-    """The seconds of one step: the least of three differences between long and short runs, in which checking X cancels."""
+    """The seconds of one step: the difference between the fastest of long and of short runs, in which checking X cancels."""
     def run(steps: int) -> float:
         start = time.perf_counter()
         fastlr.train(X, y, backend=backend, learning_rate=_LEARNING_RATE, max_iter=steps, n_threads=n_threads)
@@ -66,4 +66,5 @@ def _seconds_a_step(X: np.ndarray, y: np.ndarray, backend: str, n_threads: int |
     if once > _SECONDS:
         return once / 2             # two passes, one step and the final cost; checking X takes no time beside them
     steps = max(2, int(_SECONDS / 3 / once))
-    return min((run(1 + steps) - run(1)) / steps for _ in range(3))
+    short, long = zip(*((run(1), run(1 + steps)) for _ in range(3)), strict=True)
+    return (min(long) - min(short)) / steps
