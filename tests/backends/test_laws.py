@@ -220,7 +220,7 @@ def test_kernel_descent_equals_plain_descent(compiled):
         changed = rule._replace(**change)
         results = []
         for descend in (kernel.descend, lambda *rest: descent.descend(kernel.cost_gradient, rest[:-4], *rest[-4:])):
-            theta, previous, record = np.zeros(4), np.zeros(4), np.full((400, 2), np.nan)
+            theta, previous, record = np.zeros(4), np.zeros(4), np.full((100, 2), np.nan)
             with np.errstate(over="ignore", invalid="ignore"):      # which NUMBA_DISABLE_JIT leaves to NumPy
                 updates, code = descend(*prepared, theta, previous, changed, record)
             results.append((updates, code, theta, previous, record[:updates]))

@@ -37,12 +37,12 @@ def check(kind, seed, numbers, backend="numpy"):
 
 @pytest.mark.slow
 def test_gap_of_hard_problems():
-    check("gap", 0, range(10))
+    check("gap", 0, range(5))
 
 
 @pytest.mark.slow
 def test_separation_far_from_0():
-    check("separation", 0, range(50))
+    check("separation", 0, range(25))
 
 
 @pytest.mark.long

@@ -108,7 +108,7 @@ def test_separated_through_the_origin_or_not(solver, size):
 
 
 @each_solver
-@pytest.mark.parametrize("size", [(20, 25), (50, 200), (100, 2000)])
+@pytest.mark.parametrize("size", [(20, 25), (50, 200), (30, 1100)])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_more_features_than_rows(solver, size, fit_intercept):
     X, _, _ = separable(size)

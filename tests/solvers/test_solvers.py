@@ -602,7 +602,7 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((20_000, 20)); y = rng.random(20_000) < 0.5
 from fastlr.backends import choice
 choice._COMPILATION = 0.0               # as if the cache had what it takes
-print([fastlr.train(X, y).backend for _ in range(8)])
+print([fastlr.train(X, y, learning_rate=0.1, max_iter=50).backend for _ in range(8)])
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                             env=os.environ | {"FASTLR_PREBUILT": "0"})
