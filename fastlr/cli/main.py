@@ -143,13 +143,14 @@ Better use rows that the model was not trained on."""))
     completion.add_argument("shell", choices=SHELLS)
     for made in (summary, info):
         made.add_argument("--json", action="store_true", help="print JSON")
-    demo = command(lambda options: demonstration.run(options.rows, options.features, options.threads), "demo",
+    demo = command(lambda options: demonstration.run(options.rows, options.features, options.classes, options.threads), "demo",
                    "train on made-up data with every backend and compare them", """\
 Make data from a known model, take the same gradient descent steps with every
 backend, and print what a step costs, how fast X is read, and whether the
 results agree.""")
     demo.add_argument("--rows", type=_integer(1), default=100_000, metavar="M", help="examples to train on (default %(default)s)")
     demo.add_argument("--features", type=_integer(1), default=50, metavar="N", help="features (default %(default)s)")
+    demo.add_argument("--classes", type=_integer(2), default=2, metavar="K", help="classes (default %(default)s)")
     _add_threads(demo)
     return parser
 

@@ -20,6 +20,14 @@ def test_demo_runs_every_backend_and_agrees(capsys):
     assert "DISAGREE" not in printed
 
 
+def test_demo_of_three_classes(capsys, monkeypatch):
+    monkeypatch.setattr("fastlr.backends.available_backends", lambda: {"python": None, "numpy": None})
+    monkeypatch.setattr("fastlr.cli.demo._SECONDS", 0.01)
+    assert main(["demo", "--rows", "300", "--features", "3", "--classes", "3"]) == 0
+    printed = capsys.readouterr().out
+    assert "Logistic regression of 3 classes on 300 x 3" in printed and "accuracy on 20000 new examples" in printed
+
+
 @pytest.mark.compiles
 def test_demo_fails_when_backends_disagree(capsys, monkeypatch):
     from fastlr.backends import numpy_vectorized
