@@ -40,6 +40,7 @@ _TYPICAL_ROWS = 100             # rows of a sample that tells by what columns va
 _MOST_FEATURES = 1000           # for directions that are made exact
 _FEWEST_ROWS = 500              # the fewest rows of a sample
 _ROWS_A_FEATURE = 4             # rows of a sample, for each feature
+_MOST_COLUMNS = 1000            # columns of a Hessian that serves where l1 is weak, at most
 
 
 class Certificate(NamedTuple):
@@ -110,7 +111,8 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certi
     return Certificate(delta + 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity, True)
 
 
-def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held: Problem, at: np.ndarray) -> Certificate:
+def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held: Problem, at: np.ndarray,
+            enough: float = math.inf) -> Certificate:
     """The bound where the penalty is an elastic net, on all columns whose w may differ from 0.
 
     Let delta be what J falls by the intercept and the unpenalized columns alone.  On that way the losses' slopes change by so
@@ -128,14 +130,19 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
         J on columns that include those where u is not 0 and those without a penalty.
     at : (p + 1,)
         The point in its coordinates.
+    enough : float
+        A bound that is small enough.  Where l1 is so weak that it proves less, and there are few columns, the Hessian of the loss
+        serves with the least subgradient in place of the gradient, since l1 is convex.
     """
     penalty, scales, C = problem.penalty, problem.coordinates.scales, problem.loss.largest_curvature
     assert isinstance(penalty, ElasticNet)
-    delta = _fall_of_unpenalized(held, at, np.append(grad[:-1][penalty.is_unpenalized(scales)], grad[-1]))
-    if delta == math.inf:
-        return NOTHING
-    slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
-    return Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
+    delta, found = _fall_of_unpenalized(held, at, np.append(grad[:-1][penalty.is_unpenalized(scales)], grad[-1])), NOTHING
+    if delta < math.inf:
+        slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
+        found = Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
+    if found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any():
+        return found
+    return min(found, self_concordance(problem, problem, u, penalty.least_subgradient(u, grad, scales), enough))
 
 
 def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> float:
@@ -187,9 +194,13 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
     R, g = H / np.outer(size, size), grad / size
+    # J is not constant along a direction in which no margin moves where l1 is the only penalty.
+    is_held_by_l1 = isinstance(problem.penalty, ElasticNet) and not problem.is_penalised
     if not problem.is_penalised:
         is_constant = problem.constant_columns & problem.varies_by_rounding(H)
         constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)))
+        if is_held_by_l1 and g[constant].any():
+            return math.inf
         R[constant] = R[:, constant] = g[constant] = 0.0
         R[constant, constant], size[constant] = 1.0, np.inf
     if not np.isfinite(R).all():
@@ -203,7 +214,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     if not trace <= 1.0 / _LEAST_EIGENVALUE:
         eigenvalues, V = np.linalg.eigh(R)
         is_flat = eigenvalues <= _LEAST_EIGENVALUE
-        if is_flat.any() and not _is_null(problem, V[:, is_flat] / size[:, None]):
+        if is_flat.any() and (is_held_by_l1 or not _is_null(problem, V[:, is_flat] / size[:, None])):
             return math.inf
         along = V[:, ~is_flat].T @ g
         squared, trace = float(along @ (along / eigenvalues[~is_flat])), float((1.0 / eigenvalues[~is_flat]).sum())

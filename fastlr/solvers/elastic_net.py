@@ -135,10 +135,11 @@ class Descent:
             start = Point(point.u[place], point.cost, point.grad[place])
             at, is_exhausted = self._on_working_set(held, start, aim, enough, place, size)
             point = at if held is problem else evaluated(problem, _whole(at.u, place, size))
-            certificate = with_l1(problem, point.u, point.cost, point.grad, held, at.u)
+            gap = max(aim.gap * point.cost, problem.rounding(point.u, point.cost))
+            certificate = with_l1(problem, point.u, point.cost, point.grad, held, at.u, enough=gap)
             norm = problem.bounded_by_tol(penalty.least_subgradient(point.u, point.grad, scales))
-            is_near = certificate.gap <= max(aim.gap * point.cost, problem.rounding(point.u, point.cost))
-            if (is_near and norm <= aim.tol) or self.is_over or (is_exhausted and not _violation(point, thresholds, columns)):
+            is_done = certificate.gap <= gap and norm <= aim.tol
+            if is_done or self.is_over or (is_exhausted and not _violation(point, thresholds, columns)):
                 break
         self._penalty = penalty
         return point, certificate

@@ -221,6 +221,13 @@ def test_a_separated_table_has_a_minimum_with_l1():
     assert model.converged and model.gap <= 1e-8 * model.cost
 
 
+def test_a_weak_l1_is_proved_by_the_loss():
+    X, y = sample(300, 20)
+    model, alone = fastlr.train(X, y, l1=1e-10, backend="numpy"), fastlr.train(X, y, backend="numpy")
+    assert model.converged and model.gap_kind == "bound" and model.gap <= 1e-8 * model.cost
+    np.testing.assert_allclose(model.w, alone.w, atol=1e-6)
+
+
 def test_an_early_end_has_a_gap_too():
     X, y = wide()
     l1 = 0.01 * least(X, y)
