@@ -175,6 +175,7 @@ def test_ties_count_half():
     ({"folds": [([0], [3]), ([0], [1])]}, r"folds\[0\] has examples of one class only to train"),
     ({"folds": [(range(100), []), (range(100), [100])]}, r"folds\[0\] has no example to test"),
     ({"folds": [(range(100), [100]), (range(100), [101])], "score": "auc"}, "held-out examples of one class only"),
+    ({"penalty_factors": np.zeros(30)}, "no column with a penalty tells anything about y; for no penalty call train"),
 ])
 def test_what_is_refused(options, text):
     with pytest.raises(ValueError, match=text):

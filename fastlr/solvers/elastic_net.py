@@ -22,7 +22,7 @@ from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State
 from fastlr.solvers.history import Recorder
-from fastlr.solvers.separation import recession_direction
+from fastlr.solvers.separation import is_without_error, recession_direction
 from fastlr.solvers.verdict import SEPARATED
 
 # Up to so many columns all of them are the working set.
@@ -171,7 +171,7 @@ class Descent:
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
             if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, _INSIDE * aim.gap * point.cost)):
                 return point, False
-            found = _step(problem, point, norm)
+            found = None if _needs_no_penalized(problem, point) else _step(problem, point, norm)
             if found is None:
                 return point, True
             before = point
@@ -327,7 +327,7 @@ def evaluated(problem: Problem, u: np.ndarray) -> Point:
 
 def _on_the_way(times: float) -> np.ndarray:
     """The penalties between one that is so many times as strong and the one that is wanted."""
-    if times <= 1.0:
+    if not 1.0 < times < math.inf:
         return np.empty(0)
     steps = max(1, int(_A_DECADE * math.log10(times) - 0.4))
     return times ** (np.arange(steps - 1, 0, -1) / steps)
@@ -362,6 +362,13 @@ def _violation(point: Point, thresholds: np.ndarray, columns: np.ndarray) -> flo
     excess = np.abs(point.grad) - thresholds
     excess[columns] = excess[-1] = 0.0
     return float(excess.max(initial=0.0))
+
+
+def _needs_no_penalized(problem: Problem, point: Point) -> bool:
+    """Whether the columns without a penalty have every example on its right side, so that J falls for ever as they grow."""
+    assert isinstance(problem.penalty, ElasticNet)
+    is_free = np.append(problem.penalty.is_unpenalized(problem.coordinates.scales), True)
+    return bool(is_free[:-1].any()) and is_without_error(problem, point.cost, np.where(is_free, point.u, 0.0))
 
 
 def _is_separated(problem: Problem, point: Point) -> bool:

@@ -58,6 +58,9 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
     null = _null_loss(problem, point, descent)
     point, stronger = without_penalized(problem, point, descent)
     largest = base._replace(l1=max(base.l1, _LEAST_L1)).least_factor(point.grad, scales)
+    if isinstance(lambdas, int) and largest == 0.0:
+        raise ValueError(f"lambdas={lambdas} begin with the least that leaves w = 0, and that is 0 here, since no column with a "
+                         "penalty tells anything about y; for no penalty call train, or pass lambdas as a list")
     grid = _grid(largest, lambdas, smallest, problem.data.shape) if isinstance(lambdas, int) else lambdas
     is_smooth = base.l1 == 0.0 and not base.is_left_out.any()
     minima = _of_ridge(given, options, grid) if is_smooth else _of_l1(problem, point, stronger, descent, options, grid)

@@ -103,7 +103,7 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
         bounded = problem.bounded_by_tol(point.grad)
         if options.progress is not None:
             options.progress.show(recorder.n_iter, point.cost, bounded)
-        if is_without_error(problem, point):
+        if is_without_error(problem, point.cost, point.u):
             return point, Ending.WITHOUT_ERROR
         if bounded <= options.tol and problem.gradient_norm(point.grad) <= target:
             return point, Ending.AT_REST

@@ -25,7 +25,7 @@ from fastlr.data.margin_changes import (
 )
 from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Problem
-from fastlr.solvers.quasi_newton import InverseHessian, Iterate
+from fastlr.solvers.quasi_newton import InverseHessian
 
 _RIGHT = 1e-10                  # likewise, the least that some margin has to move
 _RIGHT_TO_WRONG = 1e-5          # the share of the largest change that may be rounding
@@ -41,9 +41,9 @@ _FEWEST_ROWS = 500
 _SMALLEST_SINGULAR = 1e-12      # a singular value of the sample's rows, relative to the largest: below, nothing is known
 
 
-def is_without_error(problem: Problem, point: Iterate) -> bool:
-    """Whether every example that counts is on its right side, by the features and b alone."""
-    return point.cost <= problem.cost_of_one_error and _separates(problem, point.u)
+def is_without_error(problem: Problem, cost: float, u: np.ndarray) -> bool:
+    """Whether every example that counts is on its right side at u, by the features and b alone, where J is the cost at most."""
+    return cost <= problem.cost_of_one_error and _separates(problem, u)
 
 
 def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np.ndarray) -> np.ndarray | None:

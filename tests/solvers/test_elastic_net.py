@@ -215,6 +215,22 @@ def test_separation_by_a_column_without_a_penalty():
     assert not model.converged and model.gap == model.cost
 
 
+def test_complete_separation_by_a_column_without_a_penalty_ends_early():
+    """And not after 10000 updates, since J falls to 0, and is never proved to be near."""
+    X = np.random.default_rng(0).standard_normal((120, 4))
+    with pytest.warns(fastlr.SeparationWarning, match="the columns without a penalty"):
+        model = fastlr.train(X, X[:, 0] > 0.0, l1=0.01, penalty_factors=[0.0, 1.0, 1.0, 1.0], backend="numpy")
+    assert model.n_iter < 30
+
+
+def test_a_penalty_that_is_hardly_there():
+    """So many times weaker than the least that leaves w = 0 that float64 has no number for it."""
+    X, y = sample(100, 3)
+    model = fastlr.train(X, y, l1=1e-320, backend="numpy")
+    assert model.converged
+    np.testing.assert_allclose(model.w, fastlr.train(X, y, backend="numpy").w, rtol=1e-6)
+
+
 def test_a_separated_table_has_a_minimum_with_l1():
     X, y = np.array([[0.0], [1.0], [2.0], [3.0]]), [0, 0, 1, 1]
     model = fastlr.train(X, y, l1=1e-3, backend="numpy")
