@@ -2,6 +2,7 @@
 
     python -m tests.certificates --problems 2000 --seed 0 --kind gap          J - J* against `gap`, of every solver
     python -m tests.certificates --problems 2000 --seed 0 --kind separation   tables far from 0, at three tolerances
+    python -m tests.certificates --problems 2000 --seed 0 --kind softmax      three to six classes
     python -m tests.certificates --seed 0 --kind gap --only 1234              all about one problem
 
 A problem depends on its kind, the seed and its number alone.  `tests.oracles` says what is known.
@@ -20,9 +21,9 @@ import scipy.sparse
 from scipy.special import expit
 
 import fastlr
-from tests.oracles import Oracle
+from tests.oracles import Oracle, SoftmaxOracle
 
-KINDS = ("gap", "separation")
+KINDS = ("gap", "separation", "softmax")
 SOLVERS = ("auto", "newton", "lbfgs", "gd")
 TOLERANCES = (1e-3, 1e-5, 1e-8)
 FAULTS = {
@@ -50,26 +51,33 @@ class Problem(NamedTuple):
     story: str
 
     def oracle(self):
-        m = len(self.y)
+        m, n_classes = len(self.y), int(self.y.max()) + 1
         known = {"sample_weight": np.ones(m), "offset": np.zeros(m), "l2": 0.0, "reduction": "mean", "fit_intercept": True}
-        return Oracle(self.X, self.y, **{name: self.options.get(name, default) for name, default in known.items()})
+        oracle = Oracle
+        if n_classes > 2:
+            oracle, known["offset"] = SoftmaxOracle, np.zeros((m, n_classes))
+        return oracle(self.X, self.y, **{name: self.options.get(name, default) for name, default in known.items()})
 
 
 # ---- the problems ---------------------------------------------------------------------------------------------------
 
 def problem(kind, seed, number):
     rng = np.random.default_rng([KINDS.index(kind), seed, number])
-    while True:                     # until both classes are there
-        made = (hard if kind == "gap" else far_table)(rng)
+    n_classes = int(rng.integers(3, 7)) if kind == "softmax" else 2
+    while True:                     # until all classes are there
+        made = far_table(rng) if kind == "separation" else hard(rng, n_classes)
         s = made.options.get("sample_weight", np.ones(len(made.y)))
-        if 0 < made.y[s > 0].sum() < (s > 0).sum():
+        if np.unique(made.y[s > 0]).size == n_classes:
             return made
 
 
-def labels(rng, X, strength):
+def labels(rng, X, strength, n_classes=2):
     """Drawn at the odds of a model of the columns, each about its median and in units of its spread."""
     away = X - np.median(X, axis=0)
     spread = np.array([np.median(each[each > 0]) if each.any() else 1.0 for each in np.abs(away).T])
+    if n_classes > 2:
+        z = np.clip(away / spread, -30, 30) @ rng.standard_normal((X.shape[1], n_classes)) + rng.standard_normal(n_classes)
+        return (strength * z + rng.gumbel(size=z.shape)).argmax(axis=1)
     z = np.clip(away / spread, -30, 30) @ rng.standard_normal(X.shape[1]) + rng.standard_normal()
     return (rng.random(len(X)) < expit(strength * z)).astype(int)
 
@@ -107,9 +115,10 @@ def columns(rng, m):
     return np.asarray(x, float).reshape(m, -1), kind
 
 
-def hard(rng):
-    """A problem of the kind "gap"."""
-    m, n = int(10 ** rng.uniform(math.log10(8), math.log10(400))), int(rng.integers(1, 13))
+def hard(rng, n_classes):
+    """A problem of the kind "gap", or with more classes of the kind "softmax"."""
+    (least, most), widest = ((8, 400), 12) if n_classes == 2 else ((12, 120), 6)
+    m, n = int(10 ** rng.uniform(math.log10(least), math.log10(most))), int(rng.integers(1, widest + 1))
     story, parts = [], []
     while sum(part.shape[1] for part in parts) < n:
         part, kind = columns(rng, m)
@@ -128,7 +137,10 @@ def hard(rng):
     dtype = rng.choice(["float64", "float64", "float32"]) if np.abs(X[X != 0]).min(initial=1.0) > 1e-30 else "float64"
     X = X.astype(dtype).astype(float)
     strength = 10 ** rng.uniform(math.log10(0.3), math.log10(30))
-    y = labels(rng, X, strength)
+    y = labels(rng, X, strength, n_classes)
+    if n_classes > 2 and rng.random() < 0.2:
+        y[y == 0], y[rng.integers(m)] = 1, 0
+        story.append("one example of a class")
     if n >= 3 and rng.random() < 0.1:           # x0 - x1 - x2 is 0 in all rows but some of one class
         rows = np.flatnonzero(y == rng.integers(2))[:5]
         X[:, :2] = np.round(np.clip(X[:, :2], -1e3, 1e3))
@@ -148,7 +160,8 @@ def hard(rng):
         story.append(f"weights: {kind}")
     kind = rng.choice(["none", "normal", "1e3", "1e8"], p=[0.77, 0.15, 0.05, 0.03])
     if kind != "none":
-        options["offset"] = rng.standard_normal(m) * {"normal": 1.0, "1e3": 1e3, "1e8": 1e8}[kind]
+        shape = m if n_classes == 2 else (m, n_classes)
+        options["offset"] = rng.standard_normal(shape) * {"normal": 1.0, "1e3": 1e3, "1e8": 1e8}[kind]
         story.append(f"offset: {kind}")
     options["l2"] = float(rng.choice([0.0, 1e-300, 10 ** rng.uniform(-8, 0), 10 ** rng.uniform(-2, 6)], p=[0.5, 0.02, 0.28, 0.2]))
     options["fit_intercept"] = bool(rng.random() < 0.75)
@@ -264,7 +277,7 @@ def outcome(number, made, oracle, **options):
     elif separated is not None:
         check(not calls_it_separated, "false")
 
-    check(np.isfinite([*model.w, model.b, model.cost]).all(), "not finite")
+    check(np.isfinite([*model.w.flat, *np.ravel(model.b), model.cost]).all(), "not finite")
     if "not finite" in seen.faults:
         return seen
     seen.rounding, cost_rounding = oracle.rounding(model.w, model.b)
@@ -285,7 +298,7 @@ def outcome(number, made, oracle, **options):
 def trainings(kind, solvers=SOLVERS, tolerances=TOLERANCES, backend="numpy"):
     """The options that a problem of a kind is trained with."""
     base = {"backend": backend}
-    if kind == "gap":
+    if kind != "separation":
         return [base | {"solver": solver} | ({"max_iter": 1000} if solver == "gd" else {}) for solver in solvers]
     return [base | {"solver": solver, "tol": tol} | ({"max_iter": 1000} if solver == "gd" else {})
             for solver in solvers for tol in tolerances]
@@ -365,7 +378,7 @@ def main():
     parser.add_argument("--only", type=int, help="the number of one problem, to print all about")
     parser.add_argument("--faults", type=int, default=20, help="how many faulty trainings to list")
     given = parser.parse_args()
-    solvers = given.solvers.split(",") if given.solvers else SOLVERS if given.kind == "gap" else ("auto",)
+    solvers = given.solvers.split(",") if given.solvers else ("auto",) if given.kind == "separation" else SOLVERS
     options = trainings(given.kind, solvers, backend=given.backend)
     if given.only is not None:
         made = problem(given.kind, given.seed, given.only)

@@ -332,3 +332,140 @@ class Oracle:
         moved = (4 * EPS * (far + np.abs(self.o))).astype(REAL)
         return (float(1e-14 * J + self.s @ (p * sigma(-t) * moved ** 2)),
                 float(1e-6 * J + 4 * EPS * (self.s @ (p * near))))
+
+
+# ---- K classes ------------------------------------------------------------------------------------------------------
+
+def softmax_divergence(z, step):
+    """log sum e^(z + step) - log sum e^z - softmax(z) . step of each row, to a relative error of 1e-10 or so."""
+    p = softmax(z)
+    step = step - (p * step).sum(axis=1, keepdims=True)
+    small = step ** 2 * (0.5 + step * (REAL(1) / 6 + step * (REAL(1) / 24 + step / 120)))
+    series = np.log1p((p * np.where(np.abs(step) < 0.005, small, 0)).sum(axis=1))
+    return np.where((np.abs(step) < 0.005).all(axis=1), series, log_sum(z + step) - log_sum(z))
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def log_sum(z):
+    """log sum_k e^z_k of each row."""
+    largest = z.max(axis=1)
+    others = np.exp(z - largest[:, None])
+    others[np.arange(len(z)), z.argmax(axis=1)] = 0
+    return largest + np.log1p(others.sum(axis=1))
+
+
+class SoftmaxOracle(Oracle):
+    """J of one small problem of K classes, 0 .. K - 1; the offset is (m, K).
+
+    What J can tell are differences from class 0.  They are K - 1 vectors of margins of the basis, one after another.
+    """
+
+    def __init__(self, X, y, sample_weight, offset, l2, reduction, fit_intercept):
+        super().__init__(X, y, sample_weight, offset, l2, reduction, fit_intercept)
+        self.y, self.K = y[sample_weight > 0], offset.shape[1]
+        self.o = self.o - self.o[:, :1]
+
+    @functools.cached_property
+    def is_separated(self):
+        if self.l2:
+            return False
+        N, rows = self._tableau.coordinates, []
+        p = N.shape[1]
+        for row, label in sorted(set(zip(self._row_of.tolist(), self.y.tolist(), strict=True))):
+            for other in set(range(self.K)) - {label}:
+                ahead = np.zeros(p * self.K, object)
+                ahead[p * label:p * (label + 1)], ahead[p * other:p * (other + 1)] = N[row], -N[row]
+                rows.append(ahead[p:])
+        rows = np.array(rows, object)
+        size = np.abs(rows).max(axis=0).astype(float)
+        return is_separated(Tableau(rows, np.ones(len(rows)), np.where(size > 0, size, 1.0)))
+
+    def u_of(self, w, b):
+        return np.concatenate([self._of_difference(w, b, k) for k in range(1, self.K)])
+
+    def _of_difference(self, w, b, k):
+        """Exact, though w and b of the classes cancel."""
+        theta = [(Fraction(first) - Fraction(second)) * unit
+                 for first, second, unit in zip(w[k].tolist(), w[0].tolist(), self._units, strict=True)]
+        theta.append(Fraction(b.tolist()[k]) - Fraction(b.tolist()[0]))
+        margins = [sum(value * each for value, each in zip(row, theta, strict=False))
+                   for row in self._rows[self._tableau.basis].tolist()]
+        return np.array([quotients(np.array([z.numerator], object), z.denominator)[0] for z in margins], REAL)
+
+    def _margins(self, u):
+        """(m, K), that of class 0 being 0."""
+        return np.column_stack([np.zeros(len(self.y), REAL), self.T @ u.reshape(self.K - 1, -1).T])
+
+    def _losses(self, z):
+        ahead = z - z[np.arange(len(z)), self.y][:, None]
+        return log_sum(ahead)
+
+    def _of_penalty(self, u):
+        """The penalty: w_k are the differences less their mean."""
+        w = self.P @ u.reshape(self.K - 1, -1).T
+        return self.penalty @ ((w ** 2).sum(axis=1) - w.sum(axis=1) ** 2 / self.K) / 2
+
+    def cost(self, u, temperature=1):
+        z = (self._margins(u) + self.o) / temperature
+        return temperature * (self.s @ self._losses(z)) + self._of_penalty(u)
+
+    def derivatives(self, u, temperature=1):
+        z = (self._margins(u) + self.o) / temperature
+        p = softmax(z)
+        slope = p.copy()
+        rows = np.arange(len(z))
+        slope[rows, self.y] = 0
+        slope[rows, self.y] = -slope.sum(axis=1)
+        T, K = self.T, self.K
+        of_classes = np.eye(K - 1, dtype=REAL) - REAL(1) / K
+        of_rows = (self.P.T * self.penalty) @ self.P
+        grad = (T.T @ (self.s[:, None] * slope[:, 1:])).T.ravel() + (of_classes @ (u.reshape(K - 1, -1) @ of_rows)).ravel()
+        H = np.kron(of_classes, of_rows)
+        side = T.shape[1]
+        for k in range(1, K):
+            for j in range(1, K):
+                d = self.s / temperature * (p[:, k] * (1 - p[:, k] if p[:, k].max() < 0.5 else np.delete(p, k, 1).sum(axis=1))
+                                            if j == k else -p[:, k] * p[:, j])
+                H[(k - 1) * side:k * side, (j - 1) * side:j * side] += (T.T * d) @ T
+        return grad, H
+
+    @functools.cached_property
+    def optimum(self):
+        u = np.zeros(self.T.shape[1] * (self.K - 1), REAL)
+        temperature = REAL(max(1.0, float(np.abs(self.o).max()) / 10))
+        for _ in range(60):
+            J = self.cost(u, temperature)
+            u, decrement = self._descend(u, temperature)
+            is_there = decrement <= (1e-28 * self.cost(u) if temperature == 1 else 1e-4 * temperature * self.s.sum())
+            if (is_there and temperature == 1) or (not is_there and not self.cost(u, temperature) < J * (1 - 1e-9)):
+                break
+            if is_there:
+                temperature = max(temperature / 4, REAL(1))
+        return u, self.cost(u), decrement
+
+    def common(self, w):
+        """What w have in common, which costs the penalty and no loss."""
+        return float(self.l2 * self.K / 2 * (w.mean(axis=0).astype(REAL) ** 2).sum())
+
+    def excess(self, w, b):
+        u, _, _ = self.optimum
+        step = self.u_of(w, b) - u
+        losses = softmax_divergence(self._margins(u) + self.o, self._margins(step))
+        return float(self.s @ losses + self._of_penalty(step)) + self.common(w)
+
+    def rounding(self, w, b):
+        center = np.median(self.X, axis=0) if self.fit_intercept else np.zeros(self.X.shape[1])
+        far = (np.abs(self.X) @ np.abs(w).T + np.abs(b) + np.abs(self.o)).max(axis=1)
+        near = (np.abs(self.X - center) @ np.abs(w).T + np.abs(w @ center + b) + np.abs(self.o)).max(axis=1)
+        z = self._margins(self.u_of(w, b)) + self.o
+        p = softmax(z)
+        right = p[np.arange(len(z)), self.y]
+        J = self.cost(self.u_of(w, b))
+        moved = (4 * EPS * far).astype(REAL)
+        wrong = np.where(right < 0.9, 1 - right, -np.expm1(-self._losses(z)))
+        return (float(1e-14 * J + self.s @ (2 * (1 - p.max(axis=1) + 1e-19) * moved ** 2)),
+                float(1e-6 * J + 8 * EPS * (self.s @ (wrong * near))))

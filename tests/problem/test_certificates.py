@@ -11,7 +11,7 @@ from scipy.special import expit
 
 import fastlr
 from tests.certificates import described, outcome, problem, run, table, trainings
-from tests.oracles import REAL, Oracle, as_integers, divergence, is_separated, quotients
+from tests.oracles import REAL, Oracle, SoftmaxOracle, as_integers, divergence, is_separated, quotients
 
 pytestmark = pytest.mark.skipif(np.finfo(REAL).eps > 1e-18, reason="long double is no longer than double here")
 
@@ -41,6 +41,11 @@ def test_gap_of_hard_problems():
 
 
 @pytest.mark.slow
+def test_softmax_of_hard_problems():
+    check("softmax", 0, range(12))
+
+
+@pytest.mark.slow
 def test_separation_far_from_0():
     check("separation", 0, range(25))
 
@@ -61,7 +66,7 @@ def test_problems_that_were_wrong_once(number, solver):
 
 
 def test_problems_do_not_depend_on_each_other():
-    for kind in ("gap", "separation"):
+    for kind in ("gap", "separation", "softmax"):
         first, again, other = problem(kind, 0, 7), problem(kind, 0, 7), problem(kind, 1, 7)
         assert first.X.tobytes() == again.X.tobytes() and first.story == again.story != other.story
 
@@ -205,3 +210,24 @@ def test_optimum_of_other_coordinates():
             assert float(known.cost(known.u_of(w, b))) == pytest.approx(cost(w, b), rel=1e-13)
             assert known.excess(w, b) == pytest.approx(cost(w, b) - float(J), rel=1e-12)
             assert known.excess(w, b) > 0.0
+
+
+# ---- the oracle of K classes ----------------------------------------------------------------------------------------
+
+def test_softmax_of_two_classes_is_the_logistic_oracle():
+    """With l2 doubled, since the penalty is then on w_1 = w / 2 and on w_0 = -w / 2."""
+    for number in range(40):
+        made = problem("separation", 3, number)
+        m = len(made.y)
+        two = oracle(made.X, made.y)
+        same = SoftmaxOracle(made.X, made.y, np.ones(m), np.zeros((m, 2)), 0.0, "mean", True)
+        assert same.is_separated == two.is_separated
+    rng = np.random.default_rng(0)
+    X, o = rng.standard_normal((60, 3)) + [0.0, 1e5, 0.0], rng.standard_normal(60)
+    y, s = (rng.random(60) < expit(X[:, 0])).astype(int), rng.random(60)
+    two = oracle(X, y, l2=0.1, sample_weight=s, offset=o)
+    same = SoftmaxOracle(X, y, s, np.column_stack([7.0 - o / 2, 7.0 + o / 2]), 0.2, "mean", True)
+    assert same.is_known and float(same.optimum[1]) == pytest.approx(float(two.optimum[1]), rel=1e-15)
+    w, b = rng.standard_normal(3), 0.5
+    assert same.excess(np.array([-w / 2, w / 2]), np.array([-b / 2, b / 2])) == pytest.approx(two.excess(w, b), rel=1e-12)
+    assert same.common(np.array([w, w])) == pytest.approx(0.2 * w @ w, rel=1e-15)
