@@ -169,11 +169,13 @@ class LogisticRegressionCV(LogisticRegression):
         """The values of C, rising, and those of l1_ratio."""
         if self.solver != "auto":
             raise ValueError(f"solver must be 'auto', since paths have solvers of their own, not {self.solver!r}")
+        if np.ndim(self.l1_ratios) != 1 or not len(self.l1_ratios):
+            raise ValueError(f"l1_ratios must be a list that holds one ratio at least, not {self.l1_ratios!r}")
         ratios = np.array([share("l1_ratios", each) for each in self.l1_ratios])
-        if not ratios.size:
-            raise ValueError("l1_ratios must hold one ratio at least")
         if np.ndim(self.Cs) == 0:
             return np.logspace(*_DECADES, arguments.integer("Cs", self.Cs, at_least=1)), ratios
+        if not len(self.Cs):
+            raise ValueError("Cs must be a number of values, or a list that holds one value at least, not []")
         return np.sort([arguments.number("Cs", C, above=0.0) for C in self.Cs]), ratios
 
     def _models(self, data: InMemory, pairs: list[Fold], Cs: np.ndarray, ratios: np.ndarray) -> list[list[list[Model]]]:
