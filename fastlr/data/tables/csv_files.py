@@ -2,6 +2,8 @@
 
 import io
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -12,6 +14,8 @@ from fastlr.data.tables.table import NO_ROW, Table
 _BLOCK_BYTES = 1 << 20
 # Bytes of the longest header of a CSV file.
 _LONGEST_HEADER = 1 << 24
+# Seconds that pyarrow's thread is waited for to see the end of the file, and then to let go of it.
+_LONGEST_WAIT, _LET_GO = 0.2, 0.01
 # Bytes of the longest row of a CSV file.
 _LONGEST_ROW = 1 << 28
 _FIRST_LINE = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n)')
@@ -70,6 +74,8 @@ def table(file: Any, dialect: Dialect) -> Table:
         except pa.ArrowInvalid as error:
             if str(error) != "Empty CSV file":
                 raise ValueError(_readable(str(error), names, dialect)) from error
+        finally:
+            pieces.stop()
 
     def frame() -> Any:
         convert = arrow.ConvertOptions(null_values=dialect.missing, decimal_point=dialect.decimal, strings_can_be_null=True,
@@ -98,7 +104,8 @@ class _Pieces(io.RawIOBase):
 
     def __init__(self, start: bytes, file: BinaryIO, size: int) -> None:
         self._start, self._file, self._size = start, file, size
-        self._is_quoted = False
+        self._is_quoted = self._is_stopped = False
+        self._has_ended = threading.Event()
 
     def readable(self) -> bool:
         """Say that the file can be read."""
@@ -106,13 +113,21 @@ class _Pieces(io.RawIOBase):
 
     def read(self, _: int = -1) -> bytes:
         """Read the next piece."""
-        pieces = [self._start or self._file.read(self._size)]
+        pieces = [b"" if self._is_stopped else self._start or self._file.read(self._size)]
         self._start = b""
+        if not pieces[0]:
+            self._has_ended.set()
         size = len(pieces[0])
         while pieces[-1] and not self._ends_a_row(pieces[-1]) and size < _LONGEST_ROW:
             pieces.append(self._file.read(self._size))
             size += len(pieces[-1])
         return b"".join(pieces)
+
+    def stop(self) -> None:
+        """End the file here, and give pyarrow's thread time to see it: Python aborts if it exits while that thread reads."""
+        self._is_stopped = True
+        self._has_ended.wait(_LONGEST_WAIT)
+        time.sleep(_LET_GO)
 
     def _ends_a_row(self, piece: bytes) -> bool:
         """Whether a line ends in it that is no part of a text in quotes."""
