@@ -124,15 +124,19 @@ def cost_of(X, y, w, b, s, o, l2, reduction):
     """J, and how far rounding of the margins may move it."""
     with np.errstate(all="ignore"):
         X, s = X.astype(np.longdouble), s.astype(np.longdouble)
-        z = X @ w.astype(np.longdouble) + b + o
-        loss = np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))
+        W, b = np.atleast_2d(w).astype(np.longdouble), np.atleast_1d(b)
+        z = X @ W.T + b + o[:, None]
+        if len(W) == 1:
+            z = np.column_stack([np.zeros(len(z)), z])
+        loss = np.logaddexp.reduce(z, axis=1) - z[np.arange(len(z)), y]
         scale = 1 / s.sum() if reduction == "mean" else 1
-        J = scale * (s @ loss) + l2 / 2 * (w @ w)
-        return float(J), float(1e-9 * abs(J) + 1e-14 * len(w) * scale * (s @ (np.abs(X) @ np.abs(w) + abs(b) + abs(o))))
+        J = scale * (s @ loss) + l2 / 2 * (W * W).sum()
+        size = np.abs(X) @ np.abs(W).sum(axis=0) + np.abs(b).sum() + abs(o)
+        return float(J), float(1e-9 * abs(J) + 1e-14 * X.shape[1] * scale * (s @ size))
 
 
 def check_train(given, model):
-    numbers = np.concatenate([model.w, model.costs, [model.b, model.cost, model.gap or 0.0]])
+    numbers = np.concatenate([np.ravel(model.w), np.ravel(model.b), model.costs, [model.cost, model.gap or 0.0]])
     if not np.isfinite(numbers).all():
         raise Wrong(f"not finite: {model.to_dict()}")
     if given.labels is None:
@@ -140,12 +144,12 @@ def check_train(given, model):
     options = given.arguments
     classes = model.classes.tolist()
     labels = [label[0] if isinstance(label, (list, tuple)) else label for label in given.labels]
-    y = [0 if label == classes[0] else 1 if label == classes[1] else None for label in labels]
+    y = [classes.index(label) if label in classes else None for label in labels]
     if None in y:
         raise Wrong(f"labels {given.labels} became {classes}")
     if not isinstance(given.X, np.ndarray):
         return
-    if model.w.shape != given.X.shape[1:]:
+    if model.w.shape != (given.X.shape[1:] if len(classes) == 2 else (len(classes), *given.X.shape[1:])):
         raise Wrong(f"w has shape {model.w.shape}")
     vectors = vectors_of(given, len(given.X))
     if vectors is None:
@@ -154,8 +158,8 @@ def check_train(given, model):
     y = np.array(y)
     weight = options.get("class_weight")
     if isinstance(weight, str):
-        totals = [s[y == k].sum() for k in (0, 1)]
-        s = s * (sum(totals) / (2 * np.array(totals)))[y]
+        totals = [s[y == k].sum() for k in range(len(classes))]
+        s = s * (sum(totals) / (len(classes) * np.array(totals)))[y]
     elif weight is not None:
         s = s * np.array([float(weight.get(label, 1.0)) for label in classes])[y]
     J, error = cost_of(given.X, y, model.w, model.b, s, o, float(options.get("l2", 0.0)), options.get("reduction", "mean"))
