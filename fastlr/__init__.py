@@ -35,7 +35,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "graph":                         # on first use, like
+    if name == "graph":
         return importlib.import_module("fastlr.graph")
     if name == "formula":
         try:

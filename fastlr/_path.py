@@ -44,7 +44,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     Parameters
     ----------
     X, y, sample_weight, class_weight, offset, fit_intercept, penalty_factors, backend, n_threads
-        Data and options, as for `fastlr.train`.  X must be in memory.
+        Data and options, as for `fastlr.train`.  X must be in memory, and y must have two classes.
     l1_ratio : float
         The share of l1 in the penalty, from 0 to 1.
     lambdas : int or array_like, (L,)
@@ -76,7 +76,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        X is a stream or a Dask collection.
+        X is a stream or a Dask collection, or y has three classes or more.
 
     Warns
     -----
@@ -94,9 +94,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     (array([0, 3]), array([0, 1]))
     """
     start, compiled = time.perf_counter(), stopwatch.seconds()
-    ratio = arguments.number("l1_ratio", l1_ratio, at_least=0.0)
-    if ratio > 1.0:
-        raise ValueError(f"l1_ratio must be between 0 and 1, not {l1_ratio!r}")
+    ratio = arguments.share("l1_ratio", l1_ratio)
     grid = _lambdas(lambdas)
     smallest = arguments.optional(arguments.number, "smallest", smallest, above=0.0)
     if smallest is not None and smallest >= 1.0:
@@ -112,7 +110,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     if not isinstance(data, InMemory):
         raise NotImplementedError("path needs X in memory, and X is a stream or a Dask collection; load it, or call train with "
                                   "l2")
-    refuse_many_classes(data.classes.size, {"path": True})
+    refuse_many_classes("path", data.classes.size)
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     penalty = ElasticNet(ratio, 1.0 - ratio, np.ones(data.shape[1]) if factors is None else factors)
     pairs = [] if folds is None else folds_of(folds, data, seed)

@@ -1,6 +1,7 @@
 """train and cost_and_gradient: data -> backend -> J -> solver -> Model."""
 
 import math
+import reprlib
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -76,16 +77,18 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         The lecture's alpha.  It selects gradient descent, and exactly `max_iter` updates are made unless `tol` is given too.
         solver="gd" without a learning rate takes steps of 1/L, which never make J larger.
     max_iter : int, optional
-        The most updates; 10000 by default.  With 0 the model is at `init`, or at the default start.
+        The most updates; 10000 by default.  With 0 the model is at the start.
     tol : float, optional
         The bound on the gradient: |db| and every |dw_j - mu_j db| / sd_j, on the mean scale, with the mean mu_j and the standard
-        deviation sd_j of column j.  `converged` needs a small gap too.  0 never stops early.  The default is 1e-8, or 0 with a
-        `learning_rate`.
+        deviation sd_j of column j.  With l1 it bounds the least subgradient.  `converged` needs a small gap too.  0 never stops
+        early.  The default is 1e-8, or 0 with a `learning_rate`.
     l1, l2 : float
         The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 leaves many w at
-        exactly 0, and X must be in memory; the Model's `solver` is then "elastic_net", and there is no choice of another.
+        exactly 0.  It is there for two classes and for X in memory.  The Model's `solver` is then "elastic_net", and there is no
+        choice of another.
     penalty_factors : array_like, (n,), optional
-        The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized, and infinity leaves it out.
+        The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, which
+        needs what l1 needs.
     reduction : {"mean", "sum"}
         Whether J averages the losses over the examples (by weight) or sums them.
     fit_intercept : bool
@@ -99,9 +102,10 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         Numbers that are added to the margins of the rows.  Predicting then needs an offset too.  With K >= 3 labels they are
         (m, K): one number for all classes of a row would change nothing.
     init : (w, b) or Model, optional
-        The start, with w (K, n) and b (K,) for K >= 3 labels.  Zeros are a start like any other.  By default "gd" starts at
-        zeros, and the others at the best model whose w is 0.  Without a callback they may start closer: at the optimum of samples
-        of the rows, or at that in the space of few rows, found in at most `max_iter` updates there.
+        The start, with w (K, n) and b (K,) for K >= 3 labels.  Zeros are a start like any other.  Every solver but "gd" takes the
+        mean over K >= 3 classes from each column of w, and from b if it is fitted.  By default "gd" starts at zeros, and the
+        others at the best model whose w is 0.  Without a callback they may start closer: at the optimum of samples of the rows,
+        or at that in the space of few rows, found in at most `max_iter` updates there.
     n_threads : int, optional
         The most threads.  By default as many as affinity and container quota leave to this process, less those of its other
         trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
@@ -114,7 +118,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     firth : bool
         Whether to maximize Firth's penalized likelihood, which has a finite maximum where the classes are separated too, and
         less bias in small samples.  J is then less by (1/2) log det I, with the information I of all examples about w and b; for
-        "mean" this is divided by the number of examples.  There is no l2 and no choice of a solver then.
+        "mean" this is divided by the number of examples.  It is there for two classes.  There is no other penalty, no learning
+        rate and no choice of a solver then.
 
     Returns
     -------
@@ -127,7 +132,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data are not SciPy's; or labels are grouped, and X is a stream.
+        Sparse data are not SciPy's; labels are grouped, and X is a stream; l1, or a penalty factor of infinity, is given, and X
+        is not in memory; or either, or `firth`, is given, and y has three classes or more.
 
     Warns
     -----
@@ -135,7 +141,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         With tol > 0, `max_iter` was reached first, or float64 allows no smaller gradient; or J diverged because the learning rate
         was too large.
     SeparationWarning
-        The features tell the classes apart, so that without l2 no finite w is the best.
+        The features tell the classes apart, so that without a penalty no finite w is the best.
 
     Examples
     --------
@@ -189,8 +195,9 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     objective_options = _objective_options(l2, reduction, fit_intercept, l1)
     module = solvers.load("gd" if options.learning_rate is not None else solver)
     if arguments.flag("firth", firth):
-        _refuse_beside_firth(solver=(solver, "auto"), learning_rate=(learning_rate, None), l1=(objective_options["l1"], 0.0),
-                             l2=(objective_options["l2"], 0.0), penalty_factors=(penalty_factors, None))
+        _refuse_beside("firth=True has a penalty and a solver of its own, and takes", solver=(solver, "auto"),
+                       learning_rate=(learning_rate, None), l1=(objective_options["l1"], 0.0),
+                       l2=(objective_options["l2"], 0.0), penalty_factors=(penalty_factors, None))
         module = imported("fastlr.solvers.firth")
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
@@ -199,9 +206,12 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     objective_options["penalty_factors"] = factors
     has_l1 = objective_options["l1"] > 0.0 or (factors is not None and bool(np.isposinf(factors).any()))
-    refuse_many_classes(data.classes.size, {"firth=True": firth, "l1, or a penalty factor of infinity,": has_l1})
+    if firth:
+        refuse_many_classes("firth=True", data.classes.size)
     if has_l1:
-        _refuse_beside_l1(solver, options.learning_rate)
+        refuse_many_classes("l1, or a penalty factor of infinity,", data.classes.size)
+        _refuse_beside("l1, and a penalty factor of infinity, have a solver of their own, and take",
+                       learning_rate=(options.learning_rate, None), solver=(solver, "auto"))
         module = imported("fastlr.solvers.elastic_net")
 
     backend = backend_for(backend, data, module, options)
@@ -320,27 +330,17 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
     return options._replace(progress=shown)
 
 
-def _refuse_beside_firth(**given: tuple[Any, Any]) -> None:
-    """Raise ValueError for an argument, given with its default, that firth=True has no use for."""
+def _refuse_beside(what: str, **given: tuple[Any, Any]) -> None:
+    """Raise ValueError for an argument, given with its default, beside an option that has no use for it."""
     for name, (value, default) in given.items():
-        if value != default:
-            raise ValueError(f"firth=True has a penalty and a solver of its own, and takes no {name}={value!r}; leave one of "
-                             "them out")
+        if value is not None if default is None else value != default:
+            raise ValueError(f"{what} no {name}={reprlib.repr(value)}; leave one of them out")
 
 
-def refuse_many_classes(n_classes: int, asked_for: dict[str, bool]) -> None:
-    """Raise NotImplementedError for what is asked for, and there for two classes only."""
-    for what, is_asked_for in asked_for.items():
-        if is_asked_for and n_classes > 2:
-            raise NotImplementedError(f"{what} is there for two classes, and y has {n_classes}; l2 is there for all")
-
-
-def _refuse_beside_l1(solver: str, learning_rate: float | None) -> None:
-    """Raise ValueError for a solver or a learning rate beside a penalty that has no gradient."""
-    given = f"learning_rate={learning_rate:g}" if learning_rate is not None else f"solver={solver!r}"
-    if solver != "auto" or learning_rate is not None:
-        raise ValueError(f"l1, and a penalty factor of infinity, have a solver of their own, and take no {given}; leave one of "
-                         "them out")
+def refuse_many_classes(what: str, n_classes: int) -> None:
+    """Raise NotImplementedError where there are more than two classes, and two is what something is there for."""
+    if n_classes > 2:
+        raise NotImplementedError(f"{what} is there for two classes, and y has {n_classes}; l2 is there for all")
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool, l1: float = 0.0) -> dict[str, Any]:

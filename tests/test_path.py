@@ -182,6 +182,13 @@ def test_what_is_refused(options, text):
         fastlr.path(*table(), backend="numpy", **options)
 
 
+@pytest.mark.parametrize(("m", "value"), [(7, 0.3), (50, 0.1), (100, 1e3)])
+def test_constant_columns_have_no_path(m, value):
+    """Their gradient is rounding."""
+    with pytest.raises(ValueError, match="no column with a penalty tells anything about y"):
+        fastlr.path(np.full((m, 2), value), np.arange(m) % 3 == 0, backend="numpy")
+
+
 def test_scores_need_folds(tmp_path):
     path = fastlr.path(*table(), lambdas=2, backend="numpy")
     for what in ("score_mean", "best", "best_1se"):

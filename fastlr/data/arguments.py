@@ -29,6 +29,13 @@ def number(name: str, value: Any, at_least: float | None = None, above: float | 
     return result
 
 
+def share(name: str, value: Any) -> float:
+    """A number from 0 to 1."""
+    if not 0.0 <= number(name, value) <= 1.0:
+        raise ValueError(f"{name} must be between 0 and 1, not {value!r}")
+    return float(value)
+
+
 def level(value: Any) -> float:
     """The level of an interval, between 0 and 1."""
     if not 0.0 < number("level", value) < 1.0:

@@ -69,6 +69,19 @@ def labels_as_given(y: Any, m: int) -> np.ndarray:
     return A
 
 
+def places(A: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The places of labels (m,) among all classes, (m,) int32; ValueError, with the row, for one that is none of them."""
+    found, unknown = np.zeros(A.size, np.int32), A != classes[:1]
+    for place in range(1, classes.size):
+        is_it = A == classes[place:place + 1]
+        found[is_it] = place
+        unknown &= ~is_it
+    if unknown.any():
+        i = int(np.argmax(unknown))
+        raise ValueError(f"y holds {plain(A[i])!r} at row {i}, which is none of the classes {list(map(plain, classes))}")
+    return found
+
+
 def label_array(y: Any, m: int) -> np.ndarray:
     """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
     A = arrays.one_dimensional("y", y, m)

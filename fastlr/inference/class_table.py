@@ -24,9 +24,9 @@ class ClassTable(Table):
         return {"classes": list(self.class_of)} | super().to_dict()
 
     def to_frame(self) -> Any:
-        import pandas as pd
-
         frame = super().to_frame()
+        import pandas as pd  # which has just made the frame
+
         return frame.set_axis(pd.MultiIndex.from_arrays([self.class_of, self.names], names=["class", None]))
 
     def _lines(self) -> list[tuple[str, ...]]:

@@ -56,7 +56,7 @@ class MarginalEffects(Table):
     is_discrete : (k,) bool
         Whether the effect is a difference and not a derivative.
     is_penalised : bool
-        Whether the model was trained with l2 > 0.
+        Whether the model was trained with a penalty.
     head : dict of str to str
         Lines about what was estimated.
     notes : tuple of str

@@ -1,4 +1,4 @@
-"""Pictures: how well probabilities fit labels, by scikit-learn's displays; the path of an elastic net, and its scores."""
+"""Pictures: costs; how well probabilities fit labels, by scikit-learn's displays; the path of an elastic net, and its scores."""
 
 from typing import Any
 
@@ -8,6 +8,14 @@ from fastlr.machine.distribution import needed
 
 # Rounds of moving labels apart, for each of them.
 _ROUNDS = 20
+
+
+def costs(cost: np.ndarray, ax: Any) -> Any:
+    """Draw J before the first update and after each, (n_iter + 1,); return the Axes."""
+    ax = _axes("plot_costs()", ax)
+    ax.plot(np.arange(cost.size), cost)
+    ax.set(xlabel="updates", ylabel="cost J")
+    return ax
 
 
 def calibration(is_second: np.ndarray, p: np.ndarray, label: str, bins: int, ax: Any) -> Any:

@@ -45,7 +45,7 @@ class Summary(Table):
     deviance, null_deviance : float
         -2 log_likelihood, and -2 null_log_likelihood.
     aic, bic : float
-        deviance + 2 parameters, and deviance + log(examples) parameters; NaN where l2 > 0.
+        deviance + 2 parameters, and deviance + log(examples) parameters; NaN with a penalty.
     pseudo_r2 : float
         1 - deviance / null_deviance (McFadden's).
     head : dict of str to str

@@ -27,7 +27,7 @@ class Table:
     standard_error : (k,) float64
         NaN where there is none; `notes` say why.
     z, p_value : (k,) float64
-        estimate / standard_error, and the two-sided p-value of Wald's test that the estimate is 0; NaN where l2 > 0.
+        estimate / standard_error, and the two-sided p-value of Wald's test that the estimate is 0; NaN with a penalty.
     lower, upper : (k,) float64
         The confidence interval at `level`.
     covariance : (k, k) float64
@@ -35,7 +35,7 @@ class Table:
     level : float
         The probability with which an interval covers its parameter.
     is_penalised : bool
-        Whether the model was trained with l2 > 0.
+        Whether the model was trained with a penalty.
     head : dict of str to str
         Lines about what was estimated.
     notes : tuple of str

@@ -59,7 +59,7 @@ class Model:
     classes : (2,) or (K,)
         The labels that stand for y = 0 and y = 1, or 0 .. K - 1.
     cost : float
-        J at (w, b), as it was minimized: reduction, weights and l2 or Firth's penalty included.
+        J at (w, b), as it was minimized: reduction, weights and penalties included.
     costs : (n_iter,) float64
         costs[i] is J before update i.
     history : History
@@ -71,8 +71,8 @@ class Model:
     stop_reason : str
         The reason why training ended, in words.
     grad_norm : float
-        The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates.
-        NaN where tol was 0.
+        The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates, or with l1
+        the least subgradient.  NaN where tol was 0.
     gap : float or None
         An upper bound on J - J*, or an estimate of it; None where `tol` was 0 and the solver knows nothing of it.
     gap_kind : {"bound", "estimate"} or None
@@ -80,8 +80,8 @@ class Model:
         long, or with Firth's penalty, where none is known: then `gap` is half of g^T M g, with the gradient g and the solver's
         inverse Hessian M.
     solver, backend : str
-        The names of what really ran, with "auto" resolved; the solver is "newton" if a Hessian took part,
-        and "firth" with Firth's penalty.
+        The names of what really ran, with "auto" resolved; the solver is "newton" if a Hessian took part, "firth" with Firth's
+        penalty, and "elastic_net" with l1.
     n_threads : int
         The most threads that the kernel used; 1 for backends without threads of their own.
     elapsed : float
@@ -254,12 +254,7 @@ class Model:
         -------
         matplotlib Axes
         """
-        if ax is None:
-            ax = needed("matplotlib.pyplot", "matplotlib", "plot_costs()").subplots()[1]
-        ax.plot(np.arange(self.n_iter + 1), self.history.cost)
-        ax.set_xlabel("updates")
-        ax.set_ylabel("cost J")
-        return ax
+        return plots.costs(self.history.cost, ax)
 
     def summary(self, covariance: Any = "model", level: float = 0.95, tests: str = "wald", base: Any = None) -> Summary:
         """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
@@ -279,8 +274,8 @@ class Model:
             estimate is far from normal, above all with Firth's penalty and separated classes.  For each parameter they take some
             twenty gradients and a few Hessians, and they need the training data.
         base : label, optional
-            With three or more classes, the class that each other is compared with, as the data determine differences alone; by
-            default the first.
+            With three or more classes, the class that each other is compared with, as the data determine differences alone.  By
+            default it is the first, which with two classes there is no choice of.
 
         Returns
         -------
@@ -292,14 +287,15 @@ class Model:
         ------
         ValueError
             The model doesn't have its training data, because it comes from an estimator, or from a file or pickle made before any
-            summary; X, y, weights or offset have been changed; or there are more than 10000 features.
+            summary; X, y, weights or offset have been changed; there are more than 10000 features, counted once for each of three
+            classes or more; or `base` is no class, or the second of two.
 
         Notes
         -----
         Standard errors are those of maximum likelihood: the roots of the diagonal of the inverse observed information.  With `l2`
         they are those of the posterior under the normal prior that the penalty stands for, and there is no test.  A note says why
-        there are none: the classes are separated, columns are collinear, or the model is far from the optimum, as after few steps
-        of gradient descent.
+        there are none: the model has l1, the classes are separated, columns are collinear, or the model is far from the optimum,
+        as after few steps of gradient descent.
 
         `sample_weight` counts examples: a row of weight 3 is three examples.  Weights can't be counts where they add up to less
         than the number of rows that have one, as normalized weights do.  Then, and with `class_weight`, the weighted likelihood
@@ -331,6 +327,9 @@ class Model:
             raise ValueError(f"base is {base!r}, and the model's classes are {labels}")
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         place = 0 if base is None else labels.index(base)
+        if place > 0 and len(labels) == 2:
+            raise ValueError(f"base={base!r} is a choice among three classes or more; with two the estimates are the log-odds of "
+                             f"{labels[1]!r} against {labels[0]!r}, so leave it out and change their signs")
         others = ", ".join(repr(label) for k, label in enumerate(labels) if k != place)
         names = names_of(self.feature_names, self.w.shape[-1])
         head = {"probability of": f"{others}, against {labels[place]!r}",
@@ -370,7 +369,9 @@ class Model:
         Raises
         ------
         ValueError
-            As for `summary`; every kind but "model" needs the training data, and a model without l2.
+            As for `summary`; every kind but "model" needs the training data, and a model without a penalty.
+        NotImplementedError
+            `kind` is "HC2" or "HC3", and there are three classes or more.
 
         Notes
         -----
@@ -450,7 +451,7 @@ class Model:
         ------
         ValueError
             As for `covariance`; R names parameters without standard errors; its rows depend on each other; or the model was
-            trained with l2, which moves the estimates.
+            trained with a penalty, which moves the estimates.
 
         Examples
         --------
@@ -498,7 +499,7 @@ class Model:
         Raises
         ------
         ValueError
-            The models are not nested ones of the same data, one was trained with l2, or has no likelihood.
+            The models are not nested ones of the same data, or one was trained with a penalty, or has no likelihood.
 
         Examples
         --------
@@ -551,6 +552,8 @@ class Model:
         ------
         ValueError
             As for `covariance` and `decision_function`; or there is no such column.
+        NotImplementedError
+            `at` is a dict, and there are three classes or more.
 
         Examples
         --------
@@ -817,14 +820,7 @@ class Model:
         self._refuse_many_classes("this plot")
         frames.refuse_other_order(X=X, y=y, offset=offset)
         p = self.predict_proba(X, offset)[:, 1]
-        given = labels.labels_as_given(y, p.size)
-        is_second = given == self.classes[1]
-        unknown = ~(is_second | (given == self.classes[0]))
-        if unknown.any():
-            i = int(np.argmax(unknown))
-            raise ValueError(f"y holds {given[i:i + 1].tolist()[0]!r} at row {i}, and the model's classes are "
-                             f"{_in_lists(self.classes)}")
-        return is_second, p
+        return labels.places(labels.labels_as_given(y, p.size), self.classes) == 1, p
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a JSON file that `fastlr.load` reads, with every bit of every number.

@@ -33,11 +33,12 @@ class Scores(NamedTuple):
 
     @property
     def mean(self) -> np.ndarray:
+        """The mean over the folds, (L,) float64."""
         return self.of_folds.mean(axis=0)
 
     @property
     def standard_error(self) -> np.ndarray:
-        """That of the mean, from how much folds differ."""
+        """The standard error of the mean, (L,) float64, from how much folds differ."""
         return self.of_folds.std(axis=0, ddof=1) / math.sqrt(len(self.of_folds))
 
     @property
@@ -104,7 +105,7 @@ class Path:
 
     @property
     def gap(self) -> np.ndarray:
-        """What J of each model is above its minimum at most, (L,) float64."""
+        """An upper bound on J - J* of each model, (L,) float64."""
         return np.array([model.gap for model in self.models])
 
     def at(self, lambda_: float) -> Model:
@@ -156,7 +157,7 @@ class Path:
         return self.scores
 
     def plot(self, ax: Any = None, labels: int = 10) -> Any:
-        """Draw the coefficients, in units of nothing but the columns', against lambda; needs matplotlib.
+        """Draw the coefficients, of the columns as they are, against lambda; needs matplotlib.
 
         Parameters
         ----------

@@ -21,14 +21,14 @@ from fastlr.machine.forks import imported
 from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
 from fastlr.sklearn.estimator import (
+    SMALLEST_C,
     LogisticRegression,
     in_scikit_learns_words,
     n_threads_of,
     named,
-    of_init,
     only_binary,
     refuse_counts,
-    share,
+    refusing_theirs,
 )
 from fastlr.solvers.path import follow
 
@@ -108,6 +108,7 @@ class LogisticRegressionCV(LogisticRegression):
 
     partial_fit: Any = _Missing()
 
+    @refusing_theirs
     def __init__(self, *, Cs: Any = 10, l1_ratios: Any = (0.0,), fit_intercept: bool = True, cv: Any = None, scoring: Any = None,
                  solver: str = "auto", tol: float = 1e-9, max_iter: int = 100, class_weight: Any = None,
                  n_jobs: int | None = None, verbose: int = 0, refit: bool = True, random_state: Any = None,
@@ -126,8 +127,6 @@ class LogisticRegressionCV(LogisticRegression):
         self.refit = refit
         self.random_state = random_state
         self.backend = backend
-
-    __signature__ = of_init(__init__)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Choose C and l1_ratio, and train on X and y with them.
@@ -171,12 +170,12 @@ class LogisticRegressionCV(LogisticRegression):
             raise ValueError(f"solver must be 'auto', since paths have solvers of their own, not {self.solver!r}")
         if np.ndim(self.l1_ratios) != 1 or not len(self.l1_ratios):
             raise ValueError(f"l1_ratios must be a list that holds one ratio at least, not {self.l1_ratios!r}")
-        ratios = np.array([share("l1_ratios", each) for each in self.l1_ratios])
+        ratios = np.array([arguments.share("l1_ratios", each) for each in self.l1_ratios])
         if np.ndim(self.Cs) == 0:
             return np.logspace(*_DECADES, arguments.integer("Cs", self.Cs, at_least=1)), ratios
         if not len(self.Cs):
             raise ValueError("Cs must be a number of values, or a list that holds one value at least, not []")
-        return np.sort([arguments.number("Cs", C, above=0.0) for C in self.Cs]), ratios
+        return np.sort([arguments.number("Cs", C, at_least=SMALLEST_C) for C in self.Cs]), ratios
 
     def _models(self, data: InMemory, pairs: list[Fold], Cs: np.ndarray, ratios: np.ndarray) -> list[list[list[Model]]]:
         """The models of each fold, for each ratio, by rising C."""

@@ -2,13 +2,13 @@
 
 import contextlib
 import dataclasses
-import inspect
+import functools
 import math
 import re
 import sys
 from collections.abc import Callable, Iterator
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ParamSpec, Self
 
 import numpy as np
 from sklearn import exceptions
@@ -28,8 +28,9 @@ from fastlr.model.model import Model
 from fastlr.problem.loss import of_classes
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 
+P = ParamSpec("P")
 # The smallest C whose inverse is finite.
-_SMALLEST_C = 1e-300
+SMALLEST_C = 1e-300
 # The parameters that scikit-learn's class has, or had, and this one hasn't, with what to do without them.
 _WITHOUT = {
     "penalty": "leave out penalty='l2', write C=numpy.inf for penalty=None, and l1_ratio for penalty='l1' or 'elasticnet'",
@@ -47,9 +48,15 @@ class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
     """The SeparationWarning of fastlr, which is scikit-learn's ConvergenceWarning too."""
 
 
-def of_init(init: Callable[..., None]) -> inspect.Signature:
-    """The signature of a class whose `__init__` it is."""
-    return inspect.Signature(list(inspect.signature(init).parameters.values())[1:])
+def refusing_theirs(init: Callable[P, None]) -> Callable[P, None]:
+    """Let an `__init__` refuse, with the way out, parameters that only scikit-learn's class has."""
+    @functools.wraps(init)
+    def refusing(*arguments: P.args, **parameters: P.kwargs) -> None:
+        for name in parameters:
+            if name in _WITHOUT:
+                raise TypeError(f"fastlr.{type(arguments[0]).__name__} has no {name}; {_WITHOUT[name]}")
+        init(*arguments, **parameters)
+    return refusing
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -70,7 +77,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     fit_intercept : bool, default=True
         Whether there is an intercept.
     class_weight : dict or "balanced", default=None
-        Factors of `sample_weight`: a dict from label to weight, or "balanced" for the same total in both classes.
+        Factors of `sample_weight`: a dict from label to weight, or "balanced" for the same total in all classes.
     random_state : default=None
         No effect, since nothing is random.
     solver : {"auto", "newton", "lbfgs", "gd"}, default="auto"
@@ -140,12 +147,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     0.95
     """
 
-    def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
-        """Refuse, with the way out, parameters that only scikit-learn's class has."""
-        for name in parameters.keys() & _WITHOUT:
-            raise TypeError(f"fastlr.{cls.__name__} has no {name}; {_WITHOUT[name]}")
-        return super().__new__(cls)
-
+    @refusing_theirs
     def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
                  class_weight: Any = None, random_state: Any = None, solver: str = "auto", max_iter: int = 100,
                  verbose: int = 0, warm_start: bool = False, n_jobs: int | None = None, backend: str = "auto") -> None:
@@ -161,8 +163,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.backend = backend
-
-    __signature__ = of_init(__init__)           # `__new__` takes anything
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on X and y.
@@ -231,7 +231,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ------
         ValueError, TypeError
             The parameters or the data can't be trained on; a label is none of the classes; the columns are not those of before;
-            class_weight is "balanced", which would need all rows; or `fit` has trained the estimator on more than 64 features.
+            class_weight is "balanced", which would need all rows; or `fit` has trained the estimator on more than 64 features, or
+            64 / (n_classes - 1).
 
         Warns
         -----
@@ -251,8 +252,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         - Rows count as often as they come.  A second pass leaves the penalty half of its weight.
         - Rows should come in random order.  If all rows of one class come first, the quadratic is a poor
           approximation of their losses.
-        - Up to 1000 features take (n_features + 1)^2 numbers of memory.  With more features only the Hessian's
-          diagonal is kept, and correlated columns take longer to learn.
+        - Up to 1000 features take (n_features + 1)^2 numbers of memory, times n_classes^2 with three classes or
+          more.  With more features only the Hessian's diagonal is kept, and correlated columns take longer to learn.
 
         Examples
         --------
@@ -319,7 +320,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _batch(self, X: np.ndarray | Csr, names: tuple[str, ...] | None, y: np.ndarray, classes: np.ndarray,
                sample_weight: Any) -> InMemory:
         """Prepare a batch for `learn`."""
-        codes = _codes(y, classes)
+        codes = labels.places(y, classes)
         s = weights.checked(sample_weight, X.shape[0])
         if self.class_weight is not None:
             of_class = weights.of_classes(self.class_weight, weights.totals(s, codes, classes.size), classes)
@@ -339,7 +340,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _train_options(self) -> dict[str, Any]:
         """Translate the parameters to those of `fastlr.train`, and check those whose names it doesn't know."""
-        strength, ratio = strength_of(self.C), share("l1_ratio", self.l1_ratio)
+        strength, ratio = strength_of(self.C), arguments.share("l1_ratio", self.l1_ratio)
         start = None
         if arguments.flag("warm_start", self.warm_start) and hasattr(self, "coef_"):
             b = self.intercept_ if self.fit_intercept else np.zeros_like(self.intercept_)
@@ -441,13 +442,15 @@ def _refuse_dask(**given: Any) -> None:
                             f"Dask collections where they lie, or pass {name}.compute()")
 
 
-# The beginnings of fastlr's errors, each with the type and the words that scikit-learn's checks of estimators ask for.
+# The beginnings of fastlr's errors, each with the type and the words that scikit-learn's checks, or its users, need beside them.
 _PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
     (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
     (r"X holds \{", TypeError, "The argument must be a string or a real number"),
     (r"X is empty: it has shape (\(.*, 0\))", ValueError, r"There are 0 feature(s) (shape=\1) while a minimum of 1 is required."),
     (r"y has \d+ different values", ValueError, "Unknown label type: continuous"),
     (r"y has \d+ values, and X has", ValueError, "Found input variables with inconsistent numbers of samples"),
+    (r"init: ", ValueError, "With warm_start=True init is coef_ and intercept_, which fit the same columns and as many classes "
+                            "alone; set warm_start=False, or fit a clone"),
 )
 
 
@@ -492,34 +495,13 @@ def _all_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     return found
 
 
-def _codes(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Code the labels by their places among all, (m,) int32."""
-    codes = np.zeros(y.size, np.int32)
-    unknown = y != labels[:1]
-    for code in range(1, labels.size):
-        is_it = y == labels[code:code + 1]
-        codes[is_it] = code
-        unknown &= ~is_it
-    if unknown.any():
-        i = int(np.argmax(unknown))
-        raise ValueError(f"y holds {y[i:i + 1].tolist()[0]!r} at row {i}, which is none of the classes {labels.tolist()}")
-    return codes
-
-
-def share(name: str, value: Any) -> float:
-    """A number from 0 to 1."""
-    if not 0.0 <= arguments.number(name, value) <= 1.0:
-        raise ValueError(f"{name} must be between 0 and 1, not {value!r}")
-    return float(value)
-
-
 def strength_of(C: Any) -> float:
     """The strength of the penalty of `fastlr.train`, beside a sum of losses, that stands for C."""
     if isinstance(C, Real) and C == math.inf:
         return 0.0
     C = arguments.number("C", C, above=0.0)
-    if C < _SMALLEST_C:
-        raise ValueError(f"C must be at least {_SMALLEST_C:g}, not {C!r}")
+    if C < SMALLEST_C:
+        raise ValueError(f"C must be at least {SMALLEST_C:g}, not {C!r}")
     return 1.0 / C
 
 

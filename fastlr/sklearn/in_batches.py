@@ -44,14 +44,14 @@ from fastlr.solvers import weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
 
-WEAKEST = 0.01                  # what a 25th of an example of probability 1/2 tells
-MOST_FEATURES = 1000            # for which H and its inverse take 8 MB each, and a step some tenths of a second
-MOST_FEATURES_OF_FIT = 64       # of which `fit` leaves a memory: 34 kB, a fraction of a millisecond
+WEAKEST = 0.01                  # The curvature that the penalty has at least: that of a 25th of an example of probability 1/2.
+MOST_FEATURES = 1000            # The most features of a whole H: it and its inverse take 8 MB each, a step tenths of a second.
+MOST_FEATURES_OF_FIT = 64       # The most features, times K - 1, of which `fit` leaves a memory: 34 kB, under a millisecond.
 MOST_FEATURES_SOLVED_FOR = 32   # The most features for which each batch solves for all of them.
 _ROWS_APART = 4                 # Batches of up to n / 4 rows are short, and so many rows stay apart in an `Inverse`.
-_ROWS_OF_FIT = 2048             # that the Hessian of that memory is made from
+_ROWS_OF_FIT = 2048             # The most rows that the Hessian of that memory is made from.
 _TOO_LARGE = "this batch leads to numbers too large for float64; scale the features or the weights"
-_STEPS = 10                     # on a batch, roughly, for the choice of a backend
+_STEPS = 10                     # The number of steps on a batch, roughly, that a backend is chosen by.
 
 
 class Memory(NamedTuple):

@@ -15,6 +15,8 @@ from fastlr.solvers.history import Recorder
 
 # The share of the largest penalty with which a path ends, where there are more rows than columns, and where not.
 _SMALLEST, _SMALLEST_OF_WIDE = 1e-4, 1e-2
+# The gradient on the mean scale, in deviations of a column that has its mean at 0, that may be rounding.
+_ROUNDING = 1e-14
 # The share of l1 from which the first penalty is made, where l1 has less: without l1 no penalty leaves w = 0.
 _LEAST_L1 = 1e-3
 # Penalties before a path may end early.
@@ -57,7 +59,9 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
     assert isinstance(base, ElasticNet)
     null = _null_loss(problem, point, descent)
     point, stronger = without_penalized(problem, point, descent)
-    largest = base._replace(l1=max(base.l1, _LEAST_L1)).least_factor(point.grad, scales)
+    rounding = _ROUNDING * (1.0 + problem.coordinates.means_in_deviations)
+    told = np.where(problem.to_mean * np.abs(point.grad) > rounding, point.grad, 0.0)
+    largest = base._replace(l1=max(base.l1, _LEAST_L1)).least_factor(told, scales)
     if isinstance(lambdas, int) and largest == 0.0:
         raise ValueError(f"lambdas={lambdas} begin with the least that leaves w = 0, and that is 0 here, since no column with a "
                          "penalty tells anything about y; for no penalty call train, or pass lambdas as a list")

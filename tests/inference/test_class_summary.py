@@ -82,6 +82,10 @@ def test_the_base_moves_nothing_else():
     assert V.shape == (15, 15) and np.abs(V.reshape(3, 5, 15).sum(axis=0)).max() < 1e-9 * np.abs(V).max()
     with pytest.raises(ValueError, match=r"base is 'd', and the model's classes are \['a', 'b', 'c'\]"):
         model.summary(base="d")
+    two = fastlr.train(X, y == 2, backend="numpy")
+    assert str(two.summary(base=False)) == str(two.summary())
+    with pytest.raises(ValueError, match=r"base=True is a choice among three classes or more; .* log-odds of True against False"):
+        two.summary(base=True)
 
 
 @pytest.mark.parametrize("kind", ["float32", pytest.param("sparse", marks=pytest.mark.sparse), "stream"])

@@ -90,7 +90,8 @@ def test_splits_and_numbers_of_cs(data):
 
 
 @pytest.mark.parametrize(("options", "text"), [
-    ({"Cs": [1.0, np.inf]}, "Cs must be finite and above 0, not inf"), ({"Cs": 0}, "Cs must be at least 1"),
+    ({"Cs": [1.0, np.inf]}, "Cs must be finite and at least 1e-300, not inf"), ({"Cs": 0}, "Cs must be at least 1"),
+    ({"Cs": [1e-310]}, "Cs must be finite and at least 1e-300, not 1e-310"),
     ({"Cs": []}, "Cs must be a number of values, or a list that holds one"),
     ({"l1_ratios": []}, "l1_ratios must be a list that holds one"), ({"l1_ratios": 0.5}, r"one ratio at least, not 0\.5"),
     ({"l1_ratios": [2.0]}, r"l1_ratios must be between 0 and 1, not 2\.0"),

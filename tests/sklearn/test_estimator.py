@@ -1,6 +1,7 @@
 """fastlr.LogisticRegression: scikit-learn's optimum, its checks, and the tools people put an estimator into."""
 
 import gc
+import inspect
 import os
 import pickle
 import re
@@ -61,6 +62,16 @@ def test_parameters_of_scikit_learn_are_translated(parameters, error, text):
     with pytest.raises(error, match=text):
         fastlr.LogisticRegression(**parameters).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
 
+
+def test_a_subclass_may_have_a_parameter_that_only_scikit_learns_class_has():
+    class WithPenalty(LogisticRegression):
+        def __init__(self, *, penalty="l2", C=1.0):
+            super().__init__(C=C, backend="numpy")
+            self.penalty = penalty
+
+    estimator = clone(WithPenalty(penalty="own", C=2.0)).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1])
+    assert estimator.penalty == "own" and estimator.model_.converged
+    assert list(inspect.signature(LogisticRegression).parameters)[:2] == ["C", "l1_ratio"]
 
 
 @parametrize_with_checks([LogisticRegression(backend="numpy")])
@@ -265,6 +276,8 @@ def test_more_than_two_classes(data):
     np.testing.assert_allclose(ours.predict_log_proba(X), theirs.predict_log_proba(X), atol=1e-5)
     assert (ours.predict(X) == theirs.predict(X)).all() and ours.score(X, y) == theirs.score(X, y)
     assert ours.fit(X, y).n_iter_[0] <= 1                   # a warm start
+    with pytest.raises(ValueError, match=r"^init: .*  With warm_start=True init is coef_ and intercept_, .* warm_start=False"):
+        ours.fit(X, y > 0)
     assert OneVsRestClassifier(LogisticRegression()).fit(X, y).score(X, y) > 0.5
 
 

@@ -180,7 +180,8 @@ def test_dask():
     np.testing.assert_allclose(model.w, fastlr.train(X, y, firth=True, tol=1e-6).w, rtol=1e-10)
 
 
-@pytest.mark.parametrize("options", [{"l2": 0.1}, {"solver": "newton"}, {"learning_rate": 0.1}])
+@pytest.mark.parametrize("options", [{"l2": 0.1}, {"solver": "newton"}, {"learning_rate": 0.1},
+                                     {"penalty_factors": np.ones(2)}])
 def test_what_does_not_go_with_it(options):
     with pytest.raises(ValueError, match=f"takes no {next(iter(options))}="):
         fastlr.train(*separated(), firth=True, **options)
