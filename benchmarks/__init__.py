@@ -8,6 +8,7 @@
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
     classes     a step by the number of classes
+    elastic_net one l1 penalty, a path, a path with ten folds
     sparse      a step and the optimum on sparse X
     distributed_data    a step on a Dask array
     streaming   a step on a file that is read for it
@@ -20,6 +21,7 @@ The suite of today runs on every commit, so fastlr is imported inside of setup, 
 NotImplementedError.  asv repeats setup before every sample; the compiling in it costs time in the first alone.
 """
 
+import textwrap
 from time import perf_counter
 
 import numpy as np
@@ -35,6 +37,24 @@ def fastlr_with(backend):
     if reason is not None:
         raise NotImplementedError(reason)
     return fastlr
+
+
+def fastlr_to_the_optimum():
+    """The package fastlr, if this commit finds the optimum by default."""
+    import fastlr
+
+    if not hasattr(fastlr.solvers, "DEFAULT_MAX_ITER"):
+        raise NotImplementedError("this commit has gradient descent alone")
+    return fastlr
+
+
+def without_cache(program):
+    """A program in Python that runs with an empty compile cache of its own, and removes it."""
+    return f"""
+import os, tempfile
+with tempfile.TemporaryDirectory() as directory:
+    os.environ["FASTLR_CACHE_DIR"] = directory
+{textwrap.indent(program, "    ")}"""
 
 
 def problem(m, n, dtype="float64", order="C"):

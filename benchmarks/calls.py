@@ -5,34 +5,22 @@ Warm: the process has trained once before, and what it compiles then is there.  
 
 import numpy as np
 
-from . import problem, sparse
+from . import fastlr_to_the_optimum, problem, sparse, without_cache
 
 _DENSE = {"2000 x 20": (2000, 20), "100000 x 50": (100000, 50), "1000000 x 20": (1000000, 20)}
 
-_COLD = """
-import os, tempfile
-with tempfile.TemporaryDirectory() as directory:
-    os.environ["FASTLR_CACHE_DIR"] = directory
-    import numpy as np
-    import fastlr
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal({shape})
-    fastlr.train(X, X[:, 0] + rng.logistic(size=len(X)) > 0)
+_TRAIN = """
+import numpy as np
+import fastlr
+rng = np.random.default_rng(0)
+X = rng.standard_normal({shape})
+fastlr.train(X, X[:, 0] + rng.logistic(size=len(X)) > 0)
 """
 
 
 def data(name):
     """X and y of a case."""
     return problem(*_DENSE[name]) if name in _DENSE else sparse.problem(name)
-
-
-def fastlr_to_the_optimum():
-    """The package, if this commit finds the optimum by default."""
-    import fastlr
-
-    if not hasattr(fastlr.solvers, "DEFAULT_MAX_ITER"):
-        raise NotImplementedError("this commit has gradient descent alone")
-    return fastlr
 
 
 class Train:
@@ -67,7 +55,7 @@ class TrainCold:
         fastlr_to_the_optimum()
 
     def timeraw_train(self, name):
-        return _COLD.format(shape=_DENSE[name])
+        return without_cache(_TRAIN.format(shape=_DENSE[name]))
 
     timeraw_train.pretty_name = "fastlr.train(X, y), cold"
 

@@ -26,18 +26,18 @@ _TOO_WIDE = np.log(1.15)        # an interval that reaches further can't be call
 
 
 def signed_rank_interval(values, error):
-    """Hodges-Lehmann estimate of the centre, and the interval that Wilcoxon's signed-rank test leaves.
+    """Hodges-Lehmann estimate of the center, and the interval that Wilcoxon's signed-rank test leaves.
 
     Parameters
     ----------
     values : array_like, (n,)
-        Independent, symmetric about the centre.
+        Independent, symmetric about the center.
     error : float
-        The chance of an interval that leaves the centre out, at most.
+        The chance of an interval that leaves the center out, at most.
 
     Returns
     -------
-    low, centre, high : float
+    low, center, high : float
         Infinite ends where n is too small for `error`.
     """
     values = np.asarray(values, dtype=float)
@@ -62,7 +62,7 @@ def verdict(low, high):
 
 
 def judge(log_ratios):
-    """(verdict, low, centre, high) of each benchmark.
+    """(verdict, low, center, high) of each benchmark.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def judge(log_ratios):
     """
     error = (1 - _CONFIDENCE) / len(log_ratios)
     intervals = {name: signed_rank_interval(values, error) for name, values in log_ratios.items()}
-    return {name: (verdict(low, high), low, centre, high) for name, (low, centre, high) in intervals.items()}
+    return {name: (verdict(low, high), low, center, high) for name, (low, center, high) in intervals.items()}
 
 
 def unpacked(commit):
@@ -135,8 +135,8 @@ def report(judged):
         return f"{100 * np.expm1(log_ratio):+.1f} %"
 
     width = max(map(len, judged))
-    return [f"{name:{width}}  {verdict:8}  {percent(centre):>9}  ({percent(low)} to {percent(high)})"
-            for name, (verdict, low, centre, high) in judged.items()]
+    return [f"{name:{width}}  {verdict:8}  {percent(center):>9}  ({percent(low)} to {percent(high)})"
+            for name, (verdict, low, center, high) in judged.items()]
 
 
 def main():

@@ -1,4 +1,4 @@
-"""How long models take that choose columns: one penalty, the path, ten folds; by NumPy's backend, which compiles nothing."""
+"""How long do models take that choose columns?  One penalty, the path, ten folds; by NumPy's backend, which compiles nothing."""
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class OnePenalty:
 
 
 class Path:
-    """A hundred penalties, and the same with ten folds."""
+    """A path of a hundred penalties; with ten folds, one of thirty."""
 
     version = "1"
     rounds = 1

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from . import fastlr_with
+from . import fastlr_with, without_cache
 
 _FIT = """
 import numpy as np
@@ -11,12 +11,6 @@ import fastlr
 X = np.sin(np.arange(40000.0)).reshape(2000, 20)
 fastlr.train(X, np.arange(2000) % 2, backend={backend!r}, learning_rate=1e-3, max_iter=10)
 """
-
-_FIT_WITHOUT_CACHE = """
-import os, tempfile
-with tempfile.TemporaryDirectory() as directory:
-    os.environ["FASTLR_CACHE_DIR"] = directory
-""" + _FIT.replace("\n", "\n    ")
 
 
 class Import:
@@ -68,6 +62,6 @@ class FirstFitEver:
         fastlr_with(backend)
 
     def timeraw_first_fit_ever(self, backend):
-        return _FIT_WITHOUT_CACHE.format(backend=backend)
+        return without_cache(_FIT.format(backend=backend))
 
     timeraw_first_fit_ever.pretty_name = "First model ever, nothing compiled"

@@ -41,8 +41,8 @@ def test_speed_ups_are_no_regressions_when_they_rise():
 
 def test_the_interval_is_that_of_wilcoxons_test():
     values = np.random.default_rng(0).standard_normal(16) + 0.5
-    low, centre, high = compare.signed_rank_interval(values, 0.05)
-    assert low < centre < high
+    low, center, high = compare.signed_rank_interval(values, 0.05)
+    assert low < center < high
     for end, outwards in ((low, -1e-9), (high, 1e-9)):
         assert stats.wilcoxon(values - end - outwards, mode="exact").pvalue <= 0.05
         assert stats.wilcoxon(values - end + outwards, mode="exact").pvalue > 0.05

@@ -220,9 +220,9 @@ def test_thousands_of_terms():
     """No recursion, forward, backward, or when it is freed; and time in proportion: their number squared would never end."""
     w, x = Value(0.5, "w1"), np.linspace(-2, 2, 30_000)
     J = sum(softplus(w * x_i) for x_i in x.tolist())
-    vectorised = logistic_cost(x[:, None], np.zeros(30_000), [0.5], 0.0, reduction="sum")
-    assert J.value == pytest.approx(vectorised.value, rel=1e-12)
-    assert J.derivatives()["dw1"] == pytest.approx(vectorised.derivatives()["dw1"], rel=1e-11)
+    vectorized = logistic_cost(x[:, None], np.zeros(30_000), [0.5], 0.0, reduction="sum")
+    assert J.value == pytest.approx(vectorized.value, rel=1e-12)
+    assert J.derivatives()["dw1"] == pytest.approx(vectorized.derivatives()["dw1"], rel=1e-11)
     assert len(J.formula) < 100
     assert "w1" in J.to_dot()
     del J
