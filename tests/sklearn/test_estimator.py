@@ -379,6 +379,17 @@ def test_to_sklearn_predicts_the_same(labels, data):
     assert not hasattr(estimator, "feature_names_in_") and model.w.any()
 
 
+@pytest.mark.parametrize("K", [2, 3])
+def test_to_sklearn_becomes_onnx(K, data):
+    skl2onnx, onnxruntime = pytest.importorskip("skl2onnx"), pytest.importorskip("onnxruntime")
+    X, y, _ = data
+    model = fastlr.train(X, np.array(["a", "b", "c"])[y + (K == 3) * (X[:, 0] > 0.0)], backend="numpy")
+    made = skl2onnx.to_onnx(model.to_sklearn(), X[:1], options={"zipmap": False})
+    labels, probabilities = onnxruntime.InferenceSession(made.SerializeToString()).run(None, {"X": X})
+    assert np.array_equal(labels, model.predict(X)) and probabilities.shape == (300, K)
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=0, atol=1e-14)
+
+
 def test_to_sklearn_keeps_names_and_refuses_an_offset(data):
     X, y, _ = data
     frame = pd.DataFrame(X, columns=[*"abcde"])
