@@ -67,10 +67,22 @@ print(one.solver, one.converged, np.allclose(one.w, newton.w))
     assert trained.stdout == "one_hessian True True\n", trained.stderr
 
 
+def example_behind(words):
+    """The code that the text shows behind these words."""
+    (example,) = re.findall(rf"{words}:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    return example
+
+
+def assert_types_fit(copy, path):
+    """Let mypy check a file of the copy, where it is installed."""
+    if importlib.util.find_spec("mypy") is not None:
+        checked = copy("-m", "mypy", path)
+        assert checked.returncode == 0, checked.stdout
+
+
 @pytest.mark.slow
 def test_a_penalty_can_be_added(copy):
-    (example,) = re.findall(r"minimizes it:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-    code = example + """
+    code = example_behind("minimizes it") + """
 rng = np.random.default_rng(0)
 X = rng.standard_normal((300, 5)) * [1, 2, 1, 3, 1]
 y = (X.sum(axis=1) + rng.logistic(size=300) > 0).astype(int)
@@ -81,15 +93,12 @@ print(np.ptp(rough[:-1]) > 0.1, np.ptp(stiff[:-1]) < 1e-4, np.abs(gradient).max(
 """
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout == "True True True\n", trained.stderr
-    if importlib.util.find_spec("mypy") is not None:
-        checked = copy("-m", "mypy", "fastlr/problem/smoothness.py")
-        assert checked.returncode == 0, checked.stdout
+    assert_types_fit(copy, "fastlr/problem/smoothness.py")
 
 
 @pytest.mark.slow
 def test_a_loss_can_be_added(copy):
-    (example,) = re.findall(r"in place of `Logistic`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-    code = example + """
+    code = example_behind("in place of `Logistic`") + """
 rng = np.random.default_rng(0)
 X = rng.standard_normal((300, 5)) * [1, 2, 1, 3, 1]
 y = (X.sum(axis=1) + rng.logistic(size=300) > 0).astype(int)
@@ -100,6 +109,4 @@ print(smoothed(X, (X[:, 0] > 0).astype(int)).converged)
 """
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout == "True bound True True\nTrue\n", trained.stderr
-    if importlib.util.find_spec("mypy") is not None:
-        checked = copy("-m", "mypy", "fastlr/problem/smoothed_labels.py")
-        assert checked.returncode == 0, checked.stdout
+    assert_types_fit(copy, "fastlr/problem/smoothed_labels.py")

@@ -27,7 +27,7 @@ class Block(NamedTuple):
         The rows [x - center, 1], one a column.
     z : (r,) or (K, r) float64
         The margins, offsets included.
-    y : (r,) int8
+    y : (r,) int8 or int32
     s : (r,) float64
         The weights.
     """

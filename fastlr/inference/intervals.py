@@ -1,4 +1,7 @@
-"""Intervals of predicted probabilities: those of the margin z = X w + b, which is linear in w and b, taken through sigma."""
+"""Intervals of predicted probabilities, taken through sigma: those of the margin z = X w + b, which is linear in w and b.
+
+With K classes they are those of the log-odds of each class against all others, by the delta method.
+"""
 
 import numpy as np
 

@@ -47,9 +47,9 @@ class Solved(NamedTuple):
     """A problem that was solved, in coordinates u that suit its solution."""
 
     problem: Problem
-    u: np.ndarray               # (n + 1,) where the model is
+    u: np.ndarray               # (n + 1,) or (K (n + 1),) where the model is
     cost: float                 # J there
-    grad: np.ndarray            # (n + 1,) its gradient by u
+    grad: np.ndarray            # its gradient, in the shape of u
     cost_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -128,7 +128,7 @@ def refuse_changed(name: str, before: float, now: float, rounding: float = 0.0) 
 
 @contextlib.contextmanager
 def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solved]:
-    """Make the problem again whose solution was theta (n + 1,), with J = cost, for as long as a `with` block takes.
+    """Make the problem again that theta, (n + 1,) or (K (n + 1),), solved with J = cost, for as long as a `with` block takes.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
 
 
 def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, cost: float) -> Statistics:
-    """Find the statistics at theta (r (n + 1),), where J was `cost`.
+    """Find the statistics at theta, (n + 1,) or (K (n + 1),), where J was `cost`.
 
     There are two passes: one for moments and gradient, and one for the Hessian.  Errors are those of `solved`.
     """

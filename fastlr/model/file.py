@@ -95,7 +95,7 @@ _FIELDS: dict[str, Any] = {
 _OF_CLASSES: dict[str, Any] = {"w": (_NUMBER, "K", "n"), "b": (_NUMBER, "K"),
                                "statistics": _FIELDS["statistics"] | {"covariance": (_ANY_NUMBER, "K (n + 1)", "K (n + 1)")}}
 _CLASSES_SINCE = 5
-# The same for the file of a path, where L is the number of its models.
+# The fields of a path's file but its models, of which there are L, in the same form.
 _PATH_FIELDS: dict[str, Any] = {
     "lambdas": (_NUMBER, "L"),
     "l1_ratio": (_NUMBER,),

@@ -313,23 +313,22 @@ class Model:
         >>> model.summary(covariance="HC1").standard_error.round(3)
         array([2.566, 0.951])
         """
-        level = arguments.level(level)
-        V, line = self._covariance(covariance)
-        found = self._found()
-        training = None
-        if arguments.one_of("tests", tests, ("wald", "likelihood_ratio")) == "likelihood_ratio":
-            if line:
-                raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
-                                 "one of them out")
-            training = self._without_l1("tests='likelihood_ratio'")
+        level, tests = arguments.level(level), arguments.one_of("tests", tests, ("wald", "likelihood_ratio"))
         labels = _in_lists(self.classes)
         if base is not None and base not in labels:
             raise ValueError(f"base is {base!r}, and the model's classes are {labels}")
-        state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         place = 0 if base is None else labels.index(base)
         if place > 0 and len(labels) == 2:
             raise ValueError(f"base={base!r} is a choice among three classes or more; with two the estimates are the log-odds of "
                              f"{labels[1]!r} against {labels[0]!r}, so leave it out and change their signs")
+        V, line = self._covariance(covariance)
+        found, training = self._found(), None
+        if tests == "likelihood_ratio":
+            if line:
+                raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
+                                 "one of them out")
+            training = self._without_l1("tests='likelihood_ratio'")
+        state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         others = ", ".join(repr(label) for k, label in enumerate(labels) if k != place)
         names = names_of(self.feature_names, self.w.shape[-1])
         head = {"probability of": f"{others}, against {labels[place]!r}",

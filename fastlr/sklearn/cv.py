@@ -17,6 +17,7 @@ from fastlr.data.dataset import InMemory
 from fastlr.data.folds import Fold, folds
 from fastlr.inference.scores import Score, accuracy, auc, deviance
 from fastlr.inference.statistics import Training
+from fastlr.machine import stopwatch
 from fastlr.machine.forks import imported
 from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
@@ -69,7 +70,7 @@ class LogisticRegressionCV(LogisticRegression):
         Options, as for `LogisticRegression`; "balanced" weighs the classes of all rows.
     refit : bool, default=True
         Whether the final model is that of all rows with the best C and l1_ratio.  Otherwise coefficients, C and l1_ratio are the
-        means of the best of each fold.
+        means of the best of each fold, and what else `model_` has is that of the first fold.
 
     Attributes
     ----------
@@ -181,6 +182,7 @@ class LogisticRegressionCV(LogisticRegression):
         """The models of each fold, for each ratio, by rising C."""
         options = solvers.Options(None, arguments.integer("max_iter", self.max_iter, at_least=0),
                                   arguments.number("tol", self.tol, at_least=0.0), None, time.perf_counter())
+        compiled = stopwatch.seconds()
         fit_intercept = arguments.flag("fit_intercept", self.fit_intercept)
         name = backend_for(self.backend, data, imported("fastlr.solvers.elastic_net"), options)
         kernel, ones, models = backends.load(name), np.ones(data.shape[1]), list[list[list[Model]]]()
@@ -193,7 +195,8 @@ class LogisticRegressionCV(LogisticRegression):
                     problem.refuse_not_finite(moments_are_needed=True)
                     found = follow(problem, options, 1.0 / Cs)
                     training = Training(data, name, {}, None, False, None)
-                    models[-1].append([model_of(each, training, threads, False, options.start, 0.0) for each in found.results])
+                    models[-1].append([model_of(each, training, threads, has_offset=False, start=options.start, compiled=compiled)
+                                       for each in found.results])
         return models
 
     def _scores(self, X: Any, data: InMemory, pairs: list[Fold], models: list[list[list[Model]]],

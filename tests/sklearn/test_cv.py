@@ -69,6 +69,12 @@ def test_scikit_learns_choice(data, options):
     assert (ours.predict(X) == theirs.predict(X)).all()
 
 
+def test_a_mean_of_folds_has_compiled_nothing(data, monkeypatch):
+    monkeypatch.setattr("fastlr.machine.stopwatch.seconds", lambda: 1e6)            # of other trainings
+    model = LogisticRegressionCV(Cs=[1.0], cv=3, refit=False, backend="numpy").fit(*data).model_
+    assert model.compile_time == 0.0 and model.elapsed > 0.0
+
+
 def test_weights_judge_too(data):
     X, y = data
     s = np.arange(120) % 3 + 0.5

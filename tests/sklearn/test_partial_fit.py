@@ -359,14 +359,14 @@ def test_batches_of_three_classes():
     z = X / [1.0, 100.0, 0.01, 1.0] @ rng.standard_normal((4, 3))
     y = np.array(["a", "b", "c"])[(z + rng.gumbel(size=z.shape)).argmax(axis=1)]
     first, whole = classifier().partial_fit(X[:300], y[:300]), classifier().fit(X, y)
-    np.testing.assert_allclose(first.predict_proba(X), classifier().fit(X[:300], y[:300]).predict_proba(X), atol=2e-3)
+    np.testing.assert_allclose(first.predict_proba(X), classifier().fit(X[:300], y[:300]).predict_proba(X), atol=3e-4)
     for start in range(300, 3000, 100):
         first.partial_fit(X[start:start + 100], y[start:start + 100])
     assert first.coef_.shape == (3, 4) and first.n_samples_seen_ == 3000
-    np.testing.assert_allclose(first.predict_proba(X), whole.predict_proba(X), atol=0.02)
-    np.testing.assert_allclose(first.coef_.sum(axis=0) * X.std(axis=0), 0.0, atol=1e-8)
+    np.testing.assert_allclose(first.predict_proba(X), whole.predict_proba(X), atol=0.01)
+    np.testing.assert_allclose(first.coef_.sum(axis=0) * X.std(axis=0), 0.0, atol=1e-12)
     goes_on = classifier().fit(X[:2000], y[:2000]).partial_fit(X[2000:], y[2000:])
-    np.testing.assert_allclose(goes_on.predict_proba(X), whole.predict_proba(X), atol=0.01)
+    np.testing.assert_allclose(goes_on.predict_proba(X), whole.predict_proba(X), atol=2e-3)
 
 
 # ---- refusals ---------------------------------------------------------------------------------------------------------
