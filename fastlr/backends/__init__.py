@@ -39,8 +39,8 @@ intercepts last.  With the probabilities p_ik = e^z_ik / sum_l e^z_il a backend 
 
     softmax_cost_gradient(*prepared, Theta, Grad) -> float
         the sum of s_i (log sum_k e^z_ik - z_i,y_i); Grad is overwritten with the sums of s_i (p_ik - [y_i = k]) [x_i, 1]
-    softmax_hessian_blocks(*prepared, Theta, center, floor) -> (K, n + 1, n + 1)
-        for each class, the sum of d_ik v_i v_i^T with d_ik = s_i p_ik (1 - p_ik) over the rows whose d_ik is at least floor
+    softmax_probabilities(*prepared, Theta) -> (m, K)
+        the probabilities p_ik of every row
     softmax_hessian(*prepared, Theta, center) -> (K (n + 1), K (n + 1))
         all second derivatives: block (k, l) is the sum of s_i (p_ik [k = l] - p_ik p_il) v_i v_i^T
     softmax_hessian_product(*prepared, Theta) -> (V -> (K, n + 1))

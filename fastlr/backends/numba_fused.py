@@ -18,11 +18,11 @@ from fastlr.backends.compiled.passes import (
     moments,
     quasi_newton,
 )
-from fastlr.backends.compiled.softmax_passes import softmax_cost_gradient, softmax_hessian_blocks, softmax_hessian_product
+from fastlr.backends.compiled.softmax_passes import softmax_cost_gradient, softmax_hessian_product, softmax_probabilities
 from fastlr.backends.compiled.threads import limited as threads
 
 __all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "moments", "predict", "prepare",
-           "quasi_newton", "softmax_cost_gradient", "softmax_hessian_blocks", "softmax_hessian_product", "softmax_predict",
+           "quasi_newton", "softmax_cost_gradient", "softmax_hessian_product", "softmax_predict", "softmax_probabilities",
            "threads"]
 
 _NONE = np.empty(0)

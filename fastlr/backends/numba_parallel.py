@@ -9,14 +9,14 @@ from fastlr.backends.compiled import chunks, native, self_test
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.descent import apply, combine, gradient_and_descent
 from fastlr.backends.compiled.passes import Rows, hessian, hessian_product, moments
-from fastlr.backends.compiled.softmax_passes import softmax_hessian_blocks, softmax_hessian_product
+from fastlr.backends.compiled.softmax_passes import softmax_hessian_product, softmax_probabilities
 from fastlr.backends.compiled.threading_layer import SerialOrParallel
 from fastlr.backends.compiled.threading_layer import limited as threads
 from fastlr.backends.descent import GOING
 from fastlr.backends.numba_loop import add_examples, add_examples_of_classes
 
 __all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "moments", "prepare", "softmax_cost_gradient",
-           "softmax_hessian_blocks", "softmax_hessian_product", "threads"]
+           "softmax_hessian_product", "softmax_probabilities", "threads"]
 
 # Rows of which every chunk but the last is a multiple.
 _BLOCK = 64

@@ -112,26 +112,16 @@ def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center:
         part = X.rows(rows)
         d = curvature(part, sample_weight[rows], offset[rows], theta)
         d[d < floor] = 0.0
-        _add_gram(part, as_float64(part, slice(None)), d, H)
-    _move_to(center, H)
+        A = as_float64(part, slice(None))
+        weighed = A.copy()
+        weighed.data = A.data * part.each(d)
+        H[:n, :n] += (A.T @ weighed).toarray()
+        H[n, :n] += A.T @ d
+        H[n, n] += d.sum()
+    first = H[n, :n] - center * H[n, n]
+    H[:n, :n] -= np.outer(H[n, :n], center) + np.outer(center, first)
+    H[:n, n] = H[n, :n] = first
     return H
-
-
-def _add_gram(X: Csr, A: Any, d: np.ndarray, H: np.ndarray) -> None:
-    """H += sum_i d_i [x_i, 1] [x_i, 1]^T, but for the last column; A is X as a SciPy matrix."""
-    weighed = A.copy()
-    weighed.data = A.data * X.each(d)
-    H[:-1, :-1] += (A.T @ weighed).toarray()
-    H[-1, :-1] += A.T @ d
-    H[-1, -1] += d.sum()
-
-
-def _move_to(center: np.ndarray, H: np.ndarray) -> None:
-    """Turn H, which lacks its last column, from that of the features x into that of x - center."""
-    last = H[-1, :-1]
-    first = last - center * H[-1, -1]
-    H[:-1, :-1] -= np.outer(last, center) + np.outer(center, first)
-    H[:-1, -1] = H[-1, :-1] = first
 
 
 # ---- K classes --------------------------------------------------------------------------------------------------------
@@ -152,30 +142,9 @@ def softmax_cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, Theta
     return J
 
 
-def softmax_hessian_blocks(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray, center: np.ndarray,
-                           floor: float) -> np.ndarray:
-    """The blocks (K, n + 1, n + 1) on the diagonal of the second derivatives, for features x - center."""
-    K, n = len(Theta), X.shape[1]
-    H = np.zeros((K, n + 1, n + 1))
-    for rows in class_blocks(X, K):
-        part = X.rows(rows) if isinstance(X, Csr) else X[rows]
-        d = softmax.curvatures(softmax_margins(part, offset[rows], Theta)).T
-        if sample_weight.size:
-            d *= sample_weight[rows]
-        d[d < floor] = 0.0
-        if isinstance(X, Csr):
-            A = as_float64(part, slice(None))
-            for d_k, H_k in zip(d, H, strict=True):
-                _add_gram(part, A, d_k, H_k)
-        else:
-            V = np.column_stack([part - center, np.ones(len(part))])
-            for root, H_k in zip(np.sqrt(d), H, strict=True):
-                weighed = V * root[:, None]
-                H_k += weighed.T @ weighed
-    if isinstance(X, Csr):
-        for H_k in H:
-            _move_to(center, H_k)
-    return H
+def softmax_probabilities(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray) -> np.ndarray:
+    """The probabilities p_ik of every row, (m, K)."""
+    return softmax.probabilities(softmax_margins(X, offset, Theta))
 
 
 def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray, center: np.ndarray,

@@ -40,13 +40,8 @@ def log_probabilities(z: np.ndarray) -> np.ndarray:
     return less
 
 
-def curvatures(z: np.ndarray) -> np.ndarray:
+def curvatures(p: np.ndarray) -> np.ndarray:
     """The second derivatives p_k (1 - p_k) of the loss by each margin, (m, K), as exact for p_k near 1 as near 0."""
-    return curvatures_at(probabilities(z))
-
-
-def curvatures_at(p: np.ndarray) -> np.ndarray:
-    """The second derivatives p (1 - p) of the loss by each margin, (m, K), from the probabilities p."""
     rows, top = np.arange(len(p)), p.argmax(axis=1)
     d = p * (1.0 - p)
     others = p.copy()

@@ -16,8 +16,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from fastlr.backends import descent, numpy_passes, numpy_vectorized, softmax
+from fastlr.backends import descent, numpy_passes, softmax
 from fastlr.backends.descent import Rule
+from fastlr.data import sampling
 from fastlr.data.dataset import Dataset, InMemory, Pass, summed
 from fastlr.machine.arrays import read_only
 
@@ -58,7 +59,7 @@ def cost_gradient_and_moments(part: InMemory, theta: np.ndarray,
 
 
 @summed
-def one_hessian(part: InMemory, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+def one_hessian(part: InMemory, theta: np.ndarray, center: np.ndarray, share: float) -> np.ndarray:
     """The second derivatives (n + 1, n + 1) of that sum for features x - center, over all rows."""
     return hessian(part, theta, center, 0.0)
 
@@ -93,7 +94,7 @@ def hessian_product(data: Dataset, theta: np.ndarray) -> tuple[Product, Product]
         return (lambda v: data.reduce(hessian_times, theta, v)), (lambda center: data.reduce(hessian_diagonal, theta, center))
     weighed = data.with_weights(read_only(curvature(data, theta)))          # kept from one product to the next
     return (_kernel(data, numpy_passes.hessian_product)(weighed.sample_weight),
-            lambda center: np.append(moments(weighed, center)[1], weighed.sample_weight.sum()))
+            lambda center: _diagonal(data, weighed.sample_weight, center))
 
 
 def curvature(part: InMemory, theta: np.ndarray) -> np.ndarray:
@@ -129,15 +130,25 @@ def softmax_hessian(part: InMemory, Theta: np.ndarray, center: np.ndarray, floor
 
 
 @summed
-def softmax_class_hessians(part: InMemory, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """For each class the second derivatives (K, n + 1, n + 1) by its own parameters, for features x - center."""
-    return _kernel(part, numpy_passes.softmax_hessian_blocks)(Theta, center, 0.0)
+def softmax_class_hessians(part: InMemory, Theta: np.ndarray, center: np.ndarray, share: float) -> np.ndarray:
+    """For each class the second derivatives (K, n + 1, n + 1) by its own parameters, for features x - center.
+
+    With a share below 1, each is estimated from so many of the rows, drawn with chances in proportion to their curvature.  The
+    diagonal is that of all rows where it is larger: few rows may not show a rare column.
+    """
+    D = _class_curvatures(part, Theta)
+    H = np.array([_kernel(part.of_curvature(*sampling.by_size(d, share)), numpy_passes.hessian)(
+        np.zeros(Theta.shape[1]), center, 0.0) for d in D])
+    if share < 1.0:
+        for H_k, d in zip(H, D, strict=True):
+            np.fill_diagonal(H_k, np.maximum(H_k.diagonal(), _diagonal(part, d, center)))
+    return H
 
 
 @summed
 def softmax_intercept_hessian(part: InMemory, Theta: np.ndarray) -> np.ndarray:
     """The second derivatives (K, K) by the intercepts: the sum of s_i (p_ik [k = l] - p_ik p_il)."""
-    p = _class_probabilities(part, Theta)
+    p = _kernel(part, numpy_passes.softmax_probabilities)(Theta)
     weighed = p * part.sample_weight[:, None] if part.sample_weight.size else p
     H: np.ndarray = np.diag(weighed.sum(axis=0)) - weighed.T @ p
     return H
@@ -152,11 +163,7 @@ def softmax_hessian_times(part: InMemory, Theta: np.ndarray, V: np.ndarray) -> n
 @summed
 def softmax_hessian_diagonal(part: InMemory, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
     """The diagonal (K, n + 1) of the second derivatives, for features x - center."""
-    D = softmax.curvatures(numpy_vectorized.softmax_margins(part.X, part.offset, Theta))
-    if part.sample_weight.size:
-        D *= part.sample_weight[:, None]
-    by_class = [part.with_weights(read_only(np.ascontiguousarray(d))) for d in D.T]
-    return np.array([np.append(moments(weighed, center)[1], weighed.sample_weight.sum()) for weighed in by_class])
+    return np.array([_diagonal(part, d, center) for d in _class_curvatures(part, Theta)])
 
 
 def softmax_hessian_product(data: Dataset, Theta: np.ndarray) -> tuple[Product, Product]:
@@ -169,9 +176,18 @@ def softmax_hessian_product(data: Dataset, Theta: np.ndarray) -> tuple[Product, 
     return _kernel(data, numpy_passes.softmax_hessian_product)(Theta), diagonal
 
 
-def _class_probabilities(part: InMemory, Theta: np.ndarray) -> np.ndarray:
-    """p_ik, (m, K)."""
-    return softmax.probabilities(numpy_vectorized.softmax_margins(part.X, part.offset, Theta))
+def _class_curvatures(part: InMemory, Theta: np.ndarray) -> np.ndarray:
+    """s_i p_ik (1 - p_ik), (K, m)."""
+    D = np.ascontiguousarray(softmax.curvatures(_kernel(part, numpy_passes.softmax_probabilities)(Theta)).T)
+    if part.sample_weight.size:
+        D *= part.sample_weight
+    return D
+
+
+def _diagonal(part: InMemory, curvature: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The diagonal (n + 1,) of second derivatives, for features x - center and the curvatures (m,) of the rows."""
+    weighed = part.with_weights(read_only(curvature))
+    return np.append(moments(weighed, center)[1], curvature.sum())
 
 
 def descend(data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:

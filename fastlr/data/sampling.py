@@ -1,6 +1,7 @@
 """Which rows a sample has, and where they lie in data that are in parts."""
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,20 @@ def _jitter(size: int) -> np.ndarray:
 def _short_jitter() -> np.ndarray:
     """A jitter that is kept, since making a generator takes longer than a step on a small sample; its beginnings are jitters."""
     return _jitter(_CACHED_JITTER)
+
+
+def by_size(sizes: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a share of the rows, each with a chance in proportion to its size, and what sizes the drawn ones then stand for.
+
+    Sums over these rows are those over all rows, up to sampling error: a row that is drawn stands for its size over its chance.
+    With a share of 1 all rows are drawn.
+    """
+    most = math.ceil(share * sizes.size)
+    if most >= sizes.size or not sizes.any():
+        return np.arange(sizes.size), sizes
+    stands_for = np.maximum(sizes, sizes.sum() / most)
+    rows = np.flatnonzero(np.diff(np.floor(np.cumsum(sizes / stands_for) + 0.5), prepend=0.0))
+    return rows, stands_for[rows]
 
 
 def by_part(samples: Sequence[np.ndarray], sizes: Sequence[int]) -> dict[int, list[np.ndarray]]:

@@ -15,6 +15,8 @@ _AN_EXAMPLE = 10                # The loss of an example costs as much as so man
 MOST_SIDE = 10_000              # More features have no room for a Hessian.
 MOST_SPARSE_SIDE = 3000         # More features of a sparse X have none.
 MOST_WHOLE = 400                # More parameters of K classes are given the second derivatives of each class alone.
+ROWS_DRAWN = 4                  # The second derivatives of a class are estimated from so many rows a feature, and at least
+FEWEST_DRAWN = 2000             # from so many.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
 
@@ -65,7 +67,12 @@ class CostModel(NamedTuple):
             return math.inf
         if self.is_whole:
             return self._hessian(share, self.classes * self.columns)
-        return self.classes * self._hessian(share, self.columns)
+        return self.classes * self._hessian(min(share, self.share_drawn), self.columns)
+
+    @property
+    def share_drawn(self) -> float:
+        """The share of the rows from which the second derivatives of each class alone are estimated."""
+        return min(1.0, max(FEWEST_DRAWN, ROWS_DRAWN * self.columns) / self.rows)
 
     def whole_hessian(self, share: float = 1.0) -> float:
         """Nanoseconds of all second derivatives of a share of the rows, with the inverse; infinity where there is no room."""

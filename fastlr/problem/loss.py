@@ -43,7 +43,8 @@ class Loss(abc.ABC):
         (Theta, center, floor) -> the second derivatives (r (n + 1), r (n + 1)) for features x - center, or no more than those:
         a part of the loss whose own curvature is below the floor may be left out.
     class_hessians : Pass
-        (Theta, center) -> their blocks on the diagonal, (r, n + 1, n + 1), or the one block there is.
+        (Theta, center, share) -> their blocks on the diagonal, (r, n + 1, n + 1), or the one block there is; where there are
+        several they may be estimated from a share of the rows.
     intercept_hessian : Pass
         (Theta) -> the second derivatives by the intercepts, (r, r).
     """
@@ -57,7 +58,7 @@ class Loss(abc.ABC):
     cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]]
     cost_gradient_and_moments: Pass[[np.ndarray, np.ndarray], tuple[float, np.ndarray, np.ndarray, np.ndarray]]
     hessian: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
-    class_hessians: Pass[[np.ndarray, np.ndarray], np.ndarray]
+    class_hessians: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
     intercept_hessian: Pass[[np.ndarray], np.ndarray]
 
     @abc.abstractmethod

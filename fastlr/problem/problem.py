@@ -168,7 +168,7 @@ class Problem:
     def class_hessians(self, u: np.ndarray) -> np.ndarray:
         """Those by the parameters of each class alone, (K, n + 1, n + 1); for two classes all there are, (n + 1, n + 1)."""
         theta = self.coordinates.theta_of(u).reshape(self.shape)
-        return self._by_u(self.data.reduce(self.loss.class_hessians, theta, self.coordinates.center))
+        return self._by_u(self.data.reduce(self.loss.class_hessians, theta, self.coordinates.center, self.costs.share_drawn))
 
     def _by_u(self, H: np.ndarray) -> np.ndarray:
         """Make second derivatives (..., k, k) of sums over rows by theta those of J by u, where k is a multiple of n + 1."""

@@ -7,8 +7,9 @@ import pytest
 import scipy.sparse
 
 from fastlr import backends
-from fastlr.backends import numpy_passes, numpy_vectorized, softmax
-from fastlr.data import sparse
+from fastlr.backends import numpy_passes
+from fastlr.data import passes, sparse
+from fastlr.data.dataset import InMemory
 from tests.backends.test_laws import sums as sums_of_two_classes
 from tests.problems import problem, weights
 
@@ -36,6 +37,12 @@ def call(backend, name, X, y, s, o, *rest, n_threads=1):
     with backends.threads(module, n_threads, X.size) as count:
         prepared = module.prepare(X, y, s, o, count) if hasattr(module, "prepare") else (X, y, s, o)
         return getattr(module, name)(*prepared, *rest)
+
+
+def class_hessians(backend, X, y, s, o, Theta, center, share=1.0):
+    """The second derivatives by the parameters of each class, which the backend's Hessian of two classes gives."""
+    part = InMemory(X, y, s, o, np.arange(len(Theta)), backend=backends.load(backend))
+    return passes.softmax_class_hessians(part, Theta, center, share)
 
 
 def sums(backend, X, y, Theta, s=NONE, o=NONE, n_threads=1):
@@ -140,14 +147,15 @@ def test_sparse_equals_dense(kernel):
     X[7] = 0.0
     A = sparse.csr(scipy.sparse.csr_array(X))
     s, o = weights(300)[0], offsets(300, 5)
-    center, floor = np.linspace(-1.0, 1.0, 40), 0.05
+    center = np.linspace(-1.0, 1.0, 40)
     for given in ((NONE, NONE), (s, o)):
         J, Grad = sums(kernel, A, y, Theta, *given)
         J_dense, Grad_dense = sums("numpy", X, y, Theta, *given)
         assert J == pytest.approx(J_dense, rel=1e-13)
         np.testing.assert_allclose(Grad, Grad_dense, rtol=1e-10, atol=1e-12)
-        for name, rest in (("softmax_hessian_blocks", (Theta, center, floor)), ("softmax_hessian", (Theta, center))):
-            H, H_dense = call(kernel, name, A, y, *given, *rest), call("numpy", name, X, y, *given, *rest)
+        for H, H_dense in (
+                (class_hessians(kernel, A, y, *given, Theta, center), class_hessians("numpy", X, y, *given, Theta, center)),
+                [call(name, "softmax_hessian", Z, y, *given, Theta, center) for name, Z in ((kernel, A), ("numpy", X))]):
             np.testing.assert_allclose(H, H_dense, rtol=1e-9, atol=1e-10)
         HV, HV_dense = (call(*which, y, *given, Theta)(Theta[::-1].copy())
                         for which in ((kernel, "softmax_hessian_product", A), ("numpy", "softmax_hessian_product", X)))
@@ -181,19 +189,22 @@ def check_second_derivatives(backend, order):
         np.testing.assert_allclose((moved @ H @ moved.T @ V.ravel()).reshape(4, 7), HV, rtol=1e-10, atol=1e-11)
         np.testing.assert_array_equal(H, H.T)
 
-        blocks = call(backend, "softmax_hessian_blocks", X, y, *given, Theta, center, 0.0)
+        blocks = class_hessians(backend, X, y, *given, Theta, center)
         np.testing.assert_allclose(blocks, [H[k:k + 7, k:k + 7] for k in range(0, 28, 7)], rtol=1e-10, atol=1e-11)
         np.testing.assert_array_equal(blocks, blocks.transpose(0, 2, 1))
 
 
-def test_blocks_leave_out_rows_below_the_floor(backend):
-    X, y, Theta = classes()
-    p = softmax.probabilities(numpy_vectorized.softmax_margins(X, NONE, Theta))
-    d, V = p * (1 - p), np.column_stack([X, np.ones(57)])
-    H = call(backend, "softmax_hessian_blocks", X, y, NONE, NONE, Theta, np.zeros(7), 0.1)
-    assert 0 < (d < 0.1).sum() < d.size
-    for d_k, H_k in zip(np.where(d < 0.1, 0.0, d).T, H, strict=True):
-        np.testing.assert_allclose(H_k, V.T @ (d_k[:, None] * V), rtol=1e-11, atol=1e-13)
+def test_rows_that_are_drawn_stand_for_all():
+    """Few rows have curvature left, and an even sample would have a tenth of them."""
+    X, y, Theta = classes(4000, 7, 4)
+    s, o = weights(4000)[0], offsets(4000, 4)
+    Theta *= 8.0
+    H = class_hessians("numpy", X, y, s, o, Theta, np.zeros(7))
+    drawn = class_hessians("numpy", X, y, s, o, Theta, np.zeros(7), 0.1)
+    for H_k, drawn_k in zip(H, drawn, strict=True):
+        L = np.linalg.cholesky(H_k)
+        ratios = np.linalg.eigvalsh(np.linalg.solve(L, np.linalg.solve(L, drawn_k).T))
+        assert 0.6 < ratios.min() < ratios.max() < 1.6          # 1 +- 2 sqrt(8 / 400), the range of random matrices, and some
 
 
 def test_second_derivatives_where_a_probability_is_next_to_1(backend):
@@ -202,7 +213,7 @@ def test_second_derivatives_where_a_probability_is_next_to_1(backend):
     given = np.ones((1, 1)), np.zeros(1, np.int32), NONE, NONE
     q = math.exp(-60.0)                         # of each of the other classes; to first order in it:
     H = q * np.array([[2.0, -1.0, -1.0], [-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])
-    blocks = call(backend, "softmax_hessian_blocks", *given, Theta, np.zeros(1), 0.0)
+    blocks = class_hessians(backend, *given, Theta, np.zeros(1))
     np.testing.assert_allclose(blocks[:, 1, 1], np.diag(H), rtol=1e-13)
     np.testing.assert_allclose(call(backend, "softmax_hessian", *given, Theta, np.zeros(1))[1::2, 1::2], H, rtol=1e-13,
                                atol=2 * q ** 2)

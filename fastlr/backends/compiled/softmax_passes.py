@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastlr.backends import numpy_passes, softmax
-from fastlr.backends.compiled import chunks, passes, pool
+from fastlr.backends import numpy_passes
+from fastlr.backends.compiled import chunks, pool
 from fastlr.backends.compiled.chunks import SPACE_ROWS
 from fastlr.backends.compiled.header import GRADIENT, MARGINS, PROBABILITIES, PRODUCT
 from fastlr.backends.compiled.passes import ELEMENTS_A_THREAD, Rows
@@ -123,18 +123,9 @@ def softmax_hessian_product(rows: Rows, Theta: np.ndarray) -> Callable[[np.ndarr
     return product
 
 
-def softmax_hessian_blocks(rows: Rows, Theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
-    """Sum the second derivatives by the parameters of each class.
-
-    They are those of two classes whose margins are all 0, where a (1 - a) = 1/4, with weights 4 s p (1 - p).
-    """
-    P, _ = _predicted(rows, Theta, PROBABILITIES)
-    d = softmax.curvatures_at(P.T).T
-    if rows.sample_weight.size:
-        d *= rows.sample_weight
-    d *= 4.0
-    return np.stack([passes.hessian(rows.replace(sample_weight=d_k, offset=_NO_OFFSET), np.zeros(Theta.shape[1]), center, floor)
-                     for d_k in np.ascontiguousarray(d)])
+def softmax_probabilities(rows: Rows, Theta: np.ndarray) -> np.ndarray:
+    """The probabilities p_ik of every row, (m, K)."""
+    return _predicted(rows, Theta, PROBABILITIES)[0].T
 
 
 def softmax_predict(rows: Rows, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
