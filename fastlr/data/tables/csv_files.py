@@ -3,7 +3,7 @@
 import io
 import re
 import threading
-import time
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,8 +14,8 @@ from fastlr.data.tables.table import NO_ROW, Table
 _BLOCK_BYTES = 1 << 20
 # Bytes of the longest header of a CSV file.
 _LONGEST_HEADER = 1 << 24
-# Seconds that pyarrow's thread is waited for to see the end of the file, and then to let go of it.
-_LONGEST_WAIT, _LET_GO = 0.2, 0.01
+# Seconds that pyarrow's thread has to let go of a file whose reading ends early.
+_LONGEST_WAIT = 0.2
 # Bytes of the longest row of a CSV file.
 _LONGEST_ROW = 1 << 28
 _FIRST_LINE = re.compile(rb'(?:[^"\r\n]++|"[^"]*+")*+(?:\r\n?|\n)')
@@ -69,6 +69,8 @@ def table(file: Any, dialect: Dialect) -> Table:
             column_types=types, include_columns=[*types], null_values=dialect.missing, decimal_point=dialect.decimal,
             strings_can_be_null=bool(labels), quoted_strings_can_be_null=False)
         pieces: Any = _Pieces(rest, file, max(_BLOCK_BYTES, 32 * len(header)))
+        is_let_go = threading.Event()
+        weakref.finalize(pieces, is_let_go.set)
         try:
             yield from arrow.open_csv(pieces, read, parse, convert)
         except pa.ArrowInvalid as error:
@@ -76,6 +78,8 @@ def table(file: Any, dialect: Dialect) -> Table:
                 raise ValueError(_readable(str(error), names, dialect)) from error
         finally:
             pieces.stop()
+            del pieces
+            is_let_go.wait(_LONGEST_WAIT)       # Python aborts if it exits while pyarrow's thread has the file, or a piece of it
 
     def frame() -> Any:
         convert = arrow.ConvertOptions(null_values=dialect.missing, decimal_point=dialect.decimal, strings_can_be_null=True,
@@ -87,6 +91,12 @@ def table(file: Any, dialect: Dialect) -> Table:
         return table.to_pandas()
 
     return Table(names, [""] if "" in names else [], batches, True, frame)
+
+
+class _Piece(bytes):
+    """Bytes of a file, which is there as long as they are."""
+
+    file: "_Pieces"
 
 
 class _Pieces(io.RawIOBase):
@@ -105,29 +115,26 @@ class _Pieces(io.RawIOBase):
     def __init__(self, start: bytes, file: BinaryIO, size: int) -> None:
         self._start, self._file, self._size = start, file, size
         self._is_quoted = self._is_stopped = False
-        self._has_ended = threading.Event()
 
     def readable(self) -> bool:
         """Say that the file can be read."""
         return True
 
-    def read(self, _: int = -1) -> bytes:
+    def read(self, _: int = -1) -> _Piece:
         """Read the next piece."""
         pieces = [b"" if self._is_stopped else self._start or self._file.read(self._size)]
         self._start = b""
-        if not pieces[0]:
-            self._has_ended.set()
         size = len(pieces[0])
         while pieces[-1] and not self._ends_a_row(pieces[-1]) and size < _LONGEST_ROW:
             pieces.append(self._file.read(self._size))
             size += len(pieces[-1])
-        return b"".join(pieces)
+        piece = _Piece(b"".join(pieces))
+        piece.file = self
+        return piece
 
     def stop(self) -> None:
-        """End the file here, and give pyarrow's thread time to see it: Python aborts if it exits while that thread reads."""
+        """End the file here."""
         self._is_stopped = True
-        self._has_ended.wait(_LONGEST_WAIT)
-        time.sleep(_LET_GO)
 
     def _ends_a_row(self, piece: bytes) -> bool:
         """Whether a line ends in it that is no part of a text in quotes."""
