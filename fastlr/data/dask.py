@@ -210,7 +210,7 @@ class _Parts(NamedTuple):
         """The sums of the weights of all classes, (K,)."""
         totals = np.zeros(classes.size)
         for found in self.found:
-            np.add.at(totals, _codes(found.labels, classes), found.totals)
+            np.add.at(totals, labels.places(found.labels, classes), found.totals)
         return totals
 
     def data(self, classes: np.ndarray, of_class: np.ndarray | None, has_weights: bool, has_offset: bool) -> OnCluster:
@@ -417,14 +417,6 @@ def _found(checked: _Checked) -> _Found:
 
 def _vectors(classes: np.ndarray, of_class: np.ndarray | None, checked: _Checked) -> Vectors:
     """Code y by the classes of all parts, and multiply the weights by those of the classes."""
-    y, s, offset = checked.vectors
-    y = _codes(checked.found.labels, classes)[y]
+    own, s, offset = checked.vectors
+    y = labels.places(checked.found.labels, classes).astype(np.int8 if classes.size == 2 else np.int32)[own]
     return Vectors(y, s if of_class is None else weights.times_of_class(s, of_class, y), offset)
-
-
-def _codes(own: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The code of each of some labels: 0 or 1 as int8, or 0 .. K - 1 as int32."""
-    codes = np.zeros(own.size, np.int8 if classes.size == 2 else np.int32)
-    for code in range(1, classes.size):
-        codes[own == classes[code:code + 1]] = code
-    return codes

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from fastlr.machine.distribution import how_to_install
-from fastlr.machine.forks import imported
+from fastlr.machine.distribution import needed
 
 NO_ROW = "there is a header and no row"
 
@@ -25,10 +24,7 @@ class Table(NamedTuple):
 
 def pyarrow() -> ModuleType:
     """Import pyarrow, or say how to install it."""
-    try:
-        return imported("pyarrow")
-    except ImportError as error:
-        raise ImportError(f"tables are read and written with pyarrow ({error}); {how_to_install('pyarrow')}") from error
+    return needed("pyarrow", "pyarrow", "reading and writing tables")
 
 
 @contextlib.contextmanager
