@@ -221,6 +221,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
         if problem.is_penalised:                # which alone is sure to hold J along the others
             held = (problem.penalty_diagonal / size ** 2) @ np.square(V[:, is_flat])
             squared += float((np.square(V[:, is_flat].T @ g) / held).sum())
+            trace += float((1.0 / held).sum())
     # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
     # the penalty cancels against that of the loss.
     of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.to_mean) * math.sqrt(g.size)
