@@ -299,7 +299,7 @@ def evaluate(options: argparse.Namespace) -> int:
         tables.require(table.names, "column", *extra)
         features = _features_of(model, table, [*extra, options.target])
         target = tables.Labels(options.target, table.is_text)
-        probabilities, weights_, row = [], [], 1
+        probabilities, row_weights, row = [], [], 1
         for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
             columns = tables.numbers(batch, [*features, *extra], row)
             of_name = dict(zip(extra, columns[len(features):], strict=True))
@@ -307,12 +307,12 @@ def evaluate(options: argparse.Namespace) -> int:
             probabilities.append(model.predict_proba(columns[:len(features)].T, of_name.get(options.offset)))
             if options.weight is not None:
                 _refuse_negative(options.weight, of_name[options.weight], row)
-            weights_.append(of_name.get(options.weight, np.ones(batch.num_rows)))
+            row_weights.append(of_name.get(options.weight, np.ones(batch.num_rows)))
             row += batch.num_rows
         if row == 1:
             raise ValueError(tables.NO_ROW)
         labels, y = _places(target, model.classes, options.target)
-        P, s = np.concatenate(probabilities), np.concatenate(weights_)
+        P, s = np.concatenate(probabilities), np.concatenate(row_weights)
         weights.refuse_no_weight(bool(s.any()))
     if options.plot is not None:
         evaluation.plot(y, P, s, labels, options.plot)

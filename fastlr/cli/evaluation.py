@@ -29,7 +29,7 @@ class Evaluation:
         two labels, both of which occur.
     calibration : list of dict
         The number of rows in each of ten groups of similar probability, the mean probability, and the share of rows that have
-        the label.  That is the second of two labels, or the one that is predicted of more.
+        the label.  The probability is that of the second of two labels, or that of the predicted one of three or more.
     labels : list of str
     confusion : list of list of float
         The weight of the rows of each label (outer list) that are predicted to have each label.

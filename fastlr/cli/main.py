@@ -107,14 +107,17 @@ def make_parser() -> argparse.ArgumentParser:
 Train on a table, print the summary, and save the model.
 
 The table is CSV with a header (also .gz, .bz2, .zst, .lz4), Parquet, Feather
-(.feather, .arrow, .ipc) or .npy, whose columns are called x0, x1, and so on,
-or "-" for CSV on standard input.  Features must be
-numbers, with none missing; the target has two values or more, numbers or text,
-and its labels come back as they stand in the file.  The second of two labels is
-y = 1, whose probability is modeled: of two numbers the larger, of two texts the
-later in the alphabet, or what --event says.  Rows in messages count from 1, below the
-header.  Row numbers are left out, with a note: the index of a pandas frame in
-Parquet or Feather, and columns of CSV without a name."""))
+(.feather, .arrow, .ipc) or .npy, whose columns are called x0, x1, and so on.
+"-" is CSV on standard input.  Features must be numbers, with none missing.
+
+The target has two values or more, numbers or text, and its labels come back as
+they stand in the file.  The second of two labels is y = 1, whose probability is
+modeled: of two numbers the larger, of two texts the later in the alphabet, or
+what --event says.
+
+Rows in messages count from 1, below the header.  Row numbers are left out, with
+a note: the index of a pandas frame in Parquet or Feather, and columns of CSV
+without a name."""))
     _add_path(command(subcommands.path, "path", "train for many penalties, and choose one", """\
 Train on a table for each of many penalties, from one that leaves all
 coefficients 0 down, and print how many columns each model has chosen and how
@@ -185,7 +188,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     robust.add_argument("--cluster", type=_names, default=[], metavar="A[,B]", help="standard errors that hold if rows of "
                         "different groups are independent: a column of groups, or two for two ways of grouping")
     _add_level(model)
-    model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
+    model.add_argument("--class-weight", choices=["balanced"], help="give all classes the same total weight")
     model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
 
     training = train.add_argument_group("training")
@@ -217,7 +220,7 @@ def _add_path(path: argparse.ArgumentParser) -> None:
     model.add_argument("--lambdas", type=_integer(1), default=100, metavar="L", help="at most so many penalties (default 100)")
     model.add_argument("--smallest", type=_number(above=0.0), metavar="SHARE", help="the last penalty, as a share of the first "
                        "(default 1e-4, or 0.01 where there are no more rows than columns)")
-    model.add_argument("--class-weight", choices=["balanced"], help="give both classes the same total weight")
+    model.add_argument("--class-weight", choices=["balanced"], help="give all classes the same total weight")
     model.add_argument("--no-intercept", dest="intercept", action="store_false", help="keep the intercept at 0")
     choice = path.add_argument_group("cross-validation")
     choice.add_argument("--folds", type=_integer(2), metavar="K", help="number of folds (default: no cross-validation)")

@@ -23,18 +23,18 @@ LEFT_OUT = {
         r"test_(check_solver_option|liblinear_multiclass_raises)\[LogisticRegression\]", r"test_warm_start_converge_LR",
         r"test_(liblinear_decision_function_zero|liblinear_with_large_values)",
         r"test_(newton_cholesky_fallback_to_lbfgs|logisticregression_liblinear_sample_weight)", r"test_saga_vs_liblinear",
-        r"test_(logistic_regression_solvers_multiclass|logistic_regression_class_weights)"),
+        r"test_(logistic_regression_solvers_multiclass|logistic_regression_class_weights)",
+        r"test_elastic_net_(coeffs|versus_sgd|vs_l1_l2)", r"test_LogisticRegression(CV_GridSearchCV)?_elastic_net",
+        r"test_(logreg_l1|logistic_regression_cv_refit|scores_attribute_layout_elasticnet)",
+        r"test_sample_and_class_weight_equivalence_liblinear"),
     "private functions and methods of scikit-learn's class": (
         r"test_(logistic_cv_multinomial_score|logreg_predict_proba_multinomial)",),
     "a method that doesn't exist: sparsify": (r"test_sparsify",),
     "different on purpose: a class weight of 0 is refused": (r"test_multinomial_logistic_regression_string_inputs",),
     "different on purpose: n_iter_ is 0 where a warm start is the optimum": (r"test_warm_start_newton_solver",),
-    "an l1 part in the penalty": (
-        r"test_(elastic_net|LogisticRegression_elastic_net|LogisticRegressionCV_GridSearchCV_elastic_net|logreg_l1)",
-        r"test_(logistic_regression_cv_refit|scores_attribute_layout_elasticnet|l1_ratio_non_elasticnet)",
-        r"test_sample_and_class_weight_equivalence_liblinear"),
     "a parameter that doesn't exist: penalty (deprecated), dual, intercept_scaling": (
         r"test_elasticnet_l1_ratio_err_helpful\[LogisticRegression-", r"test_penalty_(none|deprecated\[LogisticRegression\])",
+        r"test_elastic_net_l1_l2_equivalence", r"test_l1_ratio_non_elasticnet",
         r"test_(lr_penalty_l1ratio_incompatible|liblinear_dual_random_state|liblinear_not_stuck)"),
     "callbacks of scikit-learn 1.9": (r"test_logistic_regression_callback",),
     "different on purpose: float64 whatever X is": (r"test_dtype_match",),
