@@ -14,4 +14,4 @@ def test_the_code_is_that_of_the_source(path, name, code):
 
 
 def test_every_piece_of_code_says_where_it_is_from():
-    assert DOCUMENT.count("```python") == len(PIECES) == 10
+    assert DOCUMENT.count("```python") == len(PIECES) == 12

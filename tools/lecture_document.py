@@ -19,7 +19,7 @@ from benchmarks import seconds_a_read
 from fastlr import backends
 from fastlr.backends import logistic
 from fastlr.backends.compiled import threads
-from fastlr.graph import Value, check_gradient, log, log_loss, sigmoid
+from fastlr.graph import Value, check_gradient, cross_entropy, exp, log, log_loss, sigmoid
 from tools.code_pieces import ROOT, source_of
 
 DOCS = ROOT / "docs"
@@ -97,6 +97,17 @@ def one_example(x1, x2, y):
     return (-(y * log(a) + (1 - y) * log(1 - a))).named("L")
 
 
+def three_classes(x, y):
+    x = Value(x, "x")
+    w = [Value(0.5, "w0"), Value(-0.25, "w1"), Value(0.0, "w2")]
+    b = [Value(0.1, "b0"), Value(0.0, "b1"), Value(0.2, "b2")]
+    z = [(w_k * x + b_k).named(f"z{k}") for k, (w_k, b_k) in enumerate(zip(w, b, strict=True))]
+    e = [exp(z_k).named(f"e{k}") for k, z_k in enumerate(z)]
+    s = sum(e).named("s")
+    p_y = (e[y] / s).named(f"p{y}")
+    return (-log(p_y)).named("L")
+
+
 def the_graph():
     say("# From the lecture to the limit", """
         The lecture ends its derivation of gradient descent with a warning: get rid of explicit loops, or it will take too long.
@@ -162,6 +173,33 @@ def logistic_regression():
          "dJ/da^(i) = -y^(i)/a^(i) + (1 - y^(i))/(1 - a^(i)): one example's a is in one term of the sum"],
         ["z^(i) = sum_j w_j X_j^(i)", "z^(i) = sum_j w_j X_j^(i) + b"],
     ])
+
+
+def more_classes():
+    say("## K classes", """
+        With three classes or more each class k has parameters of its own, and a margin z_k = w_k x + b_k. The prediction is
+        a probability for each class, p_k = e^z_k / s with the sum s of all e^z_k, and the loss of an example of class y is
+        L = -log p_y. Here are three classes, one feature, and an example of class 1:""")
+    code("tools/lecture_document.py", "three_classes")
+    L = three_classes(1.0, 1)
+    picture("three-classes", L)
+    text(L.chain_rule())
+    d, e = L.derivatives(), np.exp([0.6, -0.25, 0.2])
+    p = e / e.sum()
+    written = [f"{d[f'dz{k}']:.6f}" for k in range(3)]
+    assert written == [f"{p_k - (k == 1):.6f}" for k, p_k in enumerate(p)], written
+    say(f"""A margin of another class has one way to L, through s: dz0 = e0 / s = p0. That of the class itself has two, and the
+        second is -1: dz1 = p1 - 1. Here p0, p1, p2 = {', '.join(f"{p_k:.6f}" for p_k in p)}, and the graph found dz0, dz1, dz2 =
+        {', '.join(written)}. So dz_k = p_k - [k = y], which is a - y again, once for each class; then dw_k = x dz_k and
+        db_k = dz_k. They add up to 0 over the classes: what all margins have in common changes no probability. With two
+        classes p_1 is sigma(z_1 - z_0), and one margin is enough.""", """
+        e^z has no value in float64 beyond z = 709. Taking z_y away from every margin changes nothing, and then
+        L = log sum_k e^(z_k - z_y) is computed one class after another:""")
+    code("fastlr/graph/softmax.py", "cross_entropy")
+    far = cross_entropy([Value(z_k, f"z{k}") for k, z_k in enumerate((0.0, 1e4, 1e4))], 0)
+    say(f"""For margins 0, 10000, 10000 and y = 0 it is {far.value:.6f}, and its derivatives are
+        {', '.join(f"{far.derivatives()[f'dz{k}']:g}" for k in range(3))}. Everything below is timed for two classes. It holds
+        for K as well: one read of X makes K margins a row, and K rows of derivatives.""")
 
 
 def the_steps():
@@ -316,6 +354,7 @@ def main():
     assert not missing, missing
     the_graph()
     logistic_regression()
+    more_classes()
     newton(*the_steps())
     cats()
     say("## This run", f"""{time.strftime("%d %B %Y")}, {THREADS} threads on {platform.machine()}, Python

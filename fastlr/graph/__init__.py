@@ -29,9 +29,20 @@ Logistic regression for one example, and one step of gradient descent:
 >>> w1.grad, w2.grad, b.grad                    # x1 dz, x2 dz and dz, with dz = a - y
 (-0.5, 1.0, -0.5)
 >>> w1, w2, b = (Value(p.value - alpha * p.grad, p.name) for p in (w1, w2, b))
+
+Softmax regression for one example of class 1, by the margins of three classes:
+
+>>> from fastlr.graph import cross_entropy, softmax
+>>> z = [Value(0.5, "z0"), Value(0.1, "z1"), Value(-0.3, "z2")]
+>>> L = cross_entropy(z, 1)
+>>> L.backward()
+>>> [round(z_k.grad, 4) for z_k in z], [round(p_k.value, 4) for p_k in softmax(z)]      # dz is p, less 1 for the class itself
+([0.4718, -0.6838, 0.212], [0.4718, 0.3162, 0.212])
 """
 
 from fastlr.graph.gradient_check import GradientCheck, check_gradient
+from fastlr.graph.softmax import cross_entropy, softmax, softmax_cost
 from fastlr.graph.value import Value, exp, log, log_loss, logistic_cost, sigmoid, softplus
 
-__all__ = ["GradientCheck", "Value", "check_gradient", "exp", "log", "log_loss", "logistic_cost", "sigmoid", "softplus"]
+__all__ = ["GradientCheck", "Value", "check_gradient", "cross_entropy", "exp", "log", "log_loss", "logistic_cost", "sigmoid",
+           "softmax", "softmax_cost", "softplus"]

@@ -1,12 +1,14 @@
 """A kernel's gradient beside two independent ones: the computation graph's, and finite differences."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastlr._train import cost_and_gradient
-from fastlr.graph.value import logistic_cost
+from fastlr.graph.softmax import softmax_cost
+from fastlr.graph.value import Value, logistic_cost
 
 # The relative difference of kernel and graph, at most: they add up the same formulas in another order.
 _RTOL = 1e-12
@@ -24,12 +26,13 @@ class GradientCheck:
     ----------
     backend : str
     names : tuple of str
-        The names of the elements of the arrays: "J", "dw1", "dw2", ..., "db".
-    graph, differences, kernel : (n + 2,) float64
+        The names of the elements of the arrays: "J", "dw1", "dw2", ..., "db", or with K classes "J", "dw0_1", ..., "db0",
+        "dw1_1", and so on.
+    graph, differences, kernel : (1 + n + 1,) or (1 + K (n + 1),) float64
         The results of the computation graph, of central differences of the graph's J (with J itself first), and of the backend.
-    scale : (n + 2,) float64
+    scale : float64, of the same shape
         J, and the mean (or sum) of |x_j|, which is the largest value of a derivative.  Errors are relative to it.
-    noise : (n + 2,) float64
+    noise : float64, of the same shape
         The errors of the differences that the rounding of J can cause.
     error : float
         The largest |kernel - graph| / scale.
@@ -71,7 +74,7 @@ class GradientCheck:
         return "\n".join([*lines, "passed" if self.passed else "FAILED"])
 
 
-def check_gradient(backend: str, X: Any = None, y: Any = None, w: Any = None, b: float = 0.3, *, reduction: str = "mean",
+def check_gradient(backend: str, X: Any = None, y: Any = None, w: Any = None, b: Any = 0.3, *, reduction: str = "mean",
                    l2: float = 0.0, sample_weight: Any = None, offset: Any = None) -> GradientCheck:
     """Compare a backend's cost and gradient with the computation graph's and with finite differences.
 
@@ -79,9 +82,10 @@ def check_gradient(backend: str, X: Any = None, y: Any = None, w: Any = None, b:
     ----------
     backend : str
         The kernel to check, as for `fastlr.cost_and_gradient`.
-    X, y, w : array_like, (m, n), (m,), (n,), optional
-        By default 20 examples of 3 features at random, always the same.
-    b, reduction, l2, sample_weight, offset
+    X, y, w : array_like, (m, n), (m,), (n,) or (K, n), optional
+        By default 20 examples of 3 features at random, always the same, with each class by turns.
+    b : float, or array_like, (K,)
+    reduction, l2, sample_weight, offset
         As for `fastlr.cost_and_gradient`.
 
     Returns
@@ -104,32 +108,39 @@ def check_gradient(backend: str, X: Any = None, y: Any = None, w: Any = None, b:
     """
     rng = np.random.default_rng(0)
     X = rng.standard_normal((20, 3)) if X is None else X
-    y = np.arange(len(X)) % 2 if y is None else y
     w = rng.standard_normal(np.shape(X)[1]) if w is None else w
+    y = np.arange(len(X)) % max(2, np.size(b)) if y is None else y
     options: dict[str, Any] = {"reduction": reduction, "l2": l2, "sample_weight": sample_weight, "offset": offset}
     J, dw, db = cost_and_gradient(X, y, w, b, backend=backend, **options)       # which checks the input
 
-    X, theta = np.asarray(X, np.float64), np.append(w, b).astype(np.float64)
-    graph = logistic_cost(X, y, w, b, **options)
-    names = (*(f"dw{j}" for j in range(1, dw.size + 1)), "db")
+    X, theta, grad = np.asarray(X, np.float64), _side_by_side(w, b), _side_by_side(dw, db)
+    cost_graph: Callable[..., Value] = logistic_cost if theta.ndim == 1 else softmax_cost
+    graph = cost_graph(X, y, w, b, **options)
+    rows = [("dw", "db")] if theta.ndim == 1 else [(f"dw{k}_", f"db{k}") for k in range(len(theta))]
+    names = [name for dw_, db_ in rows for name in (*(f"{dw_}{j}" for j in range(1, X.shape[1] + 1)), db_)]
     derivatives = graph.derivatives()
 
     def cost(theta: np.ndarray) -> float:
-        return logistic_cost(X, y, theta[:-1], theta[-1], **options).value
+        return cost_graph(X, y, theta[..., :-1], theta[..., -1], **options).value
 
     columns = np.abs(np.column_stack([X, np.ones(len(X))]))
-    steps = _STEP / np.maximum(1.0, columns.max(axis=0))
-    differences = [_difference(cost, theta, j, step) for j, step in enumerate(steps)]
+    steps = np.broadcast_to(_STEP / np.maximum(1.0, columns.max(axis=0)), theta.shape).ravel()
+    differences = [_difference(cost, theta, place, step) for place, step in enumerate(steps)]
     s = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
     scale = np.append(graph.value, s @ columns / (s.sum() if reduction == "mean" else 1.0) + l2 * np.abs(theta))
     return GradientCheck(backend, ("J", *names), np.array([graph.value, *(derivatives[name] for name in names)]),
-                         np.array([graph.value, *differences]), np.array([J, *dw, db]), np.where(scale > 0.0, scale, 1.0),
+                         np.array([graph.value, *differences]), np.array([J, *grad.flat]), np.where(scale > 0.0, scale, 1.0),
                          np.append(0.0, 4.0 * np.finfo(np.float64).eps * graph.value / steps))
 
 
-def _difference(cost: Any, theta: np.ndarray, j: int, step: float) -> float:
-    """The central difference in component j."""
+def _side_by_side(w: Any, b: Any) -> np.ndarray:
+    """Parameters (n + 1,) or (K, n + 1) of w (n,) or (K, n) and b, a number or (K,)."""
+    return np.concatenate([np.asarray(w, np.float64), np.expand_dims(np.asarray(b, np.float64), -1)], axis=-1)
+
+
+def _difference(cost: Callable[[np.ndarray], float], theta: np.ndarray, place: int, step: float) -> float:
+    """The central difference in the component at a place of theta, flattened."""
     above, below = theta.copy(), theta.copy()
-    above[j] += step
-    below[j] -= step
-    return (cost(above) - cost(below)) / (above[j] - below[j])
+    above.flat[place] += step
+    below.flat[place] -= step
+    return (cost(above) - cost(below)) / (above.flat[place] - below.flat[place])

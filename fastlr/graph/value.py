@@ -397,19 +397,24 @@ def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", 
     dJ/dw1 = sum(dJ/dz * dz/dw1) = sum([-6.78e-05, -0.126, 0.000911] * [1, -2, -1]) = 0.2507
     """
     X = np.asarray(X, np.float64)
-    s = np.ones(X.shape[0]) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    parameters = [Value(value, f"w{j}") for j, value in enumerate(w, start=1)]
-    z = sum(w_j * x_j for w_j, x_j in zip(parameters, X.T, strict=True)) + Value(b, "b")
+    weights = [Value(value, f"w{j}") for j, value in enumerate(w, start=1)]
+    z = sum(w_j * x_j for w_j, x_j in zip(weights, X.T, strict=True)) + Value(b, "b")
     if offset is not None:
         z = z + offset
     z.named("z")
     has_a = np.abs(z.value).max() <= _LARGEST_MARGIN_OF_A
     L = (_apply("loss", sigmoid(z).named("a"), z.value, y) if has_a else log_loss(z, y)).named("L")
+    return cost_of_losses(L, weights, reduction, l2, sample_weight)
+
+
+def cost_of_losses(L: Value, weights: list[Value], reduction: str, l2: float, sample_weight: Any) -> Value:
+    """Return the cost J of losses L (m,) and an l2 penalty on weights, with options as for `logistic_cost`."""
+    s = np.ones(L.value.size) if sample_weight is None else np.asarray(sample_weight, np.float64)
     J = L.sum() if sample_weight is None else (s * L).sum()
     if reduction == "mean":
         J = J / s.sum()
     if l2:
-        J = J + l2 / 2.0 * sum(w_j ** 2 for w_j in parameters)
+        J = J + l2 / 2.0 * sum(w_j ** 2 for w_j in weights)
     return J.named("J")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import fastlr
 from fastlr import backends
-from fastlr.graph import Value, check_gradient, exp, log, log_loss, logistic_cost, sigmoid, softplus
+from fastlr.graph import Value, check_gradient, cross_entropy, exp, log, log_loss, logistic_cost, sigmoid, softmax, softplus
 from tests.problems import problem, weights
 
 
@@ -89,6 +89,52 @@ def test_every_backend_equals_the_graph_at_extreme_margins(backend):
         check = check_gradient(backend, X, y, w * size, b)
         assert check.passed, check
         assert np.abs(logistic_cost(X, y, w * size, b).edges[0][0].value).max() > size / 2
+
+
+def classes(m, n, K):
+    """Labels of K classes for `problem(m, n)`, and parameters."""
+    rng = np.random.default_rng(2)
+    return np.arange(m) % K, rng.standard_normal((K, n)), rng.standard_normal(K)
+
+
+@pytest.mark.parametrize(("reduction", "K", "scale"), [("mean", 3, 1), ("sum", 5, 1e4)])
+def test_every_backend_equals_the_graph_of_classes(backend, reduction, K, scale):
+    X, *_ = problem(20, 3, scale=scale)
+    y, w, b = classes(20, 3, K)
+    s, o = weights(20)[0], np.random.default_rng(3).standard_normal((20, K))
+    for options in ({}, {"l2": 0.7, "sample_weight": s, "offset": o}):
+        check = check_gradient(backend, X, y, w / scale, b, reduction=reduction, **options)
+        assert check.passed, check
+    check = check_gradient(backend, X, y, w * 1e4, b)
+    assert check.passed, check
+    assert check.names[:2] == ("J", "dw0_1")
+    assert check.names[-1] == f"db{K - 1}"
+
+
+@pytest.mark.parametrize("y", [0, 1, 2])
+def test_the_loss_of_one_example_of_three_classes(y):
+    """-log p_y of the lecture's nodes e^z, their sum and their shares; its derivatives are p - onehot(y)."""
+    margins = [0.6, -0.25, 0.2]
+    z = [Value(z_k, f"z{k}") for k, z_k in enumerate(margins)]
+    p = np.exp(margins) / np.exp(margins).sum()
+    assert [p_k.value for p_k in softmax(z)] == pytest.approx(p, rel=1e-15)
+    for L in (cross_entropy(z, y), -log(softmax(z)[y])):
+        assert L.value == pytest.approx(-math.log(p[y]), rel=1e-14)
+        d = L.derivatives()
+        assert [d["dz0"], d["dz1"], d["dz2"]] == pytest.approx(p - np.eye(3)[y], rel=1e-13)
+    log_p = log(softmax(z)[0]).derivatives()
+    assert [log_p["dz1"], log_p["dz2"]] == pytest.approx(-p[1:], rel=1e-14)
+
+
+def test_the_loss_of_classes_keeps_its_digits():
+    """Where p_y rounds to 1, and where e^z overflows; of two classes it is that of the difference of their margins."""
+    tiny = math.exp(-40.0)
+    for z, loss, dz1 in (([0.0, -40.0, -40.0], 2 * tiny, tiny), ([-1e4, 0.0, 0.0], 1e4 + math.log(2.0), 0.5),
+                         ([1e4, 0.0, 1.0], 0.0, 0.0)):
+        L = cross_entropy([Value(z_k, f"z{k}") for k, z_k in enumerate(z)], 0)
+        assert [L.value, L.derivatives()["dz1"]] == pytest.approx([loss, dz1], rel=1e-14)
+    margins = Value([0.3, -0.7], "z0"), Value([1.0, 50.0], "z1")
+    assert cross_entropy(margins, [0, 1]).value == pytest.approx(log_loss(margins[1] - margins[0], [0, 1]).value, rel=1e-15)
 
 
 def test_a_flipped_sign_is_found(monkeypatch):
@@ -244,6 +290,7 @@ def test_thousands_of_terms():
     (lambda: Value([1, 2], "p").backward(), ValueError, r"derivatives are of one number, and p has shape \(2,\); take its"),
     (lambda: (Value(1, "p") + Value(2, "p")).derivatives(), ValueError, r"two Values are named 'p'"),
     (lambda: log_loss(Value(1), 0.5), ValueError, r"y must be 0 or 1, not 0.5"),
+    (lambda: cross_entropy([Value(1), Value(2)], 2), ValueError, r"y must be a class from 0 to 1, as there are 2 margins, not 2"),
     (lambda: Value("three"), TypeError, r"real numbers, not 'three'"),
     (lambda: Value(1j), TypeError, r"real numbers, not 1j"),
     (lambda: Value(math.nan), ValueError, r"finite numbers, not nan"),
