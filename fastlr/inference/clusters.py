@@ -4,32 +4,34 @@ M = G / (G - 1) (N - 1) / (N - k) sum_g u_g u_g^T for G groups, N examples and k
 s_i r_i (x) v_i over the rows of group g.
 """
 
-import itertools
+import importlib.util
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.backends.csr import as_float64
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, merged_by
-from fastlr.inference.design import blocks
 from fastlr.problem.loss import Loss
 
 # The range of whole numbers, as a multiple of how many there are, up to which it takes less time to count than to sort them.
 _DENSE = 4
+# Numbers in a block of X: two megabytes of float64.  There are at least as many rows in it as groups.
+_BLOCK_ELEMENTS = 1 << 18
 
 
 class Grouped(NamedTuple):
-    """Sums over the rows of each group."""
+    """Sums of scores over the rows of each group."""
 
     keys: np.ndarray            # (g,) groups with a row that counts
-    sums: Any                   # (r (n + 1), g) an array, or SciPy's sparse array where X is sparse
+    sums: Any                   # (g, r (n + 1)) an array, or SciPy's sparse array where X is sparse
 
     def merge(self, other: "Grouped") -> "Grouped":
         """The sums over these rows and others."""
         keys = np.union1d(self.keys, other.keys)
-        sums = np.zeros((self.sums.shape[0], keys.size))
+        sums = np.zeros((keys.size, self.sums.shape[1]))
         for each in (self, other):
-            sums[:, np.searchsorted(keys, each.keys)] += each.sums
+            sums[np.searchsorted(keys, each.keys)] += each.sums
         return Grouped(keys, sums)
 
 
@@ -40,29 +42,27 @@ def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tup
 
 
 @merged_by(_merged)
-def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np.ndarray,
-                   groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
+def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
     """The sum of s loss, and those of s r (x) v over the rows of every group, for each column of groups (m, ways)."""
     counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
     keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
     places = [_places(way, known) for way, known in zip(groups.T, keys, strict=True)]
-    sums: list[list[Any]] = [[np.zeros((Theta.shape[1], known.size)) if isinstance(part.X, np.ndarray) else 0 for _ in Theta]
-                             for known in keys]
-    total = 0.0
-    for rows, Zt, z, y, s in blocks(part, Theta, center):
-        losses, r = loss.loss_and_slope(y, z.T)
-        total += float(s @ losses)
-        for (way, known), k in itertools.product(enumerate(keys), range(len(Theta))):
-            sums[way][k] = _plus(sums[way][k], Zt, s * r[:, k], places[way][rows], known.size)
-    return total, *(Grouped(known, _below_each_other(by_class)) for known, by_class in zip(keys, sums, strict=True))
-
-
-def _below_each_other(parts: list[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    from scipy.sparse import vstack  # SciPy is there: X was one of its matrices
-
-    return vstack(parts)
+    total, is_dense = 0.0, isinstance(part.X, np.ndarray)
+    sums: list[Any] = [np.zeros((known.size, *Theta.shape)) if is_dense else 0.0 for known in keys]
+    size = max(1, _BLOCK_ELEMENTS // part.shape[1], *(known.size for known in keys))
+    for start in range(0, part.shape[0], size):
+        rows = slice(start, start + size)
+        A = as_float64(part.X, rows)
+        z = A @ Theta[:, :-1].T + Theta[:, -1]
+        if part.offset.size:
+            z += part.offset[rows].reshape(len(z), -1)
+        losses, r = loss.loss_and_slope(part.y[rows], z)
+        if part.sample_weight.size:
+            losses, r = part.sample_weight[rows] * losses, part.sample_weight[rows, None] * r
+        total += float(losses.sum())
+        for i, known in enumerate(keys):
+            sums[i] = _plus(sums[i], A, r, places[i][rows], known.size)
+    return total, *(Grouped(known, each.reshape(known.size, -1)) for known, each in zip(keys, sums, strict=True))
 
 
 def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -72,15 +72,33 @@ def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return place_of[way]
 
 
-def _plus(sums: Any, Zt: Any, weight: np.ndarray, places: np.ndarray, size: int) -> Any:
-    """Add the weighted columns of Zt (n + 1, r) to the sums (n + 1, size) at their places (r,); an array of sums is changed."""
-    if isinstance(Zt, np.ndarray):
-        for of_feature, scores in zip(sums, Zt * weight, strict=True):
-            np.add.at(of_feature, places, scores)
-        return sums
-    from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+def _plus(sums: Any, A: Any, r: np.ndarray, places: np.ndarray, size: int) -> Any:
+    """Add r (x) [x, 1] of rows x of A (q, n), with slopes r (q, k), to the sums (size, k (n + 1)) at their places (q,).
 
-    return sums + Zt @ csr_array((weight, places, np.arange(places.size + 1)), shape=(places.size, size))
+    An array of sums, (size, k, n + 1), is changed.
+    """
+    totals = np.array([np.bincount(places, weight, size) for weight in r.T]).T
+    if isinstance(sums, np.ndarray):
+        sums[..., -1] += totals
+        for k, weight in enumerate(r.T):
+            sums[:, k, :-1] += _sums_of_rows(A, weight, places, size)
+        return sums
+    from scipy.sparse import hstack  # SciPy is there: X was one of its matrices
+
+    return sums + hstack([each for weight, total in zip(r.T, totals.T, strict=True)
+                          for each in (_sums_of_rows(A, weight, places, size), total[:, None])], format="csr")
+
+
+def _sums_of_rows(A: Any, weight: np.ndarray, places: np.ndarray, size: int) -> Any:
+    """The sums (size, n) of weighted rows of A (q, n) by their places (q,).
+
+    SciPy adds whole rows, in a quarter of the time that NumPy takes for one feature after another.
+    """
+    if importlib.util.find_spec("scipy") is None:
+        return np.array([np.bincount(places, weight * feature, size) for feature in A.T]).T
+    from scipy.sparse import csr_array
+
+    return csr_array((weight, places, np.arange(places.size + 1)), shape=(places.size, size)).T @ A
 
 
 @merged_by(lambda first, second: first + second)
@@ -89,8 +107,10 @@ def columns(part: InMemory, places: list[int]) -> tuple[np.ndarray, ...]:
     return (part.X[:, places] if isinstance(part.X, np.ndarray) else part.X.scipy()[:, places].toarray(),)
 
 
-def meat(way: Grouped, N: float, k: int) -> np.ndarray:
-    """The M of a sandwich (r (n + 1), r (n + 1)), for N examples and k parameters.
+def meat(way: Grouped, center: np.ndarray, N: float, k: int) -> np.ndarray:
+    """The M of a sandwich (r (n + 1), r (n + 1)) for features x - center, N examples and k parameters.
+
+    The center (n,) is 0 where X is sparse.
 
     Raises
     ------
@@ -100,7 +120,12 @@ def meat(way: Grouped, N: float, k: int) -> np.ndarray:
     G = way.keys.size
     if G == 1:
         raise ValueError("groups are all the same; clusters need two groups at least")
-    squares = way.sums @ way.sums.T
+    sums = way.sums
+    if center.any():                            # before sums are multiplied, which would lose its digits
+        by_class = sums.reshape(G, -1, center.size + 1).copy()
+        by_class[..., :-1] -= by_class[..., -1:] * center
+        sums = by_class.reshape(G, -1)
+    squares = sums.T @ sums
     return G / (G - 1) * (N - 1) / (N - k) * (squares if isinstance(squares, np.ndarray) else squares.toarray())
 
 
@@ -123,7 +148,7 @@ def codes(data: Dataset, groups: Any) -> np.ndarray:
     found = [_code(_column(data, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
     if len(found) == 2:
         found.append(_code(found[0] * (found[1].max() + 1) + found[1]))
-    return np.column_stack(found)
+    return np.array(found).T                    # a way of grouping lies along memory
 
 
 def _code(groups: np.ndarray) -> np.ndarray:

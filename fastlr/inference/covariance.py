@@ -119,8 +119,9 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        total, *ways = data.reduce(clusters.grouped_scores, loss, Theta @ to_design(center).T, center, groups.view(OfRows))
-        M = np.sum([sign * clusters.meat(way, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)], axis=0)
+        total, *ways = data.reduce(clusters.grouped_scores, loss, Theta, groups.view(OfRows))
+        M = np.sum([sign * clusters.meat(way, center, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)],
+                   axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     if np.isfinite(found.log_likelihood):
         refuse_changed("the sum of the losses", -found.log_likelihood, total)

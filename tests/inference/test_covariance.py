@@ -10,6 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 
 import fastlr
+from fastlr.inference import clusters
 from tests.inference.data_sets import data_set, each_data_set, logit
 from tests.problems import problem
 
@@ -120,6 +121,16 @@ def test_groups_of_any_kind():
                  groups[:, None], pd.to_datetime(groups, unit="D"), groups - 4, groups.astype(np.uint8),
                  groups.astype(np.uint64) << 60):
         assert_agree(model.covariance(("cluster", same)), right)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_clusters_by_numpy_alone(K, monkeypatch):
+    X, y, s, offset = problem(300, 4)[0], np.arange(300) * 7 % 11 % K, np.arange(300.0) % 3, np.linspace(-1, 1, 300)
+    groups = np.arange(300) % 13, np.arange(300) % 7
+    model = fastlr.train(X + 5.0, y, sample_weight=s, offset=offset if K == 2 else None, backend="numpy")
+    by_scipy = model.covariance(("cluster", groups))
+    monkeypatch.setattr(clusters.importlib.util, "find_spec", lambda name: None)
+    assert_agree(model.covariance(("cluster", groups)), by_scipy, rtol=1e-12)
 
 
 def test_rows_that_are_groups_are_hc0_of_probability_weights():
