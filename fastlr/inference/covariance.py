@@ -13,6 +13,7 @@ for N examples, k parameters and G groups; two ways of grouping give M of the fi
 that both make together.  The weights s_i count examples: a row of weight 3 is three examples of one group.
 
 With K classes the residuals r_i are vectors, p_ik - [y_i = k], and their Kronecker products with v_i take the place of r_i v_i.
+HC2 and HC3 multiply r_i by (I - W_i Q_i)^-1/2 and by its square, with the leverages W_i Q_i of `class_leverages`.
 """
 
 import itertools
@@ -21,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from fastlr import backends
+from fastlr.backends import softmax
 from fastlr.backends.logistic import loss_and_slope
 from fastlr.backends.numpy_vectorized import margins
 from fastlr.data.dataset import InMemory, OfRows, summed
 from fastlr.data.passes import hessian, moments
 from fastlr.inference import clusters
+from fastlr.inference.class_leverages import adjusted, covariances_of_margins, root_of_curvature
 from fastlr.inference.design import blocks, quadratic_forms, row_ranges, transposed_design
 from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
 from fastlr.machine.arrays import read_only
@@ -61,13 +64,20 @@ def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.
 
 
 @summed
-def products_of_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np.ndarray) -> tuple[float, np.ndarray]:
-    """The sums of s loss, and of s r r^T (x) v v^T, (K (n + 1), K (n + 1)), at Theta (K, n + 1) for features x - center."""
+def products_of_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np.ndarray, V: np.ndarray,
+                       power: int) -> tuple[float, np.ndarray]:
+    """The sums of s loss, and of s r r^T (x) v v^T, (K (n + 1), K (n + 1)), at Theta (K, n + 1) for features x - center.
+
+    Residuals are multiplied by (I - W Q)^(-power / 2) first, where V is the covariance of Theta.
+    """
     (K, side), total = Theta.shape, 0.0
     M = np.zeros((K, side, K, side))
-    for _, Zt, z, y, s in blocks(part, Theta, center):
+    for _, Zt, z, y, s in blocks(part, Theta, center, K * K if power else 0):
         losses, r = loss.loss_and_slope(y, z.T)
         total += float(s @ losses)
+        if power:
+            G = root_of_curvature(softmax.probabilities(z.T), np.ones(y.size))
+            r = adjusted(r, G, covariances_of_margins(Zt, V, K), 0.5 * power)
         for k, l in itertools.combinations_with_replacement(range(K), 2):
             M[k, :, l] += _gram(Zt, s * r[:, k] * r[:, l])
     for k, l in itertools.combinations(range(K), 2):
@@ -101,8 +111,6 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
         raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
                          f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")
     data, loss = training.data, of_classes(training.data.classes.size)
-    if loss.classes > 1 and kind in ("HC2", "HC3"):
-        raise NotImplementedError(f"covariance={kind!r} is there for two classes, and the model has {loss.classes}")
     groups = clusters.codes(data, kind[1]) if is_cluster else None
     is_open = np.isnan(found.covariance.diagonal())
     if is_open.all():
@@ -114,7 +122,7 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
         with backends.threads(kernel, training.n_threads, data.size) as count:
             data = data.with_backend(kernel, count)
             total, M = (data.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.classes == 1 else
-                        data.reduce(products_of_scores, loss, Theta @ to_design(center).T, center))
+                        data.reduce(products_of_scores, loss, Theta @ to_design(center).T, center, V, _POWERS[kind]))
         if kind == "HC1":
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"

@@ -8,6 +8,8 @@ v_i = [x_i, 1],
     deviance    d_i, with its sign and d_i^2 = 2 n_i (p_i log(p_i / a_i) + (1 - p_i) log((1 - p_i) / (1 - a_i))),  p_i = k_i / n_i
     leverage    h_i = n_i a_i (1 - a_i) v_i^T V v_i
     Cook's      r_i^2 h_i / (k (1 - h_i)^2) for k parameters
+
+With K classes there are leverages and Cook's distances (Lesaffre and Albert, 1989), see `class_leverages`.
 """
 
 from typing import NamedTuple
@@ -16,10 +18,12 @@ import numpy as np
 
 from fastlr.backends.logistic import curvature, sigmoid
 from fastlr.data.dataset import Dataset, InMemory, merged_by
-from fastlr.inference.covariance import of_design
+from fastlr.inference.class_leverages import leverages_and_moves
+from fastlr.inference.covariance import of_design, to_design
 from fastlr.inference.design import blocks, quadratic_forms
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Statistics, Training
+from fastlr.problem.loss import of_classes
 
 # The difference of a share and its probability, relative to the smaller of them, below which the logarithms would cancel.
 _NEAR = 0.1
@@ -101,19 +105,21 @@ def _of_shares(p: np.ndarray, z: np.ndarray, loss: np.ndarray) -> np.ndarray:
     return np.sign(difference) * np.sqrt(2.0 * np.maximum(np.where(is_near, near, far), 0.0))
 
 
-def leverages(training: Training, theta: np.ndarray, statistics: Statistics) -> tuple[np.ndarray, Outcomes, int]:
-    """Find the leverages (m,), the outcomes of the examples, and the number of parameters.
+def leverages_and_distances(training: Training, theta: np.ndarray, statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
+    """Find the leverages (m,) and Cook's distances (m,) of the examples.
 
-    That is one read of X, or three where the model has no covariance of all parameters.
+    A distance is about how far theta moves without the example, squared, in standard errors, per parameter.  That is one read of
+    X, or three where the model has no covariance of all parameters.
     """
     center, V, parameters = of_design(training, theta, statistics)
-    found = outcomes(training.data, np.append(theta[:-1], theta[-1] + center @ theta[:-1]), center, V)
-    return found.trials * found.leverage, found, parameters
-
-
-def cooks_distances(leverages: np.ndarray, found: Outcomes, parameters: int) -> np.ndarray:
-    """Cook's distances (m,): about how far theta moves without the example, squared, in standard errors, per parameter."""
-    return pearson(found) ** 2 * leverages / (parameters * (1.0 - leverages) ** 2)
+    classes = of_classes(training.data.classes.size).classes
+    Theta = theta.reshape(classes, -1) @ to_design(center).T
+    if classes > 1:
+        leverages, moves = training.data.reduce(leverages_and_moves, Theta, center, V)
+        return leverages, moves / parameters
+    found = outcomes(training.data, Theta[0], center, V)
+    leverages = found.trials * found.leverage
+    return leverages, pearson(found) ** 2 * leverages / (parameters * (1.0 - leverages) ** 2)
 
 
 def hosmer_lemeshow(found: Outcomes, groups: int) -> ChiSquaredTest:

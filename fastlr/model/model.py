@@ -327,6 +327,7 @@ class Model:
             if line:
                 raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
                                  "one of them out")
+            self._refuse_many_classes("tests='likelihood_ratio'")
             training = self._without_l1("tests='likelihood_ratio'")
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
         others = ", ".join(repr(label) for k, label in enumerate(labels) if k != place)
@@ -354,7 +355,8 @@ class Model:
             - "HC0" to "HC3" hold as well if rows are independent and the model is wrong: V M V with the model's V, and M the sum
               of r^2 x x^T with the residuals r = a - y.  "HC1" is that times N / (N - k), as in R's sandwich and statsmodels'
               linear models; Stata's ``logit, vce(robust)`` has N / (N - 1).  "HC2" divides r^2 by 1 - h, and "HC3" by
-              (1 - h)^2, with the leverages h.
+              (1 - h)^2, with the leverages h.  With K classes r is a vector, and these are matrices: "HC3" has the moves of one
+              step of Newton's method without each row, and "HC2" has the mean M that the model implies.
             - ("cluster", groups) holds if rows of different groups are independent.  It has the factor
               G / (G - 1) (N - 1) / (N - k) for G groups, as in statsmodels and Stata's ``regress``; Stata's ``logit`` has
               G / (G - 1).  Groups are a vector (m,) in the order of the training rows, the name of a column of X, or a tuple of
@@ -369,8 +371,6 @@ class Model:
         ------
         ValueError
             As for `summary`; every kind but "model" needs the training data, and a model without a penalty.
-        NotImplementedError
-            `kind` is "HC2" or "HC3", and there are three classes or more.
 
         Notes
         -----
@@ -628,6 +628,7 @@ class Model:
         >>> round(lower, 4), upper
         (0.7353, inf)
         """
+        self._refuse_many_classes("profile_interval()")
         training, names = self._without_l1("profile_interval()"), names_of(self.feature_names, self.w.size)
         place = place_of("column", column, (*names, *(["(intercept)"] if training.objective_options["fit_intercept"] else [])))
         return profile_interval(training, self._theta, self.cost, place, arguments.level(level))
@@ -667,7 +668,6 @@ class Model:
 
     def _without_l1(self, what: str) -> Training:
         """The training, whose rows something needs together with second derivatives of J; ValueError where there are none."""
-        self._refuse_many_classes(what)
         training = self._with_rows(what)
         if training.objective_options["l1"] > 0.0:
             raise ValueError(f"{what} needs second derivatives of J, and l1 = {training.objective_options['l1']:g} has none; "
@@ -711,7 +711,8 @@ class Model:
         """Return the leverages of the training examples, (m,) float64, by one read of X beyond those of `summary`.
 
         They are the diagonal of the hat matrix, between 0 and 1, and add up to the number of parameters.  With `l2` the Hessian
-        of J takes the place of the information, and they add up to less: the effective number of parameters.
+        of J takes the place of the information, and they add up to less: the effective number of parameters.  With K classes an
+        example has a hat matrix (K, K), and its leverage is the trace, between 0 and K - 1 (Lesaffre and Albert, 1989).
 
         Examples
         --------
@@ -720,14 +721,15 @@ class Model:
         >>> model.leverages().round(3)
         array([0.354, 0.392, 0.316, 0.391, 0.548])
         """
-        return self._leverages("leverages")[0]
+        return self._leverages_and_distances("leverages")[0]
 
     @np.errstate(all="ignore")
     def cooks_distances(self) -> np.ndarray:
         """Return Cook's distances of the training examples, (m,) float64: how far each moves the estimates.
 
         It takes one read of X beyond those of `summary`.  The distance is r^2 h / (k (1 - h)^2), with Pearson's residual r, the
-        leverage h and k parameters (Pregibon, 1981).
+        leverage h and k parameters (Pregibon, 1981): d^T I d / k, where d is how far one step of Newton's method moves the
+        parameters without the example, and I the information.  That holds for K classes too.
 
         Examples
         --------
@@ -736,10 +738,10 @@ class Model:
         >>> model.cooks_distances().round(3)
         array([0.026, 0.096, 0.628, 0.84 , 0.282])
         """
-        return diagnostics.cooks_distances(*self._leverages("cooks_distances"))
+        return self._leverages_and_distances("cooks_distances")[1]
 
-    def _leverages(self, what: str) -> tuple[np.ndarray, diagnostics.Outcomes, int]:
-        return diagnostics.leverages(self._without_l1(what), self._theta, self._found())
+    def _leverages_and_distances(self, what: str) -> tuple[np.ndarray, np.ndarray]:
+        return diagnostics.leverages_and_distances(self._without_l1(what), self._theta, self._found())
 
     @np.errstate(all="ignore")
     def hosmer_lemeshow(self, groups: int = 10) -> ChiSquaredTest:

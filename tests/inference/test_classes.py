@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import fractional_matrix_power
 from scipy.sparse import csr_array
 
 import fastlr
@@ -30,8 +31,33 @@ def test_sandwiches(form, weighted, tmp_path):
         table = model.summary(kind)
         assert_agree(table.covariance, right)
         assert "standard errors" in table.head
-    with pytest.raises(NotImplementedError, match="covariance='HC3' is there for two classes, and the model has 7"):
-        model.covariance("HC3")
+
+
+@pytest.mark.parametrize("form", ["dense", pytest.param("sparse", marks=pytest.mark.sparse), "stream"])
+def test_leverages_by_dense_formulas(form, tmp_path):
+    """HC2, HC3, leverages and Cook's distances against those of the parameters less the first class's, row by row."""
+    X, y, *_ = classes(150, spread=(1.0,))
+    s = np.random.default_rng(0).integers(1, 4, len(y)).astype(float)
+    rows = csr_array(X) if form == "sparse" else rows_of(form, X, tmp_path)
+    model = fastlr.train(rows, y, sample_weight=s, tol=1e-12, backend="numpy")
+    p, design = model.predict_proba(X)[:, 1:], np.column_stack([X, np.ones(len(X))])
+    scores = np.einsum("ik,ij->ikj", p - np.eye(3)[y][:, 1:], design).reshape(len(X), -1)
+    W = p[:, :, None] * np.eye(2) - p[:, :, None] * p[:, None]
+    of_rows = np.einsum("ikl,ia,ib->ikalb", W, design, design).reshape(len(X), 10, 10)
+    H = np.einsum("i,iab->ab", s, of_rows)
+    V = np.linalg.inv(H)
+    v = np.stack([np.kron(np.eye(2), row[:, None]) for row in design])                   # (m, 10, 2)
+    shares = W @ v.transpose(0, 2, 1) @ V @ v
+    differences = np.kron([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]], np.eye(5))
+    for kind, power in (("HC2", -0.5), ("HC3", -1.0)):
+        moved = np.stack([each_v @ fractional_matrix_power(np.eye(2) - share, power) @ r for each_v, share, r in
+                          zip(v, shares, p - np.eye(3)[y][:, 1:], strict=True)])
+        right = V @ (moved.T * s) @ moved @ V
+        np.testing.assert_allclose(differences @ model.covariance(kind) @ differences.T, right, rtol=1e-8, atol=1e-12)
+    moves = [np.linalg.solve(H - s_i * of_row, s_i * score) for s_i, of_row, score in zip(s, of_rows, scores, strict=True)]
+    np.testing.assert_allclose(model.cooks_distances(), [d @ H @ d / 10 for d in moves], rtol=1e-8)
+    np.testing.assert_allclose(model.leverages(), s * shares.trace(axis1=1, axis2=2), rtol=1e-8)
+    assert model.leverages().sum() == pytest.approx(10.0, rel=1e-10)
 
 
 def test_sandwiches_of_collinear_and_far_columns():
@@ -39,7 +65,7 @@ def test_sandwiches_of_collinear_and_far_columns():
     groups, right = np.arange(300) % 20, fastlr.train(X, y, tol=1e-11, backend="numpy")
     for shape, places in ((np.column_stack([X, X[:, 0]]), [1, 2, 3]), (X + [1e6, 0.0, 0.0, 0.0], [0, 1, 2, 3])):
         model = fastlr.train(shape, y, tol=1e-10, backend="numpy")
-        for kind in ("HC0", ("cluster", groups)):
+        for kind in ("HC0", "HC3", ("cluster", groups)):
             own = model.covariance(kind).reshape(3, shape.shape[1] + 1, 3, -1)[:, places][..., places]
             expected = right.covariance(kind).reshape(3, 5, 3, 5)[:, places][..., places]
             np.testing.assert_allclose(own, expected, rtol=1e-6)

@@ -277,7 +277,7 @@ def test_what_is_refused():
     with pytest.raises(NotImplementedError, match="firth=True is there for two classes, and y has 3"):
         fastlr.train(X, y, firth=True)
     model = fastlr.train(X, y, l2=0.1, backend="numpy")
-    for method in (model.residuals, model.leverages, lambda: model.profile_interval(0), model.hosmer_lemeshow,
+    for method in (model.residuals, lambda: model.profile_interval(0), model.hosmer_lemeshow,
                    lambda: model.summary(tests="likelihood_ratio")):
         with pytest.raises(NotImplementedError, match="is there for models of two classes, and this one has 3"):
             method()
