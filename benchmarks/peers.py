@@ -7,6 +7,7 @@ scikit-learn-intelex glum torch brings the others.  Public data sets are read fr
 """
 
 import argparse
+import copy
 import functools
 import importlib
 import importlib.metadata
@@ -16,9 +17,11 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -273,17 +276,77 @@ def first(programs, runs, advance):
         yield f"| {name} | {statistics.median(took):.2f} |"
 
 
+def _robust(result, power):
+    """HC2 or HC3 by statsmodels' scores and leverages; its Logit gives HC0 for both."""
+    V, rest = result.cov_params(), 1.0 - result.get_influence().hat_matrix_diag
+    S = result.model.score_obs(result.params) / rest[:, None] ** (power / 2)
+    return V @ (S.T @ S) @ V
+
+
+# What each row of the table of inference asks fastlr's model for, and what statsmodels' result and its functions of sandwiches.
+INFERENCE = {
+    "HC0": (lambda model, case: model.covariance("HC0"), lambda result, case: case.sandwich.cov_white_simple(result, False)),
+    "HC1": (lambda model, case: model.covariance("HC1"), lambda result, case: case.sandwich.cov_white_simple(result)),
+    "HC2": (lambda model, case: model.covariance("HC2"), lambda result, case: _robust(result, 1)),
+    "HC3": (lambda model, case: model.covariance("HC3"), lambda result, case: _robust(result, 2)),
+    "500 clusters": (lambda model, case: model.covariance(("cluster", case.some)),
+                     lambda result, case: case.sandwich.cov_cluster(result, case.some)),
+    "30000 clusters": (lambda model, case: model.covariance(("cluster", case.many)),
+                       lambda result, case: case.sandwich.cov_cluster(result, case.many)),
+    "two ways, of 500 and 300 groups": (lambda model, case: model.covariance(("cluster", (case.some, case.few))),
+                                        lambda result, case: case.sandwich.cov_cluster_2groups(result, case.some, case.few)),
+    "intervals of all rows": (lambda model, case: model.intervals(case.X),
+                              lambda result, case: result.get_prediction(case.Z).conf_int()),
+    "marginal effects, average": (lambda model, case: model.marginal_effects(), lambda result, case: result.get_margeff()),
+    "marginal effects in the mean row": (lambda model, case: model.marginal_effects(at="mean"),
+                                         lambda result, case: result.get_margeff(at="mean")),
+    "Cook's distances": (lambda model, case: model.cooks_distances(),
+                         lambda result, case: result.get_influence().cooks_distance)}
+
+
+def inference(names, runs, advance):
+    """Yield the rows of the fifth table: the least milliseconds of processor time, for 100000 x 20, beside statsmodels."""
+    import statsmodels.api as sm
+    from statsmodels.stats import sandwich_covariance
+
+    import fastlr
+
+    X, y = problem(100000, 20)
+    Z, rng = np.column_stack([X, np.ones(len(X))]), np.random.default_rng(1)
+    case = SimpleNamespace(X=X, Z=Z, sandwich=sandwich_covariance, some=rng.integers(0, 500, len(X)),
+                           few=rng.integers(0, 300, len(X)), many=rng.integers(0, 30000, len(X)))
+    model, result = fastlr.train(X, y), sm.Logit(y, Z).fit(disp=0)
+    yield "| | first | again | statsmodels | ratio to `again` |\n|---|---|---|---|---|"
+    for name in names:
+        own, theirs = INFERENCE[name]
+        own(copy.copy(model), case)                             # imports SciPy
+        took = []
+        for _ in range(runs):
+            other = copy.copy(model)
+            took.append([_processor_seconds(call, of, case) for call, of in ((own, other), (own, other), (theirs, result))])
+        first, again, statsmodels = 1e3 * np.min(took, axis=0)
+        advance(name)
+        yield f"| {name} | {first:.1f} | {again:.1f} | {statsmodels:.1f} | {statsmodels / again:.1f} |"
+
+
+def _processor_seconds(call, *arguments):
+    start = time.process_time()
+    call(*arguments)
+    return time.process_time() - start
+
+
 _WIDE = ("sparse/reuters.trn.bz2", "sparse/PCMAC.npz")
 # Each table with its title, what its rows are made of, and how many steps of the bar one of these takes.
 TABLES = {"optimum": ("Seconds to the optimum", optimum, CASES, lambda runs: len(PEERS)),
           "step": ("One step of gradient descent, in reads of X", step, _SHAPES, lambda runs: 8),
           "wide": ("Updates on very wide X", wide, _WIDE, lambda runs: 9),
-          "first": ("The first training on a machine", first, _FIRST, lambda runs: max(2, runs // 2))}
+          "first": ("The first training on a machine", first, _FIRST, lambda runs: max(2, runs // 2)),
+          "inference": ("Inference beside statsmodels, in milliseconds", inference, INFERENCE, lambda runs: 1)}
 
 
 def versions():
     """The lines that say what was measured, and where."""
-    packages = ("numpy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "torch")
+    packages = ("numpy", "numba", "scikit-learn", "scikit-learn-intelex", "glum", "torch", "statsmodels")
     yield f"{platform.platform()}, {os.cpu_count()} processors, Python {platform.python_version()}"
     for package in ("fastlr-numba", *packages):
         try:

@@ -11,6 +11,7 @@ from scipy import stats
 
 import fastlr
 from benchmarks import BACKENDS, chart, compare, history, peers
+from tests.problems import problem
 
 SUITE = Path(__file__).parents[1] / "benchmarks"
 
@@ -108,6 +109,14 @@ def test_the_chart_is_the_same_file_every_time(tmp_path):
 def test_the_core_set_is_five_files():
     names = [source.stem for source in SUITE.glob("*.py") if re.search(history.CORE, f"{source.stem}.Some.time_it")]
     assert sorted(names) == ["calls", "kernels", "optimum", "start_up", "training"]
+
+
+def test_peers_prints_inference_beside_statsmodels(capsys, monkeypatch):
+    X, y, *_ = problem(2000, 4)
+    monkeypatch.setattr(peers, "problem", lambda m, n: (X, y))
+    peers.main(["--tables", "inference", "--runs", "1"])
+    rows = capsys.readouterr().out.splitlines()[-len(peers.INFERENCE):]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == list(peers.INFERENCE)
 
 
 @pytest.mark.slow

@@ -67,7 +67,9 @@ def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_
 
 
 def _axes(what: str, ax: Any) -> Any:
-    return needed("matplotlib.pyplot", "matplotlib", what).subplots()[1] if ax is None else ax
+    if ax is not None:
+        return ax
+    return needed("matplotlib.pyplot", "matplotlib", what).subplots(layout="constrained")[1]         # with room for names
 
 
 def _along(lambdas: np.ndarray, n_nonzero: np.ndarray, ax: Any) -> None:
