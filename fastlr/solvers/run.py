@@ -69,7 +69,8 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
             verdict.look_for_separation(point.p)
         if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
             break
-        finer = problem.where_curvature_fits(point.u)
+        is_going = rounds < _SAME_DESCENT and ending is Ending.AT_REST      # a bound says how far
+        finer = problem if is_going and verdict.kind == "bound" else problem.where_curvature_fits(point.u)
         is_anew = rounds >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
         if (is_anew or ending is Ending.SLOW) and not is_asked:
             verdict.look_for_separation(point.p)
