@@ -493,6 +493,7 @@ def test_a_killed_process(tmp_path, filled):
     assert [place.name for place in cache.glob("fastlr/*/*")] == ["numba_loop-float64-C"]
 
 
+@pytest.mark.long
 def test_an_edited_helper_and_code_that_computes_something_else(tmp_path, filled):
     """A copy of the package is changed in another file than the kernel's; then its code is put in the place of the right one."""
     original, package, cache = Path(__file__).parents[2] / "fastlr", tmp_path / "copy" / "fastlr", tmp_path / "cache"
@@ -525,7 +526,7 @@ def test_an_edited_helper_and_code_that_computes_something_else(tmp_path, filled
     assert fit(cache, **here) == (wrong, "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_processes_that_share_a_cache_at_once(tmp_path):
     """An empty one, read-only and writable arrays, some processes killed: then all kernels are there, and nothing else."""
     environment = os.environ | {"FASTLR_CACHE_DIR": str(tmp_path / "cache")}

@@ -38,6 +38,7 @@ assert [kind for kernel, kind in native._found if kernel == "quasi_newton"] == [
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.long
 def test_parallel_and_serial_code_is_kept_apart_for_every_kind(tmp_path):
     """Numba empties the dict of parallel options that it is given, so the second kind must get a fresh one."""
     code = """
@@ -54,7 +55,7 @@ print(sorted(directory.name for directory in cache.cache_directory().iterdir()))
     assert result.stdout == "['numba_parallel-float64-C-parallel', 'numba_parallel-float64-F-parallel']\n", result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_suite_without_compiling():
     """The kernels as plain Python: what they compute does not depend on the compiler."""
     here = Path(__file__).parent

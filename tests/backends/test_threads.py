@@ -101,7 +101,8 @@ def test_trainings_at_once_share_the_processors(name):
     assert nested == [n_threads()] == [processors() if name == "fused" else 1]      # all is given back
 
 
-@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue"])
+@pytest.mark.parametrize("layer", ["omp", pytest.param("tbb", marks=pytest.mark.long),
+                                   pytest.param("workqueue", marks=pytest.mark.long)])
 def test_many_threads_train_at_once(layer):
     code = f"""
 from concurrent.futures import ThreadPoolExecutor
@@ -181,7 +182,8 @@ def in_thread(function):
 """
 
 
-@pytest.mark.parametrize("layer", ["omp", "tbb", "workqueue", None])
+@pytest.mark.parametrize("layer", ["omp", pytest.param("tbb", marks=pytest.mark.long),
+                                   pytest.param("workqueue", marks=pytest.mark.long), None])
 def test_forks_after_training(layer):
     """Children and grandchildren, of any thread, at any time: the same bits, and nothing hangs; without a layer, of `fused`."""
     code = FORK + """
@@ -233,7 +235,7 @@ print(asked, in_child(threads), busy, in_thread(lambda: in_child(threads)))
     assert [*map(int, result.stdout.split()[-4:])] == [safe, safe, unsafe, unsafe]      # TBB prints its fears before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fork_while_another_thread_starts(tmp_path):
     """A fork waits for the import of Numba, and for a kernel (ours or not) that is being compiled: no child inherits the lock."""
     code = FORK + """

@@ -64,7 +64,7 @@ def test_step_is_at_most_one_over_the_largest_curvature(shape):
 def test_tolerance_is_what_the_model_reports(backend, options):
     """The measure by its definition: the gradient in standardised coordinates, on the mean scale."""
     X, y, *_ = problem(60, 3)
-    X = X * [1.0, 3.0, 0.2] + [0.0, 1.0, -0.5]
+    X = X * [1.0, 2.0, 0.5] + [0.0, 1.0, -0.5]
     s, _ = weights(y.size)
     for sample_weight in (None, s):
         model = fastlr.train(X, y, tol=1e-4, solver="gd", backend=backend, sample_weight=sample_weight, **options)
