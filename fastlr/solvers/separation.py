@@ -7,6 +7,7 @@ logistic regression models, 2007).
 """
 
 import importlib.util
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -36,6 +37,7 @@ _MOST_PIVOTS = 3e8              # numbers, in all iterations of the simplex meth
 _ROUNDS = 50                    # the most linear programs; each gets the rows that the last one has moved to the wrong side
 _MOST_READ = 300_000_000        # the most numbers of X that are read for all linear programs
 _FEASIBLE = 1e-10               # by how much a linear program may move a row to the wrong side
+_NOISE = 1e-6                   # the share of the largest component of its solution up to which another one may stand for 0
 _ROWS_A_FEATURE = 4             # rows of the first linear program, for each feature
 _FEWEST_ROWS = 500
 _SMALLEST_SINGULAR = 1e-12      # a singular value of the sample's rows, relative to the largest: below, nothing is known
@@ -144,8 +146,10 @@ def _by_linear_program(problem: Problem, sample: InMemory) -> Iterator[np.ndarra
         wrong = problem.reduce(most_wrong, basis, found.x, size)
         is_wrong = wrong.changes < -10.0 * _FEASIBLE
         if not is_wrong.any():
-            for rest in _RESTS[::-1]:
-                yield _at_rest(problem, basis, found.x, rest)
+            vertex = [basis @ found.x] if found.x.any() else []
+            for way in itertools.chain((_at_rest(problem, basis, found.x, rest) for rest in _RESTS[::-1] if vertex), vertex):
+                yield way
+                yield np.where(np.abs(way) > _NOISE * np.abs(way).max(), way, 0.0)
             return
         rows = np.concatenate([rows, wrong.rows[is_wrong]])
 

@@ -45,6 +45,15 @@ def test_softmax_of_hard_problems():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [148, 194])
+def test_softmax_separated_but_for_rounding(number):
+    """The linear program's direction is proved once what stands for 0 in it is 0."""
+    seen, = run("softmax", 0, [number], trainings("softmax", ("auto",)))
+    assert seen.separated
+    assert not seen.faults, described(seen)
+
+
+@pytest.mark.slow
 def test_separation_far_from_0():
     check("separation", 0, range(25))
 
