@@ -32,8 +32,7 @@ _ZERO = 1e-10                   # An eigenvalue of a Gram matrix, relative to th
 class Sides(Protocol):
     """The signed rows of a loss whose parameters have r rows."""
 
-    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The signed rows (q, r k) of rows (m, k) with labels y (m,)."""
+    classes: int                # r
 
     def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """How far each signed row moves, (q, k), where margins move by z (m, r, k)."""
@@ -141,7 +140,10 @@ def most_wrong(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarr
 @merged_by(_below)
 def signed_rows(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """All signed rows of a few rows, (q, r (n + 1))."""
-    return np.concatenate([loss.signed(y, rows) for y, rows in _counting_rows(part, center, spread)])
+    r, side = loss.classes, spread.size + 1
+    one_of_r = np.eye(r)[:, :, None]
+    return np.concatenate([loss.right_side(y, (one_of_r * rows[:, None, None]).reshape(len(rows), r, r * side))
+                           for y, rows in _counting_rows(part, center, spread)])
 
 
 @merged_by(_below)

@@ -17,6 +17,9 @@ from fastlr.data import passes
 from fastlr.data.dataset import Dataset, Pass
 from fastlr.machine.arrays import plain
 
+Predict = Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]
+"""A backend's function that predicts, see `fastlr.backends.choice.predictor`."""
+
 
 class Loss(abc.ABC):
     """The loss of a row, as a function of its label y and its margins z (r,).
@@ -77,9 +80,9 @@ class Loss(abc.ABC):
     def remove_common(self, rows: np.ndarray) -> None:
         """Take away from rows (r, ...), in place, what moves no loss: that which all classes have in common."""
 
-    @abc.abstractmethod
     def with_common(self, H: np.ndarray) -> np.ndarray:
         """Second derivatives (r k, r k) of the loss, with curvature also along what moves no loss, (r k, r k)."""
+        return H
 
     @abc.abstractmethod
     def null_margins(self, shares: np.ndarray) -> np.ndarray:
@@ -98,12 +101,8 @@ class Loss(abc.ABC):
         return self.loss_and_slope(y, z)[0]
 
     @abc.abstractmethod
-    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The signed rows (q, r k) of rows (m, k) with labels y (m,), see `fastlr.data.margin_changes`."""
-
-    @abc.abstractmethod
     def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """How far each signed row moves, (q, k), where margins move by z (m, r, k)."""
+        """How far each signed row of `fastlr.data.margin_changes` moves, (q, k), where margins move by z (m, r, k)."""
 
     @abc.abstractmethod
     def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -113,21 +112,21 @@ class Loss(abc.ABC):
     def squared_range(self, inverse: np.ndarray) -> float:
         """The largest square of the range of margins h (r,) with h^T H h <= 1, where the inverse of H is given."""
 
-    @abc.abstractmethod
     def of_class(self, classes: np.ndarray, k: int) -> str:
-        """How to speak of row k of the parameters, behind what belongs to it."""
+        """How to speak of row k of the parameters, behind what belongs to it: not at all where there is one row."""
+        return ""
 
     @abc.abstractmethod
     def decide(self, z: np.ndarray) -> np.ndarray:
         """The most likely labels (m,) by predicted margins: the first of several."""
 
-    @abc.abstractmethod
     def kernels(self, names: Sequence[str]) -> Sequence[str]:
         """The compiled kernels in place of those for two classes of these names."""
+        return names
 
     @abc.abstractmethod
-    def predictor(self, X: Any) -> Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]:
-        """The function that predicts for X, see `fastlr.backends.choice.predictor`."""
+    def predictor(self, X: Any) -> Predict:
+        """The function that predicts for X."""
 
 
 class Logistic(Loss):
@@ -153,9 +152,6 @@ class Logistic(Loss):
     def remove_common(self, rows: np.ndarray) -> None:
         """Leave the only row as it is: all of it moves the loss."""
 
-    def with_common(self, H: np.ndarray) -> np.ndarray:
-        return H
-
     def null_margins(self, shares: np.ndarray) -> np.ndarray:
         return np.array([math.log(shares[1] / (1.0 - shares[1]))])
 
@@ -166,11 +162,8 @@ class Logistic(Loss):
         loss, slope = logistic.loss_and_slope(y, z[:, 0])
         return loss, slope[:, None]
 
-    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return np.where(y == 0, -1.0, 1.0)[:, None] * rows
-
     def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return self.signed(y, z[:, 0])
+        return np.where(y == 0, -1.0, 1.0)[:, None] * z[:, 0]
 
     def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         return sizes[:, 0]
@@ -178,17 +171,11 @@ class Logistic(Loss):
     def squared_range(self, inverse: np.ndarray) -> float:
         return float(inverse[0, 0])
 
-    def of_class(self, classes: np.ndarray, k: int) -> str:
-        return ""
-
     def decide(self, z: np.ndarray) -> np.ndarray:
         return (z > 0.0).astype(np.intp)
 
-    def kernels(self, names: Sequence[str]) -> Sequence[str]:
-        return names
-
-    def predictor(self, X: Any) -> Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]:
-        predict: Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]] = choice.predictor(X).predict
+    def predictor(self, X: Any) -> Predict:
+        predict: Predict = choice.predictor(X).predict
         return predict
 
 
@@ -233,12 +220,6 @@ class Softmax(Loss):
     def loss_and_slope(self, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return softmax.loss_and_slope(y, z)
 
-    def signed(self, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        one_hot = np.eye(self.classes)
-        differences = (one_hot[y][:, None] - one_hot)[self._others(y)]
-        signed = differences[:, :, None] * np.repeat(rows, self.free, axis=0)[:, None]
-        return signed.reshape(len(signed), -1)
-
     def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         ahead: np.ndarray = (z[np.arange(y.size), y][:, None] - z)[self._others(y)]
         return ahead
@@ -265,9 +246,8 @@ class Softmax(Loss):
     def kernels(self, names: Sequence[str]) -> Sequence[str]:
         return "softmax", "moments"
 
-    def predictor(self, X: Any) -> Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]:
-        predict: Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]
-        predict = choice.predictor(X, "softmax").softmax_predict
+    def predictor(self, X: Any) -> Predict:
+        predict: Predict = choice.predictor(X, "softmax").softmax_predict
         return predict
 
 

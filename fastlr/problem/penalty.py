@@ -63,8 +63,8 @@ class Ridge(NamedTuple):
         return self.l2 * float(np.min(self.factors))
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
-        w = (u[..., :-1] * scales[:-1]).ravel()
-        return 0.5 * self.l2 * (dot(w, w) if self.is_uniform else dot(w, (self.factors * w.reshape(u[..., :-1].shape)).ravel()))
+        w = u[..., :-1] * scales[:-1]
+        return 0.5 * self.l2 * dot(w.ravel(), (self.factors * w).ravel())
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
         return self.product(u, scales)

@@ -4,6 +4,8 @@ import numpy as np
 
 import fastlr
 from fastlr.backends import logistic, softmax
+from fastlr.data.dataset import InMemory
+from fastlr.data.margin_changes import signed_rows
 from fastlr.problem.loss import Logistic, Softmax
 from tests.problems import problem
 
@@ -73,7 +75,10 @@ def test_signed_rows_are_how_far_the_own_class_gets_ahead():
     rows, V = rng.standard_normal((2, 4)), rng.standard_normal((3, 4))
     z = rows @ V.T
     expected = [z[0, 2] - z[0, 0], z[0, 2] - z[0, 1], z[1, 0] - z[1, 1], z[1, 0] - z[1, 2]]
-    np.testing.assert_allclose(loss.signed(y, rows) @ V.ravel(), expected, rtol=1e-12)
     np.testing.assert_allclose(loss.right_side(y, z[:, :, None])[:, 0], expected, rtol=1e-12)
+    data = InMemory(rows[:, :3], y, np.empty(0), np.empty(0), np.arange(3))
+    signed = signed_rows(data, loss, np.zeros(3), np.ones(3))
+    rows[:, 3] = 1.0
+    np.testing.assert_allclose(signed @ V.ravel(), loss.right_side(y, (rows @ V.T)[:, :, None])[:, 0], rtol=1e-12)
     sizes = np.abs(rows) @ np.abs(V).T
-    np.testing.assert_allclose(loss.added_up(y, sizes[:, :, None])[:, 0], np.abs(loss.signed(y, rows)) @ np.abs(V).ravel())
+    np.testing.assert_allclose(loss.added_up(y, sizes[:, :, None])[:, 0], np.abs(signed) @ np.abs(V).ravel())
