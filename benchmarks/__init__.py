@@ -15,7 +15,7 @@
     partial_fit a batch of the estimator's, and one pass beside scikit-learn's SGDClassifier
 
 The first five are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
-commits, `chart.py` draws the README's chart.
+commits, `chart.py` draws the README's chart, `page.py` writes the page of the history.
 
 The suite of today runs on every commit, so fastlr is imported inside of setup, and what a commit lacks is skipped by
 NotImplementedError.  asv repeats setup before every sample; the compiling in it costs time in the first alone.

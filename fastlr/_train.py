@@ -28,7 +28,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
           max_iter: int | None = None, tol: float | None = None, l1: float = 0.0, l2: float = 0.0, penalty_factors: Any = None,
           reduction: str = "mean", fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None,
           offset: Any = None, init: Any = None, n_threads: int | None = None,
-          callback: Callable[[solvers.State], Any] | None = None, progress: bool = False, firth: bool = False) -> Model:
+          callback: Callable[[solvers.State], Any] | None = None, progress: bool = False, firth: bool = False,
+          feature_names: Any = None) -> Model:
     """Train logistic regression.
 
     The model minimizes, over w and b,
@@ -120,6 +121,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         less bias in small samples.  J is then less by (1/2) log det I, with the information I of all examples about w and b; for
         "mean" this is divided by the number of examples.  It is there for two classes.  There is no other penalty, no learning
         rate and no choice of a solver then.
+    feature_names : array_like of str, (n,), optional
+        Names for the columns of an X that has none.  Those of a data frame are kept.
 
     Returns
     -------
@@ -202,6 +205,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     n_threads = arguments.optional(arguments.integer, "n_threads", n_threads, at_least=1)
     with np.errstate(all="ignore"):             # the door and the solvers look for NaN and infinity; underflow is harmless
         data = door.data(X, y, sample_weight, class_weight, offset)
+    if feature_names is not None:
+        data.feature_names = arguments.feature_names(feature_names, data.shape[1], data.feature_names)
     theta = arguments.start(init, data.shape[1], data.classes.size)
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     objective_options["penalty_factors"] = factors

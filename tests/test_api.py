@@ -78,7 +78,7 @@ importlib.util.find_spec = lambda name, package=None: None if name == "numba" el
 def test_signatures_are_the_fixed_ones():
     assert str(inspect.signature(fastlr.train)).replace(": Any", "").startswith("(X, y, *, backend: str = 'auto'")
     names = ("X y backend solver learning_rate max_iter tol l1 l2 penalty_factors reduction fit_intercept sample_weight "
-             "class_weight offset init n_threads callback progress firth")
+             "class_weight offset init n_threads callback progress firth feature_names")
     assert list(inspect.signature(fastlr.train).parameters) == names.split()
     names = "X y w b backend l2 reduction sample_weight offset n_threads"
     assert list(inspect.signature(fastlr.cost_and_gradient).parameters) == names.split()

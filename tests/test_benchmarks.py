@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import fastlr
-from benchmarks import BACKENDS, chart, compare, history, peers
+from benchmarks import BACKENDS, chart, compare, history, page, peers
 from tests.problems import problem
 
 SUITE = Path(__file__).parents[1] / "benchmarks"
@@ -38,6 +38,24 @@ def test_speed_ups_are_no_regressions_when_they_rise():
     assert settings["regressions_first_commits"] == {".*speed_up.*": None}
     for source in SUITE.glob("*.py"):
         assert source.read_text().count('"times as fast"') <= source.read_text().count("def track_speed_up")
+
+
+def test_the_page_loads_nothing_from_the_web():
+    loads = ('<script src="https://code.jquery.com/jquery-3.3.1.min.js" integrity="sha256-Fg=" crossorigin="anonymous">',
+             '<link href="https://cdn.jsdelivr.net/npm/bootstrap@3.1.1/dist/css/bootstrap.min.css" integrity="sha256-6V=" '
+             'crossorigin="anonymous">')
+    html, names = page.with_local_files("\n".join(loads))
+    assert html == '<script src="jquery-3.3.1.min.js">\n<link href="bootstrap.min.css">'
+    assert names == ["jquery-3.3.1.min.js", "bootstrap.min.css"]
+    with pytest.raises(SystemExit, match=r"asv loads react\.js; add the package of npm to _FILES"):
+        page.with_local_files(loads[0].replace("jquery-3.3.1.min.js", "react.js"))
+
+
+def test_a_page_has_what_one_machine_measured(tmp_path):
+    page.select("epyc-zen3-2-cores", tmp_path / "results")
+    described = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
+    assert "kernels.Step.track_time" in described and "version" in described
+    assert not any(name.startswith("memory.") for name in described)        # measured on no machine
 
 
 def test_the_interval_is_that_of_wilcoxons_test():

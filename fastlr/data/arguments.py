@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.data import arrays
+from fastlr.data import arrays, frames
 from fastlr.data.arrays import NOT_NUMBERS
 from fastlr.machine.arrays import read_only
 from fastlr.machine.wording import counted
@@ -87,6 +87,22 @@ def factors(name: str, value: Any, n: int) -> np.ndarray:
         j = int(np.argmax(bad))
         raise ValueError(f"{name} must be at least 0; {name}[{j}] is {float(given[j])!r}")
     return read_only(given.astype(np.float64))
+
+
+def feature_names(value: Any, n: int, of_table: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names of n columns that have none in a table."""
+    if of_table is not None:
+        raise ValueError("feature_names is for an X without names, and the columns of X have some; rename them in X, or leave "
+                         "feature_names out")
+    names = arrays.as_array("feature_names", value)
+    if names.shape != (n,):
+        raise ValueError(f"feature_names has shape {names.shape}, and X has {counted(n, 'feature')}: it must have shape ({n},)")
+    listed = tuple(names.tolist())
+    for j, name in enumerate(listed):
+        if not isinstance(name, str):
+            raise TypeError(f"feature_names must hold text; feature_names[{j}] is {name!r}")
+    frames.refuse_twice("feature_names has", listed)
+    return listed
 
 
 def start(init: Any, n: int, n_classes: int) -> np.ndarray | None:

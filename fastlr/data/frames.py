@@ -63,14 +63,19 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     if columns is None:
         return None
     names = tuple(map(str, _listed(columns)))
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"X has {names.count(twice)} columns called {twice!r}; rename all but one")
+    refuse_twice("X has", names)
     dtypes = _dtypes(X)
     for dtype in dict.fromkeys(dtypes):                 # few, however many columns there are
         if not isinstance(dtype, np.dtype):
             _refuse_dtype(dtype, names[dtypes.index(dtype)])
     return names
+
+
+def refuse_twice(where: str, names: tuple[str, ...]) -> None:
+    """Raise ValueError where two columns have one name."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{where} {names.count(twice)} columns called {twice!r}; rename all but one")
 
 
 def _listed(values: Any) -> list[Any]:

@@ -229,6 +229,25 @@ def test_an_array_has_no_names(model):
     assert model.feature_names is None
 
 
+def test_an_array_is_given_names():
+    model = train(feature_names=["age", "height", "mass"])
+    assert model.feature_names == ("age", "height", "mass")
+    assert "height" in str(model.summary())
+    with pytest.raises(ValueError, match=r"^X has other columns than the model was trained on"):
+        model.predict(pd.DataFrame(X, columns=[*"abc"]))
+
+
+@pytest.mark.parametrize(("X", "names", "message"), [
+    (X, ["age", "mass"], r"^feature_names has shape \(2,\), and X has 3 features: it must have shape \(3,\)"),
+    (X, [*"aba"], r"^feature_names has 2 columns called 'a'; rename all but one"),
+    (X, [1, 2, 3], r"^feature_names must hold text; feature_names\[0\] is 1"),
+    (pd.DataFrame(X, columns=[*"abc"]), [*"abc"], r"^feature_names is for an X without names"),
+])
+def test_names_that_are_refused(X, names, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        train(X, feature_names=names)
+
+
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
 def test_frame_predicts_like_its_array(framed, kind):
     A = kind({"age": X[:, 0], "height": X[:, 1], "mass": X[:, 2]})
