@@ -18,6 +18,7 @@ from fastlr import backends, solvers
 from fastlr.data import arguments
 from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
+from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.problem import Problem
@@ -154,7 +155,7 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
             grad = problem.coordinates.by_u(grad)
         u = problem.coordinates.u_of(theta)
         refuse_changed("J", cost, now, problem.rounding(u, cost))
-        finer = problem.where_curvature_fits(u)
+        finer = where_curvature_fits(problem, u)
         if finer is not problem:
             problem, u = finer, finer.coordinates.from_other(problem.coordinates, u)
             _, grad = own(problem, u)

@@ -26,6 +26,7 @@ import numpy as np
 
 from fastlr.data.margin_changes import ROUNDING, gram_at_rest, largest_changes, null_part, typical_values
 from fastlr.machine import blas
+from fastlr.problem.better_coordinates import is_far_from_zero, varies_by_rounding
 from fastlr.problem.loss import Logistic
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
@@ -189,7 +190,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     Directions in which no margin moves are left out without a penalty: J is constant along them.  Where H has no curvature in a
     direction in which margins do move, the norm is infinite.
     """
-    if problem.data.is_sparse and problem.is_far_from_zero:
+    if problem.data.is_sparse and is_far_from_zero(problem):
         return math.inf                         # H is centered by subtraction, and has lost its digits
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
@@ -197,7 +198,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     # J is not constant along a direction in which no margin moves where l1 is the only penalty.
     is_held_by_l1 = isinstance(problem.penalty, ElasticNet) and not problem.is_penalised
     if not problem.is_penalised:
-        is_constant = problem.constant_columns & problem.varies_by_rounding(H)
+        is_constant = problem.constant_columns & varies_by_rounding(problem, H)
         constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)))
         if is_held_by_l1 and g[constant].any():
             return math.inf

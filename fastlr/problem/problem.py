@@ -18,14 +18,14 @@ import numpy as np
 from fastlr.backends import engine, numpy_vectorized
 from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.vectors import standardised_size
-from fastlr.data import gram, passes, shift
+from fastlr.data import gram, passes
 from fastlr.data import moments as column_moments
 from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory, Pass, columns_of
 from fastlr.data.exact import loss_in_long_double
 from fastlr.machine.arrays import read_only, repeated
 from fastlr.machine.blas import dot, dots
-from fastlr.problem.coordinates import Coordinates, Origin
+from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.cost_model import CostModel
 from fastlr.problem.loss import Loss, of_classes
 from fastlr.problem.penalty import ElasticNet, Penalty, Ridge, penalty
@@ -36,18 +36,8 @@ _EXACT = 1e-11
 _MOST_STORED = 30_000_000
 # A sum of weights that stays finite times the square of any X.
 _MODERATE = 1e7
-# The least variance that can be told from 0, as a share of the mean square.
-_CANCELLED = 1e-14
 # The curvature of a penalty, as a share of that of the loss, up to which its minimum is hundreds of steps away.
 _IN_NAME_ONLY = 1e-100
-# The most features for whose curvature coordinates are made anew.
-_MOST_JUDGED = 1000
-# Rows of the sample that this curvature is taken from.
-_ROWS_JUDGED = 2000
-# The share of the curvature at the null model below which coordinates are made anew.
-_FLAT = 1e-6
-# How many times too large a unit is, or deviations from a center, that make coordinates poor.
-_MISFIT = 30.0
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -487,88 +477,11 @@ class Problem:
         other._measure = other._bounded = self.coordinates.to_standard(*self.standardisation)
         return other
 
-    def by_curvature(self, H: np.ndarray) -> Self:
-        """J in coordinates that the curvature of the rows standardises.
-
-        H is the Hessian (n + 1, n + 1) by u without the penalty, that of K classes the sum of those of each alone.
-
-        The mean and deviation of a column are weighted by curvature, so that a row with none left, such as one with a value that
-        is far too large, has no say in them.
-        """
-        center, spread, origin = self.coordinates.center, self.coordinates.spread, self.coordinates.origin
-        if self.fit_intercept:
-            whole, first = H[-1, -1], H[-1, :-1] / H[-1, -1]
-        else:
-            whole, first = self.loss.classes * self.diagonal[-1], np.zeros(spread.size)
-        square = np.maximum(H.diagonal()[:-1] / whole, 0.0)         # of sparse X it may have been rounded below 0
-        weighted = center + first * spread
-        deviation = spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
-        is_kept = column_moments.is_constant(weighted, deviation) | ~np.isfinite(weighted)
-        center, spread = np.where(is_kept, center, weighted), np.where(is_kept, spread, deviation)
-        other = self.in_coordinates(Coordinates(center, spread, origin))
-        other.diagonal = whole / self.loss.classes + other.penalty_diagonal
-        other._bounded = other.coordinates.to_standard(*other.standardisation)
+    def not_standardised(self, coordinates: Coordinates, diagonal: np.ndarray) -> Self:
+        """J in coordinates that do not standardise X, where its Hessian has about this diagonal; `tol` still bounds the same."""
+        other = self.in_coordinates(coordinates)
+        other.diagonal, other._bounded = diagonal, coordinates.to_standard(*other.standardisation)
         return other
-
-    def where_curvature_fits(self, u: np.ndarray) -> Self:
-        """J in these coordinates, or where they are poor in better ones.
-
-        They are poor where the curvature at u, judged by a sample, standardises X much else, or where columns are far from 0.
-        """
-        if self.data.shape[1] > _MOST_JUDGED:
-            return self
-        near = self.near_origin()
-        rows, = near.data.samples([min(_ROWS_JUDGED, near.data.count.rows)])
-        H = near.part(rows).class_hessians(near.coordinates.from_other(self.coordinates, u))
-        H = H.reshape(-1, *H.shape[-2:]).sum(axis=0)
-        if not H[-1, -1] > 0.0:
-            return near
-        other = near.by_curvature(H)
-        before, after = near.coordinates, other.coordinates
-        is_fit = ((after.spread / before.spread).min() >= 1.0 / _MISFIT and
-                  (np.abs(after.center - before.center) <= _MISFIT * after.spread).all() and
-                  H[-1, -1] >= _FLAT * self.loss.classes * near.diagonal[-1])
-        return near if is_fit else other.near_origin()
-
-    def near_origin(self) -> Self:
-        """This problem with columns that are far from 0 moved near it, in a copy of X, so that no product cancels."""
-        origin = self._better_origin()
-        if origin is None:
-            return self
-        assert isinstance(self.data, InMemory)
-        center, spread = self.coordinates.center - origin.shift * self.fit_intercept, self.coordinates.spread
-        moved = self.part(shift.shifted(self.data, origin.shift))
-        other = moved.in_coordinates(Coordinates(center, spread, origin))
-        other.diagonal, other._bounded = self.diagonal, other.coordinates.to_standard(*other.standardisation)
-        return other
-
-    @property
-    def is_far_from_zero(self) -> bool:
-        """Whether columns are so far from 0 that `near_origin` has something to move."""
-        return self._better_origin() is not None
-
-    def _better_origin(self) -> Origin | None:
-        """Where to count columns from that are far from 0; None where there is nothing to gain, or no room for a copy of X."""
-        if self.coordinates.origin.shift.any() or not isinstance(self.data, InMemory):
-            return None
-        place, unit, center, spread = -1, 1.0, self.coordinates.center, self.coordinates.spread
-        if not self.fit_intercept:              # a penalty on a constant column would change J
-            constant = None if self.penalty_diagonal.any() else shift.constant_column(self.data)
-            if constant is None:
-                return None
-            place, unit = constant
-            center, spread = shift.typical_values_of_sample(self.data)
-        far = shift.far_from_zero(self.data, center, spread)
-        if place >= 0:
-            far[place] = 0.0
-        return Origin(far, place, unit) if far.any() else None
-
-    def varies_by_rounding(self, H: np.ndarray) -> np.ndarray:
-        """Which columns, (n,), vary by no more than rounding among the rows that have curvature, by their Hessian H by u."""
-        square = self.coordinates.rows(H.diagonal()).sum(axis=0)
-        whole = square[-1] if self.fit_intercept else self.loss.classes * self.diagonal[-1]
-        deviation = self.coordinates.spread * np.sqrt(np.maximum(square[:-1], 0.0) / whole)
-        return column_moments.is_constant(self.coordinates.center, deviation)
 
 
 def _with_moderate_weights(data: Dataset) -> tuple[Dataset, float]:

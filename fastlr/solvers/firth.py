@@ -22,6 +22,7 @@ import numpy as np
 from fastlr.data.leverages import jeffreys_gradient_and_hessian
 from fastlr.machine import blas
 from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.problem.better_coordinates import near_origin
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
@@ -74,7 +75,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         raise ValueError(f"firth=True needs the information of all parameters, which {problem.costs.columns} features make too "
                          "large; train on fewer, or use l2")
     problem, u, _ = problem.start(theta)
-    near = problem.near_origin()
+    near = near_origin(problem)
     problem, u = near, near.coordinates.from_other(problem.coordinates, u)
     start = _cost(problem, u)
     if start is None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
@@ -70,7 +71,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
         if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
             break
         is_going = rounds < _SAME_DESCENT and ending is Ending.AT_REST      # a bound says how far
-        finer = problem if is_going and verdict.kind == "bound" else problem.where_curvature_fits(point.u)
+        finer = problem if is_going and verdict.kind == "bound" else where_curvature_fits(problem, point.u)
         is_anew = rounds >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
         if (is_anew or ending is Ending.SLOW) and not is_asked:
             verdict.look_for_separation(point.p)

@@ -24,6 +24,7 @@ from fastlr.data.margin_changes import (
     total,
     typical_values,
 )
+from fastlr.problem.better_coordinates import near_origin
 from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Problem
 from fastlr.solvers.quasi_newton import InverseHessian
@@ -56,7 +57,7 @@ def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np
     """
     if u.size > _MOST_FEATURES or problem.loss.classes * problem.data.size > _MOST_STORED:
         return next((way for way in (u, p) if _separates(problem, way)), None)
-    near = problem.near_origin()
+    near = near_origin(problem)
     size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size // problem.loss.free), near.data.count.rows)
     sample, = near.data.samples([size])
     typical = _typical(near, sample)
