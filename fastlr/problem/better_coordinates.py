@@ -1,7 +1,7 @@
 """Better coordinates for a problem whose columns the moments of X describe poorly.
 
 A value that is far too large rules the deviation of its column, and a column far from 0 cancels in every product.  So the
-curvature of the rows standardises X in place of the moments, and columns are counted from a place near their values.
+curvature of the rows standardizes X in place of the moments, and columns are counted from a place near their values.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ _MISFIT = 30.0
 def where_curvature_fits(problem: Problem, u: np.ndarray) -> Problem:
     """J in these coordinates, or where they are poor in better ones.
 
-    They are poor where the curvature at u, judged by a sample, standardises X much else, or where columns are far from 0.
+    They are poor where the curvature at u, judged by a sample, standardizes X much else, or where columns are far from 0.
     """
     if problem.data.shape[1] > _MOST_JUDGED:
         return problem
@@ -46,7 +46,7 @@ def where_curvature_fits(problem: Problem, u: np.ndarray) -> Problem:
 
 
 def _by_curvature(problem: Problem, H: np.ndarray) -> Problem:
-    """J in coordinates that the curvature of the rows standardises.
+    """J in coordinates that the curvature of the rows standardizes.
 
     H is the Hessian (n + 1, n + 1) of the loss by u; for K classes it is the sum of those of each class alone.  The mean and
     deviation of a column are weighted by curvature.  A row with none left, such as one with a value that is far too large, has no

@@ -251,7 +251,7 @@ class Problem:
         return standardised_size(grad, *self._measure) * self.to_mean
 
     def bounded_by_tol(self, grad: np.ndarray) -> float:
-        """What `tol` bounds: the largest component of the gradient where mean and deviation of all rows standardise X."""
+        """What `tol` bounds: the largest component of the gradient where mean and deviation of all rows standardize X."""
         return standardised_size(grad, *self._bounded) * self.to_mean
 
     # ---- the columns of X -------------------------------------------------------------------------------------------
@@ -451,11 +451,11 @@ class Problem:
         return other
 
     def standardised(self) -> Self:
-        """J in the coordinates in which mean and deviation of its rows standardise X."""
+        """J in the coordinates in which mean and deviation of its rows standardize X."""
         return self.in_coordinates(Coordinates(*self.standardisation))
 
     def start(self, theta: np.ndarray | None) -> tuple[Self, np.ndarray, Evaluation | None]:
-        """J in standardised coordinates, where to start in them, and J there if it is known.
+        """J in standardized coordinates, where to start in them, and J there if it is known.
 
         The start is theta, or for None the null model.  There J comes with the moments, unless data are so small that a second
         function would take longer to compile than reading X twice.
@@ -472,13 +472,13 @@ class Problem:
         return problem, u, at_null and at_null._replace(grad=coordinates.by_u(at_null.grad))
 
     def measured_by_all_rows(self) -> Self:
-        """This problem in its present coordinates, with gradients measured as where the moments of all rows standardise X."""
+        """This problem in its present coordinates, with gradients measured as where the moments of all rows standardize X."""
         other = copy.copy(self)
         other._measure = other._bounded = self.coordinates.to_standard(*self.standardisation)
         return other
 
     def not_standardised(self, coordinates: Coordinates, diagonal: np.ndarray) -> Self:
-        """J in coordinates that do not standardise X, where its Hessian has about this diagonal; `tol` still bounds the same."""
+        """J in coordinates that do not standardize X, where its Hessian has about this diagonal; `tol` still bounds the same."""
         other = self.in_coordinates(coordinates)
         other.diagonal, other._bounded = diagonal, coordinates.to_standard(*other.standardisation)
         return other

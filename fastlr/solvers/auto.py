@@ -47,7 +47,7 @@ def expected_steps(options: Options) -> int:
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
-    """Minimise J from theta, or from the null model; or, where there are many rows, from the optima of samples."""
+    """Minimize J from theta, or from the null model; or, where there are many rows, from the optima of samples."""
     if newton.is_wide(problem):
         return newton.solve(problem, theta, options)
     sizes, of_sample, costs = _sample_sizes(problem), None, problem.costs
@@ -88,7 +88,7 @@ def _hessian_of_sample(problem: Problem, rows: int) -> SampleHessian:
 
 def _after_samples(given: Problem, sizes: list[int],
                    options: Options) -> tuple[Problem, np.ndarray, InverseHessian, Evaluation]:
-    """J in coordinates in which the columns of the first sample are standardised; the optimum of the last, and the inverse
+    """J in coordinates in which the columns of the first sample are standardized; the optimum of the last, and the inverse
     Hessian and J there.
 
     Mean and deviation of all rows are needed for the certificate alone, and come with the first evaluation.  Where a column does

@@ -1,4 +1,4 @@
-"""L-BFGS in standardised coordinates: no Hessian, for many features."""
+"""L-BFGS in standardized coordinates: no Hessian, for many features."""
 
 import math
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ def expected_steps(options: Options) -> int:
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
-    """Minimise J from theta, or from the null model; or, where X is wide, from the optimum in the space of the rows."""
+    """Minimize J from theta, or from the null model; or, where X is wide, from the optimum in the space of the rows."""
     problem, u, start = problem.start(theta)
     wide, costs = is_wide(problem), problem.costs
     if wide and theta is None and options.may_start_elsewhere:

@@ -149,7 +149,7 @@ class SampleHessian(NamedTuple):
 class Iterate(NamedTuple):
     """A point on the way."""
 
-    u: np.ndarray               # (n + 1,) standardised coordinates
+    u: np.ndarray               # (n + 1,) standardized coordinates
     cost: float                 # J
     grad: np.ndarray            # (n + 1,)
     inverse_hessian: InverseHessian

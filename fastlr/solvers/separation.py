@@ -29,11 +29,11 @@ from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Problem
 from fastlr.solvers.quasi_newton import InverseHessian
 
-_RIGHT = 1e-10                  # likewise, the least that some margin has to move
+_RIGHT = 1e-10                  # the relative change that some margin has to make to its right side, at least
 _RIGHT_TO_WRONG = 1e-5          # the share of the largest change that may be rounding
 _RESTS = (1e-2, 1e-4, 1e-7)     # changes of a row's margin, its largest entry being 1, that may stand for 0 in a rough direction
 _MOST_FEATURES = 1000           # for a linear program, and for directions that have to be made exact
-_MOST_STORED = 50_000_000       # numbers in X, likewise
+_MOST_STORED = 50_000_000       # numbers in X, for the same two
 _MOST_PIVOTS = 3e8              # numbers, in all iterations of the simplex method: some two seconds
 _ROUNDS = 50                    # the most linear programs; each gets the rows that the last one has moved to the wrong side
 _MOST_READ = 300_000_000        # the most numbers of X that are read for all linear programs
@@ -120,7 +120,7 @@ def _by_linear_program(problem: Problem, sample: InMemory) -> Iterator[np.ndarra
     """The direction within a box that moves margins furthest to their right side in all, and none to its wrong one, if any.
 
     Rows are brought in as they are needed, those of the sample first.  The units of columns make no difference, nor how near to
-    each other or how far from 0 they are, nor how large a single value is: columns are standardised by typical values, the basis
+    each other or how far from 0 they are, nor how large a single value is: columns are standardized by typical values, the basis
     makes the columns of the sample independent and of one size, and every row is divided by its largest entry.
     """
     from scipy.optimize import linprog
@@ -156,7 +156,7 @@ def _by_linear_program(problem: Problem, sample: InMemory) -> Iterator[np.ndarra
 
 
 def _typical(problem: Problem, sample: InMemory) -> Problem:
-    """J in coordinates in which most rows of a sample are standardised."""
+    """J in coordinates in which most rows of a sample are standardized."""
     center, spread = typical_values(sample)
     known = problem.coordinates
     return problem.in_coordinates(Coordinates(center * problem.fit_intercept, np.where(spread > 0.0, spread, known.spread),

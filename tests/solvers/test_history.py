@@ -129,13 +129,18 @@ def test_bar_shows_the_end(solver, options, capsys, monkeypatch):
         assert f"gradient {model.grad_norm:.1e}" in last
 
 
-def test_bar_is_drawn_ten_times_a_second(capsys, clock):
+def pictures_of_a_second(capsys, clock):
+    """What a bar shows of a thousand updates, one a millisecond."""
     progress = Progress(1e-8, 1000)
     for k in range(1001):
         clock.now = 0.001 * k
         progress.show(k, 0.5, 10.0 ** (-k / 125))
     progress.close()
-    shown = [line for line in capsys.readouterr().err.replace("\n", "\r").split("\r") if "updates" in line]
+    return [line for line in capsys.readouterr().err.replace("\n", "\r").split("\r") if "updates" in line]
+
+
+def test_bar_is_drawn_ten_times_a_second(capsys, clock):
+    shown = pictures_of_a_second(capsys, clock)
     assert 9 <= len(shown) <= 12
     assert shown[0].startswith("training:  10%|") and "100 updates" in shown[0]       # a tenth of the decades
 
@@ -143,12 +148,7 @@ def test_bar_is_drawn_ten_times_a_second(capsys, clock):
 def test_a_notebook_without_widgets_gets_two_pictures(capsys, clock, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ipywidgets" else name)
-    progress = Progress(1e-8, 1000)
-    for k in range(1001):
-        clock.now = 0.001 * k
-        progress.show(k, 0.5, 10.0 ** (-k / 125))
-    progress.close()
-    shown = [line for line in capsys.readouterr().err.replace("\n", "\r").split("\r") if "updates" in line]
+    shown = pictures_of_a_second(capsys, clock)
     assert {line.split(" updates")[0].split()[-1] for line in shown} == {"100", "1000"} and len(shown) <= 3, shown
 
 
