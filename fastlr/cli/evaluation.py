@@ -98,8 +98,7 @@ def evaluate(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str]) -> 
     return Evaluation(float(s.sum()), float(np.average(losses, weights=s)), null_log_loss,
                       float(np.average(predicted == y, weights=s)), float(share.max()),
                       scores.auc(y, P[:, 1], s) if K == 2 and share.all() else None,
-                      _calibration(y == 1, P[:, 1], s) if K == 2 else _calibration(predicted == y, P.max(axis=1), s), labels,
-                      confusion.tolist())
+                      _calibration(*scores.calibrated(y, P), s), labels, confusion.tolist())
 
 
 def _calibration(has_label: np.ndarray, p: np.ndarray, s: np.ndarray) -> list[dict[str, float]]:
@@ -111,21 +110,20 @@ def _calibration(has_label: np.ndarray, p: np.ndarray, s: np.ndarray) -> list[di
 
 
 def plot(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str], path: str) -> None:
-    """Draw calibration and ROC curve beside each other into a file of the format that its name says."""
-    if len(labels) != 2:
-        raise ValueError(f"--plot draws the curves of two labels, and the model has {len(labels)}")
-    figure, (left, right) = two_axes()
-    other, label = map(repr, labels)
-    plots.calibration(y == 1, P[:, 1], label, _GROUPS, left)
-    plots.roc(y == 1, P[:, 1], s, label, other, right)
+    """Draw calibration, and for two labels the ROC curve beside it, into a file of the format that its name says."""
+    figure, axes = axes_beside(2 if len(labels) == 2 else 1)
+    plots.calibration(*scores.calibrated(y, P), labels, _GROUPS, axes[0])
+    if len(labels) == 2:
+        other, label = map(repr, labels)
+        plots.roc(y == 1, P[:, 1], s, label, other, axes[1])
     draw(figure, path)
 
 
-def two_axes() -> tuple[Any, Any]:
-    """A figure, and an array of two axes beside each other in it."""
+def axes_beside(count: int) -> tuple[Any, Any]:
+    """A figure, and an array of axes beside each other in it."""
     distribution.needed("matplotlib", "matplotlib", "--plot").use("Agg")
-    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(10, 5), layout="constrained")
-    return figure, figure.subplots(1, 2)
+    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(5 * count, 5), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
 def draw(figure: Any, path: str) -> None:

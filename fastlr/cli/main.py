@@ -253,8 +253,8 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--target", required=True, metavar="COLUMN", help="the labels")
     evaluate.add_argument("--weight", metavar="COLUMN", help="how often each row counts")
     evaluate.add_argument("--offset", metavar="COLUMN", help="added to the log-odds of each row")
-    evaluate.add_argument("--plot", metavar="FILE", help="draw calibration and ROC curve into a file such as plot.png "
-                          "(pip install matplotlib scikit-learn)")
+    evaluate.add_argument("--plot", metavar="FILE", help="draw calibration, and for two labels the ROC curve, into a file like "
+                          "plot.png (pip install matplotlib scikit-learn)")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     _add_dialect(evaluate)
 

@@ -59,7 +59,7 @@ class PathTable:
 
 def plot(path: fastlr.Path, file: str) -> None:
     """Draw the coefficients of a path, and its scores beside them, into a file of the format that its name says."""
-    figure, (left, right) = evaluation.two_axes()
+    figure, (left, right) = evaluation.axes_beside(2)
     path.plot(left)
     if path.scores is None:
         figure.delaxes(right)

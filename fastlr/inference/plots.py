@@ -18,12 +18,17 @@ def costs(cost: np.ndarray, ax: Any) -> Any:
     return ax
 
 
-def calibration(is_second: np.ndarray, p: np.ndarray, label: str, bins: int, ax: Any) -> Any:
-    """Draw the share of a class in bins of about equal size against its mean probability there; return the Axes."""
+def calibration(occurs: np.ndarray, p: np.ndarray, labels: list[Any], bins: int, ax: Any) -> Any:
+    """Draw how often a class occurs in bins of about equal size against its mean probability there; return the Axes.
+
+    The class is the second of two labels, or the predicted one of more.
+    """
     needed("matplotlib", "matplotlib", "plot_calibration()")
     displays = needed("sklearn.calibration", "scikit-learn", "plot_calibration()")
-    display = displays.CalibrationDisplay.from_predictions(is_second, p, n_bins=bins, strategy="quantile", name="model", ax=ax)
-    display.ax_.set(xlabel=f"mean probability of {label}", ylabel=f"share of {label}")
+    display = displays.CalibrationDisplay.from_predictions(occurs, p, n_bins=bins, strategy="quantile", name="model", ax=ax)
+    xlabel, ylabel = ((f"mean probability of {labels[1]!r}", f"share of {labels[1]!r}") if len(labels) == 2 else
+                      ("mean probability of the predicted class", "share that is predicted right"))
+    display.ax_.set(xlabel=xlabel, ylabel=ylabel)
     return display.ax_
 
 

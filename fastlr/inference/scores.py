@@ -31,4 +31,21 @@ def auc(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
     return float(second @ smaller / (second.sum() * first.sum()))
 
 
+def calibrated(y: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The probabilities (m,) that calibration is about, and whether each came true: (occurs, p).
+
+    They are those of the second of two classes, or those of the predicted one of more.
+
+    Parameters
+    ----------
+    y : (m,) int
+        The place of each row's label among the classes.
+    P : (m, K) float64
+        The probability of each class.
+    """
+    if P.shape[1] == 2:
+        return y == 1, P[:, 1]
+    return y == P.argmax(axis=1), P.max(axis=1)
+
+
 SCORES: dict[str, Score] = {"deviance": deviance, "accuracy": accuracy, "auc": auc}

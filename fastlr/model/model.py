@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlr.data import arguments, arrays, frames, labels, weights
 from fastlr.data.dataset import InMemory
-from fastlr.inference import diagnostics, plots
+from fastlr.inference import diagnostics, plots, scores
 from fastlr.inference.class_effects import class_effects
 from fastlr.inference.class_summary import class_summary
 from fastlr.inference.covariance import sandwich
@@ -775,9 +775,10 @@ class Model:
         return diagnostics.hosmer_lemeshow(diagnostics.outcomes(data, self._theta), groups)
 
     def plot_calibration(self, X: Any, y: Any, bins: int = 10, offset: Any = None, ax: Any = None) -> Any:
-        """Draw how often the second class occurs against its probability; needs matplotlib and scikit-learn.
+        """Draw how often a class occurs against its probability; needs matplotlib and scikit-learn.
 
-        Rows are put into bins of about equal size by their probability.  A well calibrated model is near the diagonal.
+        The class is the second of two, or each row's predicted one of three or more.  Rows are put into bins of about equal size
+        by their probability.  A well calibrated model is near the diagonal.
 
         Parameters
         ----------
@@ -792,8 +793,8 @@ class Model:
         -------
         matplotlib Axes
         """
-        label = repr(_in_lists(self.classes)[1])
-        return plots.calibration(*self._labelled(X, y, offset), label, arguments.integer("bins", bins, at_least=1), ax)
+        bins = arguments.integer("bins", bins, at_least=1)
+        return plots.calibration(*scores.calibrated(*self._labelled(X, y, offset)), _in_lists(self.classes), bins, ax)
 
     def plot_roc(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None, ax: Any = None) -> Any:
         """Draw the share of the second class that is found against that of the first that is taken for it, at every threshold.
@@ -811,17 +812,17 @@ class Model:
         -------
         matplotlib Axes
         """
-        is_second, p = self._labelled(X, y, offset)
+        self._refuse_many_classes("plot_roc()")
+        is_second, p = scores.calibrated(*self._labelled(X, y, offset))
         s = weights.checked(sample_weight, p.size)
         other, label = map(repr, _in_lists(self.classes))
         return plots.roc(is_second, p, s if s.size else None, label, other, ax)
 
     def _labelled(self, X: Any, y: Any, offset: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Whether each row is of the second class, (m,), and its probability."""
-        self._refuse_many_classes("this plot")
+        """The place (m,) of each row's label among the classes, and the probabilities (m, K)."""
         frames.refuse_other_order(X=X, y=y, offset=offset)
-        p = self.predict_proba(X, offset)[:, 1]
-        return labels.places(labels.labels_as_given(y, p.size), self.classes) == 1, p
+        P = self.predict_proba(X, offset)
+        return labels.places(labels.labels_as_given(y, len(P)), self.classes), P
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the model to a JSON file that `fastlr.load` reads, with every bit of every number.

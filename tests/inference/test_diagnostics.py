@@ -187,4 +187,12 @@ def test_pictures():
     _, other = matplotlib.pyplot.subplots()
     ax = model.plot_roc(X, y, sample_weight=N, ax=other)
     assert ax is other and f"{roc_auc_score(Y, p, sample_weight=N):.2f}" in ax.get_legend().get_texts()[0].get_text()
+    kinds = np.array(["a", "b", "c"])[np.arange(len(X)) % 3]
+    model = fastlr.train(X, kinds, l2=0.1)
+    ax = model.plot_calibration(X, kinds, bins=4)
+    line = ax.get_lines()[-1]
+    assert ax.get_ylabel() == "share that is predicted right"
+    assert np.average(line.get_ydata(), weights=[20] * 4) == pytest.approx(model.score(X, kinds))
+    with pytest.raises(NotImplementedError, match=r"^plot_roc\(\) is there for models of two classes"):
+        model.plot_roc(X, kinds)
     matplotlib.pyplot.close("all")
