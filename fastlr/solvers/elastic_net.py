@@ -35,7 +35,7 @@ _FEWEST_NEW = 20
 _PRUNED = 1.2
 # The share of the violation outside a working set to which it is minimized.
 _OF_OUTSIDE = 0.3
-# The share of the gap that is wanted to which a working set is minimized.
+# The share of the gap that is wanted to which a working set is minimized; and of that, where it does not suffice.
 _INSIDE = 0.5
 # The gap, as a share of J, to which the stronger penalties on the way are minimized.
 _ROUGH = 1.0
@@ -43,8 +43,12 @@ _ROUGH = 1.0
 _A_DECADE = 2.0
 # The share of the decrease that a linear model of J promises, which a step has to bring.
 _SUFFICIENT = 1e-4
-# The shortest step, as a share of the full one.
+# The shortest step, as a share of the full one: if that is too long, the quadratic model is damped.
 _SHORTEST = 2.0 ** -30
+# The least damping of a quadratic model, as a share of the Hessian's diagonal at the null model.
+_LEAST_DAMPING = 1e-3
+# The factor by which damping grows where no share of a step lowers J, and falls after a full step.
+_DAMPING_CHANGE = 10.0
 # The share of the least subgradient that may be left after a step whose change of J is rounding.
 _SMALLER = 0.5
 # The share of the least subgradient to which the quadratic model is minimized.
@@ -104,7 +108,7 @@ class Descent:
 
     def __init__(self, problem: Problem, options: Options) -> None:
         self._coordinates, self._options, self._penalty = problem.coordinates, options, problem.penalty
-        self.recorder, self.is_stopped = Recorder(options.start), False
+        self.recorder, self.is_stopped, self._damping = Recorder(options.start), False, 0.0
 
     @property
     def is_over(self) -> bool:
@@ -126,21 +130,24 @@ class Descent:
         penalty, scales = problem.penalty, problem.coordinates.scales
         assert isinstance(penalty, ElasticNet)
         thresholds, columns, size = penalty.thresholds(scales), np.empty(0, np.intp), point.u.size
-        point = self._under(problem, point)
+        point, inside = self._under(problem, point), _INSIDE * aim.gap
         for _ in range(_MOST_SETS):
             columns = _working_set(problem, point, thresholds, columns, slack)
             place, slack = np.append(columns, size - 1), 0.0
             held = problem if columns.size == size - 1 else problem.on_columns(columns)
             enough = _OF_OUTSIDE * problem.to_mean * _violation(point, thresholds, columns)
             start = Point(point.u[place], point.cost, point.grad[place])
-            at, is_exhausted = self._on_working_set(held, start, aim, enough, place, size)
+            at, is_exhausted = self._on_working_set(held, start, Aim(aim.tol, inside), enough, place, size)
             point = at if held is problem else evaluated(problem, _whole(at.u, place, size))
             gap = max(aim.gap * point.cost, problem.rounding(point.u, point.cost))
             certificate = with_l1(problem, point.u, point.cost, point.grad, held, at.u, enough=gap)
             norm = problem.bounded_by_tol(penalty.least_subgradient(point.u, point.grad, scales))
             is_done = certificate.gap <= gap and norm <= aim.tol
-            if is_done or self.is_over or (is_exhausted and not _violation(point, thresholds, columns)):
+            left = _violation(point, thresholds, columns)
+            if is_done or self.is_over or (is_exhausted and not left):
                 break
+            if not left:                        # the proof for all columns is weaker than that for the set
+                inside *= _INSIDE
         self._penalty = penalty
         return point, certificate
 
@@ -169,13 +176,13 @@ class Descent:
             norm = problem.bounded_by_tol(penalty.least_subgradient(point.u, point.grad, scales))
             if options.progress is not None:
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
-            if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, _INSIDE * aim.gap * point.cost)):
+            if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
                 return point, False
-            found = None if _needs_no_penalized(problem, point) else _step(problem, point, norm)
+            found = None if _needs_no_penalized(problem, point) else _step(problem, point, norm, self._damping)
             if found is None:
                 return point, True
             before = point
-            share, point = found
+            share, point, self._damping = found
             self.recorder.add([(before.cost, norm, share)])
             if options.callback is not None:
                 theta = self._coordinates.parameters(_whole(point.u, place, size))
@@ -299,25 +306,36 @@ def _until_zero(v: np.ndarray, step: np.ndarray, is_free: np.ndarray) -> tuple[n
     return crosses, np.where(crosses, -v, step)
 
 
-def _step(problem: Problem, point: Point, norm: float) -> tuple[float, Point] | None:
-    """Find a step toward the minimum of the quadratic model that lowers J enough: its share and where it leads."""
+def _step(problem: Problem, point: Point, norm: float, damping: float) -> tuple[float, Point, float] | None:
+    """Find a step toward the minimum of the quadratic model that lowers J enough.
+
+    Where no share of a step does, the model is damped, as Levenberg and Marquardt do it: its Hessian gets a multiple of the
+    diagonal at the null model.
+
+    Returns
+    -------
+    The share of the step, where it leads, and the damping for the next step; None where no step lowers J.
+    """
     penalty, scales = problem.penalty, problem.coordinates.scales
     assert isinstance(penalty, ElasticNet)
     H, thresholds = problem.hessian(point.u), penalty.thresholds(scales)
-    H.flat[::len(H) + 1] += _RIDGE * problem.diagonal
-    v = minimize_quadratic(H, point.grad, point.u, thresholds, _OF_MODEL * norm / problem.to_mean)
-    step = v - point.u
-    promised = -float(point.grad @ step + thresholds @ (np.abs(v) - np.abs(point.u)))
-    is_hidden, share = promised <= problem.rounding(point.u, point.cost), 1.0
-    while share >= _SHORTEST:
-        there = evaluated(problem, v if share == 1.0 else point.u + share * step)
-        if is_hidden:
-            left = problem.bounded_by_tol(penalty.least_subgradient(there.u, there.grad, scales))
-            return (share, there) if left <= _SMALLER * norm else None
-        if there.cost <= point.cost - _SUFFICIENT * share * promised:
-            return share, there
-        share *= 0.5
-    return None
+    diagonal = H.diagonal().copy()
+    while True:
+        H.flat[::len(H) + 1] = diagonal + (_RIDGE + damping) * problem.diagonal
+        v = minimize_quadratic(H, point.grad, point.u, thresholds, _OF_MODEL * norm / problem.to_mean)
+        step, share = v - point.u, 1.0
+        promised = -float(point.grad @ step + thresholds @ (np.abs(v) - np.abs(point.u)))
+        is_hidden = not promised > problem.rounding(point.u, point.cost)
+        while share >= _SHORTEST:
+            there = evaluated(problem, v if share == 1.0 else point.u + share * step)
+            if is_hidden:
+                left = problem.bounded_by_tol(penalty.least_subgradient(there.u, there.grad, scales))
+                return (share, there, 0.0) if left <= _SMALLER * norm else None
+            if there.cost <= point.cost - _SUFFICIENT * share * promised:
+                less = damping / _DAMPING_CHANGE if share == 1.0 else damping
+                return share, there, less if less >= _LEAST_DAMPING else 0.0
+            share *= 0.5
+        damping = max(_DAMPING_CHANGE * damping, _LEAST_DAMPING)
 
 
 def evaluated(problem: Problem, u: np.ndarray) -> Point:

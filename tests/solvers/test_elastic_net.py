@@ -8,6 +8,8 @@ import scipy.sparse
 from scipy.special import expit
 
 import fastlr
+from fastlr.problem.certificate import with_l1
+from fastlr.solvers import elastic_net
 from fastlr.solvers.elastic_net import minimize_quadratic
 
 
@@ -252,6 +254,29 @@ def test_an_early_end_has_a_gap_too():
         with pytest.warns(fastlr.ConvergenceWarning, match=f"max_iter={max_iter} updates were made"):
             model = fastlr.train(X, y, l1=l1, backend="numpy", max_iter=max_iter)
         assert model.n_iter == max_iter and not model.converged and model.gap >= model.cost - best.cost
+
+
+def test_a_quadratic_model_that_leads_too_far_is_damped(monkeypatch):
+    X, y = sample(200, 5)
+    best = fastlr.train(X, y, l1=1e-3, backend="numpy")
+    monkeypatch.setattr(elastic_net, "_SHORTEST", 0.5)
+    model = fastlr.train(X, y, l1=1e-3, backend="numpy", init=([-30.0, 0.0, 0.0, 0.0, 0.0], 0.0))
+    assert model.converged and model.n_iter < 30
+    np.testing.assert_allclose(model.w, best.w, atol=1e-7)
+
+
+def test_a_proof_for_all_columns_that_is_weaker_than_that_for_a_working_set(monkeypatch):
+    """The set is then minimized further, and not looked at again as it is."""
+    X, y, proofs = *wide(), []
+
+    def weaker(problem, u, cost, grad, held, at, **enough):
+        proofs.append(held is problem)
+        found = with_l1(problem, u, cost, grad, held, at, **enough)
+        return found if held is problem else found._replace(gap=1e3 * found.gap)
+
+    monkeypatch.setattr(elastic_net, "with_l1", weaker)
+    model = fastlr.train(X, y, l1=0.05 * least(X, y), backend="numpy", tol=1e-2)
+    assert model.converged and proofs.count(False) < 40
 
 
 # ---- what train takes beside it -------------------------------------------------------------------------------------
