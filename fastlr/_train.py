@@ -85,8 +85,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         early.  The default is 1e-8, or 0 with a `learning_rate`.
     l1, l2 : float
         The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 leaves many w at
-        exactly 0.  It is there for two classes and for X in memory.  The Model's `solver` is then "elastic_net", and there is no
-        choice of another.
+        exactly 0.  The Model's `solver` is then "elastic_net", and there is no choice of another.  With K classes l1 is on each w_kj.
     penalty_factors : array_like, (n,), optional
         The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, which
         needs what l1 needs.
@@ -135,8 +134,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data are not SciPy's; labels are grouped, and X is a stream; l1, or a penalty factor of infinity, is given, and X
-        is not in memory; or either, or `firth`, is given, and y has three classes or more.
+        Sparse data are not SciPy's; labels are grouped, and X is a stream; `firth` is given, and y has three classes or more; or l1
+        keeps more columns than there is room for.
 
     Warns
     -----
@@ -214,10 +213,10 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     if firth:
         refuse_many_classes("firth=True", data.classes.size)
     if has_l1:
-        refuse_many_classes("l1, or a penalty factor of infinity,", data.classes.size)
         _refuse_beside("l1, and a penalty factor of infinity, have a solver of their own, and take",
                        learning_rate=(options.learning_rate, None), solver=(solver, "auto"))
-        module = imported("fastlr.solvers.elastic_net")
+        has_columns = isinstance(data, InMemory) and data.classes.size == 2
+        module = imported("fastlr.solvers.elastic_net" if has_columns else "fastlr.solvers.proximal_newton")
 
     backend = backend_for(backend, data, module, options)
     kernel = backends.load(backend)

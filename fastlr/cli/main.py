@@ -179,7 +179,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
     model = train.add_argument_group("model")
     model.add_argument("--l1", type=_number(at_least=0.0), default=0.0, metavar="L1", help="strength of the penalty "
-                       "l1 ||w||_1, which makes weights 0; for two labels (default 0)")
+                       "l1 ||w||_1, which makes weights 0 (default 0)")
     model.add_argument("--l2", type=_number(at_least=0.0), default=0.0, metavar="L2", help="strength of the penalty "
                        "(l2/2) ||w||^2 beside the mean loss (default 0)")
     robust = model.add_mutually_exclusive_group()

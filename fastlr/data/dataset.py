@@ -52,8 +52,29 @@ class Pass(Generic[_Arguments, _Result]):
     def __call__(self, part: "InMemory", *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         return self._of_part(part, *arguments, **named)
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         return self.__name__
+
+
+class OnColumns(Pass[_Arguments, _Result]):
+    """A pass over some columns, which are in order; with theta, its margins at all columns are the offset.
+
+    Parameters
+    ----------
+    pass_ : Pass
+    columns : (k,)
+    theta : (n + 1,) or (K, n + 1), optional
+    """
+
+    def __init__(self, pass_: Pass[_Arguments, _Result], columns: np.ndarray, theta: np.ndarray | None) -> None:
+        self.__name__, self.merge, self._given = pass_.__name__, pass_.merge, (pass_, columns, theta)
+
+    def __call__(self, part: "InMemory", *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        pass_, columns, theta = self._given
+        return pass_(part.with_columns(columns, theta), *arguments, **named)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OnColumns, self._given
 
 
 class OfRows(np.ndarray):
@@ -181,6 +202,10 @@ class Dataset(abc.ABC):
         other.backend, other.n_threads = backend, n_threads
         return other
 
+    def with_columns(self, columns: np.ndarray, theta: np.ndarray | None = None) -> "Dataset":
+        """Return these rows with some columns, which are in order; with theta, its margins at all columns are the offset."""
+        return SomeColumns(self, columns, theta)
+
     @abc.abstractmethod
     def refuse_not_finite(self) -> None:
         """Raise ValueError, with the place, where X holds what is not finite or too large to square."""
@@ -261,6 +286,13 @@ class InMemory(Dataset):
         """Return these rows with another X."""
         return self._in_memory(X, self.y, self.sample_weight, self.offset)
 
+    def with_columns(self, columns: np.ndarray, theta: np.ndarray | None = None) -> "InMemory":
+        rows = self
+        if theta is not None:
+            margins = numpy_vectorized.margins if theta.ndim == 1 else numpy_vectorized.softmax_margins
+            rows = self.with_offset(read_only(margins(self.X, self.offset, theta)))
+        return rows.with_features(columns_of(self.X, columns))
+
     def with_weights(self, sample_weight: np.ndarray) -> "InMemory":
         """Return these rows with other weights."""
         return self._in_memory(self.X, self.y, sample_weight, self.offset)
@@ -290,6 +322,37 @@ class InMemory(Dataset):
             self._float64 = self.with_features(X._replace(values=read_only(np.asarray(X.values, np.float64)))
                                                if isinstance(X, Csr) else read_only(np.ascontiguousarray(X, np.float64)))
         return self._float64
+
+
+class SomeColumns(Dataset):
+    """Some columns of rows that are not in memory, see `Dataset.with_columns`; they are taken from each part in each pass."""
+
+    def __init__(self, rows: Dataset, columns: np.ndarray, theta: np.ndarray | None) -> None:
+        super().__init__(Form((rows.shape[0], columns.size), rows.dtype), rows.has_weights, rows.has_offset or theta is not None,
+                         rows.classes, None if rows.feature_names is None else tuple(rows.feature_names[j] for j in columns),
+                         rows.backend, rows.n_threads)
+        self.is_sparse, share = rows.is_sparse, columns.size / rows.shape[1]
+        self.size, self.pairs = int(share * rows.size), share ** 2 * rows.pairs
+        self._rows, self._columns, self._theta = rows, columns, theta
+
+    @property
+    def count(self) -> Count:
+        return self._rows.count
+
+    def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        return self._rows.reduce(OnColumns(pass_, self._columns, self._theta), *arguments, **named)
+
+    def take_each(self, samples: Sequence[np.ndarray]) -> list[InMemory]:
+        return [sample.with_columns(self._columns, self._theta) for sample in self._rows.take_each(samples)]
+
+    def divided_weights(self, exponent: int) -> "SomeColumns":
+        return SomeColumns(self._rows.divided_weights(exponent), self._columns, self._theta)
+
+    def without_features(self) -> Dataset:
+        return self._rows.without_features()
+
+    def refuse_not_finite(self) -> None:
+        self._rows.refuse_not_finite()
 
 
 def no_features(m: int) -> np.ndarray:

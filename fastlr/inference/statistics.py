@@ -193,14 +193,16 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
 
 def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) -> tuple[np.ndarray, int, list[str]]:
     """What stands for the covariance of a model with l1, the number of parameters that are not 0, and notes about both."""
-    chosen = np.flatnonzero(theta[:-1])
+    rows = theta.reshape(-1, len(names) + 1)
+    chosen = np.flatnonzero(rows[:, :-1].any(axis=0))
     others = chosen.size - _MOST_NAMES
     listed = ", ".join(names[j] for j in chosen[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
-    notes = [f"l1 = {options['l1']:g} has chosen {chosen.size} of {theta.size - 1} columns{f': {listed}' if listed else ''}.",
+    notes = [f"l1 = {options['l1']:g} has chosen {chosen.size} of {len(names)} columns{f': {listed}' if listed else ''}.",
              "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so that the "
              "estimates are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, "
              "with the chosen columns alone."]
-    return np.full((theta.size, theta.size), np.nan), chosen.size + options["fit_intercept"], notes
+    parameters = np.count_nonzero(rows[:, :-1]) + options["fit_intercept"] * max(1, len(rows) - 1)
+    return np.full((theta.size, theta.size), np.nan), int(parameters), notes
 
 
 def why_weights_count_nothing(training: Training, problem: Problem) -> str | None:

@@ -99,16 +99,10 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certi
     delta = 0.0
     if db.any():
         rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
-        M, H = problem.loss.self_concordance, problem.loss.with_common(problem.part(rows).intercept_hessian(u))
-        if not np.linalg.cond(H) < 1.0 / _LEAST_EIGENVALUE:
+        delta, x = _fall_of_intercepts(problem.part(rows), u, db)
+        if delta == math.inf:
             return NOTHING
-        inverse = np.linalg.inv(H)
-        squared_range = problem.loss.squared_range(inverse)
-        x = M * math.sqrt(squared_range * max(float(db @ inverse @ db), 0.0))
-        if not x < 1.0:
-            return NOTHING
-        delta = _fall(x) / (M ** 2 * squared_range)
-        dw -= math.log1p(-x) / M * spread * problem.loss.largest_change / problem.to_mean
+        dw -= math.log1p(-x) / problem.loss.self_concordance * spread * problem.loss.largest_change / problem.to_mean
     return Certificate(delta + 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity, True)
 
 
@@ -137,11 +131,14 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
     """
     penalty, scales, C = problem.penalty, problem.coordinates.scales, problem.loss.largest_curvature
     assert isinstance(penalty, ElasticNet)
-    delta, found = _fall_of_unpenalized(held, at, np.append(grad[:-1][penalty.is_unpenalized(scales)], grad[-1])), NOTHING
+    free = np.append(penalty.is_unpenalized(scales), True)
+    delta, found = _fall_of_unpenalized(held, at, problem.coordinates.rows(grad)[:, free].ravel()), NOTHING
     if delta < math.inf:
         slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
         found = Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
-    if found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any():
+    # What all classes have in common is held by l1 alone, of which this Hessian knows nothing.
+    has_common = problem.loss.free < problem.loss.classes
+    if (found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any() or has_common):
         return found
     return min(found, self_concordance(problem, problem, u, penalty.least_subgradient(u, grad, scales), enough))
 
@@ -152,13 +149,21 @@ def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> f
     free = np.flatnonzero(problem.penalty.is_unpenalized(problem.coordinates.scales))
     if free.size:
         part = problem.around(u, free)
-        return self_concordance(part, part, np.zeros(free.size + 1), grad, 0.0).gap
-    slope = abs(float(grad[-1]))
-    if slope == 0.0:
-        return 0.0
-    curvature, M = float(problem.intercept_hessian(u)[0, 0]), problem.loss.self_concordance
-    x = M * slope / curvature if curvature > 0.0 else math.inf
-    return curvature * _fall(x) / M ** 2 if x < 1.0 else math.inf
+        return self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap
+    return _fall_of_intercepts(problem, u, grad)[0] if grad.any() else 0.0
+
+
+def _fall_of_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> tuple[float, float]:
+    """What J falls at most by the intercepts alone, whose gradient is db (r,), and self-concordance's x; infinity if nothing is
+    known.
+    """
+    M, H = problem.loss.self_concordance, problem.loss.with_common(problem.intercept_hessian(u))
+    if not np.linalg.cond(H) < 1.0 / _LEAST_EIGENVALUE:
+        return math.inf, math.inf
+    inverse = np.linalg.inv(H)
+    squared_range = problem.loss.squared_range(inverse)
+    x = M * math.sqrt(squared_range * max(float(db @ inverse @ db), 0.0))
+    return (_fall(x) / (M ** 2 * squared_range), x) if x < 1.0 else (math.inf, x)
 
 
 def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:

@@ -115,7 +115,7 @@ class ElasticNet(NamedTuple):
         return self.ridge.convexity
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
-        return self.ridge.value(u, scales) + dot(self.thresholds(scales), np.abs(u))
+        return self.ridge.value(u, scales) + dot(self.thresholds(scales), np.abs(u.reshape(-1, scales.size)).sum(axis=0))
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
         return self.ridge.gradient(u, scales)
@@ -139,8 +139,8 @@ class ElasticNet(NamedTuple):
         return thresholds
 
     def least_subgradient(self, u: np.ndarray, grad: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        """The subgradient of J of the least norm, (n + 1,), where the gradient of all but l1 is grad; it is 0 at the minimum."""
-        thresholds = self.thresholds(scales)
+        """The subgradient of J of the least norm, (r (n + 1),), where that of all but l1 is grad; it is 0 at the minimum."""
+        thresholds = repeated(self.thresholds(scales), u.size)
         signs = np.sign(u)
         at_zero = np.copysign(np.maximum(np.abs(grad) - thresholds, 0.0), grad)
         return np.where(signs == 0.0, at_zero, grad + thresholds * signs)
@@ -156,12 +156,13 @@ class ElasticNet(NamedTuple):
 
         The l1 part of J* is at most J, so that also J - J* <= sum_j |r_j u_j| + J max_j |r_j| / l1_j.
         """
-        thresholds, slopes, size = self.thresholds(scales)[:-1], grad[:-1], np.abs(u[:-1])
-        r = np.where(size > 0.0, np.abs(slopes + thresholds * np.sign(u[:-1])) + slack,
-                     np.maximum(np.abs(slopes) + slack - thresholds, 0.0))
-        r[self.is_unpenalized(scales)] = 0.0
+        thresholds, curvature = repeated(self.thresholds(scales), u.size), repeated(self.diagonal(scales), u.size)
+        size = np.abs(u)
+        r = np.where(size > 0.0, np.abs(grad + thresholds * np.sign(u)) + slack,
+                     np.maximum(np.abs(grad) + slack - thresholds, 0.0))
+        r[(thresholds == 0.0) & (curvature == 0.0)] = 0.0
         left = np.flatnonzero(r)
-        r, thresholds, size, curvature = r[left], thresholds[left], size[left], self.diagonal(scales)[left]
+        r, thresholds, size, curvature = r[left], thresholds[left], size[left], curvature[left]
         with np.errstate(divide="ignore"):
             by_l2 = np.sum(r ** 2 / (2.0 * curvature))
             by_l1 = dot(r, size) + cost * np.max(r / thresholds, initial=0.0)
@@ -173,7 +174,7 @@ class ElasticNet(NamedTuple):
 
     def least_factor(self, grad: np.ndarray, scales: np.ndarray) -> float:
         """How many times as strong the penalty has to be for w to stay 0, where the gradient of the loss at w = 0 is grad."""
-        thresholds = self.thresholds(scales)[:-1]
+        thresholds = repeated(self.thresholds(scales), grad.size)
         held = np.flatnonzero(thresholds)
         return float(np.max(np.abs(grad[held]) / thresholds[held], initial=0.0))
 

@@ -15,15 +15,15 @@ from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 
-from fastlr.backends import engine, numpy_vectorized
+from fastlr.backends import engine
 from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.vectors import standardised_size
 from fastlr.data import gram, passes
 from fastlr.data import moments as column_moments
 from fastlr.data.arrays import LARGEST
-from fastlr.data.dataset import Dataset, InMemory, Pass, columns_of
+from fastlr.data.dataset import Dataset, InMemory, Pass
 from fastlr.data.exact import loss_in_long_double
-from fastlr.machine.arrays import read_only, repeated
+from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot, dots
 from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.cost_model import CostModel
@@ -402,17 +402,15 @@ class Problem:
 
     def on_columns(self, columns: np.ndarray) -> Self:
         """J by the coordinates of some columns, which are in order, where w of all others is 0."""
-        assert isinstance(self.data, InMemory) and isinstance(self.penalty, ElasticNet)
-        return self._on_columns(columns, self.data, self.penalty.of_columns(columns))
+        assert isinstance(self.penalty, ElasticNet)
+        return self._on_columns(columns, None, self.penalty.of_columns(columns))
 
     def around(self, u: np.ndarray, columns: np.ndarray) -> Self:
         """The loss part of J by the coordinates of some columns and the intercept, counted from u."""
-        assert isinstance(self.data, InMemory)
-        z = numpy_vectorized.margins(self.data.X, self.data.offset, self.coordinates.theta_of(u))
-        return self._on_columns(columns, self.data.with_offset(read_only(z)), Ridge(0.0))
+        return self._on_columns(columns, self.coordinates.theta_of(u).reshape(self.shape), Ridge(0.0))
 
-    def _on_columns(self, columns: np.ndarray, data: InMemory, penalty: Penalty) -> Self:
-        other = self.part(data.with_features(columns_of(data.X, columns)))
+    def _on_columns(self, columns: np.ndarray, theta: np.ndarray | None, penalty: Penalty) -> Self:
+        other = self.part(self.data.with_columns(columns, theta))
         other.penalty = penalty
         return other.in_coordinates(Coordinates(self.coordinates.center[columns], self.coordinates.spread[columns]))
 

@@ -228,7 +228,9 @@ class LogisticRegressionCV(LogisticRegression):
         return chosen._train_options()
 
     def __sklearn_tags__(self) -> Any:
-        return LogisticRegression(l1_ratio=1.0).__sklearn_tags__()          # those of two classes
+        tags = LogisticRegression().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the score of the predictions for X, by `scoring`.

@@ -123,7 +123,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     - `tol` doesn't depend on the units of the columns.  Its default is a tenth of `fastlr.train`'s and leads to the
       optimum to some eight digits.  So integer weights and repeated rows predict the same to the 1e-7 that
       scikit-learn's checks ask for.
-    - There is no `sparsify`, and l1 is there for two classes.
+    - There is no `sparsify`.
     - The parameters `penalty` (deprecated there), `dual` and `intercept_scaling` (of liblinear) don't exist.
     - `n_jobs` has an effect.
     - Attributes and predictions are float64 for any X.
@@ -416,7 +416,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.classifier_tags.multi_class = self.l1_ratio == 0
         return tags
 
 

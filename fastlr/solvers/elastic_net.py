@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.data.dataset import InMemory
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.penalty import ElasticNet
@@ -163,9 +162,9 @@ class Descent:
 
     def _under(self, problem: Problem, point: Point) -> Point:
         """The point with J and the gradient by the penalty of the problem."""
-        before, now, scales = self._penalty, problem.penalty, problem.coordinates.scales
-        return Point(point.u, point.cost + now.value(point.u, scales) - before.value(point.u, scales),
-                     point.grad + now.gradient(point.u, scales) - before.gradient(point.u, scales))
+        before, now, scales, rows = self._penalty, problem.penalty, problem.coordinates.scales, problem.coordinates.rows(point.u)
+        return Point(point.u, point.cost + now.value(rows, scales) - before.value(rows, scales),
+                     point.grad + (now.gradient(rows, scales) - before.gradient(rows, scales)).ravel())
 
     def _on_working_set(self, problem: Problem, point: Point, aim: Aim, enough: float, place: np.ndarray,
                         size: int) -> tuple[Point, bool]:
@@ -190,9 +189,9 @@ class Descent:
                 self.is_stopped = bool(options.callback(state))
 
 
-def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options, descent_of: type[Descent] = Descent) -> Result:
     """Minimize J from theta; or from w = 0, by way of stronger penalties."""
-    problem, point, descent = start(problem, theta, options)
+    problem, point, descent = start(problem, theta, options, descent_of)
     times = 1.0
     if theta is None:
         point, times = without_penalized(problem, point, descent)
@@ -200,19 +199,16 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     return result(problem, point, certificate, descent, options)
 
 
-def start(problem: Problem, theta: np.ndarray | None, options: Options) -> tuple[Problem, Point, Descent]:
+def start(problem: Problem, theta: np.ndarray | None, options: Options,
+          descent_of: type[Descent] = Descent) -> tuple[Problem, Point, Descent]:
     """J in standardized coordinates, with theta or the null model to start from, and nothing done yet."""
-    if not isinstance(problem.data, InMemory):
-        raise NotImplementedError("l1, and a penalty factor of infinity, need X in memory, and X is a stream or a Dask "
-                                  "collection.  Load it, or use l2 alone")
     problem, u, known = problem.start(theta)
     assert isinstance(problem.penalty, ElasticNet)
-    if problem.penalty.is_left_out[u[:-1] != 0.0].any():
-        u[:-1][problem.penalty.is_left_out] = 0.0
+    problem.coordinates.rows(u)[:, :-1][:, problem.penalty.is_left_out] = 0.0
     point = evaluated(problem, u) if known is None else Point(u, *known)
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
-    return problem, point, Descent(problem, options)
+    return problem, point, descent_of(problem, options)
 
 
 def without_penalized(problem: Problem, point: Point, descent: Descent) -> tuple[Point, float]:
@@ -246,7 +242,7 @@ def result(problem: Problem, point: Point, certificate: Certificate, descent: De
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the least subgradient is "
                                      f"{grad_norm:.3g} and J = {point.cost:.6g} may be {gap:.3g} above its minimum, with "
                                      f"tol={options.tol:g}, and {reason}.  To go on, raise max_iter or set a larger tol")
-    theta = problem.coordinates.parameters(point.u)
+    theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
     return Result(theta, recorder.history(point.cost, grad_norm), has_converged, reason,
                   math.nan if options.tol == 0.0 else grad_norm, gap, "bound", "elastic_net", warning)
 
@@ -386,7 +382,8 @@ def _needs_no_penalized(problem: Problem, point: Point) -> bool:
     """Whether the columns without a penalty have every example on its right side, so that J falls for ever as they grow."""
     assert isinstance(problem.penalty, ElasticNet)
     is_free = np.append(problem.penalty.is_unpenalized(problem.coordinates.scales), True)
-    return bool(is_free[:-1].any()) and is_without_error(problem, point.cost, np.where(is_free, point.u, 0.0))
+    of_free = np.where(is_free, problem.coordinates.rows(point.u), 0.0).ravel()
+    return bool(is_free[:-1].any()) and is_without_error(problem, point.cost, of_free)
 
 
 def _is_separated(problem: Problem, point: Point) -> bool:
@@ -395,7 +392,7 @@ def _is_separated(problem: Problem, point: Point) -> bool:
     free = np.flatnonzero(problem.penalty.is_unpenalized(problem.coordinates.scales))
     if not free.size:
         return False
-    part, grad = problem.around(point.u, free), point.grad[np.append(free, -1)]
+    part, grad = problem.around(point.u, free), problem.coordinates.rows(point.grad)[:, np.append(free, -1)].ravel()
     return recession_direction(part, np.zeros(grad.size), grad, -grad / part.diagonal) is not None
 
 

@@ -324,12 +324,6 @@ def test_what_is_refused(options, text):
         fastlr.train(*sample(50, 5), l1=0.1, **options)
 
 
-def test_streams_are_refused(tmp_path):
-    np.save(tmp_path / "X.npy", sample(50, 5)[0])
-    with pytest.raises(NotImplementedError, match="need X in memory"):
-        fastlr.train(str(tmp_path / "X.npy"), sample(50, 5)[1], l1=0.1)
-
-
 def test_a_summary_names_the_columns_and_has_no_standard_errors():
     X, y = sample(200, 5)
     model = fastlr.train(X, y, l1=0.1, backend="numpy")
