@@ -85,7 +85,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         early.  The default is 1e-8, or 0 with a `learning_rate`.
     l1, l2 : float
         The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 leaves many w at
-        exactly 0.  The Model's `solver` is then "elastic_net", and there is no choice of another.  With K classes l1 is on each w_kj.
+        exactly 0.  With K classes it is on each w_kj.  The Model's `solver` is then "elastic_net", and there is no choice of
+        another.
     penalty_factors : array_like, (n,), optional
         The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, which
         needs what l1 needs.
@@ -134,8 +135,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data are not SciPy's; labels are grouped, and X is a stream; `firth` is given, and y has three classes or more; or l1
-        keeps more columns than there is room for.
+        Sparse data are not SciPy's; labels are grouped, and X is a stream; `firth` is given, and y has three classes or more; or
+        l1 keeps more columns than there is room for.
 
     Warns
     -----
