@@ -9,6 +9,8 @@ import scipy.sparse
 import fastlr
 from fastlr.inference.scores import auc
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = 4
 
 

@@ -60,7 +60,7 @@ def test_suite_without_compiling():
     """The kernels as plain Python: what they compute does not depend on the compiler."""
     here = Path(__file__).parent
     chosen = "unit_case or lecture_loop or descent or margins or split or derivative or known_answers"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow",
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not long",
                "-o", "filterwarnings=default", "-k", chosen, "--backend", "loop,parallel,fused",
                str(here / "test_laws.py"), str(here.parent / "test_lecture.py"), str(here / "test_cache.py")]
     result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, check=False)

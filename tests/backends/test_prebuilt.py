@@ -93,6 +93,7 @@ def garble(folder):
     (folder / "backends" / "prebuilt" / "manifest").write_bytes(b"\xff\x00")
 
 
+@pytest.mark.slow
 @needs_library
 @pytest.mark.parametrize(("change", "says"), [(edit, None), (flip, "not as it was built"), (truncate, "not as it was built"),
                                               (remove, "FileNotFoundError"), (garble, "UnicodeDecodeError")])
@@ -107,6 +108,7 @@ def test_a_library_that_does_not_fit_is_not_used(copied, change, says):
         assert "FASTLR_PREBUILT=0" in result.stderr
 
 
+@pytest.mark.slow
 @needs_library
 @pytest.mark.parametrize("variable", ["FASTLR_PREBUILT=0", "NUMBA_DISABLE_JIT=1", "NUMBA_BOUNDSCHECK=1"])
 def test_libraries_can_be_turned_off(variable):

@@ -26,6 +26,8 @@ from fastlr.data import tables
 pyarrow = pytest.importorskip("pyarrow")
 from pyarrow import feather, parquet  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(3)
 FRAME = pd.DataFrame(RNG.standard_normal((500, 3)) * [1.0, 30.0, 0.2], columns=["a", "b b", "c,c"])
 FRAME["id"] = [f"row {i}" for i in range(500)]

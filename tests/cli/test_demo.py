@@ -9,6 +9,8 @@ import pytest
 from fastlr.cli.completion import SHELLS
 from fastlr.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.compiles
 def test_demo_runs_every_backend_and_agrees(capsys):

@@ -9,6 +9,8 @@ import pytest
 import fastlr
 from fastlr.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pyarrow")
 
 RNG = np.random.default_rng(0)

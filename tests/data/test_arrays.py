@@ -724,6 +724,7 @@ def test_odd_y(name):
 
 
 @pytest.mark.parametrize("name", SAME_BITS | SAME_BUT_ORDER)
+@pytest.mark.slow
 def test_the_estimator_takes_the_same_X(name):
     given, values = (SAME_BITS | SAME_BUT_ORDER)[name]
     model = train(given)
@@ -739,6 +740,7 @@ def test_the_estimator_takes_the_same_X(name):
 
 @pytest.mark.filterwarnings("ignore:A column-vector y:sklearn.exceptions.DataConversionWarning")
 @pytest.mark.parametrize("name", ODD_Y)
+@pytest.mark.slow
 def test_the_estimator_takes_the_same_y(name):
     y, classes = ODD_Y[name]
     clean = fastlr.LogisticRegression(backend="numpy").fit(X, Y)

@@ -317,6 +317,7 @@ def test_what_is_refused(X, error, text):
         fastlr.train(X, [0, 1], backend="numpy")
 
 
+@pytest.mark.slow
 def test_scipy_is_not_imported_for_dense_x():
     code = """
 import sys, fastlr

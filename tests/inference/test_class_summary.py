@@ -11,6 +11,8 @@ import fastlr
 from tests.inference.test_covariance import rows_of
 from tests.solvers.test_softmax import classes
 
+pytestmark = pytest.mark.slow
+
 
 def anes96():
     """statsmodels' survey of 944 voters: identification with a party, from 0 to 6."""

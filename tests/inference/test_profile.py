@@ -17,6 +17,8 @@ from tests.problems import problem
 from tests.solvers.test_firth import ENDOMETRIAL, sex2
 from tests.test_published import table
 
+pytestmark = pytest.mark.slow
+
 
 def separated(X, y, **options):
     with warnings.catch_warnings():

@@ -174,6 +174,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 @given(w=st.lists(st.tuples(FINITE, TEXT), min_size=1, max_size=6), costs=st.lists(FINITE, max_size=6), b=FINITE, cost=FINITE,
        gap=st.none() | st.floats(), reason=TEXT)
+@pytest.mark.slow
 def test_any_model_comes_back(tmp_path_factory, w, costs, b, cost, gap, reason):
     numbers, names = zip(*w, strict=True)
     assert_comes_back(model_with(w=np.array(numbers), feature_names=names, costs=np.array(costs), n_iter=len(costs), b=b,
@@ -731,6 +732,7 @@ def test_copies_are_the_same():
 
 
 @pytest.mark.compiles
+@pytest.mark.slow
 def test_models_come_back_without_numba(tmp_path):
     model = train(backend="fused")
     model.save(tmp_path / "model.json")

@@ -243,6 +243,7 @@ def run(code, **environment):
                           env=os.environ | environment)
 
 
+@pytest.mark.slow
 def test_predicting_a_few_rows_starts_nothing():
     code = """
 import sys, numpy as np, fastlr
@@ -270,6 +271,7 @@ assert choice.is_ready("predict", X)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_many_threads_predict_at_once_and_a_fork_too():
     result = run(PREDICT + """

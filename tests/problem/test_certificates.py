@@ -96,6 +96,7 @@ def test_wrong_models_are_seen(monkeypatch):
 
 # ---- the oracle of separation ---------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_separation_is_a_linear_programs_verdict():
     """On tables for which a linear program in float64 is good enough."""
     verdicts = []

@@ -15,6 +15,8 @@ from fastlr import LogisticRegression
 from fastlr.sklearn import in_batches
 from tests.problems import problem, weights
 
+pytestmark = pytest.mark.slow
+
 
 def classifier(**options):
     return LogisticRegression(backend="numpy", **options)

@@ -156,6 +156,7 @@ def test_units_and_origins_of_columns():
 
 
 @pytest.mark.sparse
+@pytest.mark.slow
 def test_every_kind_of_rows(tmp_path, backend):
     import scipy.sparse
 
@@ -170,6 +171,7 @@ def test_every_kind_of_rows(tmp_path, backend):
         assert model.has_offset
 
 
+@pytest.mark.slow
 def test_dask():
     da = pytest.importorskip("dask.array")
     import dask

@@ -484,6 +484,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_a_fork_and_the_end_of_the_program(tmp_path):
     process = subprocess.run([sys.executable, "-c", SCRIPT, saved(tmp_path)], capture_output=True, text=True, timeout=60)
     first, *others = process.stdout.splitlines()
