@@ -3,7 +3,7 @@
 import json
 import sys
 
-from . import fastlr_with, optimum, problem, seconds
+from . import classes, elastic_net, fastlr_to_the_optimum, fastlr_with, optimum, problem, seconds
 
 _BLOCK = 0.1                    # seconds that one answer takes
 _STEPS = {                      # backend, m, n, dtype, order, threads (None: all), steps: a call of 5 to 30 ms
@@ -24,14 +24,44 @@ def training(backend, m, n, dtype, order, n_threads, steps):
     return lambda: fastlr.train(X, y, backend=backend, learning_rate=1e-6, max_iter=steps, n_threads=n_threads)
 
 
+def softmax():
+    """A function that trains five classes, by the backend that compiles nothing."""
+    X, _ = problem(5000, 20)
+    y = classes.labels(X, 5)
+    fastlr = fastlr_to_the_optimum()
+    try:
+        fastlr.train(X, y, backend="numpy")
+    except ValueError as error:
+        raise NotImplementedError("this commit has two classes alone") from error
+    return lambda: fastlr.train(X, y, backend="numpy")
+
+
+def one_penalty():
+    """A function that trains with l1."""
+    benchmark = elastic_net.OnePenalty()
+    benchmark.setup("2000 x 50", 0.1)
+    return benchmark.fit
+
+
+def predictions():
+    """A function that predicts for many rows."""
+    X, y = problem(100000, 20)
+    model = fastlr_with("fused").train(X, y, backend="fused")
+    return lambda: model.predict_proba(X)
+
+
+_CALLS = {"softmax, 5000 x 20, 5 classes": softmax, "l1, 2000 x 50": one_penalty, "predict_proba, 100000 x 20": predictions}
+
+
 def all_of_them():
     """Name and function of every benchmark that this commit has, each run once."""
     calls = {}
     for name, options in _STEPS.items():
         calls[name] = training(*options)
-    for case in _CASES:
+    made = {f"the optimum, {case}": lambda case=case: optimum.fit_of_fastlr(case, *optimum.data(case)) for case in _CASES}
+    for name, make in (made | _CALLS).items():
         try:
-            calls[f"the optimum, {case}"] = optimum.fit_of_fastlr(case, *optimum.data(case))
+            calls[name] = make()
         except NotImplementedError:
             continue
     for call in calls.values():
