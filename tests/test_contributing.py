@@ -99,6 +99,7 @@ print(np.ptp(rough[:-1]) > 0.1, np.ptp(stiff[:-1]) < 1e-4, np.abs(gradient).max(
 @pytest.mark.slow
 def test_a_loss_can_be_added(copy):
     code = example_behind("in place of `Logistic`") + """
+from fastlr.solvers import gd
 rng = np.random.default_rng(0)
 X = rng.standard_normal((300, 5)) * [1, 2, 1, 3, 1]
 y = (X.sum(axis=1) + rng.logistic(size=300) > 0).astype(int)
@@ -106,7 +107,11 @@ found = smoothed(X, y)
 residual = 1.0 / (1.0 + np.exp(-X @ found.theta[:-1] - found.theta[-1])) - (0.9 * y + 0.05)
 print(found.converged, found.gap_kind, np.abs(X.T @ residual / 300).max() < 1e-6, abs(residual.mean()) < 1e-7)
 print(smoothed(X, (X[:, 0] > 0).astype(int)).converged)
+data = door.data(X, y, None, None, None)
+problem = Problem(data, SmoothedLabels(), Ridge(0.0), Coordinates.of_theta(5), "mean", True)
+by_descent = gd.solve(problem, None, Options(0.5, 5000, 0.0, None, time.perf_counter()))
+print(np.allclose(by_descent.theta, found.theta, atol=1e-6))
 """
     trained = copy("-W", "error", "-c", code)
-    assert trained.stdout == "True bound True True\nTrue\n", trained.stderr
+    assert trained.stdout == "True bound True True\nTrue\nTrue\n", trained.stderr
     assert_types_fit(copy, "fastlr/problem/smoothed_labels.py")

@@ -72,9 +72,9 @@ class Loss(abc.ABC):
     def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
         """V -> the second derivatives at Theta times V; and center -> their diagonal for features x - center."""
 
-    @abc.abstractmethod
     def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
         """At most `len(record)` steps of gradient descent in place, see `descent.descend`."""
+        return passes.descend_by(self.cost_gradient, data, theta, previous, rule, record)
 
     @abc.abstractmethod
     def remove_common(self, rows: np.ndarray) -> None:
@@ -197,9 +197,6 @@ class Softmax(Loss):
 
     def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
         return passes.softmax_hessian_product(data, theta)
-
-    def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-        return passes.descend_by(self.cost_gradient, data, theta, previous, rule, record)
 
     def remove_common(self, rows: np.ndarray) -> None:
         rows -= rows.mean(axis=0)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from fastlr.machine.forks import sharing
 from fastlr.machine.limits import processors, quota
 
+_PROCESSORS = os.cpu_count() or 1   # in the machine; asking takes 20 microseconds
 _ELEMENTS_A_THREAD = 16_384         # numbers in X; below, not even the Hessian keeps a second thread busy
 
 _taken: dict[int, int] = {}         # Python thread: how many processors its training has taken
@@ -41,7 +42,7 @@ def _most() -> int:
     try:
         return max(1, int(os.environ["NUMBA_NUM_THREADS"]))
     except (KeyError, ValueError):
-        return os.cpu_count() or 1
+        return _PROCESSORS
 
 
 @contextmanager
