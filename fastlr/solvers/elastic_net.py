@@ -54,6 +54,8 @@ _SMALLER = 0.5
 _OF_MODEL = 0.01
 # Added to the Hessian, as a share of its diagonal at the null model, so that collinear columns have a solution.
 _RIDGE = 1e-11
+# The share of the largest violation from which on a component comes into the linear system.
+_OF_WORST = 0.1
 # Linear systems that the minimum of a quadratic may take: after more, a new quadratic serves better.
 _MOST_SYSTEMS = 30
 # Working sets for one penalty, at most.
@@ -269,26 +271,28 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
     is_active = is_free | (v != 0.0)
     for _ in range(_MOST_SYSTEMS):
         A = np.flatnonzero(is_active)
-        H_A, slope = H[np.ix_(A, A)], q[A] + thresholds[A] * signs[A]
-        step = -np.linalg.solve(H_A, slope)
-        is_wrong = (v[A] == 0.0) & (step * signs[A] < 0.0) & ~is_free[A]
+        step = np.zeros(v.size)
+        step[A] = -np.linalg.solve(H[A].take(A, axis=1), q[A] + thresholds[A] * signs[A])
+        is_wrong = (v == 0.0) & (step * signs < 0.0) & ~is_free
         if is_wrong.any():
-            is_active[A[is_wrong]] = False
+            is_active[is_wrong] = False
             continue
-        share, crosses, moved = 1.0, *_until_zero(v[A], step, is_free[A])
+        share, crosses, moved = 1.0, *_until_zero(v, step, is_free)
+        H_moved = H @ moved
         while crosses.any():
-            change = moved @ (q[A] + 0.5 * (H_A @ moved)) + thresholds[A] @ (np.abs(v[A] + moved) - np.abs(v[A]))
+            change = moved @ (q + 0.5 * H_moved) + thresholds @ (np.abs(v + moved) - np.abs(v))
             if change < 0.0:
                 break
             share *= 0.5
-            crosses, moved = _until_zero(v[A], share * step, is_free[A])
-        v[A] += moved
-        q += moved @ H[A]
-        v[A[crosses]] = 0.0
-        is_active[A[crosses]] = False
+            crosses, moved = _until_zero(v, share * step, is_free)
+            H_moved = H @ moved
+        v += moved
+        q += H_moved
+        v[crosses] = 0.0
+        is_active[crosses] = False
         if share == 1.0 and not crosses.any():
             excess = np.where(is_active, 0.0, np.abs(q) - thresholds)
-            new = excess > max(enough, 0.5 * excess.max())
+            new = excess > max(enough, _OF_WORST * excess.max())
             if not new.any():
                 break
             is_active |= new
