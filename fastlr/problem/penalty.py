@@ -27,6 +27,9 @@ class Penalty(Protocol):
     def convexity(self) -> float:
         """What the second derivatives along w are at least; 0 if nothing is known."""
 
+    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
+        """Which coordinates of a row of u, (n + 1,), l1 is not on."""
+
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         """The penalty at u."""
 
@@ -61,6 +64,9 @@ class Ridge(NamedTuple):
     @property
     def convexity(self) -> float:
         return self.l2 * float(np.min(self.factors))
+
+    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
+        return np.full(scales.size, True)
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         w = u[..., :-1] * scales[:-1]
@@ -113,6 +119,9 @@ class ElasticNet(NamedTuple):
     @property
     def convexity(self) -> float:
         return self.ridge.convexity
+
+    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
+        return self.thresholds(scales) == 0.0
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         return self.ridge.value(u, scales) + dot(self.thresholds(scales), np.abs(u.reshape(-1, scales.size)).sum(axis=0))
@@ -204,6 +213,9 @@ class Quadratic(NamedTuple):
     @property
     def is_separable(self) -> bool:
         return self.matrix.ndim == 1
+
+    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
+        return np.full(scales.size, True)
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         way = u - self.center.reshape(u.shape) / scales

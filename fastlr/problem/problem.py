@@ -191,9 +191,12 @@ class Problem:
         return H
 
     def remove_common(self, v: np.ndarray) -> None:
-        """Take away from a vector of u, in place, what moves no loss: that which all classes have in common."""
-        rows = v.reshape(self.shape)
-        self.loss.remove_common(rows if self.fit_intercept else rows[..., :-1])
+        """Take away from a vector of u, in place, what all classes have in common: it moves no loss, and only l1 may want it."""
+        rows, is_moved = v.reshape(self.shape), self.penalty.is_smooth(self.coordinates.scales)
+        is_moved[-1] = self.fit_intercept
+        moved = rows[..., is_moved]
+        self.loss.remove_common(moved)
+        rows[..., is_moved] = moved
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
         """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times

@@ -273,19 +273,21 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
         A = np.flatnonzero(is_active)
         step = np.zeros(v.size)
         step[A] = -np.linalg.solve(H[A].take(A, axis=1), q[A] + thresholds[A] * signs[A])
-        is_wrong = (v == 0.0) & (step * signs < 0.0) & ~is_free
+        is_back = (step * signs < 0.0) & ~is_free
+        is_wrong = is_back & (v == 0.0)
         if is_wrong.any():
             is_active[is_wrong] = False
             continue
-        share, crosses, moved = 1.0, *_until_zero(v, step, is_free)
-        H_moved = H @ moved
-        while crosses.any():
-            change = moved @ (q + 0.5 * H_moved) + thresholds @ (np.abs(v + moved) - np.abs(v))
-            if change < 0.0:
-                break
-            share *= 0.5
-            crosses, moved = _until_zero(v, share * step, is_free)
+        # The share of the step at which a component gets to 0.  Up to the first of them the quadratic plus l1 falls for sure.
+        at_zero = np.divide(-v, step, out=np.full(v.size, np.inf), where=is_back)
+        share, first = 1.0, at_zero.min()
+        while True:
+            crosses = at_zero <= share
+            moved = np.where(crosses, -v, share * step)
             H_moved = H @ moved
+            if share <= first or moved @ (q + 0.5 * H_moved) + thresholds @ (np.abs(v + moved) - np.abs(v)) < 0.0:
+                break
+            share = max(0.5 * share, first)
         v += moved
         q += H_moved
         v[crosses] = 0.0
@@ -298,12 +300,6 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
             is_active |= new
             signs[new] = -np.sign(q[new])
     return v
-
-
-def _until_zero(v: np.ndarray, step: np.ndarray, is_free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which components of v would change their sign by a step, and the step where these stop at 0."""
-    crosses = (v * (v + step) < 0.0) & ~is_free
-    return crosses, np.where(crosses, -v, step)
 
 
 def _step(problem: Problem, point: Point, norm: float, damping: float) -> tuple[float, Point, float] | None:

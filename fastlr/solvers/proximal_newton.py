@@ -12,15 +12,16 @@ composite functions, 2014.)
 
 import numpy as np
 
+from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot
 from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, elastic_net, weights_and_intercept
-from fastlr.solvers.elastic_net import Aim, Point, evaluated, expected_steps, kernels
+from fastlr.solvers.elastic_net import Aim, Point, evaluated, expected_steps, kernels, minimize_quadratic
 
-__all__ = ["ProximalNewton", "expected_steps", "kernels", "minimize_model", "solve"]
+__all__ = ["ProximalNewton", "expected_steps", "kernels", "solve"]
 
 # Up to so many parameters all columns are the working set.
 _FEW = 400
@@ -36,10 +37,6 @@ _SMALLER = 0.5
 _OF_MODEL = 1e-2
 # Added to the second derivatives, as a share of their diagonal at the null model, so that collinear columns have a solution.
 _RIDGE = 1e-11
-# Passes over the coordinates between two linear systems.
-_SWEEPS = 3
-# Linear systems that the minimum of a quadratic model may take.
-_MOST_SYSTEMS = 100
 
 
 class ProximalNewton(elastic_net.Descent):
@@ -55,7 +52,8 @@ class ProximalNewton(elastic_net.Descent):
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
             gap = max(aim.gap * point.cost, problem.rounding(point.u, point.cost))
             is_near = norm <= aim.tol and penalty.gap(point.u, point.grad, scales, point.cost, 0.0) <= gap
-            if is_near and _certificate(problem, point, gap).gap <= gap:
+            certificate = _certificate(problem, point, gap) if is_near else None
+            if certificate is not None and certificate.gap <= gap:
                 break
             found = None if self.is_over else _step(problem, point, norm, slack)
             if found is None:
@@ -68,7 +66,7 @@ class ProximalNewton(elastic_net.Descent):
                 state = State(self.recorder.n_iter, before.cost, *weights_and_intercept(theta), self.recorder.elapsed())
                 self.is_stopped = bool(options.callback(state))
         self._penalty = penalty
-        return point, _certificate(problem, point, gap)
+        return point, _certificate(problem, point, gap) if certificate is None else certificate
 
     def weaken(self, problem: Problem, point: Point, times: float, aim: Aim) -> tuple[Point, Certificate]:
         return self.minimize(problem, point, aim, max(times - 1.0, 0.0))
@@ -82,65 +80,6 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     return found
 
 
-def minimize_model(H: np.ndarray, grad: np.ndarray, u: np.ndarray, thresholds: np.ndarray, enough: float) -> np.ndarray:
-    """Minimize grad . (v - u) + (v - u) H (v - u) / 2 + sum_j thresholds_j |v_j| over v.
-
-    Coordinate descent finds which v_j are 0 and the signs of the others.  For these signs the minimum is the solution of a linear
-    system.  On the way there, components that would change their sign stop at 0.
-
-    Parameters
-    ----------
-    H : (k, k)
-        Symmetric, and positive on its diagonal.
-    grad, u : (k,)
-        The start, and the gradient of the smooth part there.
-    thresholds : (k,)
-        At least 0.
-    enough : float
-        The largest least subgradient that may be left.
-    """
-    v, q = u.copy(), grad.copy()                # q is the gradient of the smooth part at v
-    share, before = 0.0, np.inf
-    for _ in range(_MOST_SYSTEMS):
-        left = float(np.abs(_least_subgradient(v, q, thresholds)).max())
-        if share == 1.0 and left > _SMALLER * before:
-            break                               # what is left is rounding
-        before = left
-        for _ in range(_SWEEPS):
-            violated = np.flatnonzero(np.abs(_least_subgradient(v, q, thresholds)) > enough)
-            if not violated.size:
-                return v
-            for j in violated:
-                curvature = H[j, j]
-                target = curvature * v[j] - q[j]
-                least = np.copysign(max(abs(target) - thresholds[j], 0.0), target) / curvature
-                if least != v[j]:
-                    q += (least - v[j]) * H[j]
-                    v[j] = least
-        support = np.flatnonzero((v != 0.0) | (thresholds == 0.0))
-        slope = q[support] + thresholds[support] * np.sign(v[support])
-        step = -np.linalg.solve(H[np.ix_(support, support)], slope)
-        is_held = thresholds[support] > 0.0
-        share = 1.0
-        while share >= _SHORTEST:
-            crosses = is_held & (v[support] * (v[support] + share * step) < 0.0)
-            moved = np.where(crosses, -v[support], share * step)
-            Hm = moved @ H[support]
-            size = np.abs(v[support] + moved) - np.abs(v[support])
-            if dot(moved, q[support] + 0.5 * Hm[support]) + dot(thresholds[support], size) < 0.0:
-                v[support] += moved
-                v[support[crosses]] = 0.0
-                q += Hm
-                break
-            share *= 0.5
-        share = 0.0 if crosses.any() else share
-    return v
-
-
-def _least_subgradient(v: np.ndarray, q: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    return np.where(v != 0.0, q + thresholds * np.sign(v), np.maximum(np.abs(q) - thresholds, 0.0))
-
-
 def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[float, Point] | None:
     """Find a step toward the minimum of the quadratic model that lowers J enough: its share and where it leads."""
     penalty, coordinates = problem.penalty, problem.coordinates
@@ -149,23 +88,16 @@ def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[fl
         return None
     columns = _working_set(problem, point, slack)
     place, held = np.append(columns, coordinates.scales.size - 1), problem.on_columns(columns)
-    u, grad = (coordinates.rows(each)[:, place].ravel() for each in (point.u, point.grad))
-    thresholds = np.tile(penalty.thresholds(coordinates.scales)[place], problem.loss.classes)
+    thresholds = repeated(penalty.thresholds(coordinates.scales), point.u.size)
+    u, grad, of_set = (coordinates.rows(each)[:, place].ravel() for each in (point.u, point.grad, thresholds))
     H = held.loss_hessian(u)
     H.flat[::len(H) + 1] += _RIDGE * held.diagonal + held.penalty_diagonal
-    v = minimize_model(H, grad, u, thresholds, _OF_MODEL * norm / problem.to_mean)
-    part = (v - u).reshape(-1, place.size)
-    is_free = np.append(penalty.is_unpenalized(coordinates.scales), True)[place]
-    of_free = part[:, is_free]
-    problem.loss.remove_common(of_free)
-    part[:, is_free] = of_free
-    step = np.zeros(point.u.size)
-    coordinates.rows(step)[:, place] = part
-    whole = point.u + step
-    coordinates.rows(whole)[:, columns] = np.where(v.reshape(part.shape)[:, :-1] == 0.0, 0.0,
-                                                   coordinates.rows(whole)[:, columns])
-    of_all = np.tile(penalty.thresholds(coordinates.scales), problem.loss.classes)
-    promised = -dot(point.grad, step) - dot(of_all, np.abs(whole) - np.abs(point.u))
+    v = minimize_quadratic(H, grad, u, of_set, _OF_MODEL * norm / problem.to_mean)
+    held.remove_common(v)
+    whole = point.u.copy()
+    coordinates.rows(whole)[:, place] = v.reshape(-1, place.size)
+    step = whole - point.u
+    promised = -dot(point.grad, step) - dot(thresholds, np.abs(whole) - np.abs(point.u))
     is_hidden, share = promised <= problem.rounding(point.u, point.cost), 1.0
     while share >= _SHORTEST:
         there = evaluated(problem, whole if share == 1.0 else point.u + share * step)
@@ -182,25 +114,35 @@ def _working_set(problem: Problem, point: Point, slack: float) -> np.ndarray:
     """The columns, in order, that may differ from 0 next: the support, and those whose gradients are the most above it."""
     penalty, coordinates, classes = problem.penalty, problem.coordinates, problem.loss.classes
     assert isinstance(penalty, ElasticNet)
-    thresholds = penalty.thresholds(coordinates.scales)[:-1]
-    is_held = (coordinates.rows(point.u)[:, :-1] != 0.0).any(axis=0) | penalty.is_unpenalized(coordinates.scales)
     if point.u.size <= _FEW:
-        is_held = ~penalty.is_left_out
-    else:
-        score = np.abs(coordinates.rows(point.grad)[:, :-1]).max(axis=0) / np.where(is_held, np.inf, thresholds)
-        new, support = np.flatnonzero(score > max(1.0 - slack, 0.5)), np.count_nonzero(is_held)
-        is_held[new[np.argsort(-score[new], kind="stable")[:max(_FEWEST_NEW, support)]]] = True
-    if classes * np.count_nonzero(is_held) > MOST_SIDE:
-        raise NotImplementedError(f"l1 has come to {np.count_nonzero(is_held)} columns with {classes} parameters each, and there "
-                                  f"is room for the second derivatives of {MOST_SIDE} parameters; raise l1, or use l2")
+        return _in_order(~penalty.is_left_out)
+    is_held = _support(problem, point)
+    thresholds = np.where(is_held, np.inf, penalty.thresholds(coordinates.scales)[:-1])
+    score = np.abs(coordinates.rows(point.grad)[:, :-1]).max(axis=0) / thresholds
+    new, support = np.flatnonzero(score > max(1.0 - slack, 0.5)), np.count_nonzero(is_held)
+    is_held[new[np.argsort(-score[new], kind="stable")[:max(_FEWEST_NEW, support)]]] = True
+    parameters = classes * np.count_nonzero(is_held)
+    if parameters > MOST_SIDE:
+        raise NotImplementedError(f"l1={penalty.l1:g} keeps {parameters} parameters w, and there is room for the second "
+                                  f"derivatives of {MOST_SIDE}.  Raise l1; or train with l2 alone, on X without the columns "
+                                  "whose penalty factor is infinity")
+    return _in_order(is_held)
+
+
+def _support(problem: Problem, point: Point) -> np.ndarray:
+    """Which columns, (n,), have a w other than 0, or no l1 to hold it there."""
+    is_not_zero: np.ndarray = (problem.coordinates.rows(point.u) != 0.0).any(axis=0) | problem.penalty.is_smooth(
+        problem.coordinates.scales)
+    return is_not_zero[:-1]
+
+
+def _in_order(is_held: np.ndarray) -> np.ndarray:
+    """The columns that are held, in order; a problem has at least one."""
     return np.flatnonzero(is_held) if is_held.any() else np.array([0])
 
 
 def _certificate(problem: Problem, point: Point, enough: float) -> Certificate:
-    """What is proved about a point, by its support and the columns without a penalty."""
-    penalty, rows = problem.penalty, problem.coordinates.rows(point.u)
-    assert isinstance(penalty, ElasticNet)
-    is_held = (rows[:, :-1] != 0.0).any(axis=0) | penalty.is_unpenalized(problem.coordinates.scales)
-    columns = np.flatnonzero(is_held) if is_held.any() else np.array([0])
-    held, at = problem.on_columns(columns), rows[:, np.append(columns, -1)].ravel()
-    return with_l1(problem, point.u, point.cost, point.grad, held, at, enough=enough)
+    """What is proved about a point, by its support."""
+    columns = _in_order(_support(problem, point))
+    at = problem.coordinates.rows(point.u)[:, np.append(columns, -1)].ravel()
+    return with_l1(problem, point.u, point.cost, point.grad, problem.on_columns(columns), at, enough=enough)

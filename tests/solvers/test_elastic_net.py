@@ -349,12 +349,14 @@ def test_a_saved_summary_remembers_l1(tmp_path):
 
 # ---- the quadratic --------------------------------------------------------------------------------------------------
 
-def test_the_minimum_of_a_quadratic():
+@pytest.mark.parametrize("rows", [2.0, 0.5])            # half the rows leave flat directions
+def test_the_minimum_of_a_quadratic(rows):
     rng = np.random.default_rng(0)
     for k in (1, 3, 20):
         for _ in range(20):
-            A = rng.standard_normal((2 * k, k))
-            H, grad, thresholds = A.T @ A, 3.0 * k * rng.standard_normal(k), rng.uniform(0.0, 5.0 * k, k)
+            A = rng.standard_normal((max(1, int(rows * k)), k))
+            H, grad = A.T @ A + 1e-11 * np.eye(k), 3.0 * k * A.T @ rng.standard_normal(len(A)) / np.sqrt(k)
+            thresholds = rng.uniform(0.0, 5.0 * k, k)
             thresholds[-1] = 0.0
             u = rng.standard_normal(k) * rng.integers(0, 2, k)
             v = minimize_quadratic(H, grad, u, thresholds, 0.0)

@@ -6,7 +6,6 @@ import scipy.sparse
 from scipy.special import softmax
 
 import fastlr
-from fastlr.solvers.proximal_newton import minimize_model
 
 
 def of_classes(m, n, K, seed=0):
@@ -81,7 +80,7 @@ def hard(number):
 def assert_gaps_hold(number):
     """Every gap on the way to the minimum is at least J - J* there, with J* that of a long run."""
     X, y, options = hard(number)
-    best = fastlr.train(X, y, tol=1e-9, backend="numpy", **options)
+    best = fastlr.train(X, y, tol=1e-8, backend="numpy", **options)
     assert best.converged, (number, best.stop_reason, best.gap)
     assert violation(best, X, y, options["l1"], options["l2"], options.get("penalty_factors", 1.0), options.get("sample_weight"),
                      options.get("offset", 0.0)) <= 1e-7 * np.abs(X).max()
@@ -93,7 +92,7 @@ def assert_gaps_hold(number):
 
 
 def test_the_gap_is_never_below_the_truth():
-    for number in (0, 2, 5, 6):
+    for number in (0, 2, 5, 6, 1157):
         assert_gaps_hold(number)
 
 
@@ -145,7 +144,9 @@ def test_start_callback_and_early_end():
     assert len(seen) == model.n_iter
     np.testing.assert_array_equal(seen[-1], model.w)
     again = fastlr.train(X, y, l1=0.01, backend="numpy", init=model)
-    assert again.converged and again.n_iter <= 1
+    assert again.converged and again.n_iter == 0
+    np.testing.assert_array_equal(again.w == 0.0, model.w == 0.0)
+    np.testing.assert_allclose(again.w, model.w, atol=1e-14)
     with pytest.warns(fastlr.ConvergenceWarning, match="max_iter=2 updates were made"):
         early = fastlr.train(X, y, l1=0.01, backend="numpy", max_iter=2)
     assert not early.converged and early.gap >= early.cost - model.cost
@@ -159,16 +160,3 @@ def test_a_summary_names_the_columns_that_were_chosen(tmp_path):
     assert 0 < len(chosen) < 6 and f"chosen {len(chosen)} of 6 columns: {', '.join(chosen)}." in summary.notes[0]
     model.save(tmp_path / "model.json")
     assert fastlr.load(tmp_path / "model.json").summary().notes == summary.notes
-
-
-def test_the_minimum_of_a_quadratic_model():
-    rng = np.random.default_rng(0)
-    for k in (1, 3, 20):
-        for rows in (2 * k, max(1, k // 2)):                            # also one that has a flat direction
-            A = rng.standard_normal((rows, k))
-            H, thresholds = A.T @ A + 1e-11 * np.eye(k), rng.uniform(0.1, k, k)
-            grad, u = A.T @ rng.standard_normal(rows) * k, rng.standard_normal(k) * rng.integers(0, 2, k)
-            v = minimize_model(H, grad, u, thresholds, 1e-10)
-            slope = grad + H @ (v - u)
-            off = np.where(v != 0.0, np.abs(slope + thresholds * np.sign(v)), np.maximum(np.abs(slope) - thresholds, 0.0))
-            assert off.max() <= 1e-9
