@@ -108,9 +108,9 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     with np.errstate(all="ignore"):
         data = door.data(X, y, sample_weight, class_weight, offset)
     if not isinstance(data, InMemory):
-        raise NotImplementedError("path needs X in memory, and X is a stream or a Dask collection; load it, or call train with "
-                                  "l2")
-    refuse_many_classes("path", data.classes.size)
+        raise NotImplementedError("path needs X in memory, and X is a stream or a Dask collection; load it, or call train once "
+                                  "for each l1 and l2")
+    refuse_many_classes("path", data.classes.size, "call train once for each l1 and l2")
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     penalty = ElasticNet(ratio, 1.0 - ratio, np.ones(data.shape[1]) if factors is None else factors)
     pairs = [] if folds is None else folds_of(folds, data, seed)

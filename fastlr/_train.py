@@ -212,7 +212,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     objective_options["penalty_factors"] = factors
     has_l1 = objective_options["l1"] > 0.0 or (factors is not None and bool(np.isposinf(factors).any()))
     if firth:
-        refuse_many_classes("firth=True", data.classes.size)
+        refuse_many_classes("firth=True", data.classes.size, "l1 and l2 are there for all")
     if has_l1:
         _refuse_beside("l1, and a penalty factor of infinity, have a solver of their own, and take",
                        learning_rate=(options.learning_rate, None), solver=(solver, "auto"))
@@ -342,10 +342,10 @@ def _refuse_beside(what: str, **given: tuple[Any, Any]) -> None:
             raise ValueError(f"{what} no {name}={reprlib.repr(value)}; leave one of them out")
 
 
-def refuse_many_classes(what: str, n_classes: int) -> None:
-    """Raise NotImplementedError where there are more than two classes, and two is what something is there for."""
+def refuse_many_classes(what: str, n_classes: int, way_out: str) -> None:
+    """Raise NotImplementedError, with the way out, where there are more classes than the two that something is there for."""
     if n_classes > 2:
-        raise NotImplementedError(f"{what} is there for two classes, and y has {n_classes}; l2 is there for all")
+        raise NotImplementedError(f"{what} is there for two classes, and y has {n_classes}; {way_out}")
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool, l1: float = 0.0) -> dict[str, Any]:

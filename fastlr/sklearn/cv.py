@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
+from sklearn.utils.multiclass import type_of_target
 
 from fastlr import backends, solvers
 from fastlr._path import only, problem_of, scores_of
@@ -27,7 +28,6 @@ from fastlr.sklearn.estimator import (
     in_scikit_learns_words,
     n_threads_of,
     named,
-    only_binary,
     refuse_counts,
     refusing_theirs,
 )
@@ -136,11 +136,15 @@ class LogisticRegressionCV(LogisticRegression):
         """
         Cs, ratios = self._grid()
         refit = arguments.flag("refit", self.refit)
-        with in_scikit_learns_words(y):
+        with in_scikit_learns_words():
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             data = door.data(named(A, names), y, sample_weight, self.class_weight)
         if data.classes.size > 2:
-            raise ValueError(only_binary(f"y has {data.classes.size} classes", y))
+            kind = type_of_target(np.asarray(y).ravel())
+            raise ValueError(f"y has {data.classes.size} classes, and LogisticRegressionCV is there for two.  Only binary "
+                             f"classification is supported. The type of the target is {kind}.  Wrap LogisticRegressionCV in "
+                             "sklearn.multiclass.OneVsRestClassifier, or LogisticRegression in "
+                             "sklearn.model_selection.GridSearchCV")
         refuse_counts(data)
         assert isinstance(data, InMemory)
         pairs = folds(check_cv(self.cv, data.classes[data.y], classifier=True), data, 0)

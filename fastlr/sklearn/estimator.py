@@ -13,7 +13,6 @@ from typing import Any, ParamSpec, Self
 import numpy as np
 from sklearn import exceptions
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastlr._train import train
@@ -190,7 +189,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             The training has not converged, or the classes are separated; both are scikit-learn's ConvergenceWarning too.
         """
         options = self._train_options()
-        with in_scikit_learns_words(y), warnings.held_back() as held:
+        with in_scikit_learns_words(), warnings.held_back() as held:
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             model = train(named(A, names), y, sample_weight=sample_weight, **options)
         assert model._training is not None
@@ -275,7 +274,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                    if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
         arguments.flag("fit_intercept", self.fit_intercept)
         goes_on = hasattr(self, "classes_")
-        with in_scikit_learns_words(y):
+        with in_scikit_learns_words():
             A, names = self._checked(X, reset=not goes_on, y=y, sample_weight=sample_weight)
             arrays.refuse_not_finite(A, names)
             found = labels.label_array(y, A.shape[0])
@@ -368,7 +367,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _to_predict(self, X: Any) -> Any:
         """Check X for predicting."""
         check_is_fitted(self)
-        with in_scikit_learns_words(None):
+        with in_scikit_learns_words():
             return named(*self._checked(X, reset=False))
 
     def _as_it_stands(self) -> Model:
@@ -397,7 +396,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         float
         """
         check_is_fitted(self)
-        with in_scikit_learns_words(y):
+        with in_scikit_learns_words():
             A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
             labels.refuse_missing(labels.label_array(y, A.shape[0]))
         return self._as_it_stands().score(named(A, names), y, sample_weight)
@@ -417,13 +416,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def only_binary(text: str, y: Any) -> str:
-    """Add scikit-learn's words for labels of more classes than two to an error's."""
-    kind = type_of_target(np.asarray(y).ravel())
-    return (f"{text}.  Only binary classification is supported. The type of the target is {kind}.  Or wrap the estimator in "
-            "sklearn.multiclass.OneVsRestClassifier")
 
 
 def refuse_counts(data: Dataset) -> None:
@@ -454,7 +446,7 @@ _PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
 
 
 @contextlib.contextmanager
-def in_scikit_learns_words(y: Any) -> Iterator[None]:
+def in_scikit_learns_words() -> Iterator[None]:
     """Add to fastlr's errors the words, and give them the type, that scikit-learn's checks of estimators ask for."""
     try:
         yield
@@ -464,8 +456,6 @@ def in_scikit_learns_words(y: Any) -> Iterator[None]:
             found = re.match(ours, text)
             if found:
                 raise kind(f"{text}.  {found.expand(theirs)}") from error
-        if re.match(r".* is there for two classes", text):
-            raise ValueError(only_binary(text, y)) from error
         raise
 
 

@@ -124,8 +124,8 @@ def _working_set(problem: Problem, point: Point, slack: float) -> np.ndarray:
     parameters = classes * np.count_nonzero(is_held)
     if parameters > MOST_SIDE:
         raise NotImplementedError(f"l1={penalty.l1:g} keeps {parameters} parameters w, and there is room for the second "
-                                  f"derivatives of {MOST_SIDE}.  Raise l1; or train with l2 alone, on X without the columns "
-                                  "whose penalty factor is infinity")
+                                  f"derivatives of {MOST_SIDE} at most.  Raise l1; or train with l2 alone, on X without the "
+                                  "columns whose penalty factor is infinity")
     return _in_order(is_held)
 
 
