@@ -6,6 +6,7 @@ import scipy.sparse
 from scipy.special import softmax
 
 import fastlr
+from fastlr.solvers import proximal_newton
 
 
 def of_classes(m, n, K, seed=0):
@@ -96,6 +97,24 @@ def test_the_gap_is_never_below_the_truth():
         assert_gaps_hold(number)
 
 
+def test_the_gap_knows_that_l1_holds_what_all_classes_have_in_common():
+    X, y = of_classes(100, 4, 3)
+    best = fastlr.train(X, y, l1=1e-6, backend="numpy", tol=1e-7)
+    with pytest.warns(fastlr.ConvergenceWarning):
+        moved = fastlr.train(X, y, l1=1e-6, backend="numpy", init=(best.w + 5.0, best.b), max_iter=0)
+    assert moved.gap >= moved.cost - best.cost > 1e-6
+
+
+@pytest.mark.parametrize(("of_w", "of_b"), [(0.1, 0.0), (0.0, 0.1)])
+def test_the_gap_where_a_strong_l2_makes_j_nearly_quadratic(of_w, of_b):
+    X, y = of_classes(100, 4, 3)
+    options = {"l1": 1e-3, "l2": 30.0, "backend": "numpy"}
+    best = fastlr.train(X, y, **options)
+    with pytest.warns(fastlr.ConvergenceWarning):
+        moved = fastlr.train(X, y, init=(best.w + of_w, best.b + of_b * np.eye(3)[0]), max_iter=0, **options)
+    assert moved.cost - best.cost <= moved.gap <= 1.5 * (moved.cost - best.cost)
+
+
 @pytest.mark.long
 def test_the_gap_is_never_below_the_truth_in_200_problems():
     for number in range(1000, 1200):
@@ -118,6 +137,14 @@ def test_streams_have_the_model_of_memory(tmp_path, K):
     np.testing.assert_array_equal(model.w == 0.0, other.w == 0.0)
 
 
+def test_the_gap_of_a_stream_is_that_of_memory(tmp_path):
+    X, y = of_classes(120, 4, 3)
+    np.save(tmp_path / "X.npy", X)
+    options = {"l1": 0.01, "penalty_factors": [0.0, 1.0, 1.0, 1.0], "tol": 1e-2, "backend": "numpy"}
+    of_stream, of_memory = (fastlr.train(A, y, **options) for A in (fastlr.stream(str(tmp_path / "X.npy")), X))
+    np.testing.assert_allclose(of_stream.gap, of_memory.gap, rtol=1e-6)
+
+
 @pytest.mark.parametrize("K", [2, 3])
 def test_dask_has_the_model_of_memory(K):
     array = pytest.importorskip("dask.array")
@@ -135,6 +162,20 @@ def test_a_column_without_a_penalty_may_separate_the_classes():
     with pytest.warns(fastlr.SeparationWarning, match="the columns without a penalty"):
         model = fastlr.train(X, y, l1=0.01, penalty_factors=[0.0, 1.0, 1.0, 1.0], backend="numpy")
     assert not model.converged and model.n_iter < 60
+
+
+def test_classes_have_nothing_in_common_in_columns_without_a_penalty():
+    X, y = of_classes(60, 4, 3)
+    for l1 in (0.1, 0.01):
+        model = fastlr.train(X + 2.0, y, l1=l1, penalty_factors=[0.0, 1.0, 0.0, 1.0], backend="numpy")
+        assert np.abs(model.w[:, [0, 2]].sum(axis=0)).max() <= 1e-13
+
+
+def test_more_parameters_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(proximal_newton, "MOST_SIDE", 100)
+    X, y = of_classes(60, 200, 3)
+    with pytest.raises(NotImplementedError, match=r"l1=1e-05 keeps \d+ parameters w, .* of 100 at most.  Raise l1"):
+        fastlr.train(X, y, l1=1e-5, backend="numpy")
 
 
 def test_start_callback_and_early_end():
