@@ -79,10 +79,19 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
     m, rows = problem.data.count.rows, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
     if best.gap > enough and rows < m and costs.whole_hessian(rows / m) <= budget:
         sample, = problem.data.samples([rows])
-        best = min(best, self_concordance(problem, problem.part(sample), u, grad, gap))
+        best = min(best, self_concordance(problem, problem.part(sample), u, grad, m / rows * gap))
     if best.has_minimum or problem.is_penalised or costs.whole_hessian() == math.inf:
         return best._replace(is_dear=True)
     return self_concordance(problem, problem, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
+
+
+def provable(problem: Problem) -> float:
+    """About the largest J - J* for which the Hessian proves anything."""
+    return 0.5 * _largest_floor(problem) / problem.loss.self_concordance ** 2
+
+
+def _largest_floor(problem: Problem) -> float:
+    return _LARGEST_SHARE * problem.curvature_of_a_row()
 
 
 def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificate:
@@ -168,7 +177,7 @@ def _fall_of_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> tupl
 
 def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:
     """The bound by the Hessian of some rows, a sample or all of them, at u."""
-    largest = _LARGEST_SHARE * problem.curvature_of_a_row()
+    largest = _largest_floor(problem)
     gap = max(gap, np.finfo(float).tiny)
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)

@@ -63,15 +63,15 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
         point, ending = _follow(problem, point, points, options, target, patience, recorder)
         if tol == 0.0:
             break
-        verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter)
+        is_going = rounds < _SAME_DESCENT and ending is Ending.AT_REST
+        verdict = Verdict(problem, point.u, point.cost, point.grad, point.gap, tol, recorder.n_iter, is_going)
         if ending is Ending.WITHOUT_ERROR:
             verdict.is_separated_along(point.u)
         if verdict.is_optimum and not is_asked:
             verdict.look_for_separation(point.p)
         if verdict.is_optimum or ending not in (Ending.AT_REST, Ending.EXHAUSTED, Ending.SLOW):
             break
-        is_going = rounds < _SAME_DESCENT and ending is Ending.AT_REST      # a bound says how far
-        finer = problem if is_going and verdict.kind == "bound" else where_curvature_fits(problem, point.u)
+        finer = problem if is_going and (verdict.kind == "bound" or verdict.waits) else where_curvature_fits(problem, point.u)
         is_anew = rounds >= _SAME_DESCENT or ending is Ending.EXHAUSTED or finer is not problem
         if (is_anew or ending is Ending.SLOW) and not is_asked:
             verdict.look_for_separation(point.p)

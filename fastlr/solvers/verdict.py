@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
-from fastlr.problem.certificate import certificate
+from fastlr.problem.certificate import certificate, provable, strong_convexity
 from fastlr.problem.problem import Problem
 from fastlr.solvers.separation import recession_direction
 
@@ -38,6 +38,8 @@ class Verdict:
     tol : float
     steps : int
         Steps on all rows so far, of whose time a certificate may take a share.
+    goes_on : bool, optional
+        Whether the descent goes on if too little is proved: then no Hessian is made that would prove nothing yet.
 
     Attributes
     ----------
@@ -55,15 +57,18 @@ class Verdict:
         A direction of u that tells the classes apart, if `look_for_separation` has found one: then J has no minimum.
     cost : float
         J.
+    waits : bool
+        Whether the descent goes on since a Hessian would prove nothing yet.
     closer : float
         What of the gradient's norm is to be left for the gap to be small enough, as far as it is known.
     """
 
     def __init__(self, problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
-                 steps: int) -> None:
+                 steps: int, goes_on: bool = False) -> None:
         enough = max(tol * cost, problem.rounding(u, cost))
         budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.costs.step)
-        proof = certificate(problem, u, grad, gap, enough, budget)
+        self.waits = goes_on and problem.costs.whole_hessian() <= budget and gap > provable(problem)
+        proof = strong_convexity(problem, u, grad) if self.waits else certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
         self.way: np.ndarray | None = None
         self.has_minimum = proof.has_minimum or problem.is_penalised
@@ -74,7 +79,8 @@ class Verdict:
         self.grad_norm = problem.bounded_by_tol(grad)
         is_known = not is_trivial and (self.kind == "bound" or proof.is_dear)
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
-        self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(enough / self.gap))) if 0.0 < self.gap < math.inf else _CLOSER
+        wanted, known = (min(enough, provable(problem)), gap) if self.waits else (enough, self.gap)
+        self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else _CLOSER
 
     def settle(self, theta: np.ndarray, given: Problem) -> None:
         """Make cost and gap those of parameters theta in float64, which are near the point, for X as it was given."""
