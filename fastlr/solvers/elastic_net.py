@@ -179,7 +179,7 @@ class Descent:
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
             if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
                 return point, False
-            found = None if _needs_no_penalized(problem, point) else _step(problem, point, norm, self._damping)
+            found = None if needs_no_penalized(problem, point) else _step(problem, point, norm, self._damping)
             if found is None:
                 return point, True
             before = point
@@ -378,7 +378,7 @@ def _violation(point: Point, thresholds: np.ndarray, columns: np.ndarray) -> flo
     return float(excess.max(initial=0.0))
 
 
-def _needs_no_penalized(problem: Problem, point: Point) -> bool:
+def needs_no_penalized(problem: Problem, point: Point) -> bool:
     """Whether the columns without a penalty have every example on its right side, so that J falls for ever as they grow."""
     assert isinstance(problem.penalty, ElasticNet)
     is_free = np.append(problem.penalty.is_unpenalized(problem.coordinates.scales), True)

@@ -19,7 +19,7 @@ from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, elastic_net, weights_and_intercept
-from fastlr.solvers.elastic_net import Aim, Point, evaluated, expected_steps, kernels, minimize_quadratic
+from fastlr.solvers.elastic_net import Aim, Point, evaluated, expected_steps, kernels, minimize_quadratic, needs_no_penalized
 
 __all__ = ["ProximalNewton", "expected_steps", "kernels", "solve"]
 
@@ -84,7 +84,7 @@ def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[fl
     """Find a step toward the minimum of the quadratic model that lowers J enough: its share and where it leads."""
     penalty, coordinates = problem.penalty, problem.coordinates
     assert isinstance(penalty, ElasticNet)
-    if elastic_net._needs_no_penalized(problem, point):
+    if needs_no_penalized(problem, point):
         return None
     columns = _working_set(problem, point, slack)
     place, held = np.append(columns, coordinates.scales.size - 1), problem.on_columns(columns)
