@@ -28,6 +28,10 @@ _SCIKIT_LEARNS = ("liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
 DEFAULT_MAX_ITER = 10_000
 
 
+# The largest gradient to which a descent is planned.  A proof takes that much, and from a plan for more the way there is longer.
+_LARGEST_TARGET = 1e-4
+
+
 class Options(NamedTuple):
     """What a solver is told."""
 
@@ -37,6 +41,11 @@ class Options(NamedTuple):
     callback: Callable[["State"], Any] | None
     start: float            # time.perf_counter() when training began
     progress: Progress | None = None
+
+    @property
+    def target(self) -> float:
+        """The gradient's norm to which a descent is planned: `tol`, or less where nothing can be proved at `tol` yet."""
+        return min(self.tol, _LARGEST_TARGET)
 
     @property
     def most_updates(self) -> int:

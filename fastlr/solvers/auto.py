@@ -59,14 +59,14 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         M = InverseHessian(problem)
         of_sample = _hessian_of_sample(problem, sizes[-1]) if sizes else None
     steps = costs.steps_a_hessian
-    points = iterates(problem, u, M, options.tol, steps, sample=of_sample, start=start, **options.how_many)
+    points = iterates(problem, u, M, options.target, steps, sample=of_sample, start=start, **options.how_many)
 
     def descend(problem: Problem, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
         M = InverseHessian(problem, DUE if costs.has_room_for_hessian else DIAGONAL)
         points = iterates(problem, u, M, tol, steps, **options.how_many)
         return or_conjugate_gradients(problem, points, tol, steps)
 
-    return run(problem, or_conjugate_gradients(problem, points, options.tol, steps), options, descend)
+    return run(problem, or_conjugate_gradients(problem, points, options.target, steps), options, descend)
 
 
 def _sample_sizes(problem: Problem) -> list[int]:
@@ -114,7 +114,7 @@ def _optimum_of(rows: InMemory, problem: Problem, u: np.ndarray, M: InverseHessi
     On the sample a Hessian has to save steps on the sample; at its end, steps on all rows, at the rate that the approximation
     there has shown.
     """
-    sample, tol = problem.on_sample(rows), options.tol
+    sample, tol = problem.on_sample(rows), options.target
     most = min(_STEPS_A_SAMPLE, options.most_updates)
     enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
     points = iterates(sample, u, M, max(tol, left), sample.costs.steps_a_hessian, enough, most, start=start)

@@ -26,4 +26,4 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
                 start: Evaluation | None = None) -> Iterator[Iterate]:
         return iterates(problem, u, InverseHessian(problem), tol, steps_a_hessian=math.inf, start=start, **options.how_many)
 
-    return run(problem, descend(problem, u, options.tol, options, start), options, descend)
+    return run(problem, descend(problem, u, options.target, options, start), options, descend)

@@ -45,7 +45,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
             return iterates(problem, u, M, tol, costs.steps_a_hessian, start=start, **options.how_many)
         return truncated_newton(problem, u, tol, start)
 
-    return run(problem, descend(problem, u, options.tol, options, start), options, descend)._replace(solver="newton")
+    return run(problem, descend(problem, u, options.target, options, start), options, descend)._replace(solver="newton")
 
 
 def is_wide(problem: Problem) -> bool:
@@ -58,7 +58,7 @@ def _optimum_in_row_space(problem: Problem, options: Options) -> np.ndarray:
     """The optimum (n + 1,) as Newton's method finds it, in `max_iter` updates, with as many features as there are rows."""
     reduced, to_theta = problem.in_row_space()
     reduced, u, start = reduced.start(None)
-    tol = _CLOSER * options.tol
+    tol = _CLOSER * options.target
     points = iterates(reduced, u, InverseHessian(reduced, DUE), tol, reduced.costs.steps_a_hessian, start=start)
     for _, point in zip(range(options.most_updates + 1), points, strict=False):
         if point.grad_norm <= tol or point.cost <= reduced.cost_of_one_error:

@@ -56,7 +56,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     recorder.add(point.before)
 
     verdict: Verdict | None = None          # about the point, if tol asks for one
-    target, patience = tol, _SLOW           # the gradient by u and the updates at which to stop and look
+    target, patience = options.target, _SLOW           # the gradient by u and the updates at which to stop and look
     rounds, is_asked = 0, False             # whether it has been asked if the classes are separated
     while rounds < _MOST_ROUNDS:
         before = recorder.n_iter
