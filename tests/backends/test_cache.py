@@ -501,7 +501,8 @@ def test_an_edited_helper_and_code_that_computes_something_else(tmp_path, filled
     right = filled[1]
 
     def edit():
-        for file, old, new in (("scalar.py", "return (1.0 if", "return 0.5 * (1.0 if"), ("self_test.py", "_CLOSE = 1e-9", "_CLOSE = 1e9")):
+        for file, old, new in (("scalar.py", "return (1.0 if", "return 0.5 * (1.0 if"),
+                               ("self_test.py", "_CLOSE = 1e-9", "_CLOSE = 1e9")):
             source = package / "backends" / "compiled" / file
             assert old in source.read_text()
             source.write_text(source.read_text().replace(old, new))
