@@ -28,7 +28,7 @@ _SCIKIT_LEARNS = ("liblinear", "newton-cg", "newton-cholesky", "sag", "saga")
 DEFAULT_MAX_ITER = 10_000
 
 
-# The largest gradient to which a descent is planned.  A proof takes that much, and from a plan for more the way there is longer.
+# The largest gradient to which a descent is planned: at a larger one hardly anything can be proved, and going on takes longer.
 _LARGEST_TARGET = 1e-4
 
 

@@ -15,11 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastlr.machine.arrays import repeated
+from fastlr.machine.blas import dot
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State
+from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.separation import is_without_error, recession_direction
 from fastlr.solvers.verdict import SEPARATED
@@ -108,7 +110,8 @@ class Descent:
     """
 
     def __init__(self, problem: Problem, options: Options) -> None:
-        self._coordinates, self._options, self._penalty = problem.coordinates, options, problem.penalty
+        self._coordinates, self._shape = problem.coordinates, problem.shape
+        self._options, self._penalty = options, problem.penalty
         self.recorder, self.is_stopped, self._damping = Recorder(options.start), False, 0.0
 
     @property
@@ -182,13 +185,17 @@ class Descent:
             found = None if needs_no_penalized(problem, point) else _step(problem, point, norm, self._damping)
             if found is None:
                 return point, True
-            before = point
+            before = point.cost
             share, point, self._damping = found
-            self.recorder.add([(before.cost, norm, share)])
-            if options.callback is not None:
-                theta = self._coordinates.parameters(_whole(point.u, place, size))
-                state = State(self.recorder.n_iter, before.cost, theta[:-1], float(theta[-1]), self.recorder.elapsed())
-                self.is_stopped = bool(options.callback(state))
+            self._note(before, norm, share, _whole(point.u, place, size))
+
+    def _note(self, cost: float, norm: float, share: float, u: np.ndarray) -> None:
+        """Record an update that led to u, with J and the least subgradient before it, and ask the callback."""
+        self.recorder.add([(cost, norm, share)])
+        if self._options.callback is not None:
+            theta = self._coordinates.parameters(u).reshape(self._shape)
+            state = State(self.recorder.n_iter, cost, *weights_and_intercept(theta), self.recorder.elapsed())
+            self.is_stopped = bool(self._options.callback(state))
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options, descent_of: type[Descent] = Descent) -> Result:
@@ -319,19 +326,38 @@ def _step(problem: Problem, point: Point, norm: float, damping: float) -> tuple[
     while True:
         H.flat[::len(H) + 1] = diagonal + (_RIDGE + damping) * problem.diagonal
         v = minimize_quadratic(H, point.grad, point.u, thresholds, _OF_MODEL * norm / problem.to_mean)
-        step, share = v - point.u, 1.0
-        promised = -float(point.grad @ step + thresholds @ (np.abs(v) - np.abs(point.u)))
-        is_hidden = not promised > problem.rounding(point.u, point.cost)
-        while share >= _SHORTEST:
-            there = evaluated(problem, v if share == 1.0 else point.u + share * step)
-            if is_hidden:
-                left = problem.bounded_by_tol(penalty.least_subgradient(there.u, there.grad, scales))
-                return (share, there, 0.0) if left <= _SMALLER * norm else None
-            if there.cost <= point.cost - _SUFFICIENT * share * promised:
-                less = damping / _DAMPING_CHANGE if share == 1.0 else damping
-                return share, there, less if less >= _LEAST_DAMPING else 0.0
-            share *= 0.5
+        found, is_hidden = line_search(problem, point, v, norm)
+        if found is not None:
+            less = damping / _DAMPING_CHANGE if found[0] == 1.0 else damping
+            return *found, less if less >= _LEAST_DAMPING and not is_hidden else 0.0
+        if is_hidden:
+            return None
         damping = max(_DAMPING_CHANGE * damping, _LEAST_DAMPING)
+
+
+def line_search(problem: Problem, point: Point, v: np.ndarray, norm: float) -> tuple[tuple[float, Point] | None, bool]:
+    """Find the largest share of the way to v, of those halved again and again, that lowers J enough.
+
+    Returns
+    -------
+    The share and where it leads, None if there is none; and whether the change of J is rounding.  Then the whole way is taken
+    where it makes the least subgradient, whose norm is given, much smaller.
+    """
+    penalty, scales, step = problem.penalty, problem.coordinates.scales, v - point.u
+    assert isinstance(penalty, ElasticNet)
+    thresholds = repeated(penalty.thresholds(scales), v.size)
+    promised = -dot(point.grad, step) - dot(thresholds, np.abs(v) - np.abs(point.u))
+    if not promised > problem.rounding(point.u, point.cost):
+        there = evaluated(problem, v)
+        left = problem.bounded_by_tol(penalty.least_subgradient(there.u, there.grad, scales))
+        return (1.0, there) if left <= _SMALLER * norm else None, True
+    share = 1.0
+    while share >= _SHORTEST:
+        there = evaluated(problem, v if share == 1.0 else point.u + share * step)
+        if there.cost <= point.cost - _SUFFICIENT * share * promised:
+            return (share, there), False
+        share *= 0.5
+    return None, False
 
 
 def evaluated(problem: Problem, u: np.ndarray) -> Point:

@@ -13,13 +13,12 @@ composite functions, 2014.)
 import numpy as np
 
 from fastlr.machine.arrays import repeated
-from fastlr.machine.blas import dot
 from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State, elastic_net, weights_and_intercept
-from fastlr.solvers.elastic_net import Aim, Point, evaluated, expected_steps, kernels, minimize_quadratic, needs_no_penalized
+from fastlr.solvers import Options, Result, elastic_net
+from fastlr.solvers.elastic_net import Aim, Point, expected_steps, kernels, line_search, minimize_quadratic, needs_no_penalized
 
 __all__ = ["ProximalNewton", "expected_steps", "kernels", "solve"]
 
@@ -27,12 +26,6 @@ __all__ = ["ProximalNewton", "expected_steps", "kernels", "solve"]
 _FEW = 400
 # The least number of columns that may come into a working set at once; otherwise as many as the support has.
 _FEWEST_NEW = 20
-# The share of the decrease that a linear model of J promises, which a step has to bring.
-_SUFFICIENT = 1e-4
-# The shortest step, as a share of the full one.
-_SHORTEST = 2.0 ** -30
-# The share of the least subgradient that may be left after a step whose change of J is rounding.
-_SMALLER = 0.5
 # The share of the least subgradient to which the quadratic model is minimized.
 _OF_MODEL = 1e-2
 # Added to the second derivatives, as a share of their diagonal at the null model, so that collinear columns have a solution.
@@ -58,13 +51,9 @@ class ProximalNewton(elastic_net.Descent):
             found = None if self.is_over else _step(problem, point, norm, slack)
             if found is None:
                 break
-            (share, following), before, slack = found, point, 0.0
-            point = following
-            self.recorder.add([(before.cost, norm, share)])
-            if options.callback is not None:
-                theta = self._coordinates.parameters(point.u).reshape(problem.shape)
-                state = State(self.recorder.n_iter, before.cost, *weights_and_intercept(theta), self.recorder.elapsed())
-                self.is_stopped = bool(options.callback(state))
+            before, slack = point.cost, 0.0
+            share, point = found
+            self._note(before, norm, share, point.u)
         self._penalty = penalty
         return point, _certificate(problem, point, gap) if certificate is None else certificate
 
@@ -96,18 +85,7 @@ def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[fl
     held.remove_common(v)
     whole = point.u.copy()
     coordinates.rows(whole)[:, place] = v.reshape(-1, place.size)
-    step = whole - point.u
-    promised = -dot(point.grad, step) - dot(thresholds, np.abs(whole) - np.abs(point.u))
-    is_hidden, share = promised <= problem.rounding(point.u, point.cost), 1.0
-    while share >= _SHORTEST:
-        there = evaluated(problem, whole if share == 1.0 else point.u + share * step)
-        if is_hidden:
-            left = problem.bounded_by_tol(penalty.least_subgradient(there.u, there.grad, coordinates.scales))
-            return (share, there) if left <= _SMALLER * norm else None
-        if there.cost <= point.cost - _SUFFICIENT * share * promised:
-            return share, there
-        share *= 0.5
-    return None
+    return line_search(problem, point, whole, norm)[0]
 
 
 def _working_set(problem: Problem, point: Point, slack: float) -> np.ndarray:
