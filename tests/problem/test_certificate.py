@@ -13,6 +13,7 @@ from fastlr.data import door
 from fastlr.problem.certificate import self_concordance, strong_convexity
 from fastlr.problem.cost_model import CostModel
 from fastlr.problem.problem import Problem
+from fastlr.solvers.verdict import Verdict
 from tests.oracles import Oracle
 
 pytestmark = pytest.mark.slow
@@ -39,6 +40,30 @@ def assert_is_certified(model, known, tol=1e-8, kinds=("bound",)):
     excess, rounding = float(known.excess(model.w, model.b)), float(known.rounding(model.w, model.b)[0])
     assert excess <= model.gap * (1.0 + 1e-6) + rounding
     assert model.gap <= tol * model.cost + rounding + 1e-12 * model.cost
+
+
+# ---- price ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_hessian_that_would_prove_nothing_waits_while_the_descent_goes_on(goes_on):
+    """Of the two points the first is so far from the minimum that self-concordance bounds nothing, and the second is near it."""
+    class Counting(Problem):
+        hessians = 0
+
+        def loss_hessian(self, u, floor=0.0):
+            type(self).hessians += 1
+            return super().loss_hessian(u, floor)
+
+    X, y = sample()
+    model = fastlr.train(X, y, backend="numpy")
+    problem = Counting.of_theta(door.data(X, y), l2=0.0, reduction="mean", fit_intercept=True).standardised()
+    for theta, is_near in ((np.zeros(3), False), (np.append(model.w, model.b) + 1e-5, True)):
+        u, Counting.hessians = problem.coordinates.u_of(theta), 0
+        cost, grad = problem.evaluate(u)
+        verdict = Verdict(problem, u, cost, grad, cost - model.cost, 1e-3, 1, goes_on)
+        assert verdict.waits == (goes_on and not is_near)
+        assert (Counting.hessians > 0) == (not verdict.waits)
+        assert (verdict.kind == "bound") == is_near
 
 
 # ---- bounds ---------------------------------------------------------------------------------------------------------

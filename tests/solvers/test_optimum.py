@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.special import expit
+from sklearn.datasets import load_digits
 
 import fastlr
 from fastlr import ConvergenceWarning
@@ -348,6 +349,15 @@ def test_gap_is_what_is_left(solver, kernel, size, name, l2):
     left = early.cost - late.cost
     assert left > 1e-12 * late.cost
     assert left / 3 <= early.gap <= 3 * left
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
+def test_a_loose_tol_takes_no_more_updates(solver):
+    """J has to be proved near its minimum for any tol, and a plan for a gradient at which that can't be leads a longer way."""
+    X, y = load_digits(return_X_y=True)
+    loose, tight = (fastlr.train(X, y % 2, solver=solver, backend="numpy", tol=tol, l2=1 / len(y)) for tol in (0.1, 1e-4))
+    assert loose.converged and loose.gap_kind == "bound" and loose.gap <= 0.1 * loose.cost
+    assert loose.n_iter <= tight.n_iter
 
 
 @each_solver
