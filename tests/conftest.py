@@ -6,6 +6,7 @@ pytest -m quick                   runs what compiles nothing
 """
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -51,6 +52,19 @@ def is_quick(item):
     return not slower and not any(isinstance(value, str) and value in COMPILED for value in parameters_of(item).values())
 
 
+def pytest_configure(config):
+    if config.option.markexpr == "quick":
+        config.option.doctestmodules = False            # which imports all of the package
+
+
+def pytest_ignore_collect(collection_path, config):
+    """A run of the quick tests doesn't import a file whose `pytestmark` says that it has none."""
+    if config.option.markexpr == "quick" and collection_path.suffix == ".py":
+        text = collection_path.read_text("utf-8")
+        return bool(re.search(r"^pytestmark = .*\.(slow|long|compiles)\b", text, re.MULTILINE)) or None
+    return None
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if is_quick(item):
@@ -93,14 +107,11 @@ def toy_backend(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _toy_backend_where_it_is_named(request):
-    if parameters_of(request.node).get("backend") == "toy":
-        request.getfixturevalue("toy_backend")
-
-
-@pytest.fixture(autouse=True)
-def _sparse_x_where_it_is_taken(request, _toy_backend_where_it_is_named):
+def _backend_that_is_named(request, _auto_stays_with_numpy):
+    """The toy is there where it is named, and a sparse X goes to backends that take one."""
     backend = parameters_of(request.node).get("backend")
+    if backend == "toy":
+        request.getfixturevalue("toy_backend")
     if (backend is not None and request.node.get_closest_marker("sparse")
             and "sparse" not in getattr(backends.load(backend), "layouts", backends.LAYOUTS)):
         pytest.skip(f"backend={backend!r} takes dense X alone")

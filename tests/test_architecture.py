@@ -10,7 +10,11 @@ from tools.architecture import PACKAGE, circles, imports, place
 ORDER = [{"machine"}, {"backends"}, {"data"}, {"problem"}, {"solvers"}, {"inference"}, {"model"}, {"_train"}, {"_path"},
          {"_environment"}, {"formula", "graph", "sklearn"}, {"__init__"}, {"cli"}, {"__main__"}]
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts}
-GRAPH = imports()
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return imports()
 
 
 def upward(graph):
@@ -19,17 +23,17 @@ def upward(graph):
             if place(name) != place(target) and LEVEL[place(name)] <= LEVEL[place(target)]]
 
 
-def test_no_circles():
-    assert circles(GRAPH) == []
+def test_no_circles(graph):
+    assert circles(graph) == []
 
 
-def test_imports_run_down():
-    assert upward(GRAPH) == []
+def test_imports_run_down(graph):
+    assert upward(graph) == []
 
 
-def test_the_graph_is_the_packages():
-    assert len(GRAPH) == len(list(PACKAGE.rglob("*.py"))) and {place(name) for name in GRAPH} == set(LEVEL)
-    assert {"fastlr.backends", "fastlr.data.door", "fastlr.model.model", "fastlr.machine.warnings"} <= GRAPH["fastlr._train"]
+def test_the_graph_is_the_packages(graph):
+    assert len(graph) == len(list(PACKAGE.rglob("*.py"))) and {place(name) for name in graph} == set(LEVEL)
+    assert {"fastlr.backends", "fastlr.data.door", "fastlr.model.model", "fastlr.machine.warnings"} <= graph["fastlr._train"]
 
 
 @pytest.mark.parametrize("text", ["import pack.b", "from pack import b", "from pack.b import name", "from pack.b import *",

@@ -10,8 +10,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.metrics import accuracy_score, log_loss
-from sklearn.utils.class_weight import compute_sample_weight
 
 import fastlr
 
@@ -137,7 +135,7 @@ def test_predict_refuses_one_example_as_a_vector(model):
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS, WEIGHTS.tolist()], ids=["none", "array", "list"])
 def test_score(model, weights):
-    expected = accuracy_score(Y, model.predict(X), sample_weight=weights)
+    expected = np.average(model.predict(X) == Y, weights=weights)
     assert 0.5 < expected < 1.0
     assert model.score(X, Y, sample_weight=weights) == pytest.approx(expected, rel=1e-14)
 
@@ -280,7 +278,8 @@ def test_attributes(model):
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["none", "weights"])
 def test_cost_is_the_log_loss_of_the_probabilities(backend, weights):
     model = train(backend=backend, sample_weight=weights)
-    assert model.cost == pytest.approx(log_loss(Y, model.predict_proba(X), sample_weight=weights), rel=1e-12)
+    log_loss = np.average(-np.log(model.predict_proba(X)[np.arange(M), Y]), weights=weights)
+    assert model.cost == pytest.approx(log_loss, rel=1e-12)
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(fastlr.Model)])
@@ -378,7 +377,7 @@ def assert_close(model, other, rtol=1e-13):
 
 def test_balanced(backend):
     balanced = train(backend=backend, class_weight="balanced")
-    assert_close(balanced, train(backend=backend, sample_weight=compute_sample_weight("balanced", Y)))
+    assert_close(balanced, train(backend=backend, sample_weight=(M / (2 * np.bincount(Y)))[Y]))
     assert not np.allclose(balanced.w, train(backend=backend).w, rtol=1e-3)
 
 

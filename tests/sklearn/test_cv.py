@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import fastlr
 from fastlr import LogisticRegression, LogisticRegressionCV
 
+pytestmark = pytest.mark.slow
 CS = [0.3, 1.0, 3.0]
 
 
@@ -25,7 +26,6 @@ def impossible(estimator):
     return {f"check_{name}": "l1" for name in names if hasattr(estimator, "partial_fit")}
 
 
-@pytest.mark.slow
 @parametrize_with_checks([LogisticRegression(l1_ratio=0.5, backend="numpy"),
                           LogisticRegressionCV(Cs=CS, l1_ratios=[1.0], cv=3, backend="numpy")],
                          expected_failed_checks=impossible)

@@ -38,6 +38,8 @@ from fastlr import LogisticRegression
 from fastlr.machine.limits import processors
 from tests.problems import problem, weights
 
+pytestmark = pytest.mark.slow
+
 
 def impossible(estimator):
     """Checks that ask for what the optimum of the objective is not, or where there is none, or for what is refused."""
@@ -79,7 +81,6 @@ def test_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::fastlr.SeparationWarning")
 @parametrize_with_checks([
     LogisticRegression(C=np.inf, backend="numpy"), LogisticRegression(fit_intercept=False, solver="lbfgs", backend="numpy"),
@@ -205,7 +206,6 @@ def test_the_warning_is_both_packages(category, data):
     assert issubclass(caught[0].category, fastlr.SeparationWarning)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", [np.array, pd.DataFrame, sparse.csr_array])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_an_estimator_keeps_none_of_its_data(method, form):
@@ -343,7 +343,6 @@ def test_sample_weight_is_routed(data):
     assert np.array_equal(piped[-1].coef_, expected.coef_)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("parallel", ["loky", "threading"])
 def test_grid_search_in_workers(parallel, data):
     X, y, _ = data
