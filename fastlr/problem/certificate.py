@@ -74,8 +74,8 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
     costs = problem.costs
     if costs.whole_hessian() <= budget:
         found = self_concordance(problem, problem, u, grad, gap)
-        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad))
-    best = strong_convexity(problem, u, grad)
+        return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad, enough))
+    best = strong_convexity(problem, u, grad, enough)
     m, rows = problem.data.count.rows, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
     if best.gap > enough and rows < m and costs.whole_hessian(rows / m) <= budget:
         sample, = problem.data.samples([rows])
@@ -94,24 +94,43 @@ def _largest_floor(problem: Problem) -> float:
     return _LARGEST_SHARE * problem.curvature_of_a_row()
 
 
-def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificate:
+def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: float = math.inf) -> Certificate:
     """The bound by the penalty.
+
+    It is weak where db is not 0.  Where it is more than enough, a Newton step of the intercepts alone goes to a point where db is
+    next to nothing.  What J falls on the way there and what it falls from there on are both bounded.
+    """
+    if not problem.is_penalised:
+        return NOTHING
+    found = _by_penalty(problem, u, grad)
+    db = problem.coordinates.rows(grad)[:, -1]
+    if found.gap <= enough or not db.any():
+        return found
+    way = _to_best_intercepts(problem, u, db)
+    if way.fall == math.inf:
+        return found
+    there = u.copy()
+    problem.coordinates.rows(there)[:, -1] += way.step
+    return min(found, Certificate(way.fall + _by_penalty(problem, there, problem.evaluate(there).grad).gap, True))
+
+
+def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificate:
+    """The bound by the penalty, at one point.
 
     Let h bound the distance from b to the best b for this w, and delta what J falls on that way: both are known from db and the
     curvature of a few rows.  On that way dJ/dw_j changes by at most h rms_j / 4, where rms_j is the root mean square of column j.
     From there on J falls by at most sum_j (|dJ/dw_j| + h rms_j / 4)^2 / (2 l2).
     """
-    if not problem.is_penalised:
-        return NOTHING
     center, spread = problem.standardisation
     dw, db = np.abs(problem.coordinates.gradient_by_w(grad, center)), problem.coordinates.rows(grad)[:, -1]
     delta = 0.0
     if db.any():
         rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
-        delta, x = _fall_of_intercepts(problem.part(rows), u, db)
-        if delta == math.inf:
+        way = _to_best_intercepts(problem.part(rows), u, db)
+        if way.fall == math.inf:
             return NOTHING
-        dw -= math.log1p(-x) / problem.loss.self_concordance * spread * problem.loss.largest_change / problem.to_mean
+        delta = way.fall
+        dw += way.distance * spread * problem.loss.largest_change / problem.to_mean
     return Certificate(delta + 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity, True)
 
 
@@ -159,20 +178,27 @@ def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> f
     if free.size:
         part = problem.around(u, free)
         return self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap
-    return _fall_of_intercepts(problem, u, grad)[0] if grad.any() else 0.0
+    return _to_best_intercepts(problem, u, grad).fall if grad.any() else 0.0
 
 
-def _fall_of_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> tuple[float, float]:
-    """What J falls at most by the intercepts alone, whose gradient is db (r,), and self-concordance's x; infinity if nothing is
-    known.
-    """
+class _Way(NamedTuple):
+    """The way to the best intercepts for a w."""
+
+    fall: float                 # what J falls at most on it; infinity if nothing is known
+    distance: float             # how far the margins of a row move apart at most on it
+    step: np.ndarray            # (r,) where Newton's method goes
+
+
+def _to_best_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> _Way:
+    """The way from u to the best intercepts for its w, where the gradient by the intercepts is db (r,)."""
     M, H = problem.loss.self_concordance, problem.loss.with_common(problem.intercept_hessian(u))
+    unknown = _Way(math.inf, math.inf, np.zeros(db.size))
     if not np.linalg.cond(H) < 1.0 / _LEAST_EIGENVALUE:
-        return math.inf, math.inf
+        return unknown
     inverse = np.linalg.inv(H)
     squared_range = problem.loss.squared_range(inverse)
     x = M * math.sqrt(squared_range * max(float(db @ inverse @ db), 0.0))
-    return (_fall(x) / (M ** 2 * squared_range), x) if x < 1.0 else (math.inf, x)
+    return _Way(_fall(x) / (M ** 2 * squared_range), -math.log1p(-x) / M, -inverse @ db) if x < 1.0 else unknown
 
 
 def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:

@@ -91,8 +91,26 @@ def test_bounds_are_above_the_truth_and_near_it(options, backend):
                 by_some = self_concordance(problem, problem.part(some), at, grad, excess)
                 assert by_some.gap >= by_all.gap * (1.0 - 1e-9)
                 assert by_some.gap == np.inf or by_some.gap <= 10.0 * 160 / rows * by_all.gap
-            by_penalty = strong_convexity(problem, at, grad)
-            assert by_penalty.gap >= excess if given["l2"] else by_penalty.gap == np.inf
+            for enough in (np.inf, 0.0):
+                by_penalty = strong_convexity(problem, at, grad, enough)
+                assert by_penalty.gap >= excess if given["l2"] else by_penalty.gap == np.inf
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_an_intercept_that_is_off_costs_a_bound_next_to_nothing(classes):
+    """Many columns, and a penalty so weak that what b leaves in doubt of each would be all of the bound."""
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((120, 200))
+    y = np.argmax(X[:, :classes] + rng.gumbel(size=(120, classes)), axis=1)
+    model = fastlr.train(X, y, l2=1e-4, tol=1e-12, backend="numpy")
+    problem = Problem.of_theta(door.data(X, y), l2=1e-4, reduction="mean", fit_intercept=True).standardised()
+    off = np.append(1e-3, np.zeros(max(0, classes - 3))) if classes == 2 else np.array([1e-3, 0.0, -1e-3])
+    theta = np.column_stack([np.atleast_2d(model.w), np.atleast_1d(model.b) + off])
+    u = problem.coordinates.u_of(theta.ravel())
+    cost, grad = problem.evaluate(u)
+    excess = cost - model.cost
+    assert strong_convexity(problem, u, grad).gap > 100.0 * excess
+    assert excess * (1.0 - 1e-6) <= strong_convexity(problem, u, grad, 2.0 * excess).gap <= 10.0 * excess
 
 
 def test_rows_without_curvature_do_not_spoil_a_bound():
