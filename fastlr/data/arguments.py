@@ -23,8 +23,9 @@ def number(name: str, value: Any, at_least: float | None = None, above: float | 
         result = math.inf
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
-    bound = "".join(f" and {word} {limit:g}" for word, limit in (("at least", at_least), ("above", above)) if limit is not None)
     if not math.isfinite(result) or (at_least is not None and result < at_least) or (above is not None and result <= above):
+        bounds = ("at least", at_least), ("above", above)
+        bound = "".join(f" and {word} {limit:g}" for word, limit in bounds if limit is not None)
         raise ValueError(f"{name} must be finite{bound}, not {value!r}")
     return result
 

@@ -221,8 +221,7 @@ class Dataset(abc.ABC):
 
     def heaviest_row(self) -> np.ndarray:
         """The row of X with the largest weight, (n,) float64."""
-        X = self.take(np.array([self.count.heaviest_row])).X
-        return X.scipy().toarray()[0] if isinstance(X, Csr) else X[0].astype(np.float64)
+        return self.take(np.array([self.count.heaviest_row])).heaviest_row()
 
     def _in_memory(self, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray) -> "InMemory":
         """Some of the rows, or others like them, as arrays that kernels take."""
@@ -279,6 +278,10 @@ class InMemory(Dataset):
                                                          for vector in (self.y, self.sample_weight, self.offset)))
                 for rows in samples]
 
+    def heaviest_row(self) -> np.ndarray:
+        X, row = self.X, int(self.sample_weight.argmax()) if self.sample_weight.size else 0
+        return X.rows(slice(row, row + 1)).scipy().toarray()[0] if isinstance(X, Csr) else X[row].astype(np.float64)
+
     def with_backend(self, backend: ModuleType, n_threads: int) -> "InMemory":
         return InMemory(*self.rows, self.classes, self.feature_names, backend, n_threads)
 
@@ -317,8 +320,10 @@ class InMemory(Dataset):
 
     def in_float64(self) -> "InMemory":
         """Return these rows with X as float64 in C order: copying a small X is faster than compiling kernels for another kind."""
+        X = self.X
+        if X.dtype == np.float64 and (isinstance(X, Csr) or X.flags.c_contiguous):
+            return self
         if self._float64 is None:
-            X = self.X
             self._float64 = self.with_features(X._replace(values=read_only(np.asarray(X.values, np.float64)))
                                                if isinstance(X, Csr) else read_only(np.ascontiguousarray(X, np.float64)))
         return self._float64

@@ -42,6 +42,8 @@ _MOST_FEATURES = 1000           # for directions that are made exact
 _FEWEST_ROWS = 500              # the fewest rows of a sample
 _ROWS_A_FEATURE = 4             # rows of a sample, for each feature
 _MOST_COLUMNS = 1000            # columns of a Hessian that serves where l1 is weak, at most
+_TINY = float(np.finfo(float).tiny)
+_EPS = float(np.finfo(float).eps)
 
 
 class Certificate(NamedTuple):
@@ -204,7 +206,7 @@ def _to_best_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> _Way
 def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:
     """The bound by the Hessian of some rows, a sample or all of them, at u."""
     largest = _largest_floor(problem)
-    gap = max(gap, np.finfo(float).tiny)
+    gap = max(gap, _TINY)
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
         H = problem.loss.with_common(rows.loss_hessian(u, floor))
@@ -234,11 +236,11 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
         return math.inf                         # H is centered by subtraction, and has lost its digits
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0
-    R, g = H / np.outer(size, size), grad / size
+    R, g = H / (size[:, None] * size), grad / size
     # J is not constant along a direction in which no margin moves where l1 is the only penalty.
     is_held_by_l1 = isinstance(problem.penalty, ElasticNet) and not problem.is_penalised
     if not problem.is_penalised:
-        is_constant = problem.constant_columns & varies_by_rounding(problem, H)
+        is_constant = problem.columns.is_constant & varies_by_rounding(problem, H)
         constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)))
         if is_held_by_l1 and g[constant].any():
             return math.inf
@@ -249,7 +251,8 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     squared, trace = math.inf, math.inf         # of g by R^-1, and of R^-1
     try:
         P = blas.inverse_factor(R)
-        squared, trace = float(np.square(P @ g).sum()), float(np.vecdot(P, P).sum())
+        along = P @ g
+        squared, trace = blas.dot(along, along), blas.dot(P.ravel(), P.ravel())
     except np.linalg.LinAlgError:
         pass
     if not trace <= 1.0 / _LEAST_EIGENVALUE:
@@ -266,8 +269,8 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     # A change of all margins by e changes no component of g by more than e times the root of J's curvature by c.  The gradient of
     # the penalty cancels against that of the loss.
     of_margins = problem.margin_rounding(u) * 0.5 / math.sqrt(problem.to_mean) * math.sqrt(g.size)
-    pull = problem.penalty.gradient(u.reshape(problem.shape), problem.coordinates.scales).ravel()
-    of_penalty = 4.0 * float(np.finfo(float).eps) * float(np.linalg.norm(pull / size))
+    pull = problem.penalty.gradient(u.reshape(problem.shape), problem.coordinates.scales).ravel() / size
+    of_penalty = 4.0 * _EPS * math.sqrt(blas.dot(pull, pull))
     return math.sqrt(squared) + (of_margins + of_penalty) * math.sqrt(trace)
 
 

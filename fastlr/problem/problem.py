@@ -19,10 +19,10 @@ from fastlr.backends import engine
 from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.vectors import standardised_size
 from fastlr.data import gram, passes
-from fastlr.data import moments as column_moments
 from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory, Pass
 from fastlr.data.exact import loss_in_long_double
+from fastlr.data.moments import Columns
 from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot, dots
 from fastlr.problem.coordinates import Coordinates
@@ -30,6 +30,8 @@ from fastlr.problem.cost_model import CostModel
 from fastlr.problem.loss import Loss, of_classes
 from fastlr.problem.penalty import ElasticNet, Penalty, Ridge, penalty
 
+# The relative rounding of one number.
+_EPS = float(np.finfo(float).eps)
 # The relative error of J that nobody minds.
 _EXACT = 1e-11
 # Numbers in X for which long doubles take a second.
@@ -66,6 +68,10 @@ class Problem:
 
     Attributes
     ----------
+    costs : CostModel
+        What a step and a Hessian cost.
+    shares : (K,)
+        The (weighted) shares of the examples that the classes have.
     to_cost : float
         From sums over rows to J.
     to_mean : float
@@ -86,13 +92,13 @@ class Problem:
 
     def __init__(self, data: Dataset, loss: Loss, penalty: Penalty, coordinates: Coordinates, reduction: str,
                  fit_intercept: bool, examples: float | None = None) -> None:
-        self.data, unit = _with_moderate_weights(data)
-        self._all_rows = self.data              # of which there may be samples
+        data, unit = _with_moderate_weights(data)
+        self._all_rows = data                   # of which there may be samples
         self.loss, self.penalty, self.fit_intercept = loss, penalty, fit_intercept
-        total = self.data.count.total
+        self._set_data(data)
+        total = data.count.total
         self.examples = unit * total if examples is None else examples
         self.to_cost, self.to_mean = (1.0 / total, 1.0) if reduction == "mean" else (unit, 1.0 / self.examples)
-        self._moments: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._set_coordinates(coordinates)
 
     @classmethod
@@ -104,11 +110,17 @@ class Problem:
         n, loss = data.shape[1], of_classes(data.classes.size) if loss is None else loss
         return cls(data, loss, penalty(l1, l2, penalty_factors, n), Coordinates.of_theta(n), reduction, fit_intercept)
 
+    def _set_data(self, data: Dataset) -> None:
+        self.data, self.costs = data, CostModel.of(data, self.loss.classes)
+        self.shares = data.count.by_class / data.count.total
+        self._columns: Columns | None = None
+
     def _set_coordinates(self, coordinates: Coordinates) -> None:
         self.coordinates = coordinates
         self.shape = self.loss.shape(coordinates.scales.size)
         self.size = math.prod(self.shape)
         self.penalty_diagonal = self.of_all_rows(self.penalty.diagonal(coordinates.scales))
+        self._least_penalty = float(self.penalty_diagonal[:self.shape[-1] - 1].min(initial=math.inf))
         self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
         self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
         self.uncertainty, self.unseen = 0.0, np.zeros(self.size)
@@ -122,10 +134,10 @@ class Problem:
     def evaluate(self, u: np.ndarray, with_moments: bool = False) -> Evaluation:
         """J at u and its gradient; in the same read of X the moments, if they are asked for and not known."""
         theta = self.coordinates.theta_of(u).reshape(self.shape)
-        if with_moments and self._moments is None:
+        if with_moments and self._columns is None:
             pivot = self._pivot()
             loss, grad, first, second = self.data.reduce(self.loss.cost_gradient_and_moments, theta, pivot)
-            self._moments = self._finite(pivot, first, second)
+            self._columns = self._columns_of(pivot, first, second)
         else:
             loss, grad = self.data.reduce(self.loss.cost_gradient, theta)
         rows, scales = u.reshape(self.shape), self.coordinates.scales
@@ -139,8 +151,7 @@ class Problem:
         """J at theta, where float64 finds a cost: more exactly if products w x cancel so much that the cost could be off."""
         center, spread = self.standardisation
         rows = np.abs(self.coordinates.rows(theta))
-        margin = float(np.finfo(float).eps) * max(dot(row[:-1], np.abs(center)) + dot(row[:-1], spread) + float(row[-1])
-                                                  for row in rows)
+        margin = _EPS * max(dot(row[:-1], np.abs(center)) + dot(row[:-1], spread) + float(row[-1]) for row in rows)
         error = margin * min(1.0 / self.to_mean, cost)
         if error <= _EXACT * cost or self.data.size > _MOST_STORED:
             return cost
@@ -260,37 +271,29 @@ class Problem:
     # ---- the columns of X -------------------------------------------------------------------------------------------
 
     @property
-    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A pivot, and the weighted sums of x - pivot and of its square, each (n,)."""
-        if self._moments is None:
+    def columns(self) -> Columns:
+        """Mean and deviation of every column."""
+        if self._columns is None:
             pivot = self._pivot()
-            self._moments = self._finite(pivot, *self.data.reduce(passes.moments, pivot))
-        return self._moments
+            self._columns = self._columns_of(pivot, *self.data.reduce(passes.moments, pivot))
+        return self._columns
 
     def _pivot(self) -> np.ndarray:
         return self.data.heaviest_row() if self.fit_intercept else np.zeros(self.data.shape[1])
 
-    def _finite(self, pivot: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The moments; unless they show that all of X is finite and can be squared, it is looked through for what is not."""
-        lightest = self.data.count.lightest
-        if not (np.abs(pivot).max() <= 0.5 * LARGEST and second.max() <= 0.1 * lightest * LARGEST ** 2):
+    def _columns_of(self, pivot: np.ndarray, first: np.ndarray, second: np.ndarray) -> Columns:
+        """Make them of moments; unless these show that all of X is finite and can be squared, it is looked through for what is
+        not.
+        """
+        count = self.data.count
+        if not (np.abs(pivot).max() <= 0.5 * LARGEST and second.max() <= 0.1 * count.lightest * LARGEST ** 2):
             self._all_rows.refuse_not_finite()
-        return pivot, first, second
+        return Columns.of(pivot, first, second, count.total, self.fit_intercept)
 
     @property
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
         """Center mu_j and spread sd_j of every column, each (n,)."""
-        return column_moments.standardisation(*self.moments, self.data.count.total, self.fit_intercept)
-
-    @property
-    def variances(self) -> np.ndarray:
-        """The variances of the columns, (n,); the mean squares without an intercept."""
-        return column_moments.variances(*self.moments, self.data.count.total, self.fit_intercept)
-
-    @property
-    def constant_columns(self) -> np.ndarray:
-        """Which columns do not vary by more than rounding, (n,)."""
-        return column_moments.constant_columns(*self.moments, self.data.count.total, self.fit_intercept)
+        return self.columns.center, self.columns.spread
 
     def refuse_not_finite(self, moments_are_needed: bool) -> None:
         """Raise ValueError, with the place, where X holds values that are not finite or too large to square.
@@ -307,16 +310,6 @@ class Problem:
         return f"column {j}" if names is None else f"column {j} ({names[j]!r})"
 
     # ---- what is known of J beforehand ------------------------------------------------------------------------------
-
-    @property
-    def shares(self) -> np.ndarray:
-        """The (weighted) shares of the examples that the classes have, (K,)."""
-        return self.data.count.by_class / self.data.count.total
-
-    @property
-    def costs(self) -> CostModel:
-        """What a step and a Hessian cost."""
-        return CostModel.of(self.data, self.loss.classes)
 
     def null_model(self) -> np.ndarray:
         """The best theta with w = 0, where there is an intercept and no offset, and else zeros."""
@@ -337,8 +330,7 @@ class Problem:
     @property
     def is_penalised(self) -> bool:
         """Whether the penalty gives J a minimum that float64 can find: an l2 of 1e-300 is there in name only."""
-        of_class = self.penalty_diagonal[:self.shape[-1] - 1]
-        return bool(of_class.min() > _IN_NAME_ONLY * self.diagonal[-1])
+        return self._least_penalty > _IN_NAME_ONLY * float(self.diagonal[-1])
 
     def lipschitz(self) -> float:
         """A constant L such that a step of 1/L in theta never makes J larger."""
@@ -357,7 +349,7 @@ class Problem:
 
     def margin_rounding(self, u: np.ndarray) -> float:
         """How far off the margin of a row may be that is no further than typical from the center."""
-        return float(np.finfo(float).eps) * (self._cancelled(u) + float(np.abs(u).sum()))
+        return _EPS * (self._cancelled(u) + float(np.abs(u).sum()))
 
     def _cancelled(self, u: np.ndarray) -> float:
         """What the intercept takes back of w x, in sum over the columns."""
@@ -368,7 +360,7 @@ class Problem:
     def part(self, rows: Dataset) -> Self:
         """What some of the rows, or others like them, have in J, in the same coordinates."""
         other = copy.copy(self)
-        other.data, other._moments = rows, None
+        other._set_data(rows)
         return other
 
     def on_sample(self, rows: Dataset) -> Self:
@@ -378,8 +370,8 @@ class Problem:
         effective_rows = rows.count.total ** 2 / rows.count.squares         # of equal weight (Kish)
         sample.uncertainty = self._free_features / effective_rows
         unseen = np.zeros(self.shape[-1])
-        if self._moments is not None:
-            seen, all_of_it = sample.variances, self.variances
+        if self._columns is not None:
+            seen, all_of_it = sample.columns.deviation ** 2, self._columns.deviation ** 2
             varies = all_of_it > 0.0
             unseen[:-1][varies] = np.clip(1.0 - seen[varies] / all_of_it[varies], 0.0, 1.0)
         sample.unseen = self.of_all_rows(unseen)
@@ -464,7 +456,7 @@ class Problem:
         at_null = None
         if theta is None:
             theta = self.null_model()
-            if not self.has_quasi_newton and self._moments is None:
+            if not self.has_quasi_newton and self._columns is None:
                 at_null = self.evaluate(theta, with_moments=True)
         problem = self.standardised()
         coordinates = problem.coordinates

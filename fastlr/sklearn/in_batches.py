@@ -28,8 +28,9 @@ from fastlr import backends
 from fastlr.backends import choice, logistic
 from fastlr.backends.csr import Csr
 from fastlr.backends.engine import DIAGONAL, DUE
-from fastlr.data import moments, passes
+from fastlr.data import passes
 from fastlr.data.dataset import Dataset, InMemory
+from fastlr.data.moments import Columns
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
 from fastlr.machine.blas import product
@@ -84,7 +85,7 @@ class Memory(NamedTuple):
 
     def spread(self) -> np.ndarray:
         """(n,) the deviation of every column."""
-        return moments.standardisation(self.center, self.first, self.second, self.total, self.fit_intercept)[1]
+        return Columns.of(self.center, self.first, self.second, self.total, self.fit_intercept).spread
 
     def penalty(self) -> np.ndarray:
         """(k,) the diagonal of the penalty in the quadratic that the next step adds."""

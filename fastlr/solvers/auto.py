@@ -97,7 +97,7 @@ def _after_samples(given: Problem, sizes: list[int],
     theta, samples = given.null_model(), given.data.samples(sizes)
     first = given.on_sample(samples[0])
     cost, grad = first.evaluate(theta, with_moments=True)
-    problem = given.in_coordinates(Coordinates(*(given if first.constant_columns.any() else first).standardisation))
+    problem = given.in_coordinates(Coordinates(*(given if first.columns.is_constant.any() else first).standardisation))
     u, M = problem.coordinates.u_of(theta), InverseHessian(problem)
     start: Evaluation | None = Evaluation(cost, problem.coordinates.by_u(grad))
     for sample in samples:

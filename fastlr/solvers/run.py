@@ -82,17 +82,18 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
         if ending is Ending.SLOW:
             patience *= 2
         else:
-            target, rounds = verdict.closer * problem.gradient_norm(point.grad), rounds + 1
+            target, rounds = verdict.closer * point.grad_norm, rounds + 1
         if is_anew:
             u, left = finer.coordinates.from_other(problem.coordinates, point.u), options.most_updates - recorder.n_iter
             problem, points = finer, descend(finer, u, target, options._replace(max_iter=left))
             point = next(points)
             recorder.add(point.before)
+    theta = problem.coordinates.parameters(point.u)
     if verdict is not None:
         if not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
             verdict.look_for_separation(point.p)
-        verdict.settle(problem.coordinates.parameters(point.u), given)
-    return _result(problem, point, recorder, options, ending, verdict)
+        verdict.settle(theta, given)
+    return _result(problem, point, theta.reshape(problem.shape), recorder, options, ending, verdict)
 
 
 def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
@@ -107,7 +108,7 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
             options.progress.show(recorder.n_iter, point.cost, bounded)
         if is_without_error(problem, point.cost, point.u):
             return point, Ending.WITHOUT_ERROR
-        if bounded <= options.tol and problem.gradient_norm(point.grad) <= target:
+        if bounded <= options.tol and point.grad_norm <= target:
             return point, Ending.AT_REST
         if recorder.n_iter >= options.most_updates:
             return point, Ending.MAX_ITER
@@ -122,12 +123,11 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
             return point, Ending.CALLBACK
 
 
-def _result(problem: Problem, point: Iterate, recorder: Recorder, options: Options, ending: Ending,
+def _result(problem: Problem, point: Iterate, theta: np.ndarray, recorder: Recorder, options: Options, ending: Ending,
             verdict: Verdict | None) -> Result:
     reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
     method = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
     grad_norm = problem.bounded_by_tol(point.grad)
-    theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
     history = recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
     if verdict is None:
         return Result(theta, history, False, reason, math.nan, point.gap, "estimate", method, None)

@@ -65,9 +65,9 @@ class Verdict:
 
     def __init__(self, problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
                  steps: int, goes_on: bool = False) -> None:
-        enough = max(tol * cost, problem.rounding(u, cost))
-        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * problem.costs.step)
-        self.waits = goes_on and problem.costs.whole_hessian() <= budget and gap > provable(problem)
+        enough, costs = max(tol * cost, problem.rounding(u, cost)), problem.costs
+        budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * costs.step)
+        self.waits = goes_on and costs.whole_hessian() <= budget and gap > provable(problem)
         proof = strong_convexity(problem, u, grad) if self.waits else certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
         self.way: np.ndarray | None = None
