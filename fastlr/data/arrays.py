@@ -22,6 +22,8 @@ from fastlr.machine.wording import counted
 # The largest magnitude of a number in X: sums of its squares over any number of rows stay finite.
 LARGEST = 1e150
 
+_NONE = read_only(np.empty(0))
+
 COMPLEX = (complex, np.complexfloating)
 # The types that are no real numbers, although float() takes some of them.
 NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
@@ -273,7 +275,7 @@ def is_missing(label: Any) -> bool:
 def real_vector(name: str, value: Any, m: int, at_least_zero: bool = False) -> np.ndarray:
     """A vector (m,) float64, finite, at most LARGEST in magnitude, perhaps at least 0; (0,) for None."""
     if value is None:
-        return read_only(np.empty(0))
+        return _NONE
     A = one_dimensional(name, value, m)
     if A.dtype.kind not in "biufO":
         raise TypeError(f"{name} must hold real numbers, not {A.dtype}")

@@ -1,5 +1,6 @@
 """The gate for labels: out comes y (m,) int8 of two classes, or int32 of K, and the classes that 0, 1 .. stand for."""
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +23,7 @@ def codes(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
 def codes_of(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The codes of labels (m,), and the classes, as from `codes`."""
     two = _two_numbers(A)
-    if two is not None and two[0].size == 2 and np.isfinite(two[0]).all():
+    if two is not None and two[0].size == 2 and all(map(math.isfinite, two[0].tolist())):
         classes, is_second = two
         return read_only(is_second.view(np.int8)), classes
     refuse_missing(A)
@@ -123,7 +124,7 @@ def _two_numbers(A: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     if A.dtype.kind not in "biuf":
         return None
     is_first = A == A[0]
-    i = int(np.argmin(is_first))
+    i = int(is_first.argmin())
     if is_first[i]:
         return A[:1].copy(), is_first
     is_other = A == A[i]

@@ -46,9 +46,9 @@ def _is_one_hot(A: np.ndarray) -> bool:
 
 def are_shares(labels: np.ndarray) -> bool:
     """Whether labels (m,) are shares of successes: floats from 0 to 1, some of them strictly between."""
-    if labels.dtype.kind != "f" or not (labels.min() >= 0.0 and labels.max() <= 1.0):
+    if labels.dtype.kind != "f" or not ((labels > 0.0) & (labels < 1.0)).any():
         return False
-    return bool(((labels > 0.0) & (labels < 1.0)).any())
+    return bool(labels.min() >= 0.0 and labels.max() <= 1.0)
 
 
 def rows_of(counts: np.ndarray) -> Rows:

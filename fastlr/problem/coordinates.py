@@ -46,9 +46,9 @@ class Coordinates:
     def __init__(self, center: np.ndarray, spread: np.ndarray, origin: Origin | None = None) -> None:
         self.center, self.spread = center, spread
         self.origin = Origin(np.zeros(spread.size), -1, 1.0) if origin is None else origin
-        self.scales, self._shifts = np.ones(spread.size + 1), np.zeros(spread.size + 1)
-        self.scales[:-1] /= spread
-        self._shifts[:-1] = center
+        self.scales, self._shifts = np.empty(spread.size + 1), np.empty(spread.size + 1)
+        np.divide(1.0, spread, out=self.scales[:-1])
+        self.scales[-1], self._shifts[:-1], self._shifts[-1] = 1.0, center, 0.0
         self.means_in_deviations = np.abs(self._shifts * self.scales)
 
     def rows(self, vector: np.ndarray) -> np.ndarray:

@@ -203,6 +203,8 @@ class Problem:
 
     def remove_common(self, v: np.ndarray) -> None:
         """Take away from a vector of u, in place, what all classes have in common: it moves no loss, and only l1 may want it."""
+        if self.loss.free == self.loss.classes:
+            return
         rows, is_moved = v.reshape(self.shape), self.penalty.is_smooth(self.coordinates.scales)
         is_moved[-1] = self.fit_intercept
         moved = rows[..., is_moved]

@@ -148,7 +148,7 @@ def test_same_bits_for_any_number_of_threads(name, order):
             data = door.data(X, y).with_backend(kernel, count)
             J, together = (Problem.of_theta(data, 0.0, "mean", True) for _ in range(2))
             cost, grad = together.evaluate(np.append(w, b), with_moments=True)
-            results.append([hessian(J, np.append(w, b), np.zeros(21)), *J.standardisation, *together.moments, cost, grad])
+            results.append([hessian(J, np.append(w, b), np.zeros(21)), *J.columns, *together.columns, cost, grad])
     for one, two in zip(*results, strict=True):
         assert np.all(one == two)
 
@@ -173,7 +173,7 @@ def test_trainings_do_not_wait_for_the_moments_of_another():
         finally:
             go_on.set()
         waiting.result()
-    assert second.moments is second.moments
+    assert second.columns is second.columns
 
 
 @pytest.mark.parametrize("spoil", ["a row without weight", "a constant column"])

@@ -24,8 +24,10 @@ if hasattr(os, "register_at_fork"):
 
 def useful(n_threads: int | None, size: int) -> int:
     """How many threads, at most `n_threads`, an X of so many numbers can keep busy."""
-    wished = _default() if n_threads is None else min(n_threads, _most())
-    return min(wished, max(1, size // _ELEMENTS_A_THREAD))
+    busy = size // _ELEMENTS_A_THREAD
+    if busy <= 1:
+        return 1
+    return min(busy, _default() if n_threads is None else min(n_threads, _most()))
 
 
 def _default() -> int:
@@ -56,7 +58,7 @@ def limited(n_threads: int | None, size: int) -> Iterator[int]:
     mine = _taken.get(me, 0)            # by a training whose callback this is
     try:
         with sharing:
-            if n_threads is None:
+            if n_threads is None and count > 1:
                 count = max(1, min(count, processors() + mine - sum(_taken.values())))
             _taken[me] = max(mine, count)
         yield count
