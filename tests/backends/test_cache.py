@@ -1,5 +1,6 @@
 """The compile cache: whatever happens to it, right numbers, and at most one warning."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -21,9 +22,10 @@ from fastlr.backends import numba_loop, numba_parallel
 from fastlr.backends.compiled import cache as compile_cache
 from fastlr.backends.compiled import header, native, self_test
 from tests.backends import sum_up
-from tests.backends.sum_up import entry, is_right
+from tests.backends.sum_up import SIXTH, entry, is_right, sum_sixths
 
 pytestmark = pytest.mark.compiles
+ROOT = str(Path(__file__).parents[2])
 
 # ---- in this process, with a kernel that compiles in no time ---------------------------------------------------------
 
@@ -57,6 +59,15 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTLR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(compile_cache, "_has_warned", False)
     return compile_cache.cache_directory()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache with one kernel in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTLR_CACHE_DIR", str(tmp_path_factory.mktemp("filled")))
+        run()
+        return compile_cache.cache_directory()
 
 
 def contents(root):
@@ -167,12 +178,12 @@ DAMAGE = {"empty": lambda file: file.write_bytes(b""),
           "unreadable": lambda file: file.chmod(0)}
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("pattern", ["manifest", "*/*.nbi", "*/*.nbc"])
-def test_a_damaged_file_costs_one_warning_and_is_mended(cache, damage, pattern):
+@pytest.mark.parametrize(("pattern", "damage"), [*itertools.product(["manifest"], DAMAGE), *itertools.product(
+    ["*/*.nbi", "*/*.nbc"], ["truncated", "one bit", "missing", "directory"])])
+def test_a_damaged_file_costs_one_warning_and_is_mended(cache, damage, pattern, filled):
     if damage == "unreadable" and os.geteuid() == 0:
         pytest.skip("root reads everything")
-    run()
+    shutil.copytree(filled, cache, dirs_exist_ok=True)
     file, = cache.glob(f"*/{pattern}")
     DAMAGE[damage](file)
     assert not warned_once("compiled anew")
@@ -180,6 +191,25 @@ def test_a_damaged_file_costs_one_warning_and_is_mended(cache, damage, pattern):
     assert run()                                        # a warning would be an error
     assert contents(cache) == kept
     assert len(list(cache.iterdir())) == 1
+
+
+def test_a_bit_of_a_constant(cache):
+    """Valid code, whose numbers are a little wrong: of all damage the one that only a checksum notices."""
+    def run():
+        kernel, sums = entry(lambda compiled, X: True, sum_sixths), np.zeros(1)
+        kernel(X, sums)
+        return sums[0]
+
+    right = run()
+    file, = cache.rglob("*.nbc")
+    content = file.read_bytes()
+    sixth = struct.pack("<d", SIXTH)
+    assert sixth in content
+    file.write_bytes(content.replace(sixth, sixth[:2] + bytes([sixth[2] ^ 1]) + sixth[3:]))            # 2e-12
+    with pytest.warns(RuntimeWarning, match="compiled anew") as record:
+        assert run() == right
+    assert len(record) == 1
+    assert run() == right
 
 
 @pytest.mark.parametrize("instead", [Path.touch, Path.mkdir, lambda place: place.symlink_to("nowhere")])
@@ -429,6 +459,16 @@ X = rng.standard_normal((500, 4)); y = X[:, 0] + rng.standard_normal(500) > 0
 model = fastlr.train(X, y, backend="loop", learning_rate=0.5, max_iter=30)
 print(model.w.tobytes().hex())
 """
+SUM = """
+import numpy as np
+from fastlr.backends.compiled import cache
+from tests.backends import sum_up
+def run():
+    kernel, sums = sum_up.entry(), np.zeros(1)
+    kernel(np.arange(12.0).reshape(4, 3), sums)
+    print(sums[0])
+    return next(iter(kernel._compiled.values())).stats
+"""
 
 
 def fit(cache, code=FIT, **environment):
@@ -439,66 +479,47 @@ def fit(cache, code=FIT, **environment):
     return result.stdout.strip(), result.stderr
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory):
-    """A cache with one kernel in it, and what that kernel computes."""
-    cache = tmp_path_factory.mktemp("filled") / "cache"
-    return cache, fit(cache)[0]
-
-
-def test_a_bit_of_a_constant(tmp_path, filled):
-    """Valid code, whose numbers are a little wrong: of all damage the one that only a checksum notices."""
-    shutil.copytree(filled[0], tmp_path / "cache")
-    file, = (tmp_path / "cache").rglob("*.nbc")
-    content = bytearray(file.read_bytes())
-    sixth = content.find(struct.pack("<d", 0.16666666666666669))        # of exp's polynomial; its last place is 3e-17
-    assert sixth > 0
-    content[sixth + 2] ^= 1                                             # 2e-12
-    file.write_bytes(content)
-    numbers, warned = fit(tmp_path / "cache")
-    assert numbers == filled[1]
-    assert warned.count("RuntimeWarning") == 1
-    assert fit(tmp_path / "cache") == (filled[1], "")
-
-
-def test_a_full_disk(tmp_path, filled):
+def test_a_full_disk(tmp_path):
     """No file may grow: what was compiled is used, and nothing is left behind."""
     full = f"""
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-{FIT}
-from fastlr.backends import numba_loop
-compiled, = numba_loop._entry._compiled.values()
-print(compiled.stats.cache_path is not None, list(compiled.stats.cache_misses.values()))
+{SUM}
+stats = run()
+print(stats.cache_path is not None, list(stats.cache_misses.values()))
 """
-    printed, warned = fit(tmp_path / "cache", full)
-    assert printed == f"{filled[1]}\nTrue [1]"
+    printed, warned = fit(tmp_path / "cache", full, PYTHONPATH=ROOT)
+    assert printed == "66.0\nTrue [1]"
     assert warned.count("RuntimeWarning") == 1
     assert "could not keep" in warned
     assert not list((tmp_path / "cache").glob("fastlr/*/*"))
 
 
-def test_a_killed_process(tmp_path, filled):
+def test_a_killed_process(tmp_path):
+    """What it leaves is removed an hour later by the next one, which compiles anew."""
     cache = tmp_path / "cache"
-    process = subprocess.Popen([sys.executable, "-c", FIT], env=os.environ | {"FASTLR_CACHE_DIR": str(cache)})
-    deadline = time.monotonic() + 60.0
-    while not list(cache.glob("fastlr/*/temporary-*/*/*")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    killed = SUM + """
+import os, signal
+cache._publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+run()
+"""
+    process = subprocess.run([sys.executable, "-c", killed], check=False, cwd=ROOT,
+                             env=os.environ | {"FASTLR_CACHE_DIR": str(cache)})
+    assert process.returncode == -signal.SIGKILL
     left, = cache.glob("fastlr/*/*")
+    assert left.name.startswith("temporary-")
     os.utime(left, (time.time() - 4000,) * 2)
-    assert fit(cache) == (filled[1], "")
-    assert [place.name for place in cache.glob("fastlr/*/*")] == ["numba_loop-float64-C"]
+    assert fit(cache, SUM + "run()", PYTHONPATH=ROOT) == ("66.0", "")
+    assert [place.name for place in cache.glob("fastlr/*/*")] == ["sum_up-float64-C"]
 
 
 @pytest.mark.long
-def test_an_edited_helper_and_code_that_computes_something_else(tmp_path, filled):
+def test_an_edited_helper_and_code_that_computes_something_else(tmp_path):
     """A copy of the package is changed in another file than the kernel's; then its code is put in the place of the right one."""
     original, package, cache = Path(__file__).parents[2] / "fastlr", tmp_path / "copy" / "fastlr", tmp_path / "cache"
     here = {"PYTHONPATH": str(package.parent)}
-    right = filled[1]
+    right, _ = fit(tmp_path / "right")
 
     def edit():
         for file, old, new in (("scalar.py", "return (1.0 if", "return 0.5 * (1.0 if"),

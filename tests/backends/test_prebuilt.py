@@ -37,20 +37,46 @@ def copied(tmp_path):
 
 
 TRAIN = """
-model = fastlr.train(X, y, learning_rate=0.5, max_iter=5, backend="fused", n_threads=2)
+def train(**options):
+    return fastlr.train(X, y, learning_rate=0.5, max_iter=50, **options)
+model = train(backend="fused", n_threads=2)
 print(model.w.tobytes().hex(), model.compile_time > 0.3, "numba" in sys.modules and sys.modules["numba"] is not None)
+"""
+AUTO = """
+from fastlr.backends import choice
+def train(X=X, **options):
+    return fastlr.train(X, y, learning_rate=0.5, max_iter=50, **options)
+def chosen(steps):
+    return choice.choose("auto", X, steps, ["cost_gradient", "step"])
+print(train().backend, "numba" in sys.modules, chosen(50), chosen(1e6))
+compilation, choice._COMPILATION = choice._COMPILATION, 0.0         # as if the cache had what it takes
+models = [train() for _ in range(8)]
+print([model.backend for model in models])
+first, *others = [model for model in models if model.backend == "fused"]
+print(first.compile_time > first.elapsed, {model.compile_time for model in others})
+choice._COMPILATION = compilation
+print(train().backend, train(X.astype("f4")).backend)               # for float32 there would be something to pay
+print(train(backend="fused", n_threads=2).w.tobytes().hex())
 """
 
 
-@needs_library
 @pytest.mark.compiles
-def test_nothing_is_compiled_and_numba_need_not_be_there(tmp_path):
-    """The bits are those of kernels that are compiled on demand."""
-    ahead = run(TRAIN, "numba", FASTLR_CACHE_DIR=str(tmp_path))
-    assert ahead.stdout.split()[1:] == ["False", "False"], ahead.stderr
-    on_demand = run(TRAIN, FASTLR_PREBUILT="0")
-    assert on_demand.stdout.split()[2] == "True", on_demand.stderr
-    assert not list(tmp_path.iterdir())
+def test_auto_turns_to_kernels_that_are_compiled_on_demand(tmp_path):
+    """For much work, or once a process keeps training; what that takes is counted apart, and the bits are the library's.
+
+    With the library nothing is compiled, and Numba need not be there.
+    """
+    result = run(AUTO, FASTLR_PREBUILT="0")
+    short, turned, times, ready, bits = result.stdout.splitlines()
+    assert short == "numpy False numpy fused", result.stderr
+    backends = eval(turned)
+    assert backends[0] == "numpy" and backends[-2:] == ["fused"] * 2 and backends == sorted(backends, reverse=True)
+    assert times == "True {0.0}"
+    assert ready == "fused numpy"
+    if prebuilt.is_there():
+        ahead = run(TRAIN, "numba", FASTLR_CACHE_DIR=str(tmp_path))
+        assert ahead.stdout.split() == [bits, "False", "False"], ahead.stderr
+        assert not list(tmp_path.iterdir())
 
 
 @needs_library

@@ -594,24 +594,6 @@ def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
             assert set(asked) == ({"cost_gradient", "descend"} if "learning_rate" in options else kernels)
 
 
-@pytest.mark.compiles
-def test_backend_auto_turns_to_numba_once_a_process_keeps_training():
-    code = """
-import sys, numpy as np, fastlr
-rng = np.random.default_rng(0)
-X = rng.standard_normal((20_000, 20)); y = rng.random(20_000) < 0.5
-from fastlr.backends import choice
-choice._COMPILATION = 0.0               # as if the cache had what it takes
-print([fastlr.train(X, y, learning_rate=0.1, max_iter=50).backend for _ in range(8)])
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                            env=os.environ | {"FASTLR_PREBUILT": "0"})
-    seen = eval(result.stdout)
-    assert seen[0] == "numpy"
-    assert seen[-1] == "fused"
-    assert seen == sorted(seen, reverse=True)
-
-
 def test_a_backend_of_cost_gradient_alone_has_every_solver(monkeypatch):
     X, y, *_ = problem(200, 4)
     expected = fastlr.train(X, y, backend="numpy")
