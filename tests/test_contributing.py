@@ -73,13 +73,6 @@ def example_behind(words):
     return example
 
 
-def assert_types_fit(copy, path):
-    """Let mypy check a file of the copy, where it is installed."""
-    if importlib.util.find_spec("mypy") is not None:
-        checked = copy("-m", "mypy", path)
-        assert checked.returncode == 0, checked.stdout
-
-
 @pytest.mark.slow
 def test_a_penalty_can_be_added(copy):
     code = example_behind("minimizes it") + """
@@ -93,7 +86,6 @@ print(np.ptp(rough[:-1]) > 0.1, np.ptp(stiff[:-1]) < 1e-4, np.abs(gradient).max(
 """
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout == "True True True\n", trained.stderr
-    assert_types_fit(copy, "fastlr/problem/smoothness.py")
 
 
 @pytest.mark.slow
@@ -114,4 +106,10 @@ print(np.allclose(by_descent.theta, found.theta, atol=1e-6))
 """
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout == "True bound True True\nTrue\nTrue\n", trained.stderr
-    assert_types_fit(copy, "fastlr/problem/smoothed_labels.py")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+def test_mypy_accepts_what_is_added(copy):
+    checked = copy("-m", "mypy", *re.findall(r"^`(fastlr/\S+\.py)`:\n\n```python", TEXT, re.MULTILINE))
+    assert checked.returncode == 0, checked.stdout

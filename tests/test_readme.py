@@ -2,8 +2,8 @@
 
 import fnmatch
 import importlib.util
+import io
 import itertools
-import os
 import re
 import shlex
 import shutil
@@ -70,14 +70,23 @@ def test_shell_lines_name_what_there_is(page, line, pytestconfig):
 
 
 @pytest.mark.slow
-def test_the_transcript_of_the_command(shared_data, tmp_path):
+def test_the_transcript_of_the_command(shared_data, tmp_path, monkeypatch, capfd):
     """Each command prints the lines below it, up to ten decimals; "..." stands for any number of lines."""
-    shutil.copy(shared_data / "dense" / "pima_diabetes.csv", tmp_path / "diabetes.csv")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(shared_data / "dense" / "pima_diabetes.csv", "diabetes.csv")
     (transcript,) = blocks("docs/command.md", "console")
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command, expected in re.findall(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", transcript, re.MULTILINE):
-        run = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, env=environment)
-        printed, expected = (re.sub(r"(\.\d{10})\d+", r"\1", text) for text in (run.stdout + run.stderr, expected))
+    commands = re.findall(r"^\$ (.*)\n((?:[^$].*\n|\n)*)", transcript, re.MULTILINE)
+    assert len(commands) == 6
+    for command, expected in commands:
+        before, call, after = re.fullmatch(r"(?:(.*) \| )?fastlr ([^|]*?)(?: \| (.*))?", command).groups()
+        if before is not None:
+            table = subprocess.run(before, shell=True, capture_output=True, check=True).stdout
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(table)))
+        main(shlex.split(call))
+        printed = "".join(capfd.readouterr())
+        if after is not None:
+            printed = subprocess.run(after, shell=True, capture_output=True, check=True, text=True, input=printed).stdout
+        printed, expected = (re.sub(r"(\.\d{10})\d+", r"\1", text) for text in (printed, expected))
         assert is_as_shown(printed, expected), printed
 
 

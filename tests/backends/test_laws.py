@@ -41,7 +41,7 @@ def test_equals_the_formula(backend, dtype, order):
 
 
 @pytest.mark.parametrize("kernel", ["python", "numpy", "fused"])
-@pytest.mark.parametrize(("dtype", "order"), [(np.float32, "F"), (np.uint8, "C"), (np.int8, "F"), (np.int16, "C")])
+@pytest.mark.parametrize(("dtype", "order"), [(np.float32, "F"), (np.uint8, "C"), (np.int8, "F")])
 def test_other_kinds_equal_the_formula(kernel, dtype, order):
     check_formula(kernel, dtype, order)
 
@@ -174,7 +174,7 @@ def test_read_only_and_memory_mapped_input(backend, kind, tmp_path):
 
 
 @pytest.mark.parametrize(("shape", "dtype", "order"), [((40_000, 10), np.float64, "C"), ((3_001, 100), np.float64, "C"),
-                                                       ((999, 301), np.float64, "F"), ((40_000, 10), np.float32, "C")])
+                                                       ((999, 301), np.float64, "F")])
 def test_same_bits_for_any_number_of_threads(compiled, shape, dtype, order):
     X, y, w, b = problem(*shape, dtype, order)
     s, o = weights(shape[0])

@@ -46,11 +46,10 @@ def test_cost_and_gradient_of_random_problems(backend, shape, kind, seed, scale,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_float32_sums_over_many_rows(compiled, order):
+def test_float32_sums_over_many_rows(compiled):
     """A million float32 rows lose nothing: sums that grow with m are float64."""
     rng = np.random.default_rng(0)
-    X = np.asarray(rng.random((1_000_000, 3)), np.float32, order=order)
+    X = rng.random((1_000_000, 3), np.float32)
     y = (rng.random(1_000_000) < 0.5).astype(float)
     J, dw, _ = fastlr.cost_and_gradient(X, y, [1.0, -1.0, 0.5], 0.1, backend=compiled)
     J_double, dw_double, _ = fastlr.cost_and_gradient(X.astype(float), y, [1.0, -1.0, 0.5], 0.1, backend="numpy")
@@ -62,13 +61,10 @@ def test_float32_sums_over_many_rows(compiled, order):
 def test_images_as_they_are(shared_data):
     """MNIST, odd against even: uint8 pixels give the costs of float64 ones."""
     with np.load(shared_data / "dense" / "mnist_63k.npz") as file:
-        X, y = np.ascontiguousarray(file["X"], dtype=np.uint8), file["y"] % 2
+        X, y = np.ascontiguousarray(file["X"][:5000], dtype=np.uint8), file["y"][:5000] % 2
     assert X.max() == 255
-    for order in "CF":
-        pixels = np.asarray(X[:20_000], order=order)
-        models = [fastlr.train(A, y[:20_000], backend="fused", learning_rate=1e-5, max_iter=10)
-                  for A in (pixels, pixels.astype(float))]
-        np.testing.assert_allclose(models[0].costs, models[1].costs, rtol=1e-9)
+    pixels, numbers = (fastlr.train(A, y, backend="fused", learning_rate=1e-5, max_iter=10) for A in (X, X.astype(float)))
+    np.testing.assert_allclose(pixels.costs, numbers.costs, rtol=1e-9)
 
 
 def test_one_hot_columns_are_not_copied():
