@@ -70,14 +70,15 @@ def test_a_hessian_that_would_prove_nothing_waits_while_the_descent_goes_on(goes
 
 @pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l2": 0.5}, {"fit_intercept": False},
                                      {"l2": 0.02, "fit_intercept": False}, {"reduction": "sum", "l2": 2.0}])
-def test_bounds_are_above_the_truth_and_near_it(options, backend):
+@each_kernel
+def test_bounds_are_above_the_truth_and_near_it(options, kernel):
     X, y = sample(160, 4)
     X = X * ([1.0, 1e3, 1e-3, 2.0] if "l2" not in options else 1.0) + [0.0, 3.0, 0.0, 1.0]
     known = oracle(X, y, **options)
     given = {"l2": 0.0, "reduction": "mean", "fit_intercept": True} | options
-    kernel = backends.load(backend)
-    with backends.threads(kernel, None, X.size) as count, np.errstate(all="ignore"):
-        problem = Problem.of_theta(door.data(X, y).with_backend(kernel, count), **given).standardised()
+    module = backends.load(kernel)
+    with backends.threads(module, None, X.size) as count, np.errstate(all="ignore"):
+        problem = Problem.of_theta(door.data(X, y).with_backend(module, count), **given).standardised()
         theta = fastlr.train(X, y, backend="numpy", **options)
         u, theta_of = problem.coordinates.u_of(np.append(theta.w, theta.b)), problem.coordinates.theta_of
         for distance in (1e-3, 1e-5):
@@ -224,9 +225,8 @@ def test_gradient_descent_without_tol_claims_nothing():
 
 # ---- one value that is far too large -----------------------------------------------------------------------------------
 
-@each_kernel
-@each_solver
-@pytest.mark.parametrize("value", [1e4, 1e6, KEY_HELD_DOWN, 1e15, -KEY_HELD_DOWN])
+@pytest.mark.parametrize(("solver", "kernel"), [("auto", "numpy"), ("auto", "fused"), ("newton", "numpy"), ("lbfgs", "fused")])
+@pytest.mark.parametrize("value", [1e4, KEY_HELD_DOWN, 1e15, -KEY_HELD_DOWN])
 def test_one_value_does_not_rule_the_scale_of_its_column(value, solver, kernel):
     X, y = sample()
     X[int(np.flatnonzero(y == (value > 0))[0]), 0] = value

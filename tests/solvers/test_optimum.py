@@ -16,11 +16,18 @@ from tests.problems import weights
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("samples_of_few_rows")]
 SMALL, LARGE = (400, 6), (6000, 8)                  # "auto" takes samples of the large one
 CASES = ["plain", "weights", "balanced", "offset", "no intercept", "no intercept, weights, offset", "sum", "sum, weights",
-         "float32", "uint8", "Fortran", "Fortran, weights, balanced, offset, sum", "uint8, Fortran, no intercept"]
+         "float32", "uint8", "Fortran", "Fortran, weights, balanced, offset, sum", "int8, Fortran, no intercept"]
 FEW_CASES = ["plain", "no intercept, weights, offset", "sum, weights", "Fortran, weights, balanced, offset, sum"]
 
 each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
-each_kernel = pytest.mark.parametrize("kernel", ["numpy", "fused"])
+# Each two of a solver, a kernel and a size meet in one of these.
+each_solver_kernel_and_size = pytest.mark.parametrize(("solver", "kernel", "size"), [
+    ("auto", "numpy", SMALL), ("auto", "fused", LARGE), ("newton", "numpy", LARGE), ("newton", "fused", SMALL),
+    ("lbfgs", "numpy", SMALL), ("lbfgs", "fused", LARGE)])
+each_solver_and_kernel = pytest.mark.parametrize(("solver", "kernel"), [("auto", "numpy"), ("auto", "fused"), ("newton", "numpy"),
+                                                                        ("lbfgs", "fused")])
+each_solver_and_size = pytest.mark.parametrize(("solver", "size"), [("auto", SMALL), ("auto", LARGE), ("newton", SMALL),
+                                                                    ("lbfgs", LARGE)])
 each_size = pytest.mark.parametrize("size", [SMALL, LARGE])
 
 
@@ -84,8 +91,9 @@ def case_of(name, size, l2):
             options |= {"reduction": "sum", "l2": l2 * (s.sum() if "weights" in name else m)}
         elif part == "float32":
             X = X.astype(np.float32)
-        elif part == "uint8":
-            X = np.clip(3 * problem(*size, in_units=False)[0] + 9, 0, 255).astype(np.uint8)
+        elif part in ("uint8", "int8"):
+            X = np.clip(3 * problem(*size, in_units=False)[0] + (9 if part == "uint8" else 1), 0 if part == "uint8" else -99, 99)
+            X = X.astype(part)
         elif part == "Fortran":
             X = np.asfortranarray(X)
     return X, y, options, plain
@@ -131,9 +139,7 @@ def check_case(name, size, **options):
         assert costs[-1] < costs[0]
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 @pytest.mark.parametrize("name", CASES)
 def test_optimum(kernel, solver, name, size):
     check_case(name, size, backend=kernel, solver=solver)
@@ -177,8 +183,7 @@ def test_optimum_is_scikit_learns(name, size):
         close(parameters(fastlr.train(X, y, tol=1e-11, solver=solver, **options)), theta)
 
 
-@each_solver
-@each_kernel
+@each_solver_and_kernel
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_default_tol_is_within_reach(solver, kernel, fit_intercept):
     """Rounding leaves 1e-14 of a gradient here; a warning is an error."""
@@ -190,9 +195,7 @@ def test_default_tol_is_within_reach(solver, kernel, fit_intercept):
 
 # ---- what must not matter ---------------------------------------------------------------------------------------------
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 def test_integer_weights_equal_repeated_rows(solver, kernel, size):
     X, y = problem(*size)
     times = np.random.default_rng(2).integers(0, 4, len(y))
@@ -204,9 +207,7 @@ def test_integer_weights_equal_repeated_rows(solver, kernel, size):
         assert weighted.cost == pytest.approx(repeated.cost, rel=1e-13)
 
 
-@each_solver
-@each_size
-@each_kernel
+@each_solver_kernel_and_size
 def test_units_do_not_matter(solver, size, kernel):
     """The same steps, whatever the columns are measured in; with a penalty, wherever they have their zero."""
     X, y = problem(*size, in_units=False)
@@ -231,8 +232,7 @@ def test_threads_change_no_bit(solver, order):
     assert (one.w == two.w).all() and one.b == two.b and (one.costs == two.costs).all()
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_labels_swapped_mirror(solver, size):
     X, y = problem(*size)
     close(parameters(fastlr.train(X, 1 - y, solver=solver, tol=1e-11)), -optimum_of("plain", size, 0.0)[0])
@@ -240,9 +240,7 @@ def test_labels_swapped_mirror(solver, size):
 
 # ---- where it starts --------------------------------------------------------------------------------------------------
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 @pytest.mark.parametrize(("name", "l2"), [("plain", 0.0), ("no intercept", 0.0), ("sum, weights", 0.01)])
 def test_warm_start(solver, kernel, size, name, l2):
     X, y, options, _ = case_of(name, size, l2)
@@ -263,9 +261,7 @@ def test_warm_start(solver, kernel, size, name, l2):
     close(parameters(there), optimum_of(name, size, l2)[0])
 
 
-@each_solver
-@each_size
-@each_kernel
+@each_solver_kernel_and_size
 def test_far_start(solver, size, kernel):
     X, y = problem(*size, in_units=False)
     w = np.random.default_rng(1).standard_normal(size[1])
@@ -276,9 +272,7 @@ def test_far_start(solver, size, kernel):
             np.testing.assert_allclose(parameters(model), reference(size, l2), rtol=0, atol=1e-7)
 
 
-@each_solver
-@each_size
-@each_kernel
+@each_solver_kernel_and_size
 def test_constant_offset_moves_b(solver, size, kernel):
     X, y = problem(*size, in_units=False)
     for constant in (50.0, -50.0, 700.0):
@@ -288,9 +282,7 @@ def test_constant_offset_moves_b(solver, size, kernel):
         np.testing.assert_allclose(moved, reference(size), rtol=0, atol=1e-7)
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 def test_offsets_of_fifty(solver, kernel, size):
     """Without regard to the labels, so that most lose by far; and with labels drawn at their odds."""
     X, y = problem(*size, in_units=False)
@@ -321,9 +313,7 @@ def measure(model, X, y, reduction="mean", l2=0.0, sample_weight=None, offset=0.
     return max(abs(db), np.abs((dw - mu * db) / sd).max())
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 @pytest.mark.parametrize(("name", "l2"), [(name, l2) for name in FEW_CASES for l2 in (0.0, 0.01)])
 def test_certificate(solver, kernel, size, name, l2):
     X, y, options, plain = case_of(name, size, l2)
@@ -339,9 +329,8 @@ def test_certificate(solver, kernel, size, name, l2):
         assert model.cost == pytest.approx(fastlr.cost_and_gradient(X, y, model.w, model.b, **objective)[0], rel=1e-13)
 
 
-@pytest.mark.parametrize("solver", ["auto", "newton"])
-@each_kernel
-@each_size
+@pytest.mark.parametrize(("solver", "kernel", "size"), [("auto", "numpy", SMALL), ("auto", "fused", LARGE),
+                                                        ("newton", "numpy", LARGE), ("newton", "fused", SMALL)])
 @pytest.mark.parametrize(("name", "l2"), [(name, l2) for name in FEW_CASES for l2 in (0.0, 0.01)])
 def test_gap_is_what_is_left(solver, kernel, size, name, l2):
     X, y, options, _ = case_of(name, size, l2)
@@ -360,9 +349,7 @@ def test_a_loose_tol_takes_no_more_updates(solver):
     assert loose.n_iter <= tight.n_iter
 
 
-@each_solver
-@each_size
-@each_kernel
+@each_solver_kernel_and_size
 def test_callback_sees_every_update_and_changes_no_optimum(kernel, solver, size):
     X, y = problem(*size)
     seen = []
@@ -380,9 +367,7 @@ def test_callback_sees_every_update_and_changes_no_optimum(kernel, solver, size)
         assert fastlr.cost_and_gradient(X, y, state.w, state.b, backend=kernel)[0] == pytest.approx(later.cost, rel=1e-12)
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 def test_callback_stops(solver, kernel, size):
     X, y = problem(*size)
     model = fastlr.train(X, y, solver=solver, backend=kernel, tol=1e-12, callback=lambda state: state.n_iter == 2)
@@ -390,8 +375,7 @@ def test_callback_stops(solver, kernel, size):
     assert model.grad_norm > 1e-12
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_callback_may_change_what_it_is_given_and_its_errors_come_through(solver, size):
     X, y = problem(*size)
 
@@ -403,8 +387,7 @@ def test_callback_may_change_what_it_is_given_and_its_errors_come_through(solver
         fastlr.train(X, y, solver=solver, callback=lambda state: {}["mine"])
 
 
-@each_solver
-@each_kernel
+@each_solver_and_kernel
 @pytest.mark.parametrize(("size", "l2"), [(SMALL, 0.0), (SMALL, 0.01), (LARGE, 0.0)])
 def test_without_tol(kernel, solver, size, l2):
     """As many updates as asked for, or as many as lower J; no warning either way."""
@@ -419,9 +402,7 @@ def test_without_tol(kernel, solver, size, l2):
     close(parameters(model), optimum(X, y, l2)[0], rtol=1e-11)
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 def test_max_iter_without_convergence_warns_with_figures(solver, kernel, size):
     X, y = problem(*size)
     with pytest.warns(ConvergenceWarning, match=r"after 2 updates the gradient is \S+, above tol=1e-12, at J = 0.*max_iter=2 "
@@ -435,11 +416,10 @@ def test_max_iter_without_convergence_warns_with_figures(solver, kernel, size):
 
 # ---- difficult data ---------------------------------------------------------------------------------------------------
 
-@each_solver
-@pytest.mark.parametrize("m", [400, 6000])
-@each_kernel
-def test_collinear_columns(solver, m, kernel):
+@each_solver_kernel_and_size
+def test_collinear_columns(solver, kernel, size):
     """All levels of two factors, columns twice, a constant one: the margins are those of the columns that matter."""
+    m = size[0]
     rng = np.random.default_rng(4)
     a, b, z = rng.integers(0, 3, m), rng.integers(0, 4, m), rng.standard_normal(m)
     y = (rng.random(m) < expit(0.5 * a - 0.3 * b + z)).astype(float)
@@ -454,9 +434,7 @@ def test_collinear_columns(solver, m, kernel):
     assert np.abs(model.w).max() < 100
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 @pytest.mark.parametrize("noise", [10.0, 1.0, 1e-3])
 def test_nearly_constant_column(solver, kernel, size, noise):
     """1e6 give or take `noise`: of 16 digits, margins lose as many as 1e6 / noise has, and a few updates find that out."""
@@ -481,8 +459,7 @@ def test_two_rows(solver):
     close(parameters(model), optimum(X, y, 0.1)[0])
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_one_feature(solver, size):
     X, y = problem(size[0], 1)
     for l2 in (0.0, 0.01):
@@ -491,9 +468,7 @@ def test_one_feature(solver, size):
         close(parameters(model), optimum(X, y, l2)[0])
 
 
-@each_solver
-@each_kernel
-@each_size
+@each_solver_kernel_and_size
 def test_one_row_of_its_class(solver, kernel, size):
     X, _ = problem(*size)
     y = np.zeros(len(X))
@@ -524,8 +499,7 @@ def test_more_features_than_rows(backend, solver):
         close(parameters(model), wide(l2, fit_intercept), rtol=1e-6)
 
 
-@each_solver
-@each_kernel
+@each_solver_and_kernel
 def test_rare_class(solver, kernel):
     """Twenty of twenty thousand; the first sample may have none."""
     rng = np.random.default_rng(5)
@@ -538,9 +512,7 @@ def test_rare_class(solver, kernel):
         close(parameters(model), optimum(X, y, l2)[0])
 
 
-@each_solver
-@each_size
-@each_kernel
+@each_solver_kernel_and_size
 def test_weights_of_all_sizes(solver, size, kernel):
     X, y = problem(*size)
     s = 10.0 ** np.random.default_rng(6).uniform(-6, 6, len(y))
@@ -552,8 +524,7 @@ def test_weights_of_all_sizes(solver, size, kernel):
         close(parameters(model), theta)
 
 
-@each_solver
-@each_kernel
+@each_solver_and_kernel
 def test_heavy_tails(solver, kernel):
     """Features of which a few rows are most, and nothing to find in them."""
     for seed in range(30):

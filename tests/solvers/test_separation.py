@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("samples_of_few_rows
 SIZES = [(60, 2), (400, 6), (6000, 8)]              # "auto" takes samples of the last
 
 each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
-each_size = pytest.mark.parametrize("size", SIZES)
+each_solver_and_size = pytest.mark.parametrize(("solver", "size"), [*itertools.product(["auto"], SIZES), ("newton", SIZES[1]),
+                                                                    ("lbfgs", SIZES[2])])
 
 
 def is_separable(X, y, fit_intercept=True):
@@ -31,7 +32,11 @@ def is_separable(X, y, fit_intercept=True):
 
 
 def each_kernel(options):
-    return [options] if "backend" in options else [options | {"backend": kernel} for kernel in ("numpy", "fused")]
+    """With the kernel that is named, or with two that "auto" may choose; Newton's method and L-BFGS have one each."""
+    if "backend" in options:
+        return [options]
+    kernels = {"newton": ["numpy"], "lbfgs": ["fused"]}.get(options.get("solver"), ["numpy", "fused"])
+    return [options | {"backend": kernel} for kernel in kernels]
 
 
 def check_separated(X, y, **options):
@@ -88,8 +93,7 @@ def test_separated_in_other_types(solver, dtype, order):
     assert check_separated(X, y, solver=solver, backend="numpy").score(X, y) == 1.0
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_separated_by_a_plane(solver, size):
     X, y, _ = separable(size)
     assert check_separated(X, y, solver=solver).score(X, y) == 1.0
@@ -97,8 +101,7 @@ def test_separated_by_a_plane(solver, size):
     check_well_posed(X, y, solver=solver, l2=1 / size[0])       # what the warning advises
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_separated_through_the_origin_or_not(solver, size):
     X, y, _ = separable(size, bias=0.0)
     assert check_separated(X, y, solver=solver, fit_intercept=False).score(X, y) == 1.0
@@ -134,8 +137,7 @@ def test_separated_by_a_single_step(solver, copies, m):
     assert check_separated(X, y, solver=solver).score(X, y) == 1.0
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_row_without_weight_does_not_overlap(solver, size):
     X, y, _ = separable(size)
     flipped = np.random.default_rng(2).choice(size[0], size[0] // 10, replace=False)
@@ -149,8 +151,7 @@ def test_row_without_weight_does_not_overlap(solver, size):
     check_well_posed(X, y, solver=solver, sample_weight=np.where(s == 1.0, 1.0, 0.0), l2=1e-3)
 
 
-@each_solver
-@each_size
+@each_solver_and_size
 @pytest.mark.parametrize("spread", [1.0, 5.0])
 def test_offset_separates_nothing_and_mends_nothing(solver, size, spread):
     X, y, _ = separable(size)
@@ -163,8 +164,7 @@ def test_offset_separates_nothing_and_mends_nothing(solver, size, spread):
 
 # ---- quasi-complete separation ----------------------------------------------------------------------------------------
 
-@each_solver
-@each_size
+@each_solver_and_size
 @pytest.mark.parametrize(("rows", "fit_intercept"), [("one", True), ("one", False), ("two", True), ("half", True)])
 def test_dummy_that_is_1_only_for_positives(solver, size, fit_intercept, rows):
     X, y = overlapping(size)
@@ -220,8 +220,7 @@ def test_mushrooms(solver, shared_data):
 
 # ---- nearly separated: J has a minimum --------------------------------------------------------------------------------
 
-@each_solver
-@each_size
+@each_solver_and_size
 def test_one_row_on_the_wrong_side(solver, size):
     X, y, z = separable(size)
     for i in (np.argmax(z), np.argmin(z), np.argmax(np.where(y, z, 0.0) < np.median(z))):
