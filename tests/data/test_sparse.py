@@ -362,7 +362,7 @@ def test_optimum_is_scikit_learns():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["libsvm/a9a.svm", "sparse/airlines44k_onehot.npz", "sparse/PCMAC.npz"])
+@pytest.mark.parametrize("name", ["libsvm/a9a.svm", "sparse/PCMAC.npz"])
 def test_real_data(shared_data, name):
     import importlib.util
 

@@ -99,9 +99,9 @@ def classes(m, n, K):
 
 @pytest.mark.parametrize(("reduction", "K", "scale"), [("mean", 3, 1), ("sum", 5, 1e4)])
 def test_every_backend_equals_the_graph_of_classes(backend, reduction, K, scale):
-    X, *_ = problem(20, 3, scale=scale)
-    y, w, b = classes(20, 3, K)
-    s, o = weights(20)[0], np.random.default_rng(3).standard_normal((20, K))
+    X, *_ = problem(8, 3, scale=scale)
+    y, w, b = classes(8, 3, K)
+    s, o = weights(8)[0], np.random.default_rng(3).standard_normal((8, K))
     for options in ({}, {"l2": 0.7, "sample_weight": s, "offset": o}):
         check = check_gradient(backend, X, y, w / scale, b, reduction=reduction, **options)
         assert check.passed, check
@@ -264,9 +264,9 @@ def test_extreme_margins():
 @pytest.mark.slow
 def test_thousands_of_terms():
     """No recursion, forward, backward, or when it is freed; and time in proportion: their number squared would never end."""
-    w, x = Value(0.5, "w1"), np.linspace(-2, 2, 30_000)
+    w, x = Value(0.5, "w1"), np.linspace(-2, 2, 10_000)
     J = sum(softplus(w * x_i) for x_i in x.tolist())
-    vectorized = logistic_cost(x[:, None], np.zeros(30_000), [0.5], 0.0, reduction="sum")
+    vectorized = logistic_cost(x[:, None], np.zeros(10_000), [0.5], 0.0, reduction="sum")
     assert J.value == pytest.approx(vectorized.value, rel=1e-12)
     assert J.derivatives()["dw1"] == pytest.approx(vectorized.derivatives()["dw1"], rel=1e-11)
     assert len(J.formula) < 100

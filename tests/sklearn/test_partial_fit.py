@@ -135,9 +135,7 @@ def test_the_first_batch_gives_what_fit_gives(options):
 
 # ---- how good it is ---------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize(("C", "m", "size"), [(np.inf, 500, 1), (1.0, 4000, 20), (1.0, 8000, 100), (np.inf, 8000, 100),
-                                              (1.0, 8000, 1000), (np.inf, 8000, 1000)])
-@pytest.mark.slow
+@pytest.mark.parametrize(("C", "m", "size"), [(np.inf, 300, 1), (1.0, 2000, 20), (np.inf, 4000, 100), (1.0, 8000, 1000)])
 def test_one_pass_comes_close_to_the_optimum(C, m, size):
     """J - J* is a fifth at most of what J* itself lies below J at the truth, by chance: half the number of parameters."""
     X, y = stream(m, 6)

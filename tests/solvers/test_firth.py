@@ -160,11 +160,11 @@ def test_units_and_origins_of_columns():
 def test_every_kind_of_rows(tmp_path, backend):
     import scipy.sparse
 
-    X, y = separated(3000, 3)
-    o = weights(3000)[1]
+    X, y = separated(2000, 3)
+    o = weights(2000)[1]
     known = fastlr.train(X, y, offset=o, firth=True, tol=1e-10)
     np.save(tmp_path / "X.npy", X)
-    kinds = (scipy.sparse.csr_array(X), fastlr.stream(tmp_path / "X.npy", memory=1 << 16), np.asfortranarray(X))
+    kinds = (scipy.sparse.csr_array(X), fastlr.stream(tmp_path / "X.npy", memory=33_000), np.asfortranarray(X))
     for kind in kinds:
         model = fastlr.train(kind, y, offset=o, firth=True, tol=1e-10, backend=backend)
         np.testing.assert_allclose(model.w, known.w, rtol=1e-7)

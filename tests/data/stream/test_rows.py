@@ -58,9 +58,19 @@ def test_the_same_bits_as_in_memory(name, solver, order, short_pieces, tmp_path)
         assert in_memory.converged
 
 
-@pytest.mark.parametrize(("dtype", "memory"), [("float64", 3), ("float32", 5), ("float64", 40)])
 @pytest.mark.slow
-def test_every_backend_in_blocks(backend, dtype, memory, tmp_path):
+def test_every_backend_in_blocks(backend, tmp_path):
+    check_blocks(backend, "float64", 3, tmp_path)
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "fused"])
+@pytest.mark.parametrize(("dtype", "memory"), [("float32", 5), ("float64", 40)])
+@pytest.mark.slow
+def test_other_blocks(kernel, dtype, memory, tmp_path):
+    check_blocks(kernel, dtype, memory, tmp_path)
+
+
+def check_blocks(backend, dtype, memory, tmp_path):
     m = 1_700 if backend == "python" else M
     X, y, *_ = problem(m, N, dtype=dtype)
     s, o = weights(m)
