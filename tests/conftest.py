@@ -2,12 +2,13 @@
 
 pytest --backend numpy,fused      narrows the tests that take a backend to these
 pytest --backend toy -k toy       runs them with `backends/toy.py`, which does what the contract asks for and no more
-pytest -m quick                   runs what compiles nothing
+pytest -m quick                   runs what compiles nothing and starts no process
 """
 
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -72,27 +73,30 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def _nothing_compiles(request, _own_compile_cache):
-    """In a run of the quick tests compiling is an error: at once in this process, at the end in children."""
+def _quick_stays_quick(request, _own_compile_cache):
+    """In a run of the quick tests it is an error to compile, or to start a process."""
     if request.config.option.markexpr != "quick":
         yield
         return
     from numba.core import event
 
+    def refuse(*_, **__):
+        pytest.fail("a quick test compiles or starts a process; mark it with `compiles` or `slow`", pytrace=False)
+
     class Refusal(event.Listener):
-        def on_start(self, event):
-            pytest.fail("a quick test compiles; mark it with `compiles`", pytrace=False)
+        on_start = refuse
 
         def on_end(self, event):
             pass
 
-    with event.install_listener("numba:compile", Refusal()):
+    with event.install_listener("numba:compile", Refusal()), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", refuse)
+        patch.setattr(os, "fork", refuse)
         yield
-    assert not list(Path(os.environ["FASTLR_CACHE_DIR"]).rglob("*.nbc")), "a child of a quick test has compiled"
 
 
 @pytest.fixture(autouse=True)
-def _auto_stays_with_numpy(_nothing_compiles, monkeypatch):
+def _auto_stays_with_numpy(_quick_stays_quick, monkeypatch):
     """What a test compiles doesn't depend on how long the tests before it took: "auto" starts Numba for one long call alone."""
     monkeypatch.setattr("fastlr.backends.choice._LOSS_LIMIT", float("inf"))
 

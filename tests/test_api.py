@@ -19,6 +19,7 @@ def run(code, **environment):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False)
 
 
+@pytest.mark.slow
 def test_import_needs_numpy_alone():
     code = "import sys, fastlr; print([m for m in ('numba', 'scipy', 'sklearn', 'matplotlib', 'pandas') if m in sys.modules])"
     assert run(code).stdout.strip() == "[]"
@@ -97,6 +98,7 @@ def test_every_public_name_is_documented():
                                 "formula", "graph"}
 
 
+@pytest.mark.slow
 def test_graph_comes_on_first_use():
     code = "import sys, fastlr; print('fastlr.graph' in sys.modules, fastlr.graph.Value(3) * 2)"
     assert run(code).stdout == "False 3 * 2 = 6\n"
@@ -120,6 +122,7 @@ def test_a_missing_package_is_said(monkeypatch):
     assert fastlr.train(X, y, learning_rate=0.1, max_iter=2).backend == "numpy"
 
 
+@pytest.mark.slow
 def test_model_says_what_ran(backend):
     X, y, *_ = problem(40_000, 10)
     model = fastlr.train(X, y, learning_rate=0.1, max_iter=1, backend=backend, n_threads=2)
@@ -205,6 +208,7 @@ def test_a_backend_of_dense_x_alone_refuses_sparse_x(toy_backend):
             call()
 
 
+@pytest.mark.slow
 def test_show_versions(capsys):
     fastlr.show_versions()
     printed = capsys.readouterr().out

@@ -13,6 +13,8 @@ import fastlr
 from benchmarks import BACKENDS, chart, compare, history, page, peers
 from tests.problems import problem
 
+pytestmark = pytest.mark.slow
+
 SUITE = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -115,7 +117,6 @@ def test_times_are_written_with_two_digits(seconds, text):
     assert chart.pretty(seconds) == text
 
 
-@pytest.mark.slow
 def test_the_chart_is_the_same_file_every_time(tmp_path):
     for name in ("one.svg", "two.svg"):
         chart.draw(STORED, "a-machine", tmp_path / name)
@@ -137,7 +138,6 @@ def test_peers_prints_inference_beside_statsmodels(capsys, monkeypatch):
     assert [row.split(" | ")[0].strip("| ") for row in rows] == list(peers.INFERENCE)
 
 
-@pytest.mark.slow
 def test_peers_prints_a_table_with_versions(capsys, monkeypatch):
     monkeypatch.setattr(fastlr, "warmup", lambda: 0.0)
     peers.main(["--tables", "optimum", "--only", "digits", "--runs", "1"])

@@ -15,6 +15,7 @@ from tools.code_pieces import ROOT
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_picture_is_that_of_the_imports(capsys):
     architecture.main()
     (picture,) = re.findall(r"^```mermaid\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

@@ -11,6 +11,8 @@ import pytest
 
 import fastlr
 
+pytestmark = pytest.mark.slow
+
 M = 400
 FORMULA = "bought ~ age + C(city) + log(income) + age:income"
 
@@ -150,7 +152,6 @@ def test_other_refusals():
         fastlr.train(FRAME[["age", "city"]].astype({"city": "category"}), FRAME["bought"])
 
 
-@pytest.mark.slow
 def test_formulaic_is_imported_on_first_use():
     code = ("import sys, fastlr; print('formulaic' in sys.modules, 'formula' in dir(fastlr)); sys.modules['formulaic'] = None\n"
             "try: fastlr.formula\nexcept ImportError as error: print(error)")

@@ -241,6 +241,7 @@ def test_hostile_input():
     assert ends["right"] > 0.2 * count and ends["refused"] > 0.2 * count, ends
 
 
+@pytest.mark.slow
 def test_a_few_hostile_inputs():
     ends, failures = fuzz(1, 300)
     assert not failures, report(1, ends, failures)

@@ -62,13 +62,14 @@ def _name(root: Path, file: Path) -> str:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    """This node and those below it, without what stands under `if TYPE_CHECKING:`."""
+    """This statement and those below it, without what stands under `if TYPE_CHECKING:`."""
     yield node
     below = ast.iter_child_nodes(node)
     if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
         below = iter(node.orelse)
     for child in below:
-        yield from _executed(child)
+        if not isinstance(child, ast.expr):             # which are most nodes, and import nothing
+            yield from _executed(child)
 
 
 def _targets(node: ast.AST, modules: dict[str, Path]) -> Iterator[str]:

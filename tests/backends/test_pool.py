@@ -71,6 +71,7 @@ def test_calls_from_many_threads_and_from_a_callback():
     assert sum(last - first for first, last, _ in inner) == 4 * 3 * 4
 
 
+@pytest.mark.slow
 def test_a_child_has_workers_of_its_own():
     pool.run(lambda *share: None, 2, 2)
     child = os.fork()

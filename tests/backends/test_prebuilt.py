@@ -70,6 +70,7 @@ def test_auto_turns_to_kernels_that_are_compiled_on_demand():
     assert bits == model.w.tobytes().hex()
 
 
+@pytest.mark.slow
 @needs_library
 def test_nothing_is_compiled_and_numba_need_not_be_there(tmp_path):
     code = """
@@ -81,6 +82,7 @@ print(model.compile_time > 0.3, sys.modules["numba"])
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @needs_library
 def test_without_numba_fused_is_ready_and_says_what_it_has_no_kernel_for():
     code = """
@@ -145,6 +147,7 @@ def test_libraries_can_be_turned_off(variable):
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 def test_show_versions_says_where_kernels_come_from(capsys, monkeypatch):
     fastlr.show_versions()
     assert "prebuilt kernels" in capsys.readouterr().out

@@ -435,6 +435,7 @@ IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y
                   "sample_weight dask"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:X has feature names, but:UserWarning")
 def test_refused_by_the_estimator():
     """The same exception and text as from `train`: by `fit`, by `partial_fit`, and where there is an X to predict."""

@@ -46,7 +46,7 @@ def on_cluster(tmp_path):
     return door.data(da.from_array(X, chunks=(130, N)), Y, WEIGHT, None, OFFSET)
 
 
-each_kind = pytest.mark.parametrize("kind", [in_memory, in_blocks, on_cluster])
+each_kind = pytest.mark.parametrize("kind", [in_memory, in_blocks, pytest.param(on_cluster, marks=pytest.mark.slow)])
 
 
 @each_kind

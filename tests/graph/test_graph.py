@@ -97,6 +97,7 @@ def classes(m, n, K):
     return np.arange(m) % K, rng.standard_normal((K, n)), rng.standard_normal(K)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("reduction", "K", "scale"), [("mean", 3, 1), ("sum", 5, 1e4)])
 def test_every_backend_equals_the_graph_of_classes(backend, reduction, K, scale):
     X, *_ = problem(8, 3, scale=scale)
@@ -360,6 +361,7 @@ def test_the_cost_has_the_lectures_a_and_dz():
     assert "da" not in logistic_cost(X, y, 1e4 * w, b).derivatives()
 
 
+@pytest.mark.slow
 def test_notebooks_show_a_drawing_or_the_text(monkeypatch):
     import graphviz
 

@@ -11,6 +11,8 @@ from tests.inference.test_class_summary import anes96, mnlogit
 from tests.inference.test_covariance import assert_agree, rows_of
 from tests.solvers.test_softmax import classes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("form", ["dense", pytest.param("sparse", marks=pytest.mark.sparse), "stream"])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -14,6 +14,8 @@ from fastlr.inference import clusters
 from tests.inference.data_sets import data_set, each_data_set, logit
 from tests.problems import problem
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("HC0", "HC1", "HC2", "HC3")
 
 

@@ -8,6 +8,8 @@ import fastlr
 from tests.problems import problem, weights
 from tests.test_published import table
 
+pytestmark = pytest.mark.slow
+
 matplotlib.use("Agg")
 
 X, Y, *_ = problem(80, 4)

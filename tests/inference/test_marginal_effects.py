@@ -14,6 +14,8 @@ from tests.inference.data_sets import data_set, each_data_set, logit
 from tests.inference.test_covariance import rows_of
 from tests.problems import problem
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(*each_data_set)
 @pytest.mark.parametrize("weighted", [False, True])

@@ -219,6 +219,7 @@ def test_more_parameters_than_examples():
     assert np.isnan(summary.standard_error).all()
 
 
+@pytest.mark.slow
 def test_far_from_the_optimum(backend):
     X, y, *_ = problem(200, 3)
     early = fastlr.train(X, y, learning_rate=0.1, max_iter=3, backend=backend).summary()

@@ -24,6 +24,7 @@ print(os.waitpid(child, 0)[1], flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_waits_for_a_module_that_another_thread_imports(tmp_path):
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.3)\nanswer = 42\n")

@@ -73,6 +73,7 @@ def test_of_a_broken_numba(call, monkeypatch):
     assert line_of(call) == here(call)
 
 
+@pytest.mark.slow
 def test_of_the_compile_cache(monkeypatch):
     _cache = pytest.importorskip("fastlr.backends.compiled.cache")
     monkeypatch.setattr(_cache, "_has_warned", False)

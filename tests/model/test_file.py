@@ -555,6 +555,7 @@ def test_the_good_file_is_good(tmp_path):
     assert fastlr.load(tmp_path / "model").predict([[0.0, 0.0]]).tolist() == [1]
 
 
+@pytest.mark.slow
 def test_hostile_files(tmp_path):
     path = tmp_path / "model"
     start = re.escape(f"{str(path)!r} is not a model file that fastlr can read: ")

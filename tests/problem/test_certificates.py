@@ -223,6 +223,7 @@ def test_optimum_of_other_coordinates():
 
 # ---- the oracle of K classes ----------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_softmax_of_two_classes_is_the_logistic_oracle():
     """With l2 doubled, since the penalty is then on w_1 = w / 2 and on w_0 = -w / 2."""
     for number in range(40):

@@ -10,6 +10,8 @@ import pytest
 import fastlr
 from fastlr.solvers.quasi_newton import InverseHessian
 
+pytestmark = pytest.mark.slow
+
 M = 60
 RNG = np.random.default_rng(0)
 Z = RNG.standard_normal((M, 3))

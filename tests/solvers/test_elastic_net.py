@@ -210,6 +210,7 @@ def test_the_gap_is_never_below_the_truth_in_500_problems():
 SEPARATED = 1424                # by a column without a penalty
 
 
+@pytest.mark.slow
 def test_separation_by_a_column_without_a_penalty():
     X, y, options = hard(SEPARATED)
     with pytest.warns(fastlr.SeparationWarning, match="the columns without a penalty tell the classes apart"):

@@ -43,6 +43,7 @@ def test_default_step_never_makes_the_cost_larger(backend, reduction, scales):
         assert costs[-1] < costs[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(5, 30), (1100, 1030), (300, 3), (150, 400), (900, 200)])
 def test_step_is_at_most_one_over_the_largest_curvature(shape):
     """L from the small Gram matrix, from the large one, and from the trace, against the Hessian at its largest."""

@@ -58,6 +58,7 @@ def test_ctrl_c_is_answered():
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "order"), KINDS)
 def test_a_large_X_goes_through_in_pieces(backend, dtype, order, threshold):
     """Pieces of 1024 rows: the same sums, descent and Hessians as in one."""

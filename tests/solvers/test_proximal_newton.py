@@ -92,6 +92,7 @@ def assert_gaps_hold(number):
         assert best.cost - model.cost <= best.gap + 1e-14 * model.cost, (number, tol)
 
 
+@pytest.mark.slow
 def test_the_gap_is_never_below_the_truth():
     for number in (0, 2, 5, 6, 1157):
         assert_gaps_hold(number)
@@ -145,6 +146,7 @@ def test_the_gap_of_a_stream_is_that_of_memory(tmp_path):
     np.testing.assert_allclose(of_stream.gap, of_memory.gap, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("K", [2, 3])
 def test_dask_has_the_model_of_memory(K):
     array = pytest.importorskip("dask.array")

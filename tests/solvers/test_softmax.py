@@ -246,6 +246,7 @@ def test_collinear_columns_leave_j_with_a_minimum():
 
 # ---- rows elsewhere -------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_rows_in_files_and_on_a_cluster(tmp_path):
     pytest.importorskip("dask")
     da = pytest.importorskip("dask.array")

@@ -498,6 +498,7 @@ def test_auto_says_which_method_ran_and_agrees_with_all(shape, l2):
         np.testing.assert_allclose(model.w, models["newton"].w, rtol=0, atol=2e-6 * abs(models["newton"].w).max())
 
 
+@pytest.mark.slow
 def test_wide_data_ends_where_lbfgs_ends(backend):
     """From the space of the rows, also with weights and offset, and on the scale of sums."""
     X, y, *_ = problem(30, 80)

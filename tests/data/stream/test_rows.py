@@ -20,7 +20,7 @@ from fastlr.data.dataset import Count
 from fastlr.data.stream import blocks
 from tests.problems import problem, weights
 
-pytestmark = pytest.mark.usefixtures("samples_of_few_rows")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("samples_of_few_rows")]
 M, N = 5_000, 4
 ROW = 8 * N
 
@@ -58,14 +58,12 @@ def test_the_same_bits_as_in_memory(name, solver, order, short_pieces, tmp_path)
         assert in_memory.converged
 
 
-@pytest.mark.slow
 def test_every_backend_in_blocks(backend, tmp_path):
     check_blocks(backend, "float64", 3, tmp_path)
 
 
 @pytest.mark.parametrize("kernel", ["numpy", "fused"])
 @pytest.mark.parametrize(("dtype", "memory"), [("float32", 5), ("float64", 40)])
-@pytest.mark.slow
 def test_other_blocks(kernel, dtype, memory, tmp_path):
     check_blocks(kernel, dtype, memory, tmp_path)
 
