@@ -35,6 +35,8 @@ _OF_PENALTY = 9.0
 _TO_START = 15.0
 # Steps of L-BFGS that conjugate gradients then take for each step of L-BFGS that they save.
 _A_STEP = 0.4
+# The share of a Hessian's cost that conjugate gradients may be expected to take, since more steps may be left than it seems.
+_IN_DOUBT = 0.5
 # Twice the number of steps of L-BFGS that show its rate.
 _EVIDENCE = 24
 
@@ -84,7 +86,7 @@ def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: flo
         yield point
         if point.inverse_hessian.is_diagonal:
             steps = engine.steps_left(point.grad_norm, point.inverse_hessian.rate(_EVIDENCE), tol)
-            if _TO_START + _A_STEP * steps < min(steps, steps_a_hessian):
+            if _TO_START + _A_STEP * steps < min(steps, _IN_DOUBT * steps_a_hessian):
                 break
     else:
         if not point.inverse_hessian.is_diagonal:
