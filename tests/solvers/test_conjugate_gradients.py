@@ -1,5 +1,8 @@
 """Newton's method by conjugate gradients: the same optimum, and no n^2 numbers on the way."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -8,7 +11,8 @@ import fastlr
 from fastlr import backends
 from fastlr.data import door
 from fastlr.problem.problem import Problem
-from fastlr.solvers.conjugate_gradients import solution
+from fastlr.solvers.conjugate_gradients import or_conjugate_gradients, solution
+from fastlr.solvers.quasi_newton import InverseHessian, iterates
 from tests.data.test_sparse import sparse_problem
 from tests.problems import problem, weights
 
@@ -170,6 +174,17 @@ def test_auto_stays_with_lbfgs_where_it_is_fast():
     assert model.converged and model.solver == "lbfgs"
     easy, labels, *_ = sparse_problem(900, 300, density=0.3)
     assert fastlr.train(easy, labels, l2=1.0, backend="numpy").solver == "lbfgs"
+
+
+@pytest.mark.parametrize(("steps_a_hessian", "is_taken"), [(28.0, False), (200.0, True), (math.inf, True)])
+def test_conjugate_gradients_leave_a_cheap_hessian_its_turn(steps_a_hessian, is_taken):
+    """At some point about as many steps seem to be left as the Hessian costs; in truth a hundred are."""
+    X, y = text()
+    problem, u, start = Problem.of_theta(door.data(X, y), l2=1.0 / 600, reduction="mean", fit_intercept=True).start(None)
+    points = iterates(problem, u, InverseHessian(problem), 1e-4, math.inf, start=start)
+    followed = list(itertools.islice(or_conjugate_gradients(problem, points, 1e-4, steps_a_hessian), 30))
+    assert followed[0].inverse_hessian.is_diagonal
+    assert followed[-1].inverse_hessian.is_diagonal != is_taken
 
 
 @pytest.mark.parametrize(("solver", "l2", "tol"), [("auto", 0.1, 1e-12), ("newton", 0.1, 1e-12), ("lbfgs", 1.0, 1e-9)])
