@@ -18,10 +18,9 @@ A trial of the line search is an EVALUATE like any other.  All vectors have n + 
 with the intercept last.
 """
 
+import ctypes
 import math
-import operator
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -61,6 +60,8 @@ _MOST_EVIDENCE = GAPS - 3       # steps over which a rate is looked for
 _WORST_RATE = 0.999             # a rate as good as none
 _SMALLEST_TOL = 1e-16           # a tol beyond reach
 
+_Record = TypeVar("_Record", bound=type[ctypes.Structure])
+
 
 class Scale(NamedTuple):
     """The coordinates u of theta, and J in them."""
@@ -94,33 +95,41 @@ class Price(NamedTuple):
     evidence: float             # steps, for `steps_of_evidence`; 0 where steps cost nothing
 
 
-@dataclass(slots=True)
-class Position:
-    """Where a descent is.  Compiled code is given a record with the same fields."""
+def _laid_out(record: _Record) -> _Record:
+    """Give the annotated fields of a record their places in its memory, eight bytes each."""
+    record._fields_ = [(name, ctypes.c_int64 if type_ is int else ctypes.c_double)
+                       for name, type_ in get_type_hints(record).items()]
+    return record
 
-    asked: int = NOTHING        # what `advance` has asked for last
-    updates: int = 0
-    cost: float = math.nan      # J at u, and
-    grad_norm: float = math.nan     # the gradient's norm,
-    slope: float = math.nan     # its product with p,
-    rounding: float = 0.0       # a difference of J that says nothing there
-    length: float = 0.0         # of the step to `trial`, which is u + length p; 0 at the start
-    trial_cost: float = math.nan    # J there, and
-    trial_slope: float = math.nan   # the product of its gradient with p
-    trials: int = 0             # made before it from u, and
-    trials_by_slope: int = 0    # how many of them had their length from the slope,
-    trials_ahead: int = 0       # or went further ahead
-    cost_before: float = math.nan   # J at the point before u, and
-    grad_norm_before: float = math.nan
-    least: float = math.inf     # the gradient's norm that is to become smaller where J says nothing,
-    stale: int = 0              # and for how many steps it has not
-    is_definite: int = 1        # whether the Hessian that was asked for has an inverse
+
+@_laid_out
+class Position(ctypes.Structure):
+    """Where a descent is.  Compiled code is given its memory."""
+
+    asked: int                  # what `advance` has asked for last
+    updates: int
+    cost: float                 # J at u, and
+    grad_norm: float            # the gradient's norm,
+    slope: float                # its product with p,
+    rounding: float             # a difference of J that says nothing there
+    length: float               # of the step to `trial`, which is u + length p; 0 at the start
+    trial_cost: float           # J there, and
+    trial_slope: float          # the product of its gradient with p
+    trials: int                 # made before it from u, and
+    trials_by_slope: int        # how many of them had their length from the slope,
+    trials_ahead: int           # or went further ahead
+    cost_before: float          # J at the point before u, and
+    grad_norm_before: float
+    least: float                # the gradient's norm that is to become smaller where J says nothing,
+    stale: int                  # and for how many steps it has not
+    is_definite: int            # whether the Hessian that was asked for has an inverse
 
 
 class Descent(NamedTuple):
     """A point, where to go from there, and the next point to try."""
 
     at: Position
+    vectors: np.ndarray         # (5, n + 1), whose rows are the others
     u: np.ndarray
     grad: np.ndarray
     p: np.ndarray
@@ -130,16 +139,18 @@ class Descent(NamedTuple):
     @classmethod
     def start(cls, u: np.ndarray) -> "Descent":
         """A descent from u."""
-        return cls(Position(), np.empty_like(u), np.empty_like(u), np.empty_like(u), u.copy(), np.empty_like(u))
+        vectors = np.empty((5, u.size))
+        vectors[3] = u
+        return cls(Position(least=math.inf, is_definite=1), vectors, *vectors)
 
 
-@dataclass(slots=True)
-class Kind:
-    """What M is made from.  Compiled code is given a record with the same fields."""
+@_laid_out
+class Kind(ctypes.Structure):
+    """What M is made from.  Compiled code is given its memory."""
 
     made_from: int
-    pairs: int = 0              # steps that have corrected it since,
-    points: int = 0             # and points whose gap has been noted
+    pairs: int                  # steps that have corrected it since,
+    points: int                 # and points whose gap has been noted
 
 
 class Approximation(NamedTuple):
@@ -148,32 +159,26 @@ class Approximation(NamedTuple):
     kind: Kind
     factor: np.ndarray          # (k, k) P, lower triangular, with P^T P the inverse of a Hessian, if M is made from one; or
                                 # (K, n + 1, n + 1), one for the parameters of each of K classes
+    vectors: np.ndarray         # (2 PAIRS + 4, n + 1), and
+    scalars: np.ndarray         # (2 PAIRS + 2 + GAPS,), of which the others are `parts`
     inverse: np.ndarray         # (n + 1,) the inverse diagonal, if M is made from that
+    scratch: np.ndarray         # (n + 1,) a scratch pad, and
+    shares: np.ndarray          # (PAIRS + 1,) another
     steps: np.ndarray           # (PAIRS + 1, n + 1) of u, in turns, and
     changes: np.ndarray         # (PAIRS + 1, n + 1) of the gradient in them
     curvatures: np.ndarray      # (PAIRS + 1,) their products
-    shares: np.ndarray          # (PAIRS + 1,) a scratch pad, and
-    scratch: np.ndarray         # (n + 1,) another
     gaps: np.ndarray            # (GAPS,) grad^T M grad / 2 at the last points, in turns
 
 
-RECORDS = {kind: np.dtype((np.record, [(each.name, np.int64 if each.type is int else np.float64) for each in fields(kind)]))
-           for kind in (Position, Kind)}
-"""The dtypes of the records that compiled code takes in place of a Position or a Kind."""
+def parts(vectors: np.ndarray, scalars: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The arrays of an Approximation that are parts of two, in its order."""
+    slots = vectors.shape[0] // 2 - 1
+    return (vectors[0], vectors[1], scalars[:slots], vectors[2:2 + slots], vectors[2 + slots:], scalars[slots:2 * slots],
+            scalars[2 * slots:])
 
 
-def as_record(values: Position | Kind) -> np.ndarray:
-    """The record, alone in an array, that compiled code takes in place of a Position or a Kind."""
-    dtype = RECORDS[type(values)]
-    assert dtype.names is not None
-    return np.array([operator.attrgetter(*dtype.names)(values)], dtype)
-
-
-def from_record(record: np.ndarray, values: Position | Kind) -> None:
-    """Give a Position or a Kind what compiled code has made of its record."""
-    assert record.dtype.names is not None
-    for name, value in zip(record.dtype.names, record[0].item(), strict=True):
-        setattr(values, name, value)
+RECORDS = {record: np.dtype((np.record, np.dtype(record).descr)) for record in (Position, Kind)}
+"""The dtypes by which compiled code reads the memory of a Position or a Kind."""
 
 
 # ---- the state machine ----------------------------------------------------------------------------------------------

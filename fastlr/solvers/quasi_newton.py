@@ -67,10 +67,9 @@ class InverseHessian:
     """
 
     def __init__(self, problem: Problem, made_from: int = DIAGONAL) -> None:
-        size = problem.diagonal.size
-        self.arrays = Approximation(Kind(made_from), _NO_FACTOR, 1.0 / problem.diagonal, np.empty((PAIRS + 1, size)),
-                                    np.empty((PAIRS + 1, size)), np.empty(PAIRS + 1), np.empty(PAIRS + 1), np.empty(size),
-                                    np.empty(GAPS))
+        vectors, scalars = np.empty((2 * PAIRS + 4, problem.diagonal.size)), np.empty(2 * PAIRS + 2 + GAPS)
+        self.arrays = Approximation(Kind(made_from), _NO_FACTOR, vectors, scalars, *engine.parts(vectors, scalars))
+        np.divide(1.0, problem.diagonal, out=self.arrays.inverse)
 
     @classmethod
     def at(cls, problem: Problem, u: np.ndarray) -> "InverseHessian":

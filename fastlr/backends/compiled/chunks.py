@@ -84,9 +84,7 @@ def gradient_chunks(X: Matrix, m: int, block: int) -> int:
 def ranges(first: int, last: int, chunks: int, block: int) -> np.ndarray:
     """Where the chunks of the rows first..last begin, and the last of them ends, (chunks + 1,)."""
     blocks = (last - first + block - 1) // block
-    starts = first + np.arange(chunks + 1) * blocks // chunks * block
-    starts[-1] = last
-    return starts
+    return np.array([first + k * blocks // chunks * block for k in range(chunks)] + [last])
 
 
 def side_of(n: int) -> int:

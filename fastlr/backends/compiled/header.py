@@ -10,7 +10,6 @@ dimensions, which is why `ctypes` can call it without Numba; X is
 
 import ctypes
 import functools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +29,8 @@ KERNELS = {
     "hessian": ("hessian", "X sample_weight offset theta center floor ranges sums scratch first last thread"),
     "finish_hessian": ("hessian", "X center sums H"),
     "quasi_newton": ("quasi_newton",
-                     "X y sample_weight offset at u grad p trial trial_grad kind factor inverse steps changes curvatures shares "
-                     "pad gaps center scales l2 penalty diagonal far ratio shift numbers record theta sums H L scratch panel"),
+                     "X y sample_weight offset at way kind factor corrections scalars center scales l2 penalty diagonal far "
+                     "ratio shift numbers record theta sums H L scratch panel"),
     "softmax": ("softmax_pass", "X labels sample_weight offsets P w b center ranges sums totals scratch copies threads result "
                 "first last thread"),
     "predict": ("predictions", "X offset theta margins both ranges sums scratch first last thread"),
@@ -44,7 +43,7 @@ GRADIENT, PRODUCT, MARGINS, PROBABILITIES = range(4)
 _NUMBERS = {name: np.dtype("int64") for name in ("first", "last", "thread", "threads", "rows", "result")} | {
     "floor": np.dtype("float64")}
 # The arrays with two dimensions, beside X.
-_TABLES = ("sums", "scratch", "record", "H", "both", "factor", "steps", "changes", "L", "panel", "offsets", "P", "w", "totals",
+_TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "corrections", "L", "panel", "offsets", "P", "w", "totals",
            "copies")
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
@@ -141,13 +140,13 @@ class Bound:
 
     def __init__(self, kernel: str, kind: Kind, function: Any, *arguments: Any) -> None:
         self._function, self._arguments = function, arguments
-        self._given = tuple(_c_arguments(kernel, kind, arguments))
+        self._given = _c_arguments(kernel, kind, arguments)
 
     def __call__(self, *numbers: int) -> None:
         self._function(*self._given, *numbers)
 
 
-def _c_arguments(kernel: str, kind: Kind, arguments: tuple[Any, ...]) -> Iterator[int | float]:
+def _c_arguments(kernel: str, kind: Kind, arguments: tuple[Any, ...]) -> list[int | float]:
     """What `ctypes` is to be given for arrays and numbers.
 
     Raises
@@ -155,22 +154,25 @@ def _c_arguments(kernel: str, kind: Kind, arguments: tuple[Any, ...]) -> Iterato
     TypeError
         An array is not what the kernel was compiled for: it would read, and write, something else.
     """
+    given: list[int | float] = []
     for value, (name, dtype, dimensions) in zip(arguments, parameters(kernel, kind), strict=False):
         if isinstance(value, Csr):
-            yield from (_address(value.values), value.values.size, _address(value.indices), _address(value.indptr))
-            yield from value.shape
+            given += _address(value.values), value.values.size, _address(value.indices), _address(value.indptr), *value.shape
         elif dimensions == 0:
-            yield value
+            given.append(value)
         else:
             is_in_order = value.flags.f_contiguous if name == "X" and kind.layout == "F" else value.flags.c_contiguous
             if not (is_in_order and value.dtype == dtype and value.ndim == dimensions):
                 raise TypeError(f"{name} of the kernel {kernel} must be {dtype} with {dimensions} dimensions and contiguous, not "
                                 f"{value.dtype} of shape {value.shape} with strides {value.strides}")
-            yield _address(value)
-            yield from value.shape
+            given.append(_address(value))
+            given += value.shape
+    return given
 
 
 def _address(array: np.ndarray) -> int:
-    if array.size and array.flags.writeable and array.flags.c_contiguous:
+    if not array.size:
+        return 0
+    if array.flags.writeable and array.flags.c_contiguous:
         return ctypes.addressof(ctypes.c_char.from_buffer(array.data))      # a fifth of the time that `array.ctypes` takes
-    return int(array.__array_interface__["data"][0]) if array.size else 0
+    return array.ctypes.data

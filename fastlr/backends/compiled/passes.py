@@ -14,16 +14,7 @@ from fastlr.backends.compiled import chunks, pool
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.header import Kind, kind_for
 from fastlr.backends.csr import Csr, numbers_of, with_zeros
-from fastlr.backends.engine import (
-    DONE,
-    Approximation,
-    Descent,
-    Price,
-    Scale,
-    StoppingRule,
-    as_record,
-    from_record,
-)
+from fastlr.backends.engine import DONE, RECORDS, Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.ranges import pieces, shorter_pieces
 from fastlr.machine.limits import PRODUCTS_A_CALL
 
@@ -248,13 +239,12 @@ def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, r
     """Drive the engine in compiled code, on one thread, with X as float64 in C order or sparse."""
     X, n = rows.X, rows.X.shape[1]
     side, block = chunks.side_of(n), chunks.block_rows(rows.X, rows.X.shape[0])
-    at, kind, numbers = as_record(descent.at), as_record(M.kind), np.array([*scale[8:], *rule, *hessian, ridge])
+    at, kind = (np.frombuffer(memoryview(state), RECORDS[type(state)]) for state in (descent.at, M.kind))
+    numbers = np.array([*scale[8:], *rule, *hessian, ridge])
     theta, sums, H, L = np.empty(n + 1), np.empty((1, n + 2)), np.empty((side, side)), np.empty((n + 1, n + 1))
     scratch, panel = np.empty((1, 2 * block)), np.empty((side + 1, chunks.PANEL_ROWS))
-    rows.bind("quasi_newton", X, rows.y, rows.sample_weight, rows.offset, at, *descent[1:], kind, *M[1:], *scale[:8], numbers,
-              record, theta, sums, H, L, scratch, panel)()
-    from_record(at, descent.at)
-    from_record(kind, M.kind)
+    rows.bind("quasi_newton", X, rows.y, rows.sample_weight, rows.offset, at, descent.vectors, kind, M.factor, M.vectors,
+              M.scalars, *scale[:8], numbers, record, theta, sums, H, L, scratch, panel)()
     return descent.at.asked != DONE
 
 

@@ -18,6 +18,7 @@ from fastlr.backends.engine import (
     StoppingRule,
     advance,
     is_small,
+    parts,
 )
 
 
@@ -123,16 +124,16 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, descent: Any, M: A
 
 
 @helper
-def quasi_newton(X: Any, y: Any, sample_weight: Any, offset: Any, at: Any, u: Any, grad: Any, p: Any, trial: Any, trial_grad: Any,
-                 kind: Any, factor: Any, inverse: Any, steps: Any, changes: Any, curvatures: Any, shares: Any, pad: Any,
-                 gaps: Any, center: Any, scales: Any, l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any,
+def quasi_newton(X: Any, y: Any, sample_weight: Any, offset: Any, at: Any, way: Any, kind: Any, factor: Any, corrections: Any,
+                 scalars: Any, center: Any, scales: Any, l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any,
                  numbers: Any, record: Any, theta: Any, sums: Any, H: Any, L: Any, scratch: Any, panel: Any) -> None:
     """Drive the engine until it asks for what is not computed here; at[0] and kind[0] are the records of its state.
 
-    `numbers` are those of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
+    `way` has the vectors of a Descent, and `corrections` and `scalars` have the parts of an Approximation.  `numbers` are those
+    of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
     """
-    descent = Descent(at[0], u, grad, p, trial, trial_grad)
-    M = Approximation(kind[0], factor, inverse, steps, changes, curvatures, shares, pad, gaps)
+    descent = Descent(at[0], way, way[0], way[1], way[2], way[3], way[4])
+    M = Approximation(kind[0], factor, corrections, scalars, *parts(corrections, scalars))
     scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, numbers[0], numbers[1], numbers[2])
     rule, hessian = StoppingRule(numbers[3], numbers[4], numbers[5]), Price(numbers[6], numbers[7], numbers[8])
     _descend(X, y, sample_weight, offset, descent, M, scale, rule, hessian, Price(math.inf, 0.0, math.inf), numbers[9], record,

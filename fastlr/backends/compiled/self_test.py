@@ -29,6 +29,7 @@ from fastlr.backends.engine import (
     Scale,
     StoppingRule,
     advance,
+    parts,
 )
 from fastlr.backends.engine import Kind as MadeFrom
 
@@ -264,15 +265,15 @@ def _quasi_newton(rows: Rows) -> bool:
         elif known.at.updates:
             known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
     known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
-    return (descent.at.asked == POINT and M.kind == known_M.kind and descent.at.updates == 2
+    return (descent.at.asked == POINT and bytes(M.kind) == bytes(known_M.kind) and descent.at.updates == 2
             and _agree((record, known_record), (descent.at.cost, known.at.cost), *zip(descent[1:], known[1:], strict=True),
                        (M.factor, known_M.factor), (M.steps[:2], known_M.steps[:2]), (M.changes[:2], known_M.changes[:2])))
 
 
 def _approximation(size: int) -> Approximation:
     """An inverse Hessian that is to be made."""
-    return Approximation(MadeFrom(DUE), np.zeros((size, size)), np.ones(size), np.empty((3, size)), np.empty((3, size)),
-                         np.empty(3), np.empty(3), np.empty(size), np.empty(GAPS))
+    vectors, scalars = np.ones((8, size)), np.empty(6 + GAPS)
+    return Approximation(MadeFrom(DUE), np.zeros((size, size)), vectors, scalars, *parts(vectors, scalars))
 
 
 _KNOWN: dict[str, Callable[[Rows], bool]] = {
