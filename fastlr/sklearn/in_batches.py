@@ -70,15 +70,15 @@ class Memory(NamedTuple):
     inverse: Inverse | None = None      # of H and a penalty, after batches of few rows; H has to get the rows that this has since
 
     @classmethod
-    def before(cls, rows: Dataset, l2: float, fit_intercept: bool) -> Self:
-        """What there is before the first batch."""
-        problem, n = Problem.of_theta(rows, 0.0, "sum", fit_intercept), rows.shape[1]
+    def begun(cls, rows: Dataset, l2: float, fit_intercept: bool) -> Self:
+        """With the moments of the first batch; what it tells of theta comes later."""
+        problem, n, total = Problem.of_theta(rows, 0.0, "sum", fit_intercept), rows.shape[1], rows.count.total
         k, is_full = problem.size, n <= MOST_FEATURES and problem.costs.is_whole
-        return cls(l2, fit_intercept, 0, 0.0, problem.standardisation[0], np.zeros(n), np.zeros(n), np.zeros(k),
-                   np.zeros((k, k) if is_full else k))
+        return cls(l2, fit_intercept, rows.shape[0], total, problem.columns.center, np.zeros(n),
+                   total * problem.columns.deviation ** 2, np.zeros(k), np.zeros((k, k) if is_full else k))
 
     def with_moments(self, rows: Dataset) -> Self:
-        """With those of a batch; what it tells of theta comes later."""
+        """With those of one more batch; what it tells of theta comes later."""
         first, second = rows.reduce(passes.moments, self.center)
         return self._replace(rows=self.rows + rows.shape[0], total=self.total + rows.count.total, first=self.first + first,
                              second=self.second + second)
@@ -134,7 +134,7 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
     some = some.with_weights(weight * (whole.count.total / weight.sum()))
     some = some.with_backend(kernel, 1)
-    memory = Memory.before(some, l2, fit_intercept).with_moments(some)
+    memory = Memory.begun(some, l2, fit_intercept)
     problem = memory.problem(some)
     u, scales = problem.coordinates.u_of(theta), problem.of_all_rows(problem.coordinates.scales)
     of_training = problem.of_all_rows(Ridge(l2).diagonal(np.ones(problem.shape[-1])))
@@ -233,9 +233,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         fit_intercept = memory.fit_intercept
     with backends.threads(kernel, n_threads, data.size) as count:
         data = data.with_backend(kernel, count)
-        if memory is None:
-            memory = Memory.before(data, l2, fit_intercept)
-        memory = memory.with_moments(data)
+        memory = Memory.begun(data, l2, fit_intercept) if memory is None else memory.with_moments(data)
         n, is_full, loss = data.shape[1], memory.curvature.ndim == 2, of_classes(data.classes.size)
         is_short = is_full and loss.classes == 1 and n > MOST_FEATURES_SOLVED_FOR and data.shape[0] <= n // _ROWS_APART
         found, after = (_of_few_rows if is_short else _of_many_rows)(memory, data, tol)
