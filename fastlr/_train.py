@@ -331,8 +331,9 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
     default_tol = 1e-8 if learning_rate is None else 0.0
     options = solvers.Options(learning_rate, arguments.optional(arguments.integer, "max_iter", max_iter, at_least=0),
                               default_tol if tol is None else arguments.number("tol", tol, at_least=0.0), callback, start)
-    shown = Progress(options.tol, options.most_updates) if arguments.flag("progress", progress) else None
-    return options._replace(progress=shown)
+    if arguments.flag("progress", progress):
+        return options._replace(progress=Progress(options.tol, options.most_updates))
+    return options
 
 
 def _refuse_beside(what: str, **given: tuple[Any, Any]) -> None:

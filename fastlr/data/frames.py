@@ -150,4 +150,4 @@ def refuse_other_order(**given: Any) -> None:
 def _has_index(value: Any) -> bool:
     """Whether it is a DataFrame or Series of pandas' kind; a list has an `index` too."""
     index = getattr(value, "index", None)
-    return hasattr(index, "equals") and hasattr(index, "get_indexer")
+    return index is not None and hasattr(index, "equals") and hasattr(index, "get_indexer")

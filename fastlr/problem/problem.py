@@ -38,6 +38,8 @@ _EXACT = 1e-11
 _MOST_STORED = 30_000_000
 # A sum of weights that stays finite times the square of any X.
 _MODERATE = 1e7
+# The ratio and the shift of a gradient that is measured by u.
+_BY_U = np.empty(0), np.empty(0)
 # The curvature of a penalty, as a share of that of the loss, up to which its minimum is hundreds of steps away.
 _IN_NAME_ONLY = 1e-100
 
@@ -122,7 +124,7 @@ class Problem:
         self.penalty_diagonal = self.of_all_rows(self.penalty.diagonal(coordinates.scales))
         self._least_penalty = float(self.penalty_diagonal[:self.shape[-1] - 1].min(initial=math.inf))
         self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
-        self._measure = self._bounded = (np.empty(0), np.empty(0))      # of `gradient_norm` and `bounded_by_tol`, if not by u
+        self._measure = self._bounded = _BY_U           # of `gradient_norm` and `bounded_by_tol`
         self.uncertainty, self.unseen = 0.0, np.zeros(self.size)
 
     def of_all_rows(self, values: np.ndarray) -> np.ndarray:

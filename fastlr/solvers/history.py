@@ -1,6 +1,5 @@
 """The history of a training: J, the gradient and the time at every update."""
 
-import itertools
 import time
 from typing import Any, NamedTuple
 
@@ -41,7 +40,7 @@ class Recorder:
         self.start = start
         self.n_iter = 0
         self._updates: list[Any] = []
-        self._seconds = [self.elapsed()]        # at the start, and after each of them
+        self._made, self._seconds = [0], [self.elapsed()]       # updates and time at the start, and after each call of `add`
 
     def elapsed(self) -> float:
         """The seconds since training began."""
@@ -53,14 +52,13 @@ class Recorder:
             self._updates.append(updates)
             self._seconds.append(self.elapsed())
             self.n_iter += len(updates)
+            self._made.append(self.n_iter)
 
     def history(self, cost: float, grad_norm: float, n_iter: int | None = None) -> History:
         """Make a History of the first n_iter updates (by default all), with J and the gradient's norm after them."""
         n_iter = self.n_iter if n_iter is None else n_iter
-        cost_and_norm, step = np.empty((2, n_iter + 1)), np.empty(0)
+        table = np.empty((3, n_iter + 1))
         if n_iter:
-            updates = np.concatenate(self._updates)[:n_iter]
-            cost_and_norm[:, :-1], step = updates[:, :2].T, updates[:, 2].copy()
-        cost_and_norm[:, -1] = cost, grad_norm
-        made = list(itertools.accumulate(map(len, self._updates), initial=0))
-        return History(cost_and_norm[0], cost_and_norm[1], step, np.interp(np.arange(n_iter + 1), made, self._seconds))
+            table[:, :-1] = np.concatenate(self._updates)[:n_iter].T
+        table[0, -1], table[1, -1] = cost, grad_norm
+        return History(table[0], table[1], table[2, :-1], np.interp(np.arange(n_iter + 1), self._made, self._seconds))
