@@ -475,7 +475,7 @@ def run(code, tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_cluster_and_a_worker_that_is_killed(tmp_path):
     """At the third update its parts are gone, and the tasks that it is given before anybody notices fail."""
     run("""

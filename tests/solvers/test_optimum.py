@@ -16,7 +16,7 @@ from tests.problems import weights
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("samples_of_few_rows")]
 SMALL, LARGE = (400, 6), (6000, 8)                  # "auto" takes samples of the large one
 CASES = ["plain", "weights", "balanced", "offset", "no intercept", "no intercept, weights, offset", "sum", "sum, weights",
-         "float32", "uint8", "Fortran", "Fortran, weights, balanced, offset, sum", "int8, Fortran, no intercept"]
+         "float32", "uint8", "Fortran", "Fortran, weights, balanced, offset, sum"]
 FEW_CASES = ["plain", "no intercept, weights, offset", "sum, weights", "Fortran, weights, balanced, offset, sum"]
 
 each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
@@ -143,6 +143,12 @@ def check_case(name, size, **options):
 @pytest.mark.parametrize("name", CASES)
 def test_optimum(kernel, solver, name, size):
     check_case(name, size, backend=kernel, solver=solver)
+
+
+@each_solver_and_size
+@pytest.mark.parametrize("kernel", ["numpy", pytest.param("fused", marks=pytest.mark.long)])
+def test_optimum_of_a_kind_that_is_compiled_on_demand(solver, kernel, size):
+    check_case("int8, Fortran, no intercept", size, backend=kernel, solver=solver)
 
 
 @each_solver

@@ -231,7 +231,7 @@ def test_one_row_on_the_wrong_side(solver, size):
 
 
 @each_solver
-@pytest.mark.parametrize("m", [20, 60, 200, 1000, 5000])
+@pytest.mark.parametrize("m", [20, 200, 2000])
 def test_one_overlapping_pair(solver, m):
     x = np.linspace(-1, 1, m)[:, None]
     y = (x[:, 0] > 0).astype(float)
@@ -292,7 +292,7 @@ def test_a_huge_value_hides_no_row_on_its_wrong_side(max_iter):
 @pytest.mark.parametrize("kind", ["normal", "dummies", "heavy tails"])
 def test_warns_where_a_linear_program_says_so(solver, kind):
     separated = 0
-    for seed in range(50):
+    for seed in range(25):
         rng = np.random.default_rng(seed)
         m, n = rng.choice([12, 20, 40, 100, 300]), rng.choice([1, 2, 3, 5])
         X = rng.standard_normal((m, n))
@@ -306,4 +306,4 @@ def test_warns_where_a_linear_program_says_so(solver, kind):
             check = check_separated if is_separable(X, y) else check_well_posed
             separated += check is check_separated
             check(X, y, solver=solver)
-    assert 5 < separated < 45                                   # both have been seen
+    assert 2 < separated < 23                                   # both have been seen
