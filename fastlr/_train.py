@@ -23,7 +23,24 @@ from fastlr.problem.loss import Softmax, of_classes
 from fastlr.problem.problem import Problem
 from fastlr.solvers.progress import Progress
 
+# What other libraries call an argument of train, or have beside those, with what to write here.
+_OF_OTHERS = {
+    "C": "write l2=1/(C*m) for m examples, or l2=1/C with reduction='sum'",
+    "alpha": "the learning rate is learning_rate, and the strengths of the penalties are l1 and l2",
+    "dual": "leave it out: X with more columns than rows needs no other formulation here",
+    "epochs": "the number of updates is max_iter",
+    "intercept_scaling": "leave it out: the intercept is not penalized here",
+    "l1_ratio": "write the strength of each penalty, l1 and l2",
+    "multi_class": "leave it out: three labels or more train one softmax model",
+    "n_jobs": "the number of threads is n_threads",
+    "penalty": "leave it out: the strengths of the penalties are l1 and l2, and 0 is for none",
+    "random_state": "leave it out: training makes the same model each time",
+    "verbose": "write progress=True",
+    "warm_start": "write init=model, or init=(w, b)",
+}
 
+
+@arguments.refusing(_OF_OTHERS)
 def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learning_rate: float | None = None,
           max_iter: int | None = None, tol: float | None = None, l1: float = 0.0, l2: float = 0.0, penalty_factors: Any = None,
           reduction: str = "mean", fit_intercept: bool = True, sample_weight: Any = None, class_weight: Any = None,

@@ -222,3 +222,14 @@ def test_the_courses_layout_is_not_copied():
 
     X = np.ones((5, 100))
     assert np.shares_memory(arrays.matrix(X.T)[0], X)
+
+
+@pytest.mark.parametrize(("named", "text"), [
+    ({"penalty": "l1"}, "^fastlr.train has no penalty; leave it out: the strengths of the penalties are l1 and l2"),
+    ({"C": 10.0}, r"^fastlr.train has no C; write l2=1/\(C\*m\)"),
+    ({"multi_class": "ovr"}, "^fastlr.train has no multi_class; leave it out: three labels"),
+    ({"learning_rat": 0.1}, "unexpected keyword argument 'learning_rat'"),
+])
+def test_arguments_of_other_libraries_are_translated(named, text):
+    with pytest.raises(TypeError, match=text):
+        fastlr.train([[0.0], [1.0]], [0, 1], **named)

@@ -1,9 +1,10 @@
 """Arguments that are numbers, flags, words or parameters: a check returns a plain value, or says what would have been right."""
 
+import functools
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,26 @@ from fastlr.data import arrays, frames
 from fastlr.data.arrays import NOT_NUMBERS
 from fastlr.machine.arrays import read_only
 from fastlr.machine.wording import counted
+
+P = ParamSpec("P")
+Returned = TypeVar("Returned")
+
+
+def refusing(others: Mapping[str, str]) -> Callable[[Callable[P, Returned]], Callable[P, Returned]]:
+    """Let a function of the public API, or an `__init__`, refuse the arguments that other libraries have for the same thing.
+
+    Each has a text that says what to do without it.
+    """
+    def decorate(function: Callable[P, Returned]) -> Callable[P, Returned]:
+        @functools.wraps(function)
+        def refusing_others(*arguments: P.args, **named: P.kwargs) -> Returned:
+            for name in named.keys() & others.keys():
+                raise TypeError(f"fastlr.{function.__qualname__.removesuffix('.__init__')} has no {name}; {others[name]}")
+            return function(*arguments, **named)
+
+        return refusing_others
+
+    return decorate
 
 
 def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:

@@ -24,12 +24,12 @@ from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
 from fastlr.sklearn.estimator import (
     SMALLEST_C,
+    WITHOUT,
     LogisticRegression,
     in_scikit_learns_words,
     n_threads_of,
     named,
     refuse_counts,
-    refusing_theirs,
 )
 from fastlr.solvers.path import follow
 
@@ -109,7 +109,7 @@ class LogisticRegressionCV(LogisticRegression):
 
     partial_fit: Any = _Missing()
 
-    @refusing_theirs
+    @arguments.refusing(WITHOUT)
     def __init__(self, *, Cs: Any = 10, l1_ratios: Any = (0.0,), fit_intercept: bool = True, cv: Any = None, scoring: Any = None,
                  solver: str = "auto", tol: float = 1e-9, max_iter: int = 100, class_weight: Any = None,
                  n_jobs: int | None = None, verbose: int = 0, refit: bool = True, random_state: Any = None,

@@ -2,13 +2,12 @@
 
 import contextlib
 import dataclasses
-import functools
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from numbers import Real
-from typing import Any, ParamSpec, Self
+from typing import Any, Self
 
 import numpy as np
 from sklearn import exceptions
@@ -27,11 +26,10 @@ from fastlr.model.model import Model
 from fastlr.problem.loss import of_classes
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 
-P = ParamSpec("P")
 # The smallest C whose inverse is finite.
 SMALLEST_C = 1e-300
 # The parameters that scikit-learn's class has, or had, and this one hasn't, with what to do without them.
-_WITHOUT = {
+WITHOUT = {
     "penalty": "leave out penalty='l2', write C=numpy.inf for penalty=None, and l1_ratio for penalty='l1' or 'elasticnet'",
     "multi_class": "leave it out; for one class against the rest, wrap the estimator in sklearn.multiclass.OneVsRestClassifier",
     "dual": "leave it out: X with more columns than rows needs no other formulation here",
@@ -45,17 +43,6 @@ class ConvergenceWarning(warnings.ConvergenceWarning, exceptions.ConvergenceWarn
 
 class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
     """The SeparationWarning of fastlr, which is scikit-learn's ConvergenceWarning too."""
-
-
-def refusing_theirs(init: Callable[P, None]) -> Callable[P, None]:
-    """Let an `__init__` refuse, with the way out, parameters that only scikit-learn's class has."""
-    @functools.wraps(init)
-    def refusing(*arguments: P.args, **parameters: P.kwargs) -> None:
-        for name in parameters:
-            if name in _WITHOUT:
-                raise TypeError(f"fastlr.{type(arguments[0]).__name__} has no {name}; {_WITHOUT[name]}")
-        init(*arguments, **parameters)
-    return refusing
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -146,7 +133,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     0.95
     """
 
-    @refusing_theirs
+    @arguments.refusing(WITHOUT)
     def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
                  class_weight: Any = None, random_state: Any = None, solver: str = "auto", max_iter: int = 100,
                  verbose: int = 0, warm_start: bool = False, n_jobs: int | None = None, backend: str = "auto") -> None:
