@@ -246,8 +246,6 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
             return math.inf
         R[constant] = R[:, constant] = g[constant] = 0.0
         R[constant, constant], size[constant] = 1.0, np.inf
-    if not np.isfinite(R).all():
-        return math.inf
     squared, trace = math.inf, math.inf         # of g by R^-1, and of R^-1
     try:
         P = blas.inverse_factor(R)
@@ -256,6 +254,8 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     except np.linalg.LinAlgError:
         pass
     if not trace <= 1.0 / _LEAST_EIGENVALUE:
+        if not np.isfinite(R).all():
+            return math.inf
         eigenvalues, V = np.linalg.eigh(R)
         is_flat = eigenvalues <= _LEAST_EIGENVALUE
         if is_flat.any() and (is_held_by_l1 or not _is_null(problem, V[:, is_flat] / size[:, None])):

@@ -349,15 +349,16 @@ class Problem:
 
     def rounding(self, u: np.ndarray, cost: float) -> float:
         """A difference of J that may be rounding: of adding up a million losses, and of margins w x where b takes most of it."""
-        return engine.rounding(cost, self._cancelled(u), self.to_mean)
+        return engine.rounding(cost, self._cancelled(np.abs(u)), self.to_mean)
 
     def margin_rounding(self, u: np.ndarray) -> float:
         """How far off the margin of a row may be that is no further than typical from the center."""
-        return _EPS * (self._cancelled(u) + float(np.abs(u).sum()))
+        sizes = np.abs(u)
+        return _EPS * (self._cancelled(sizes) + float(sizes.sum()))
 
-    def _cancelled(self, u: np.ndarray) -> float:
-        """What the intercept takes back of w x, in sum over the columns."""
-        return float(dots(self.coordinates.rows(np.abs(u)), self.coordinates.means_in_deviations).max())
+    def _cancelled(self, sizes: np.ndarray) -> float:
+        """What the intercept takes back of w x, in sum over the columns, where the coordinates have these sizes."""
+        return float(dots(self.coordinates.rows(sizes), self.coordinates.means_in_deviations).max())
 
     # ---- on other rows ----------------------------------------------------------------------------------------------
 
