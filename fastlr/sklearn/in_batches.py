@@ -131,9 +131,10 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]
     whole = training.data
     some, = whole.samples([min(_ROWS_OF_FIT, whole.count.rows)])
-    weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
-    some = some.with_weights(weight * (whole.count.total / weight.sum()))
-    some = some.with_backend(kernel, 1)
+    some, total = some.with_backend(kernel, 1), whole.count.total
+    if some.count.total != total:               # they stand for all
+        weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
+        some = some.with_weights(weight * (total / some.count.total))
     memory = Memory.begun(some, l2, fit_intercept)
     problem = memory.problem(some)
     u, scales = problem.coordinates.u_of(theta), problem.of_all_rows(problem.coordinates.scales)
@@ -149,8 +150,10 @@ def _told(problem: Problem, u: np.ndarray, is_full: bool) -> np.ndarray:
     if not is_full:
         _, diagonal = problem.loss.hessian_product(problem.data, coordinates.theta_of(u).reshape(problem.shape))
         return problem.to_cost * diagonal(coordinates.center).ravel()
-    centered = Coordinates(coordinates.center, np.ones_like(coordinates.spread))
-    return problem.in_coordinates(centered).loss_hessian(u * problem.of_all_rows(coordinates.scales))
+    H, scales = problem.loss_hessian(u), problem.of_all_rows(coordinates.scales)
+    H /= scales
+    H /= scales[:, None]
+    return H
 
 
 _Step = tuple[Iterator[Point], Callable[[Point], Memory]]        # the points of a batch, and the memory after it at one of them
