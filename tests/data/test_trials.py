@@ -124,6 +124,7 @@ def test_streams_are_refused(tmp_path):
             fastlr.train(fastlr.stream(tmp_path / "X.npy"), y)
 
 
+@pytest.mark.slow
 def test_counts_are_refused_beside_dask():
     da = pytest.importorskip("dask.array")
     for y in (counts(), da.from_array(counts())):

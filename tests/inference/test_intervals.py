@@ -33,6 +33,7 @@ def test_robust():
     np.testing.assert_allclose(model.intervals(X, covariance="HC3"), right, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_forms_of_x():
     X, y, *_ = problem(3000, 4)
     offset = np.linspace(-1, 1, 3000)

@@ -195,6 +195,7 @@ def assert_gaps_hold(number):
         assert best.cost - model.cost <= best.gap + 1e-14 * model.cost, (number, tol)
 
 
+@pytest.mark.slow
 def test_the_gap_is_never_below_the_truth():
     for number in range(8):
         assert_gaps_hold(number)

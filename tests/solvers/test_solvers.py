@@ -24,7 +24,7 @@ from tests.data.test_moments import objective
 from tests.problems import problem, weights
 
 
-@pytest.mark.parametrize("n", [1, 2, 64, 65, 130, 301, 1100])
+@pytest.mark.parametrize("n", [1, 2, 64, 65, 130, 301, pytest.param(1100, marks=pytest.mark.slow)])
 def test_inverse_factor(n):
     A = np.random.default_rng(n).standard_normal((2 * n, n))
     H = A.T @ A
