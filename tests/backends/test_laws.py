@@ -41,9 +41,14 @@ def test_equals_the_formula(backend, dtype, order):
 
 
 @pytest.mark.parametrize("kernel", ["python", "numpy", "fused"])
-@pytest.mark.parametrize(("dtype", "order"), [(np.float32, "F"), (np.uint8, "C"), (np.int8, "F")])
+@pytest.mark.parametrize(("dtype", "order"), [(np.float32, "F"), (np.uint8, "C")])
 def test_other_kinds_equal_the_formula(kernel, dtype, order):
     check_formula(kernel, dtype, order)
+
+
+@pytest.mark.parametrize("kernel", ["python", "numpy", pytest.param("fused", marks=pytest.mark.long)])
+def test_a_kind_that_is_compiled_on_demand_equals_the_formula(kernel):
+    check_formula(kernel, np.int8, "F")
 
 
 def check_formula(backend, dtype, order):
