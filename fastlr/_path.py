@@ -114,7 +114,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     penalty = ElasticNet(ratio, 1.0 - ratio, np.ones(data.shape[1]) if factors is None else factors)
     pairs = [] if folds is None else folds_of(folds, data, seed)
-    backend = backend_for(backend, data, imported("fastlr.solvers.elastic_net"), options)
+    backend = backend_for(backend, data, imported("fastlr.solvers.elastic_net"), options, n_threads)
     kernel = backends.load(backend)
     if arguments.flag("progress", progress):
         count = grid if isinstance(grid, int) else grid.size

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastlr import backends, solvers
 from fastlr.backends import choice
+from fastlr.backends.compiled import threads
 from fastlr.data import arguments, door
 from fastlr.data.dataset import Dataset, InMemory
 from fastlr.inference.statistics import Training
@@ -236,7 +237,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         has_columns = isinstance(data, InMemory) and data.classes.size == 2
         module = imported("fastlr.solvers.elastic_net" if has_columns else "fastlr.solvers.proximal_newton")
 
-    backend = backend_for(backend, data, module, options)
+    backend = backend_for(backend, data, module, options, n_threads)
     kernel = backends.load(backend)
     try:
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads, data.size) as count:
@@ -327,12 +328,13 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: Any, *, backend: str = "auto", 
     return J, *solvers.weights_and_intercept(grad.reshape(theta.shape))
 
 
-def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.Options) -> str:
+def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.Options, n_threads: int | None) -> str:
     """Resolve "auto" to a backend's name; reading data that don't lie in memory takes longer than starting any kernel."""
     if not isinstance(data, InMemory):
         return choice.choose(name, data, math.inf, ())
     loss = of_classes(data.classes.size)
-    kernels = loss.kernels(solver.kernels(CostModel.of(data, loss.classes).is_small))
+    is_small, count = CostModel.of(data, loss.classes).is_small, threads.useful(n_threads, data.size)
+    kernels = loss.kernels(solver.kernels(is_small, count))
     return choice.choose(name, data.X, loss.classes * solver.expected_steps(options), kernels)
 
 

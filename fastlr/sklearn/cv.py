@@ -188,7 +188,7 @@ class LogisticRegressionCV(LogisticRegression):
                                   arguments.number("tol", self.tol, at_least=0.0), None, time.perf_counter())
         compiled = stopwatch.seconds()
         fit_intercept = arguments.flag("fit_intercept", self.fit_intercept)
-        name = backend_for(self.backend, data, imported("fastlr.solvers.elastic_net"), options)
+        name = backend_for(self.backend, data, imported("fastlr.solvers.elastic_net"), options, n_threads_of(self.n_jobs))
         kernel, ones, models = backends.load(name), np.ones(data.shape[1]), list[list[list[Model]]]()
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads_of(self.n_jobs), data.size) as threads:
             rows = data.with_backend(kernel, threads)

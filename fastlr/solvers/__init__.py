@@ -4,7 +4,7 @@ A solver is a module with
 
     solve(problem, theta, options) -> Result    the minimum of J
     expected_steps(options) -> int              about how many steps it takes, for the choice of a backend
-    kernels(is_small) -> names                  the compiled kernels that every training calls; is_small is
+    kernels(is_small, n_threads) -> names       the compiled kernels that every training calls; is_small is
                                                 `CostModel.is_small` of the data
 
 `solve` is given J as a function of theta, and sees no X.  It starts at theta, which it may overwrite.  Where theta is

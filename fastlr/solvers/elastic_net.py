@@ -69,7 +69,7 @@ def expected_steps(options: Options) -> int:
     return 30
 
 
-def kernels(is_small: bool) -> tuple[str, ...]:
+def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that training calls in any case."""
     return "first_read", "cost_gradient", "hessian"
 

@@ -24,9 +24,9 @@ def expected_steps(options: Options) -> int:
     return options.most_updates
 
 
-def kernels(is_small: bool) -> tuple[str, ...]:
-    """The compiled kernels that gradient descent calls."""
-    return "cost_gradient", "descend"
+def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
+    """The compiled kernels that gradient descent calls: one for many steps, or two for each."""
+    return ("cost_gradient", "descend") if n_threads == 1 else ("cost_gradient", "step")
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:

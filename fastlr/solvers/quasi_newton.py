@@ -48,7 +48,7 @@ _NO_FACTOR = np.empty((0, 0))
 _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
 
-def kernels(is_small: bool) -> tuple[str, ...]:
+def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that quasi-Newton methods call in any case."""
     if is_small:
         return "moments", "quasi_newton", "hessian"

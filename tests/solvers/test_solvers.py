@@ -13,6 +13,7 @@ import pytest
 import fastlr
 from fastlr import backends
 from fastlr.backends import choice, engine, numpy_vectorized
+from fastlr.backends.compiled import threads
 from fastlr.backends.engine import DIAGONAL, DONE, DUE, EVALUATE, EXACT, GAPS, POINT, SAMPLED, SOLVED, Descent, Price, Scale
 from fastlr.data.sampling import evenly
 from fastlr.machine.blas import dot, inverse_factor
@@ -580,8 +581,10 @@ def test_max_iter_counts_in_the_space_of_the_rows(solver):
     assert model.cost > fastlr.train(X, y, **options).cost + 1e-6
 
 
-def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
+@pytest.mark.parametrize(("n_threads", "of_descent"), [(1, "descend"), (2, "step")])
+def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch, n_threads, of_descent):
     asked = []
+    monkeypatch.setattr(threads, "useful", lambda most, size: n_threads)
     monkeypatch.setattr(choice, "_seconds_lost", {"training": 0.0, "predicting": 0.0})
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: asked.append(kernel) or True)
     expected = {(500, 4): {"moments", "quasi_newton", "hessian"},
@@ -592,7 +595,7 @@ def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch):
             asked.clear()
             monkeypatch.setattr(backends, "load", lambda name: numpy_vectorized)
             assert fastlr.train(X, y, max_iter=1, tol=0.0, **options).backend == "fused"
-            assert set(asked) == ({"cost_gradient", "descend"} if "learning_rate" in options else kernels)
+            assert set(asked) == ({"cost_gradient", of_descent} if "learning_rate" in options else kernels)
 
 
 def test_a_backend_of_cost_gradient_alone_has_every_solver(monkeypatch):
