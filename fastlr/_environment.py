@@ -52,6 +52,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                     model = train(X, two, backend=name, solver="newton", max_iter=1, tol=0.0, n_threads=n_threads)
                     for y in (two, three):
                         train(X, y, backend=name, learning_rate=1.0, max_iter=1, n_threads=n_threads)
+                train(X, two, backend=name, l1=1e-3, max_iter=1)
             if predicts:
                 A, _ = arrays.matrix(X)
                 offset = arrays.real_vector("offset", None, _ROWS)

@@ -138,6 +138,17 @@ def test_peers_prints_inference_beside_statsmodels(capsys, monkeypatch):
     assert [row.split(" | ")[0].strip("| ") for row in rows] == list(peers.INFERENCE)
 
 
+@pytest.mark.compiles
+def test_peers_prints_l1_beside_liblinear(capsys, monkeypatch):
+    monkeypatch.setattr(peers, "L1_CASES", {"small": lambda: problem(200, 8)[:2]})
+    monkeypatch.setitem(peers.TABLES, "l1", (*peers.TABLES["l1"][:2], peers.L1_CASES, lambda runs: 3))
+    monkeypatch.delitem(peers.L1_PEERS, "skglm")
+    peers.main(["--tables", "l1", "--runs", "1"])
+    rows = capsys.readouterr().out.splitlines()[-3:]
+    assert all(re.fullmatch(rf"\| small \| 200 x 8 \| {share} \| [\d.]+ \| [\d.]+ \|", row)
+               for share, row in zip((0.1, 0.01, 0.001), rows, strict=True))
+
+
 def test_peers_prints_a_table_with_versions(capsys, monkeypatch):
     monkeypatch.setattr(fastlr, "warmup", lambda: 0.0)
     peers.main(["--tables", "optimum", "--only", "digits", "--runs", "1"])

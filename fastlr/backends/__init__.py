@@ -18,6 +18,11 @@ A backend is a module of this folder.  It has
         optional: drive the `engine` through at most `len(record)` updates in one compiled call, for small problems, until the
         stopping rule has something for the caller to look at; return whether J may be lowered further.  record[i] is J and the
         gradient's norm before update i, and its step.  X is float64, in C order or a `csr.Csr`
+    penalized_newton(*prepared, columns, u, grad, shift, thresholds, penalty, goal, record) -> (J, updates, reason)
+        optional: minimize J plus sum_j thresholds_j |u_j| in one compiled call, of at most `len(record)` updates, see
+        `penalized_newton.Goal`; grad is overwritten with the gradient of all but l1 at u.  columns is X transposed, (p, m)
+        float64 in C order or a `csr.Csr`.  A margin is u_p + sum_j u_j (columns_j - shift_j) + offset, and penalty is the
+        diagonal of the second derivatives of l2.  Without it a solver makes each update from `hessian` and `cost_gradient`
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)

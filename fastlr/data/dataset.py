@@ -18,7 +18,7 @@ import numpy as np
 
 from fastlr.backends import numpy_vectorized
 from fastlr.backends.csr import Csr
-from fastlr.data import arrays, sampling
+from fastlr.data import arrays, sampling, sparse
 from fastlr.data.form import Form
 from fastlr.machine import blas
 from fastlr.machine.arrays import read_only
@@ -259,6 +259,7 @@ class InMemory(Dataset):
         self.prepared: tuple[Any, ...] = (backend.prepare(*self.rows, n_threads) if hasattr(backend, "prepare") else self.rows)
         self._count: Count | None = None
         self._float64: InMemory | None = None
+        self._transposed: Csr | None = None
 
     @property
     def count(self) -> Count:
@@ -294,7 +295,22 @@ class InMemory(Dataset):
         if theta is not None:
             margins = numpy_vectorized.margins if theta.ndim == 1 else numpy_vectorized.softmax_margins
             rows = self.with_offset(read_only(margins(self.X, self.offset, theta)))
-        return rows.with_features(columns_of(self.X, columns))
+        X = self.transposed
+        if not isinstance(X, Csr):
+            return rows.with_features(columns_of(self.X, columns))
+        chosen = X.take(columns)
+        part = rows.with_features(sparse.transposed(chosen))
+        part._transposed = chosen
+        return part
+
+    @property
+    def transposed(self) -> np.ndarray | Csr:
+        """X with columns for rows: of sparse X a copy, which is kept."""
+        if not isinstance(self.X, Csr):
+            return self.X.T
+        if self._transposed is None:
+            self._transposed = sparse.transposed(self.X)
+        return self._transposed
 
     def with_weights(self, sample_weight: np.ndarray) -> "InMemory":
         """Return these rows with other weights."""
@@ -368,13 +384,7 @@ def no_features(m: int) -> np.ndarray:
 def columns_of(X: np.ndarray | Csr, columns: np.ndarray) -> np.ndarray | Csr:
     """A copy of some columns of X, which are in order."""
     if isinstance(X, Csr):
-        stored, values = X.stored()
-        place = np.full(X.n_columns, -1, stored.dtype)
-        place[columns] = np.arange(columns.size)
-        moved = place[stored]
-        is_kept = moved >= 0
-        before = np.append(0, np.cumsum(is_kept))[X.indptr - X.indptr[0]].astype(X.indptr.dtype)
-        return Csr(read_only(values[is_kept]), read_only(moved[is_kept]), read_only(before), columns.size)
+        return sparse.transposed(sparse.transposed(X).take(columns))
     return read_only(X.take(columns, axis=1) if X.flags.c_contiguous else X.T.take(columns, axis=0).T)
 
 

@@ -112,6 +112,15 @@ def _in_order(X: Csr) -> Csr:
     return Csr(A.data[:stored], A.indices[:stored], A.indptr, X.n_columns)
 
 
+def transposed(X: Csr) -> Csr:
+    """A copy of X with columns for rows."""
+    from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
+
+    indices, values = X.stored()
+    A = csr_array((values, indices, X.indptr - X.indptr[0]), shape=X.shape).tocsc()
+    return Csr(read_only(A.data), read_only(A.indices), read_only(A.indptr), X.shape[0])
+
+
 def stacked(parts: Sequence[Csr]) -> Csr:
     """Copy the rows of several parts below each other."""
     stored, values = zip(*(part.stored() for part in parts), strict=True)

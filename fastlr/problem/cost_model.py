@@ -17,6 +17,8 @@ MOST_SPARSE_SIDE = 3000         # More features of a sparse X have none.
 MOST_WHOLE = 400                # More parameters of K classes are given the second derivatives of each class alone.
 ROWS_DRAWN = 4                  # The second derivatives of a class are estimated from so many rows a feature, and at least
 FEWEST_DRAWN = 2000             # from so many.
+MOST_BY_COLUMNS = 1 << 22       # X is not copied by columns where it has more numbers.
+_MOST_COMPILED = 2000           # More columns have no second derivatives in one compiled minimization.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
 
@@ -84,6 +86,19 @@ class CostModel(NamedTuple):
         m, times = self.rows, (side / self.columns) ** 2
         rows = times * self.pairs if self.is_sparse else m * side * (0.4 + 0.01 * side)
         return share * rows + 5e4 + 2.0 * side ** 2 + 0.05 * side ** 3
+
+    @property
+    def has_compiled_hessian(self) -> bool:
+        """Whether a compiled minimization with l1 has room for second derivatives, and makes them."""
+        return not self.is_sparse and self.columns <= _MOST_COMPILED
+
+    @property
+    def numbers_read(self) -> float:
+        """The numbers in columns of X that coordinate descent reads in the time that second derivatives, and their use, take."""
+        p = self.columns
+        if not self.is_sparse:
+            return 0.1 * p * self.size
+        return 1.7 * (2.0 * self.pairs + 0.4 * p ** 3 + 100.0 * self.rows + 1e6)
 
     @property
     def steps_a_hessian(self) -> float:

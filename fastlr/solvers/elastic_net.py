@@ -11,10 +11,12 @@ Tibshirani et al., Strong rules for discarding predictors in lasso-type problems
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastlr.backends.csr import Csr
+from fastlr.backends.penalized_newton import DEAR, NEAR, STUCK, Goal
 from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
@@ -60,6 +62,10 @@ _RIDGE = 1e-11
 _OF_WORST = 0.1
 # Linear systems that the minimum of a quadratic may take: after more, a new quadratic serves better.
 _MOST_SYSTEMS = 30
+# A gap, as a share of J, that no proof has.
+_NO_GAP = 1e-16
+# Updates in one compiled call, at most.
+_MOST_AT_ONCE = 50
 # Working sets for one penalty, at most.
 _MOST_SETS = 200
 
@@ -71,7 +77,7 @@ def expected_steps(options: Options) -> int:
 
 def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that training calls in any case."""
-    return "first_read", "cost_gradient", "hessian"
+    return "first_read", "cost_gradient", "hessian", "penalized_newton"
 
 
 class Point(NamedTuple):
@@ -176,25 +182,49 @@ class Descent:
         """Minimize J on a working set until the least subgradient is small enough; also whether no step lowers J any more."""
         penalty, scales, options = problem.penalty, problem.coordinates.scales, self._options
         assert isinstance(penalty, ElasticNet)
+        columns, near = problem.by_columns() if problem.has_penalized_newton else None, aim.gap
         while True:
             norm = problem.bounded_by_tol(penalty.least_subgradient(point.u, point.grad, scales))
             if options.progress is not None:
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
             if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
                 return point, False
-            found = None if needs_no_penalized(problem, point) else _step(problem, point, norm, self._damping)
+            if needs_no_penalized(problem, point):
+                return point, True
+            if columns is not None:
+                point, updates, status = self._updates(problem, columns, point, Aim(aim.tol, near), enough)
+                self._note(updates, _whole(point.u, place, size))
+                if status == NEAR:              # as far as it can be told without a proof
+                    near *= _INSIDE
+                if status in (STUCK, DEAR) or near < _NO_GAP:
+                    columns = None
+                continue
+            found = _step(problem, point, norm, self._damping)
             if found is None:
                 return point, True
             before = point.cost
             share, point, self._damping = found
-            self._note(before, norm, share, _whole(point.u, place, size))
+            self._note([(before, norm, share)], _whole(point.u, place, size))
 
-    def _note(self, cost: float, norm: float, share: float, u: np.ndarray) -> None:
-        """Record an update that led to u, with J and the least subgradient before it, and ask the callback."""
-        self.recorder.add([(cost, norm, share)])
-        if self._options.callback is not None:
+    def _updates(self, problem: Problem, columns: np.ndarray | Csr, point: Point, aim: Aim,
+                 enough: float) -> tuple[Point, np.ndarray, int]:
+        """Make many updates in one compiled call: where they lead, what is recorded of them, and the reason for the end."""
+        penalty, costs = problem.penalty, problem.costs
+        assert isinstance(penalty, ElasticNet)
+        most = 1 if self._options.callback is not None else min(_MOST_AT_ONCE, self._options.most_updates - self.recorder.n_iter)
+        record = np.empty((most, 3))
+        goal = Goal(problem.to_cost, problem.to_mean, float(problem.fit_intercept), aim.tol, aim.gap * point.cost, enough,
+                    problem.rounding(point.u, point.cost), costs.numbers_read, float(costs.has_compiled_hessian))
+        u, (cost, grad), updates, status = problem.penalized_newton(columns, point.u, penalty.thresholds(
+            problem.coordinates.scales), goal, record)
+        return Point(u, cost, grad), record[:updates], status
+
+    def _note(self, updates: Any, u: np.ndarray) -> None:
+        """Record updates that led to u, each with J and the least subgradient before it and its step, and ask the callback."""
+        self.recorder.add(updates)
+        if self._options.callback is not None and len(updates):
             theta = self._coordinates.parameters(u).reshape(self._shape)
-            state = State(self.recorder.n_iter, cost, *weights_and_intercept(theta), self.recorder.elapsed())
+            state = State(self.recorder.n_iter, updates[-1][0], *weights_and_intercept(theta), self.recorder.elapsed())
             self.is_stopped = bool(self._options.callback(state))
 
 

@@ -53,7 +53,7 @@ class ProximalNewton(elastic_net.Descent):
                 break
             before, slack = point.cost, 0.0
             share, point = found
-            self._note(before, norm, share, point.u)
+            self._note([(before, norm, share)], point.u)
         self._penalty = penalty
         return point, _certificate(problem, point, gap) if certificate is None else certificate
 

@@ -380,7 +380,7 @@ def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
 RESULTS = {"cost_gradient": ["sums"], "hessian_product": ["sums"], "descend": ["theta", "previous", "record"],
            "step": ["theta", "previous", "record"], "moments": ["sums"], "first_read": ["sums"], "hessian": ["sums"],
            "finish_hessian": ["H"], "predict": ["margins", "both"], "softmax": ["P", "sums", "totals"],
-           "quasi_newton": [("way", 0), ("way", 1), ("way", 2), "factor", "record"]}
+           "quasi_newton": [("way", 0), ("way", 1), ("way", 2), "factor", "record"], "penalized_newton": ["u", "grad"]}
 # Each kind of known answer for what is compiled for arrays, and which arguments are results.
 KNOWN = [(self_test.descent, numba_loop._entry, (6, 7, 10)),
          (self_test.descent_in_chunks, numba_parallel._entry._serial, (5, 6, 9))]

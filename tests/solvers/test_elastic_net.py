@@ -9,6 +9,7 @@ from scipy.special import expit
 
 import fastlr
 from fastlr.problem.certificate import with_l1
+from fastlr.problem.cost_model import CostModel
 from fastlr.solvers import elastic_net
 from fastlr.solvers.elastic_net import minimize_quadratic
 
@@ -183,13 +184,13 @@ def hard(number):
     return scipy.sparse.csr_matrix(X) if rng.random() < 0.3 else X, y, options
 
 
-def assert_gaps_hold(number):
-    """Every gap on the way to the minimum is at least J - J* there, with J* that of a long run."""
+def assert_gaps_hold(number, backend="numpy"):
+    """Every gap on the way to the minimum is at least J - J* there, with J* that of a long run by NumPy."""
     X, y, options = hard(number)
     best = fastlr.train(X, y, tol=1e-9, backend="numpy", **options)
     assert best.converged, (number, best.stop_reason)
     for tol in (1e-1, 1e-4):
-        model = fastlr.train(X, y, tol=tol, backend="numpy", **options)
+        model = fastlr.train(X, y, tol=tol, backend=backend, **options)
         assert model.converged and model.gap <= tol * model.cost
         assert model.cost - best.cost <= model.gap + 1e-14 * model.cost, (number, tol)
         assert best.cost - model.cost <= best.gap + 1e-14 * model.cost, (number, tol)
@@ -201,11 +202,18 @@ def test_the_gap_is_never_below_the_truth():
         assert_gaps_hold(number)
 
 
+@pytest.mark.compiles
+def test_the_gap_is_never_below_the_truth_in_compiled_code():
+    for number in range(8, 16):
+        assert_gaps_hold(number, "fused")
+
+
 @pytest.mark.long
-def test_the_gap_is_never_below_the_truth_in_500_problems():
+@pytest.mark.parametrize("kernels", ["numpy", "fused"])
+def test_the_gap_is_never_below_the_truth_in_500_problems(kernels):
     for number in range(1000, 1500):
         if number != SEPARATED:
-            assert_gaps_hold(number)
+            assert_gaps_hold(number, kernels)
 
 
 SEPARATED = 1424                # by a column without a penalty
@@ -279,6 +287,58 @@ def test_a_proof_for_all_columns_that_is_weaker_than_that_for_a_working_set(monk
     monkeypatch.setattr(elastic_net, "with_l1", weaker)
     model = fastlr.train(X, y, l1=0.05 * least(X, y), backend="numpy", tol=1e-2)
     assert model.converged and proofs.count(False) < 40
+
+
+# ---- compiled code ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("as_given", [np.asarray, scipy.sparse.csr_matrix])
+@pytest.mark.parametrize(("numbers_read", "has_hessian"), [(math.inf, False), (0.0, True), (0.0, False)],
+                         ids=["columns", "hessian", "dear"])
+def test_compiled_updates_have_the_same_minimum(as_given, numbers_read, has_hessian, monkeypatch):
+    """By columns alone, by second derivatives from the start on, and one update by columns before the plain ones."""
+    X, y = wide(80, 100, seed=1)
+    X[np.abs(X) < 0.3 * np.abs(X).max(axis=0)] = 0.0
+    rng = np.random.default_rng(1)
+    factors = rng.uniform(0.5, 2.0, 100)
+    factors[[3, 7]], factors[[0, 50]] = 0.0, np.inf
+    s, offset = rng.integers(0, 4, 80).astype(float), rng.standard_normal(80)
+    l1 = 0.05 * least(X, y, s=s)
+    monkeypatch.setattr(CostModel, "numbers_read", numbers_read)
+    monkeypatch.setattr(CostModel, "has_compiled_hessian", has_hessian and as_given is np.asarray)
+    for fit_intercept in (True, False):
+        model = fastlr.train(as_given(X), y, l1=l1, l2=0.01 * l1, penalty_factors=factors, sample_weight=s, offset=offset,
+                             fit_intercept=fit_intercept, tol=1e-10, backend="fused")
+        assert_is_optimum(model, X, y, l1, l2=0.01 * l1, factors=factors, s=s, offset=offset, fit_intercept=fit_intercept)
+        assert model.w[[3, 7]].all()
+
+
+@pytest.mark.compiles
+def test_compiled_updates_are_recorded_and_shown_to_the_callback():
+    X, y = wide()
+    l1, seen = 0.02 * least(X, y), []
+    model = fastlr.train(X, y, l1=l1, backend="fused", callback=lambda state: seen.append(state))
+    assert [state.n_iter for state in seen] == list(range(1, model.n_iter + 1))
+    np.testing.assert_array_equal([state.cost for state in seen], model.costs)
+    np.testing.assert_array_equal(seen[-1].w, model.w)
+    with pytest.warns(fastlr.ConvergenceWarning, match="max_iter=3 updates were made"):
+        assert fastlr.train(X, y, l1=l1, backend="fused", max_iter=3).n_iter == 3
+
+
+@pytest.mark.compiles
+def test_compiled_updates_that_lower_nothing_are_left_to_the_damped_model():
+    X, y = sample(200, 5)
+    best = fastlr.train(X, y, l1=1e-3, backend="numpy")
+    model = fastlr.train(X, y, l1=1e-3, backend="fused", init=([-3000.0, 0.0, 0.0, 0.0, 0.0], 0.0))
+    assert model.converged
+    np.testing.assert_allclose(model.w, best.w, atol=1e-7)
+
+
+@pytest.mark.compiles
+def test_compiled_updates_end_where_a_column_without_a_penalty_separates():
+    X = np.random.default_rng(0).standard_normal((120, 4))
+    with pytest.warns(fastlr.SeparationWarning, match="the columns without a penalty"):
+        fastlr.train(X, X[:, 0] > 0.0, l1=0.01, penalty_factors=[0.0, 1.0, 1.0, 1.0], backend="fused")
 
 
 # ---- what train takes beside it -------------------------------------------------------------------------------------

@@ -31,11 +31,16 @@ KERNELS = {
     "quasi_newton": ("quasi_newton",
                      "X y sample_weight offset at way kind factor corrections scalars center scales l2 penalty diagonal far "
                      "ratio shift numbers record theta sums H L scratch panel"),
+    "penalized_newton": ("penalized_newton",
+                         "X y sample_weight offset u grad shift thresholds penalty numbers record status active scratch panel H "
+                         "L"),
     "softmax": ("softmax_pass", "X labels sample_weight offsets P w b center ranges sums totals scratch copies threads result "
                 "first last thread"),
     "predict": ("predictions", "X offset theta margins both ranges sums scratch first last thread"),
 }
 """The module and the parameters of each kernel."""
+
+_OF_FLOAT64 = ("quasi_newton", "penalized_newton")
 
 GRADIENT, PRODUCT, MARGINS, PROBABILITIES = range(4)
 """What the kernel `softmax` makes, as its `result` says."""
@@ -48,6 +53,7 @@ _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "correctio
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),
+    "active": np.dtype("int64"),
     "at": RECORDS[Position], "kind": RECORDS[MadeFrom]}
 
 
@@ -77,11 +83,11 @@ NO_X = Kind("float64", "")
 
 
 def kind_for(kernel: str, X: np.ndarray | Csr) -> Kind:
-    """What a kernel is compiled for to be called with X; for `quasi_newton` with X as float64 in C order."""
+    """What a kernel is compiled for to be called with X, or with what some take in its place: float64 in C order."""
     if not KERNELS[kernel][1].startswith("X "):
         return NO_X
     kind = kind_of(X)
-    return kind if kernel != "quasi_newton" else Kind("float64", "C" if kind.layout == "F" else kind.layout)
+    return Kind("float64", "C" if kind.layout == "F" else kind.layout) if kernel in _OF_FLOAT64 else kind
 
 
 class Parameter(NamedTuple):
@@ -109,7 +115,7 @@ def kernels_of(kind: Kind) -> list[str]:
     """The kernels that are compiled for a kind of X."""
     is_taken = kind.dtype == "float64" and kind.layout != "F"
     return [kernel for kernel, (_, parameters) in KERNELS.items()
-            if parameters.startswith("X ") == bool(kind.layout) and (is_taken or kernel != "quasi_newton")]
+            if parameters.startswith("X ") == bool(kind.layout) and (is_taken or kernel not in _OF_FLOAT64)]
 
 
 def symbol(kernel: str, kind: Kind) -> str:

@@ -73,7 +73,7 @@ def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, floor: f
 
 
 @block
-def _add_products(panel: Any, H: Any) -> None:
+def add_products(panel: Any, H: Any) -> None:
     """H += panel panel^T, its lower triangle in tiles of 4 x 3; the last may reach two rows into what `side_of` adds."""
     for left in range(0, panel.shape[0] - 2, _BESIDE_IN_CACHE):
         for i in range(left, panel.shape[0] - 2, 4):
@@ -95,7 +95,7 @@ def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any,
         pack(X, first, center, root, panel)
         for k in range(root.size):
             panel[n, k] = root[k]
-        _add_products(panel, H)
+        add_products(panel, H)
 
 
 def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,

@@ -15,6 +15,7 @@ from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.header import Kind, kind_for
 from fastlr.backends.csr import Csr, numbers_of, with_zeros
 from fastlr.backends.engine import DONE, RECORDS, Approximation, Descent, Price, Scale, StoppingRule
+from fastlr.backends.penalized_newton import Goal
 from fastlr.backends.ranges import pieces, shorter_pieces
 from fastlr.machine.limits import PRODUCTS_A_CALL
 
@@ -246,6 +247,18 @@ def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, r
     rows.bind("quasi_newton", X, rows.y, rows.sample_weight, rows.offset, at, descent.vectors, kind, M.factor, M.vectors,
               M.scalars, *scale[:8], numbers, record, theta, sums, H, L, scratch, panel)()
     return descent.at.asked != DONE
+
+
+def penalized_newton(rows: Rows, columns: Matrix, u: np.ndarray, grad: np.ndarray, shift: np.ndarray, thresholds: np.ndarray,
+                     penalty: np.ndarray, goal: Goal, record: np.ndarray) -> tuple[float, int, int]:
+    """Minimize J with l1 on one thread, with the columns of X as rows of float64; J, the number of updates, and the reason."""
+    (p, m), numbers, status = columns.shape, np.array([*goal, 0.0]), np.zeros(2, np.int64)
+    side = chunks.side_of(p) if goal.has_hessian else 1
+    active, scratch, panel = np.empty(p, np.int64), np.empty((12, max(m, 2 * p + 1))), np.empty((side, chunks.PANEL_ROWS))
+    rows.replace(X=columns).bind(
+        "penalized_newton", columns, rows.y, rows.sample_weight, rows.offset, u, grad, shift, thresholds, penalty, numbers,
+        record, status, active, scratch, panel, np.empty((side, side)), np.empty((side, side)))()
+    return float(numbers[-1]), int(status[0]), int(status[1])
 
 
 def predict(rows: Rows, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:

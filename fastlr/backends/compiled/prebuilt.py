@@ -25,9 +25,10 @@ FOLDER = Path(__file__).parents[1] / "prebuilt"
 MANIFEST = FOLDER / "manifest"
 
 SOURCES = ("compiled/ahead.py", "compiled/block_pass.py", "compiled/chunks.py", "compiled/descent.py", "compiled/header.py",
-           "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py", "compiled/on_demand.py", "compiled/predictions.py",
-           "compiled/products.py", "compiled/quasi_newton.py", "compiled/scalar.py", "compiled/softmax_pass.py",
-           "compiled/vectors.py", "csr.py", "descent.py", "engine.py", "vectors.py")
+           "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py", "compiled/on_demand.py",
+           "compiled/penalized_newton.py", "compiled/predictions.py", "compiled/products.py", "compiled/quasi_newton.py",
+           "compiled/scalar.py", "compiled/softmax_pass.py", "compiled/vectors.py", "csr.py", "descent.py", "engine.py",
+           "penalized_newton.py", "vectors.py")
 """The files that machine code is made from."""
 
 LEVELS = {

@@ -32,6 +32,7 @@ from fastlr.backends.engine import (
     parts,
 )
 from fastlr.backends.engine import Kind as MadeFrom
+from fastlr.backends.penalized_newton import Goal
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
                                 # Hessian of whole tiles
@@ -276,7 +277,30 @@ def _approximation(size: int) -> Approximation:
     return Approximation(MadeFrom(DUE), np.zeros((size, size)), vectors, scalars, *parts(vectors, scalars))
 
 
+def _penalized_newton(rows: Rows) -> bool:
+    """Seventeen columns of eleven rows: by columns, and where they are dense by second derivatives."""
+    is_sparse = isinstance(rows.X, Csr)
+    columns, p, m = rows.X.rows(slice(1, 18)) if isinstance(rows.X, Csr) else rows.X[1:18], 17, _N
+    rows = rows.replace(y=rows.y[:m], sample_weight=rows.sample_weight[:m], offset=rows.offset[:m])
+    thresholds, shift, penalty = np.append(np.full(p, 3.0), 0.0), np.full(p, 8.0), np.full(p, 0.1)
+    thresholds[0] = 0.5                         # whose u is not 0 then
+    right = True
+    for budget, has_hessian in ((math.inf, 0.0), (0.0, float(not is_sparse))):
+        u, grad = np.zeros(p + 1), np.empty(p + 1)
+        goal = Goal(to_cost=1.0, to_mean=1.0, intercept=1.0, tol=0.0, gap=0.0, enough=1e-9, rounding=1e-12, budget=budget,
+                    has_hessian=has_hessian)
+        cost, *_ = passes.penalized_newton(rows, columns, u, grad, shift, thresholds, penalty, goal, np.empty((100, 3)))
+        known, theta = np.empty(p + 1), np.append(u[:-1], u[-1] - shift @ u[:-1])
+        loss = numpy_vectorized.cost_gradient(_known(rows.X)[1:18].T, rows.y, rows.sample_weight, rows.offset, theta, known)
+        known[:-1] += penalty * u[:-1] - shift * known[-1]
+        left = np.where(u == 0.0, np.maximum(np.abs(known) - thresholds, 0.0), np.abs(known + thresholds * np.sign(u)))
+        is_minimum = bool(left.max() <= 1e-7) if budget or has_hessian else True
+        right = right and is_minimum and _agree(
+            (cost, loss + thresholds @ np.abs(u) + 0.5 * penalty @ u[:-1] ** 2), (grad, known))
+    return right
+
+
 _KNOWN: dict[str, Callable[[Rows], bool]] = {
     "cost_gradient": _cost_gradient, "descend": _descend, "step": _step, "hessian": _hessian, "finish_hessian": _finish_hessian,
     "hessian_product": _hessian_product, "moments": _moments, "first_read": _first_read, "predict": _predict,
-    "quasi_newton": _quasi_newton, "softmax": _softmax}
+    "quasi_newton": _quasi_newton, "penalized_newton": _penalized_newton, "softmax": _softmax}

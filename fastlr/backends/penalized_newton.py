@@ -1,0 +1,20 @@
+"""What a compiled minimization of J with l1 is told, and why it ends."""
+
+from typing import NamedTuple
+
+NEAR, FULL, STUCK, DEAR = range(4)
+"""The goal is reached; the record is full; no step lowers J; coordinate descent takes longer than second derivatives would."""
+
+
+class Goal(NamedTuple):
+    """What J is, and what its minimum is wanted to."""
+
+    to_cost: float              # from sums over rows to J
+    to_mean: float              # from J to the mean scale
+    intercept: float            # 1 with one, 0 without
+    tol: float                  # of the least subgradient, on the mean scale
+    gap: float                  # of J, beside it
+    enough: float               # of the least subgradient, on the mean scale, whatever the gap is
+    rounding: float             # a difference of J that may be rounding
+    budget: float               # numbers of X that coordinate descent may read for one update
+    has_hessian: float          # 1 if there is room for the second derivatives of the columns
