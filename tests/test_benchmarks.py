@@ -139,6 +139,15 @@ def test_peers_prints_inference_beside_statsmodels(capsys, monkeypatch):
 
 
 @pytest.mark.compiles
+def test_peers_prints_classes_beside_scikit_learns_solvers(capsys):
+    peers.main(["--tables", "classes", "--runs", "1", "--only", "iris"])
+    head, _, row = capsys.readouterr().out.splitlines()[-3:]
+    assert head.split(" | ")[2:] == ["fastlr", "at 1e-8", "lbfgs", "newton-cg", "newton-cholesky |"]
+    assert row.startswith("| iris | 150 x 4 x 3 | ")
+    assert all(float(figure) > 0.0 for figure in row.strip("| ").split(" | ")[2:])
+
+
+@pytest.mark.compiles
 def test_peers_prints_l1_beside_liblinear(capsys, monkeypatch):
     monkeypatch.setattr(peers, "L1_CASES", {"small": lambda: problem(200, 8)[:2]})
     monkeypatch.setitem(peers.TABLES, "l1", (*peers.TABLES["l1"][:2], peers.L1_CASES, lambda runs: 3))

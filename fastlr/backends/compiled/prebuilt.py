@@ -24,11 +24,11 @@ from fastlr.machine.warnings import warn
 FOLDER = Path(__file__).parents[1] / "prebuilt"
 MANIFEST = FOLDER / "manifest"
 
-SOURCES = ("compiled/ahead.py", "compiled/block_pass.py", "compiled/chunks.py", "compiled/descent.py", "compiled/header.py",
-           "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py", "compiled/on_demand.py",
-           "compiled/penalized_newton.py", "compiled/predictions.py", "compiled/products.py", "compiled/quasi_newton.py",
-           "compiled/scalar.py", "compiled/softmax_pass.py", "compiled/vectors.py", "csr.py", "descent.py", "engine.py",
-           "penalized_newton.py", "vectors.py")
+SOURCES = ("compiled/ahead.py", "compiled/block_pass.py", "compiled/chunks.py", "compiled/columns.py", "compiled/descent.py",
+           "compiled/header.py", "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py", "compiled/on_demand.py",
+           "compiled/penalized_model.py", "compiled/penalized_newton.py", "compiled/predictions.py", "compiled/products.py",
+           "compiled/quasi_newton.py", "compiled/scalar.py", "compiled/softmax_pass.py", "compiled/vectors.py", "csr.py",
+           "descent.py", "engine.py", "penalized_newton.py", "vectors.py")
 """The files that machine code is made from."""
 
 LEVELS = {
