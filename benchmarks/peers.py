@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -52,21 +52,43 @@ LogisticRegression(C=np.inf, solver="newton-cholesky").fit(X, X[:, 0] + rng.logi
 
 # ---- data -----------------------------------------------------------------------------------------------------------
 
-def _sklearns(name: str) -> Callable:
+def _toys(name: str) -> Callable:
     def data():
         from sklearn import datasets
 
-        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        return getattr(datasets, f"load_{name}")(return_X_y=True)
+    return data
+
+
+def _sklearns(name: str) -> Callable:
+    def data():
+        X, y = _toys(name)()
         return X, y % 2
     return data
+
+
+def _path(name: str) -> Path:
+    path = Path(os.environ.get("FASTLR_DATA", "")) / name
+    if not path.is_file():
+        raise FileNotFoundError(f"FASTLR_DATA has no {name}")
+    return path
+
+
+def _present(cases: dict[str, Callable], names, advance: Callable) -> Iterator[tuple]:
+    """The name, X and y of each case whose data are there."""
+    for name in names:
+        try:
+            X, y = cases[name]()
+        except FileNotFoundError as error:
+            advance(f"{name}: {error}")
+        else:
+            yield name, X, y
 
 
 def _file(name: str, dtype: str = "float64") -> Callable:
     """The data set in a file of FASTLR_DATA: .npz with X, or with the parts of a CSR matrix, and y; or svmlight."""
     def data():
-        path = Path(os.environ.get("FASTLR_DATA", "")) / name
-        if not path.is_file():
-            raise FileNotFoundError(f"FASTLR_DATA has no {name}")
+        path = _path(name)
         if path.suffix != ".npz":
             from sklearn.datasets import load_svmlight_file
 
@@ -137,7 +159,7 @@ def _sklearn(solver: str, module: str = "sklearn.linear_model") -> Callable:
     def fit(X, y, l2, tol):
         model = importlib.import_module(module).LogisticRegression(C=1 / (l2 * X.shape[0]), solver=solver, tol=tol, max_iter=3000)
         model.fit(X, y)
-        return Fit(model.coef_[0], float(model.intercept_[0]))
+        return Fit(model.coef_, model.intercept_) if len(model.coef_) > 1 else Fit(model.coef_[0], float(model.intercept_[0]))
     return fit
 
 
@@ -205,12 +227,7 @@ def optimum(cases, runs, advance):
 
     fastlr.warmup()                                         # minutes, where kernels are not compiled ahead
     yield "| data | rows x columns | fastlr | scikit-learn | the fastest other |\n|---|---|---|---|---|"
-    for name in cases:
-        try:
-            X, y = CASES[name]()
-        except FileNotFoundError as error:
-            advance(f"{name}: {error}")
-            continue
+    for name, X, y in _present(CASES, cases, advance):
         y, l2 = y.astype(np.float64), 1.0 / X.shape[0]
         is_sparse = not isinstance(X, np.ndarray)
         theirs = _sklearn("lbfgs" if is_sparse or X.shape[1] > 3000 else "newton-cholesky")
@@ -389,12 +406,7 @@ def l1(names, runs, advance):
 
     peers = {peer: make for peer, (module, make) in L1_PEERS.items() if importlib.util.find_spec(module) is not None}
     yield f"| data | rows x columns | share | {' | '.join(peers)} |\n|{'---|' * (3 + len(peers))}"
-    for name in names:
-        try:
-            X, y = L1_CASES[name]()
-        except FileNotFoundError as error:
-            advance(f"{name}: {error}")
-            continue
+    for name, X, y in _present(L1_CASES, names, advance):
         y = y.astype(np.float64)
         for share in (0.1, 0.01, 0.001):
             strength = share * float(np.abs(X.T @ (y - 0.5)).max()) / len(y)
@@ -437,20 +449,9 @@ def _labels_as_they_are(load: Callable, is_standardized: bool = False) -> Callab
 
 def _stored(name: str, rows: int | None = None, scale: float = 1.0) -> Callable:
     def load():
-        path = Path(os.environ.get("FASTLR_DATA", "")) / name
-        if not path.is_file():
-            raise FileNotFoundError(f"FASTLR_DATA has no {name}")
-        data = np.load(path)
+        data = np.load(_path(name))
         order = np.random.default_rng(7).permutation(len(data["y"]))[:rows]
         return data["X"][order] / scale, data["y"][order]
-    return load
-
-
-def _toys(name: str) -> Callable:
-    def load():
-        from sklearn import datasets
-
-        return getattr(datasets, f"load_{name}")(return_X_y=True)
     return load
 
 
@@ -479,46 +480,31 @@ def classes(names, runs, advance):
 
     The second figure of fastlr is with its default tolerance.
     """
-    import fastlr
-
-    def call_of(solver, X, y, tol):
-        from sklearn.linear_model import LogisticRegression
-
-        def call():
-            model = LogisticRegression(C=1.0, solver=solver, tol=tol, max_iter=3000).fit(X, y)
-            return model.coef_, model.intercept_
-        return call
-
-    def of_fastlr(X, y, tol):
-        def call():
-            model = fastlr.train(X, y, l2=1.0 / len(y), tol=tol)
-            return model.w, model.b
-        return call
-
+    peers = {"fastlr": _fastlr} | {solver: _sklearn(solver) for solver in _CLASS_SOLVERS}
     yield (f"| data | rows x columns x classes | fastlr | at 1e-8 | {' | '.join(_CLASS_SOLVERS)} |\n"
            f"|{'---|' * (4 + len(_CLASS_SOLVERS))}")
-    for name in names:
-        try:
-            X, y = CLASS_CASES[name]()
-        except FileNotFoundError as error:
-            advance(f"{name}: {error}")
-            continue
-        m, K = len(y), int(y.max()) + 1
-
-        def J(found, X=X, y=y, m=m):
-            W, b = found
-            Z = X @ W.T + b
-            top = Z.max(axis=1)
-            losses = np.log(np.exp(Z - top[:, None]).sum(axis=1)) + top - Z[np.arange(m), y]
-            return losses.mean() + 0.5 / m * float(np.square(W).sum())
-
-        least = J(of_fastlr(X, y, 1e-10)())
-        calls = [_call_to_the_optimum(functools.partial(of_fastlr, X, y), J, least), of_fastlr(X, y, 1e-8)]
-        calls += [_call_to_the_optimum(functools.partial(call_of, solver, X, y), J, least) for solver in _CLASS_SOLVERS]
+    for name, X, y in _present(CLASS_CASES, names, advance):
+        l2, K = 1.0 / len(y), int(y.max()) + 1
+        J = functools.partial(_softmax_objective, X, y, l2)
+        least = J(_fastlr(X, y, l2, 1e-10))
+        calls = [_call_to_the_optimum(functools.partial(_with_tol, peer, X, y, l2), J, least) for peer in peers.values()]
+        calls.insert(1, _with_tol(_fastlr, X, y, l2, 1e-8))
         took = [[_processor_seconds(call) if call is not None else np.nan for call in calls] for _ in range(runs)]
         advance(name)
         shown = ("-" if np.isnan(best) else f"{best:.3g}" for best in np.min(took, axis=0))
-        yield f"| {name} | {m} x {X.shape[1]} x {K} | {' | '.join(shown)} |"
+        yield f"| {name} | {len(y)} x {X.shape[1]} x {K} | {' | '.join(shown)} |"
+
+
+def _with_tol(peer, X, y, l2, tol):
+    return functools.partial(peer, X, y, l2, tol)
+
+
+def _softmax_objective(X, y, l2, fit):
+    """J of K classes at the parameters that were found."""
+    Z = X @ fit.w.T + fit.b
+    top = Z.max(axis=1)
+    losses = np.log(np.exp(Z - top[:, None]).sum(axis=1)) + top - Z[np.arange(len(y)), y]
+    return float(losses.mean() + 0.5 * l2 * np.square(fit.w).sum())
 
 
 _WIDE = ("sparse/reuters.trn.bz2", "sparse/PCMAC.npz")

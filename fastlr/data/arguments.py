@@ -25,7 +25,7 @@ def refusing(others: Mapping[str, str]) -> Callable[[Callable[P, Returned]], Cal
     def decorate(function: Callable[P, Returned]) -> Callable[P, Returned]:
         @functools.wraps(function)
         def refusing_others(*arguments: P.args, **named: P.kwargs) -> Returned:
-            for name in named.keys() & others.keys():
+            for name in filter(others.__contains__, named):
                 raise TypeError(f"fastlr.{function.__qualname__.removesuffix('.__init__')} has no {name}; {others[name]}")
             return function(*arguments, **named)
 

@@ -100,7 +100,7 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: 
     """The bound by the penalty.
 
     It is weak where db is not 0.  Where it is more than enough, a Newton step of the intercepts alone goes to a point where db is
-    next to nothing.  What J falls on the way there and what it falls from there on are both bounded.
+    next to nothing, for two reads of X.  What J falls on the way there and what it falls from there on are both bounded.
     """
     if not problem.is_penalised:
         return NOTHING

@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple, Self
 
 from fastlr.data.dataset import Dataset
+from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 
 SMALL = 400_000                 # A small X has so many numbers: beyond, Python's share of a step is less than what threads save.
 _SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multiplications.
@@ -18,7 +19,9 @@ MOST_WHOLE = 400                # More parameters of K classes are given the sec
 ROWS_DRAWN = 4                  # The second derivatives of a class are estimated from so many rows a feature, and at least
 FEWEST_DRAWN = 2000             # from so many.
 MOST_BY_COLUMNS = 1 << 22       # X is not copied by columns where it has more numbers.
-_MOST_COMPILED = 2000           # More columns have no second derivatives in one compiled minimization.
+_NUMBERS_A_CALL = BYTES_A_CALL // 8         # Coordinate descent in one call reads so many numbers of float64.
+_MULTIPLICATIONS_A_CALL = PRODUCTS_A_CALL // 16     # On one thread, and where they don't go in tiles.
+_MOST_AT_ONCE = 50              # Updates with l1 in one compiled call, at most.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
 
@@ -89,16 +92,31 @@ class CostModel(NamedTuple):
 
     @property
     def has_compiled_hessian(self) -> bool:
-        """Whether a compiled minimization with l1 has room for second derivatives, and makes them."""
-        return not self.is_sparse and self.columns <= _MOST_COMPILED
+        """Whether a compiled minimization with l1 makes second derivatives: in time for Ctrl-C, and of dense columns alone."""
+        return not self.is_sparse and self._compiled_hessian <= _MULTIPLICATIONS_A_CALL
+
+    @property
+    def _compiled_hessian(self) -> float:
+        p = self.columns
+        return float(p * p * (self.rows + 8 * p))           # with the factors of several sets of signs
 
     @property
     def numbers_read(self) -> float:
-        """The numbers in columns of X that coordinate descent reads in the time that second derivatives, and their use, take."""
+        """The numbers in columns of X that coordinate descent reads in the time that second derivatives, and their use, take; at
+        most those of one call.
+        """
         p = self.columns
-        if not self.is_sparse:
-            return 0.1 * p * self.size
-        return 1.7 * (2.0 * self.pairs + 0.4 * p ** 3 + 100.0 * self.rows + 1e6)
+        if self.is_sparse:
+            return min(1.7 * (2.0 * self.pairs + 0.4 * p ** 3 + 100.0 * self.rows + 1e6), _NUMBERS_A_CALL)
+        return min(0.1 * p * self.size, _NUMBERS_A_CALL)
+
+    @property
+    def updates_by_columns(self) -> int:
+        """Updates with l1 that one compiled call may make, so that Ctrl-C is answered in time."""
+        most = _NUMBERS_A_CALL / max(1.0, self.numbers_read)
+        if self.has_compiled_hessian:
+            most = min(most, _MULTIPLICATIONS_A_CALL / self._compiled_hessian)
+        return max(1, int(min(most, _MOST_AT_ONCE)))
 
     @property
     def steps_a_hessian(self) -> float:

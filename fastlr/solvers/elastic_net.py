@@ -64,8 +64,6 @@ _OF_WORST = 0.1
 _MOST_SYSTEMS = 30
 # A gap, as a share of J, that no proof has.
 _NO_GAP = 1e-16
-# Updates in one compiled call, at most.
-_MOST_AT_ONCE = 50
 # Working sets for one penalty, at most.
 _MOST_SETS = 200
 
@@ -211,7 +209,8 @@ class Descent:
         """Make many updates in one compiled call: where they lead, what is recorded of them, and the reason for the end."""
         penalty, costs = problem.penalty, problem.costs
         assert isinstance(penalty, ElasticNet)
-        most = 1 if self._options.callback is not None else min(_MOST_AT_ONCE, self._options.most_updates - self.recorder.n_iter)
+        left = self._options.most_updates - self.recorder.n_iter
+        most = 1 if self._options.callback is not None else min(costs.updates_by_columns, left)
         record = np.empty((most, 3))
         goal = Goal(problem.to_cost, problem.to_mean, float(problem.fit_intercept), aim.tol, aim.gap * point.cost, enough,
                     problem.rounding(point.u, point.cost), costs.numbers_read, float(costs.has_compiled_hessian))

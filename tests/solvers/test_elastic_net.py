@@ -8,6 +8,7 @@ import scipy.sparse
 from scipy.special import expit
 
 import fastlr
+from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 from fastlr.problem.certificate import with_l1
 from fastlr.problem.cost_model import CostModel
 from fastlr.solvers import elastic_net
@@ -290,6 +291,18 @@ def test_a_proof_for_all_columns_that_is_weaker_than_that_for_a_working_set(monk
 
 
 # ---- compiled code ------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("rows", "columns", "is_sparse"), [(60, 80, False), (500, 200, False), (4000, 1000, False),
+                                                              (2000, 2000, False), (40_000, 2000, True)])
+def test_a_compiled_call_leaves_ctrl_c_its_turn(rows, columns, is_sparse):
+    """On 4000 x 1000 one call took a second: fifty updates, each with all second derivatives."""
+    size = rows * columns // (20 if is_sparse else 1)
+    costs = CostModel(rows, columns, size, size * columns / 20, is_sparse)
+    assert costs.updates_by_columns * costs.numbers_read <= BYTES_A_CALL / 8
+    if costs.has_compiled_hessian:
+        assert costs.updates_by_columns * columns ** 2 * rows <= PRODUCTS_A_CALL / 16
+    assert costs.updates_by_columns > 1 or columns > 200
+
 
 @pytest.mark.compiles
 @pytest.mark.parametrize("as_given", [np.asarray, scipy.sparse.csr_matrix])
