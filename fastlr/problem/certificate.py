@@ -159,8 +159,7 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
         A bound that is small enough.  Where l1 is so weak that it proves less, and there are few columns, the Hessian of the loss
         serves with the least subgradient in place of the gradient, since l1 is convex.
     """
-    penalty, scales, C = problem.penalty, problem.coordinates.scales, problem.loss.largest_curvature
-    assert isinstance(penalty, ElasticNet)
+    penalty, scales, C = problem.elastic_net, problem.coordinates.scales, problem.loss.largest_curvature
     free = np.append(penalty.is_unpenalized(scales), True)
     delta, found = _fall_of_unpenalized(held, at, problem.coordinates.rows(grad)[:, free].ravel()), NOTHING
     if delta < math.inf:
@@ -175,8 +174,7 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
 
 def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> float:
     """What J falls at most by the coordinates without a penalty alone, whose gradient is given; infinity if nothing is known."""
-    assert isinstance(problem.penalty, ElasticNet)
-    free = np.flatnonzero(problem.penalty.is_unpenalized(problem.coordinates.scales))
+    free = np.flatnonzero(problem.elastic_net.is_unpenalized(problem.coordinates.scales))
     if free.size:
         part = problem.around(u, free)
         return self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap

@@ -133,6 +133,12 @@ class Problem:
         """A vector of u with the same values (n + 1,) in each row, if it isn't one already."""
         return repeated(values, self.size)
 
+    @property
+    def elastic_net(self) -> ElasticNet:
+        """The penalty, where solvers need one with l1."""
+        assert isinstance(self.penalty, ElasticNet)
+        return self.penalty
+
     # ---- J and its derivatives --------------------------------------------------------------------------------------
 
     def evaluate(self, u: np.ndarray, with_moments: bool = False) -> Evaluation:
@@ -436,8 +442,7 @@ class Problem:
 
     def on_columns(self, columns: np.ndarray) -> Self:
         """J by the coordinates of some columns, which are in order, where w of all others is 0."""
-        assert isinstance(self.penalty, ElasticNet)
-        return self._on_columns(columns, None, self.penalty.of_columns(columns))
+        return self._on_columns(columns, None, self.elastic_net.of_columns(columns))
 
     def around(self, u: np.ndarray, columns: np.ndarray) -> Self:
         """The loss part of J by the coordinates of some columns and the intercept, counted from u."""

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, auto, newton
-from fastlr.solvers.elastic_net import ON_START, Aim, Descent, Point, result, start, without_penalized
+from fastlr.solvers.elastic_net import ON_START, Aim, Descent, result, start, without_penalized
 from fastlr.solvers.history import Recorder
+from fastlr.solvers.proximal_step import Point
 
 # The share of the largest penalty with which a path ends, where there are more rows than columns, and where not.
 _SMALLEST, _SMALLEST_OF_WIDE = 1e-4, 1e-2
@@ -55,8 +55,7 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
     """
     given = problem
     problem, point, descent = start(problem, None, options._replace(progress=None))
-    base, scales = problem.penalty, problem.coordinates.scales
-    assert isinstance(base, ElasticNet)
+    base, scales = problem.elastic_net, problem.coordinates.scales
     null = _null_loss(problem, point, descent)
     point, stronger = without_penalized(problem, point, descent)
     rounding = _ROUNDING * (1.0 + problem.coordinates.means_in_deviations)
@@ -84,8 +83,7 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
 def _of_l1(problem: Problem, point: Point, stronger: float, descent: Descent, options: Options,
            grid: np.ndarray) -> Iterator[tuple[Result, float]]:
     """Minimize J for each penalty by working sets, from the point for a stronger one; the Result, and J without the penalty."""
-    base, aim = problem.penalty, Aim(options.tol, options.tol)
-    assert isinstance(base, ElasticNet)
+    base, aim = problem.elastic_net, Aim(options.tol, options.tol)
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times))
         descent.recorder = Recorder(options.start)
@@ -96,8 +94,7 @@ def _of_l1(problem: Problem, point: Point, stronger: float, descent: Descent, op
 
 def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[tuple[Result, float]]:
     """Minimize J for each penalty, where it has derivatives; the Result, and J without the penalty."""
-    base, theta = problem.penalty, None
-    assert isinstance(base, ElasticNet)
+    base, theta = problem.elastic_net, None
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times).ridge)
         found = auto.solve(at, theta, options._replace(progress=None))
@@ -107,9 +104,8 @@ def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[
 
 def _null_loss(problem: Problem, point: Point, descent: Descent) -> float:
     """J without penalty of the best model with w = 0, where the start is the null model."""
-    assert isinstance(problem.penalty, ElasticNet)
     if problem.data.has_offset and problem.fit_intercept:
-        alone = problem.penalty._replace(factors=np.full(point.u.size - 1, np.inf))
+        alone = problem.elastic_net._replace(factors=np.full(point.u.size - 1, np.inf))
         point, _ = descent.minimize(problem.with_penalty(alone), point, ON_START)
     return point.cost
 

@@ -11,8 +11,8 @@ import fastlr
 from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 from fastlr.problem.certificate import with_l1
 from fastlr.problem.cost_model import CostModel
-from fastlr.solvers import elastic_net
-from fastlr.solvers.elastic_net import minimize_quadratic
+from fastlr.solvers import elastic_net, proximal_step
+from fastlr.solvers.proximal_step import minimize_quadratic
 
 
 def sample(m, n):
@@ -270,7 +270,7 @@ def test_an_early_end_has_a_gap_too():
 def test_a_quadratic_model_that_leads_too_far_is_damped(monkeypatch):
     X, y = sample(200, 5)
     best = fastlr.train(X, y, l1=1e-3, backend="numpy")
-    monkeypatch.setattr(elastic_net, "_SHORTEST", 0.5)
+    monkeypatch.setattr(proximal_step, "_SHORTEST", 0.5)
     model = fastlr.train(X, y, l1=1e-3, backend="numpy", init=([-30.0, 0.0, 0.0, 0.0, 0.0], 0.0))
     assert model.converged and model.n_iter < 30
     np.testing.assert_allclose(model.w, best.w, atol=1e-7)
