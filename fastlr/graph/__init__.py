@@ -41,8 +41,9 @@ Softmax regression for one example of class 1, by the margins of three classes:
 """
 
 from fastlr.graph.gradient_check import GradientCheck, check_gradient
+from fastlr.graph.logistic import log_loss, logistic_cost
 from fastlr.graph.softmax import cross_entropy, softmax, softmax_cost
-from fastlr.graph.value import Value, exp, log, log_loss, logistic_cost, sigmoid, softplus
+from fastlr.graph.value import Value, exp, log, sigmoid, softplus
 
 __all__ = ["GradientCheck", "Value", "check_gradient", "cross_entropy", "exp", "log", "log_loss", "logistic_cost", "sigmoid",
            "softmax", "softmax_cost", "softplus"]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastlr._train import cost_and_gradient
+from fastlr.graph.logistic import logistic_cost
 from fastlr.graph.softmax import softmax_cost
-from fastlr.graph.value import Value, logistic_cost
+from fastlr.graph.value import Value
 
 # The relative difference of kernel and graph, at most: they add up the same formulas in another order.
 _RTOL = 1e-12

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.graph.value import Value, cost_of_losses, exp, softplus
+from fastlr.graph.logistic import cost_of_losses
+from fastlr.graph.value import Value, exp, softplus
 
 
 def softmax(z: Sequence[Value]) -> list[Value]:

@@ -33,8 +33,6 @@ _OPERATIONS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "transpose": lambda p: (p.T, _LinearMap(np.transpose)),
     "loss": lambda a, z, y: (np.logaddexp(0.0, (1 - 2 * y) * z), (1 - 2 * y) / _sigmoid((2 * y - 1) * z), 0.0, 0.0),
 }
-# The largest |z| at which a = sigmoid(z) and 1 - a have reciprocals in float64.
-_LARGEST_MARGIN_OF_A = 700.0
 _HINTS = {"log": ": log needs a positive number; for the loss of logistic regression use log_loss(z, y)",
           "/": ": the divisor must not be 0"}
 
@@ -59,6 +57,11 @@ def _matrix_product_backward(p: np.ndarray, q: np.ndarray) -> tuple[_LinearMap, 
     shape = P.shape[0], Q.shape[1]
     return (_LinearMap(lambda D: (np.reshape(D, shape) @ Q.T).reshape(p.shape)),
             _LinearMap(lambda D: (P.T @ np.reshape(D, shape)).reshape(q.shape)))
+
+
+def _operator(operation: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Value", Any], "Value"]]:
+    """The methods of an operator: for a Value on its left side, and on its right side alone."""
+    return lambda self, other: applied(operation, self, other), lambda self, other: applied(operation, other, self)
 
 
 def _nowhere(node: "Value") -> bool:
@@ -107,7 +110,7 @@ class Value:
     __slots__ = ("_age", "_value", "edges", "formula", "grad", "name", "operands", "operation")
 
     def __init__(self, value: Any, name: str = "") -> None:
-        self._value = _numbers(value)
+        self._value = real_numbers(value)
         self.operation, self.formula, self.edges = "", drawing.number(self._value), tuple[tuple[Value, Any], ...]()
         self.operands: tuple[Any, ...] = ()
         self.grad: Any = None
@@ -121,7 +124,7 @@ class Value:
     @property
     def T(self) -> "Value":
         """The transpose of a matrix."""
-        return _apply("transpose", self)
+        return applied("transpose", self)
 
     def named(self, name: str) -> "Value":
         """Give this Value a name, and return it: `u = (b * c).named("u")`."""
@@ -133,44 +136,18 @@ class Value:
     def __repr__(self) -> str:
         return " = ".join(filter(None, (self.name, self.operation and self.formula, drawing.number(self.value))))
 
-    def __add__(self, other: Any) -> "Value":
-        return _apply("+", self, other)
-
     def __radd__(self, other: Any) -> "Value":
-        return self if type(other) is int and other == 0 else _apply("+", other, self)      # Python's sum() starts with 0
+        return self if type(other) is int and other == 0 else applied("+", other, self)     # Python's sum() starts with 0
 
-    def __sub__(self, other: Any) -> "Value":
-        return _apply("-", self, other)
-
-    def __rsub__(self, other: Any) -> "Value":
-        return _apply("-", other, self)
-
-    def __mul__(self, other: Any) -> "Value":
-        return _apply("*", self, other)
-
-    def __rmul__(self, other: Any) -> "Value":
-        return _apply("*", other, self)
-
-    def __truediv__(self, other: Any) -> "Value":
-        return _apply("/", self, other)
-
-    def __rtruediv__(self, other: Any) -> "Value":
-        return _apply("/", other, self)
-
-    def __pow__(self, other: Any) -> "Value":
-        return _apply("**", self, other)
-
-    def __rpow__(self, other: Any) -> "Value":
-        return _apply("**", other, self)
-
-    def __matmul__(self, other: Any) -> "Value":
-        return _apply("@", self, other)
-
-    def __rmatmul__(self, other: Any) -> "Value":
-        return _apply("@", other, self)
+    __add__ = _operator("+")[0]
+    __sub__, __rsub__ = _operator("-")
+    __mul__, __rmul__ = _operator("*")
+    __truediv__, __rtruediv__ = _operator("/")
+    __pow__, __rpow__ = _operator("**")
+    __matmul__, __rmatmul__ = _operator("@")
 
     def __neg__(self) -> "Value":
-        return _apply("negative", self)
+        return applied("negative", self)
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *operands: Any, **options: Any) -> "Value":
         """Let NumPy's functions take Values: `np.exp(z)`, and `x * z` with an array x."""
@@ -182,23 +159,23 @@ class Value:
 
     def exp(self) -> "Value":
         """Return e^self."""
-        return _apply("exp", self)
+        return applied("exp", self)
 
     def log(self) -> "Value":
         """Return the natural logarithm of self."""
-        return _apply("log", self)
+        return applied("log", self)
 
     def sigmoid(self) -> "Value":
         """Return 1 / (1 + e^-self)."""
-        return _apply("sigmoid", self)
+        return applied("sigmoid", self)
 
     def softplus(self) -> "Value":
         """Return log(1 + e^self), which neither overflows nor loses digits."""
-        return _apply("softplus", self)
+        return applied("softplus", self)
 
     def sum(self) -> "Value":
         """Return the sum of all elements, a scalar."""
-        return _apply("sum", self)
+        return applied("sum", self)
 
     def backward(self) -> None:
         """Go from right to left once, and set `grad` of every Value behind this one to the derivative with respect to it.
@@ -314,113 +291,27 @@ class Value:
 
 def exp(x: Any) -> Value:
     """Return e^x as a Value."""
-    return _apply("exp", x)
+    return applied("exp", x)
 
 
 def log(x: Any) -> Value:
     """Return the natural logarithm of x as a Value."""
-    return _apply("log", x)
+    return applied("log", x)
 
 
 def sigmoid(z: Any) -> Value:
     """Return 1 / (1 + e^-z) as a Value."""
-    return _apply("sigmoid", z)
+    return applied("sigmoid", z)
 
 
 def softplus(z: Any) -> Value:
     """Return log(1 + e^z) as a Value; it neither overflows nor loses digits."""
-    return _apply("softplus", z)
+    return applied("softplus", z)
 
 
-def log_loss(z: Any, y: Any) -> Value:
-    """Return the loss -(y log a + (1 - y) log(1 - a)) with a = sigmoid(z), for any margin z.
-
-    Computed from a, the loss has no value beyond z = 37, where a rounds to 1 and log(1 - a) is lost.  But log(1 - a) is
-    -softplus(z), and log a is -softplus(-z).  Softplus is finite for every z, and so is its derivative, the sigmoid.
-
-    Parameters
-    ----------
-    z : Value
-    y : float or array
-        The labels, each 0 or 1.
-
-    Raises
-    ------
-    ValueError
-        Some y is neither 0 nor 1.
-
-    Examples
-    --------
-    >>> from fastlr.graph import Value, log_loss
-    >>> L = log_loss(Value(-1000.0, "z"), 1)
-    >>> L.value, L.derivatives()
-    (1000.0, {'dz': -1.0})
-    """
-    y = _numbers(y)
-    if not np.all((y == 0.0) | (y == 1.0)):
-        raise ValueError(f"y must be 0 or 1, not {drawing.number(y)}")
-    return softplus((1.0 - 2.0 * y) * z)
-
-
-def logistic_cost(X: Any, y: Any, w: Any, b: float, *, reduction: str = "mean", l2: float = 0.0, sample_weight: Any = None,
-                  offset: Any = None) -> Value:
-    """Return the cost J that `fastlr.cost_and_gradient` computes, as a graph of w1, w2, ... and b.
-
-    Parameters
-    ----------
-    X, y, w, b, reduction, l2, sample_weight, offset
-        As for `fastlr.cost_and_gradient`.
-
-    Returns
-    -------
-    Value
-        A Value named J.  The named Values behind it are the losses L (m,), a (m,), z (m,), w1, w2, ... and b.  Where some |z| is
-        beyond 700, L is computed from z alone, since the derivative with respect to a overflows.
-
-    Notes
-    -----
-    The lecture's dz is a - y: the derivative of each loss L with respect to its z.  With "sum", the derivative of J is the same,
-    and with "mean" it is (a - y) / m: the lecture divides by m at the end.
-
-    Examples
-    --------
-    >>> from fastlr.graph import logistic_cost
-    >>> J = logistic_cost([[1, 3], [-2, 0.5], [-1, -3.2]], [1, 1, 0], [1, 2], 1.5)
-    >>> round(J.value, 10), {name: round(J.derivatives()[name], 6) for name in ("dw1", "dw2", "db")}
-    (0.1590053771, {'dw1': 0.250715, 'dw2': -0.066041, 'db': -0.125004})
-    >>> print(J.chain_rule())
-    dJ/dL = [0.333, 0.333, 0.333]
-    dJ/da = dJ/dL * dL/da = [0.333, 0.333, 0.333] * [-1, -1.61, 1] = [-0.333, -0.536, 0.334]
-    dJ/dz = dJ/da * da/dz = [-0.333, -0.536, 0.334] * [0.000203, 0.235, 0.00272] = [-6.78e-05, -0.126, 0.000911]
-    dJ/db = sum(dJ/dz * dz/db) = sum([-6.78e-05, -0.126, 0.000911] * 1) = -0.125
-    dJ/dw2 = sum(dJ/dz * dz/dw2) = sum([-6.78e-05, -0.126, 0.000911] * [3, 0.5, -3.2]) = -0.06604
-    dJ/dw1 = sum(dJ/dz * dz/dw1) = sum([-6.78e-05, -0.126, 0.000911] * [1, -2, -1]) = 0.2507
-    """
-    X = np.asarray(X, np.float64)
-    weights = [Value(value, f"w{j}") for j, value in enumerate(w, start=1)]
-    z = sum(w_j * x_j for w_j, x_j in zip(weights, X.T, strict=True)) + Value(b, "b")
-    if offset is not None:
-        z = z + offset
-    z.named("z")
-    has_a = np.abs(z.value).max() <= _LARGEST_MARGIN_OF_A
-    L = (_apply("loss", sigmoid(z).named("a"), z.value, y) if has_a else log_loss(z, y)).named("L")
-    return cost_of_losses(L, weights, reduction, l2, sample_weight)
-
-
-def cost_of_losses(L: Value, weights: list[Value], reduction: str, l2: float, sample_weight: Any) -> Value:
-    """Return the cost J of losses L (m,) and an l2 penalty on weights, with options as for `logistic_cost`."""
-    s = np.ones(L.value.size) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    J = L.sum() if sample_weight is None else (s * L).sum()
-    if reduction == "mean":
-        J = J / s.sum()
-    if l2:
-        J = J + l2 / 2.0 * sum(w_j ** 2 for w_j in weights)
-    return J.named("J")
-
-
-def _apply(operation: str, *operands: Any) -> Value:
+def applied(operation: str, *operands: Any) -> Value:
     """Go one step from left to right: the result remembers its operands and its derivatives with respect to them."""
-    values = [operand.value if isinstance(operand, Value) else _numbers(operand) for operand in operands]
+    values = [operand.value if isinstance(operand, Value) else real_numbers(operand) for operand in operands]
     formula = drawing.formula(operation, [x if isinstance(x, Value) else v for x, v in zip(operands, values, strict=True)])
     shapes = [np.shape(value) for value in values]
     if operation == "@":
@@ -445,7 +336,7 @@ def _apply_numpy(function: Callable, operands: tuple[Any, ...], options: dict[st
         names = ", ".join(f"np.{known.__name__}" for known in _OF_NUMPY)
         raise TypeError(f"Values have no np.{what}; there are {names}, without options, and sigmoid, softplus and log_loss of "
                         "fastlr.graph")
-    return _apply(_OF_NUMPY[function], *operands)
+    return applied(_OF_NUMPY[function], *operands)
 
 
 def _refuse_no_product(formula: str, left: tuple[int, ...], right: tuple[int, ...]) -> None:
@@ -472,7 +363,7 @@ def _are_finite(numbers: Any) -> bool:
     return bool(np.isfinite(numbers).all()) if isinstance(numbers, np.ndarray) else math.isfinite(numbers)
 
 
-def _numbers(value: Any) -> Any:
+def real_numbers(value: Any) -> Any:
     """Copy and check the numbers that a caller passed in: a float or a read-only array."""
     if type(value) is float and math.isfinite(value):
         return value
