@@ -36,8 +36,7 @@ def log_probabilities(z: np.ndarray) -> np.ndarray:
     z = z - z[rows, top][:, None]
     e = np.exp(z)
     e[rows, top] = 0.0
-    less: np.ndarray = z - np.log1p(e.sum(axis=1, keepdims=True))
-    return less
+    return z - np.log1p(e.sum(axis=1, keepdims=True))
 
 
 def curvatures(p: np.ndarray) -> np.ndarray:

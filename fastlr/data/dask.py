@@ -83,7 +83,7 @@ class OnCluster(Dataset):
 
     def _cut(self, values: OfRows) -> list[np.ndarray]:
         """The entries of the rows of each part."""
-        lengths = _here(_each(_rows, self._vectors))
+        lengths = _here(vectors.y.size for vectors in self._vectors)
         return np.split(np.asarray(values), np.cumsum(lengths)[:-1])
 
     def take_each(self, samples: Sequence[np.ndarray]) -> list[InMemory]:
@@ -228,7 +228,7 @@ def _first_pass(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
     vectors = [[None] * len(parts) if value is None and name != "y" else _cut_like(X, name, value)
                for name, value in (("y", y), ("sample_weight", sample_weight), ("offset", offset))]
     checked = _persisted(_each(functools.partial(_check_part, codes), parts, *vectors))
-    found: list[_Found] = _here(_each(_found, checked))
+    found: list[_Found] = _here(part.found for part in checked)
     _refuse(found)
     some = [i for i, part in enumerate(found) if part.form.shape[0] > 0]
     if not some:
@@ -310,7 +310,7 @@ def _known_lengths(collection: Any) -> Sequence[float]:
 def _lengths(collection: Any) -> list[int]:
     lengths = _known_lengths(collection)
     if any(map(math.isnan, lengths)):
-        lengths = _here(_each(_height, _parts_of(collection)))
+        lengths = _here(part.shape[0] for part in _parts_of(collection))
     return list(map(int, lengths))
 
 
@@ -359,15 +359,6 @@ def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
     return read_only(np.require(vector, requirements="A"))
 
 
-def _height(X: Any) -> int:
-    rows: int = X.shape[0]
-    return rows
-
-
-def _rows(vectors: Vectors) -> int:
-    return vectors.y.size
-
-
 def _count(n_classes: int, vectors: Vectors) -> Count:
     return Count.of(vectors.y, vectors.sample_weight, n_classes)
 
@@ -409,10 +400,6 @@ def _check_part(codes: _Labels, X: Any, y: Any, sample_weight: Any, offset: Any)
 
 def _as_given(n_classes: int, y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
     return labels.zero_one(y, m, n_classes), np.arange(n_classes)
-
-
-def _found(checked: _Checked) -> _Found:
-    return checked.found
 
 
 def _vectors(classes: np.ndarray, of_class: np.ndarray | None, checked: _Checked) -> Vectors:

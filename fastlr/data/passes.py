@@ -150,8 +150,7 @@ def softmax_intercept_hessian(part: InMemory, Theta: np.ndarray) -> np.ndarray:
     """The second derivatives (K, K) by the intercepts: the sum of s_i (p_ik [k = l] - p_ik p_il)."""
     p = _kernel(part, numpy_passes.softmax_probabilities)(Theta)
     weighed = p * part.sample_weight[:, None] if part.sample_weight.size else p
-    H: np.ndarray = np.diag(weighed.sum(axis=0)) - weighed.T @ p
-    return H
+    return np.diag(weighed.sum(axis=0)) - weighed.T @ p
 
 
 @summed

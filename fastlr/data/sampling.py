@@ -22,8 +22,7 @@ def evenly(size: int, m: int) -> np.ndarray:
 
 
 def _jitter(size: int) -> np.ndarray:
-    jitter: np.ndarray = imported("numpy.random").default_rng(0).random(size)
-    return jitter
+    return imported("numpy.random").default_rng(0).random(size)
 
 
 @functools.cache

@@ -38,8 +38,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 def dots(rows: np.ndarray, a: np.ndarray) -> np.ndarray:
     """The scalar products of some rows (r, n) with a vector, (r,)."""
     if a.size <= _DOT:
-        products: np.ndarray = np.vecdot(rows, a)
-        return products
+        return np.vecdot(rows, a)
     return np.array([dot(row, a) for row in rows])
 
 

@@ -236,7 +236,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     size[size == 0.0] = 1.0
     R, g = H / (size[:, None] * size), grad / size
     # J is not constant along a direction in which no margin moves where l1 is the only penalty.
-    is_held_by_l1 = isinstance(problem.penalty, ElasticNet) and not problem.is_penalised
+    is_held_by_l1 = not problem.is_penalised and isinstance(problem.penalty, ElasticNet)
     if not problem.is_penalised:
         is_constant = problem.columns.is_constant & varies_by_rounding(problem, H)
         constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)))

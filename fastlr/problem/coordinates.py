@@ -99,8 +99,7 @@ class Coordinates:
     def gradient_by_w(self, grad: np.ndarray, center: np.ndarray) -> np.ndarray:
         """The gradient (r, n) by w for features x - center, where that by u is grad."""
         rows = self.rows(grad)
-        by_w: np.ndarray = rows[:, :-1] * self.spread + (self.center - center) * rows[:, -1:]
-        return by_w
+        return rows[:, :-1] * self.spread + (self.center - center) * rows[:, -1:]
 
     def to_standard(self, center: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ratio and shift (n,): in the coordinates of another center and spread, the gradient is ratio_j g_j + shift_j dc."""

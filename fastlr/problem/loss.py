@@ -175,8 +175,7 @@ class Logistic(Loss):
         return (z > 0.0).astype(np.intp)
 
     def predictor(self, X: Any) -> Predict:
-        predict: Predict = choice.predictor(X).predict
-        return predict
+        return choice.predictor(X).predict
 
 
 class Softmax(Loss):
@@ -208,8 +207,7 @@ class Softmax(Loss):
 
     def null_margins(self, shares: np.ndarray) -> np.ndarray:
         z = np.log(shares)
-        less: np.ndarray = z - z.mean()
-        return less
+        return z - z.mean()
 
     def null_curvature(self, shares: np.ndarray) -> float:
         return float(np.mean(shares * (1.0 - shares)))
@@ -218,17 +216,14 @@ class Softmax(Loss):
         return softmax.loss_and_slope(y, z)
 
     def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        ahead: np.ndarray = (z[np.arange(y.size), y][:, None] - z)[self._others(y)]
-        return ahead
+        return (z[np.arange(y.size), y][:, None] - z)[self._others(y)]
 
     def added_up(self, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        both: np.ndarray = (sizes[np.arange(y.size), y][:, None] + sizes)[self._others(y)]
-        return both
+        return (sizes[np.arange(y.size), y][:, None] + sizes)[self._others(y)]
 
     def _others(self, y: np.ndarray) -> np.ndarray:
         """Which classes are not the row's, (m, K)."""
-        others: np.ndarray = y[:, None] != np.arange(self.classes)
-        return others
+        return y[:, None] != np.arange(self.classes)
 
     def squared_range(self, inverse: np.ndarray) -> float:
         own = inverse.diagonal()
@@ -244,8 +239,7 @@ class Softmax(Loss):
         return "softmax", "moments"
 
     def predictor(self, X: Any) -> Predict:
-        predict: Predict = choice.predictor(X, "softmax").softmax_predict
-        return predict
+        return choice.predictor(X, "softmax").softmax_predict
 
 
 def of_classes(n_classes: int) -> Loss:

@@ -5,7 +5,8 @@ and 1: u * scales are the parameters [w, c] for features x - mu.  For K classes 
 those of its rows.
 """
 
-from typing import NamedTuple, Protocol
+import abc
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,45 +17,50 @@ from fastlr.machine.blas import dot
 _LARGEST = float(np.finfo(float).max)
 
 
-class Penalty(Protocol):
-    """A penalty, as solvers see it."""
+class Penalty(abc.ABC):
+    """A penalty, as solvers see it; what a subclass leaves out is that of a quadratic in w about 0, column by column."""
 
     @property
     def is_separable(self) -> bool:
         """Whether the second derivatives are a diagonal."""
+        return True
 
     @property
     def convexity(self) -> float:
         """What the second derivatives along w are at least; 0 if nothing is known."""
+        return 0.0
 
     def is_smooth(self, scales: np.ndarray) -> np.ndarray:
         """Which coordinates of a row of u, (n + 1,), l1 is not on."""
+        return np.full(scales.size, True)
 
+    @abc.abstractmethod
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         """The penalty at u."""
 
     def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """The gradient by u, in the shape of u."""
+        return self.product(u, scales)
 
+    @abc.abstractmethod
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """The product of the second derivatives by u with v, in the shape of v."""
 
+    @abc.abstractmethod
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
         """The diagonal of the second derivatives by a row of u, (n + 1,), or by all if rows differ."""
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
         """Add the second derivatives to H, (n + 1, n + 1) by a row of u, or (k, k) by all of them."""
+        H.flat[::len(H) + 1] += repeated(self.diagonal(scales), len(H))
 
 
-class Ridge(NamedTuple):
+@dataclass(frozen=True)
+class Ridge(Penalty):
     """The penalty l2/2 sum_j f_j w_j^2, which is never on the intercept."""
 
     l2: float
     factors: float | np.ndarray = 1.0           # f_j: one for all columns, or (n,)
-
-    @property
-    def is_separable(self) -> bool:
-        return True
 
     @property
     def is_uniform(self) -> bool:
@@ -65,15 +71,9 @@ class Ridge(NamedTuple):
     def convexity(self) -> float:
         return self.l2 * float(np.min(self.factors))
 
-    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
-        return np.full(scales.size, True)
-
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         w = u[..., :-1] * scales[:-1]
         return 0.5 * self.l2 * dot(w.ravel(), (self.factors * w).ravel())
-
-    def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        return self.product(u, scales)
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
         Hv = self.l2 * (v * scales) * scales    # the diagonal may be infinity where this is 0
@@ -87,11 +87,9 @@ class Ridge(NamedTuple):
         diagonal[-1] = 0.0
         return diagonal
 
-    def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        H.flat[::len(H) + 1] += repeated(self.diagonal(scales), len(H))
 
-
-class ElasticNet(NamedTuple):
+@dataclass(frozen=True)
+class ElasticNet(Penalty):
     """The penalty sum_j f_j (l1 |w_j| + l2/2 w_j^2), which is never on the intercept.
 
     A factor of 0 leaves a column unpenalized.  One of infinity leaves it out: its w is 0.  Derivatives are those of the ridge,
@@ -113,10 +111,6 @@ class ElasticNet(NamedTuple):
         return self.factors == np.inf
 
     @property
-    def is_separable(self) -> bool:
-        return True
-
-    @property
     def convexity(self) -> float:
         return self.ridge.convexity
 
@@ -126,17 +120,11 @@ class ElasticNet(NamedTuple):
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         return self.ridge.value(u, scales) + dot(self.thresholds(scales), np.abs(u.reshape(-1, scales.size)).sum(axis=0))
 
-    def gradient(self, u: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        return self.ridge.gradient(u, scales)
-
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
         return self.ridge.product(v, scales)
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
         return self.ridge.diagonal(scales)
-
-    def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        self.ridge.add_hessian(H, scales)
 
     def thresholds(self, scales: np.ndarray) -> np.ndarray:
         """The slopes (n + 1,) of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0.
@@ -189,33 +177,27 @@ class ElasticNet(NamedTuple):
 
     def times(self, factor: float) -> "ElasticNet":
         """This penalty so many times as strong."""
-        return self._replace(l1=factor * self.l1, l2=factor * self.l2)
+        return replace(self, l1=factor * self.l1, l2=factor * self.l2)
 
     def without_penalized(self, scales: np.ndarray) -> "ElasticNet":
         """This penalty where all columns that have one are left out."""
-        return self._replace(factors=np.where(self.is_unpenalized(scales), 0.0, np.inf))
+        return replace(self, factors=np.where(self.is_unpenalized(scales), 0.0, np.inf))
 
     def of_columns(self, columns: np.ndarray) -> "ElasticNet":
         """This penalty on some of the columns."""
-        return self._replace(factors=self.factors[columns])
+        return replace(self, factors=self.factors[columns])
 
 
-class Quadratic(NamedTuple):
+@dataclass(frozen=True)
+class Quadratic(Penalty):
     """Half of (theta - center)^T matrix (theta - center), where theta = u * scales has r rows of n + 1 parameters."""
 
     center: np.ndarray          # (r (n + 1),)
     matrix: np.ndarray          # (r (n + 1), r (n + 1)), or its diagonal; no less than 0
 
     @property
-    def convexity(self) -> float:
-        return 0.0
-
-    @property
     def is_separable(self) -> bool:
         return self.matrix.ndim == 1
-
-    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
-        return np.full(scales.size, True)
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         way = u - self.center.reshape(u.shape) / scales
@@ -234,7 +216,7 @@ class Quadratic(NamedTuple):
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
         if self.is_separable:
-            H.flat[::len(H) + 1] += self.diagonal(scales)
+            super().add_hessian(H, scales)
         else:
             scales = repeated(scales, len(H))
             H += scales[:, None] * self.matrix * scales

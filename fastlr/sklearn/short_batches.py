@@ -114,5 +114,4 @@ def points(V: np.ndarray, y: np.ndarray, s: np.ndarray, theta: np.ndarray, inver
 
 def _product_from_left(a: np.ndarray, B: np.ndarray) -> np.ndarray:
     """The product of a vector (r,) and a matrix (r, k), (k,)."""
-    found: np.ndarray = product(a[np.newaxis], B)[0]
-    return found
+    return product(a[np.newaxis], B)[0]

@@ -176,8 +176,7 @@ def _accelerated(path: list[_Point]) -> np.ndarray:
     u, steps = np.array([point.u for point in path]), np.array([point.slope.step for point in path])
     changes = np.diff(steps, axis=0)
     shares = np.linalg.lstsq(changes.T, steps[-1])[0]
-    combined: np.ndarray = steps[-1] - shares @ (np.diff(u, axis=0) + changes)
-    return combined
+    return steps[-1] - shares @ (np.diff(u, axis=0) + changes)
 
 
 def _line_search(problem: Problem, here: _Point, direction: np.ndarray) -> tuple[float, _Point] | None:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
     point, stronger = without_penalized(problem, point, descent)
     rounding = _ROUNDING * (1.0 + problem.coordinates.means_in_deviations)
     told = np.where(problem.to_mean * np.abs(point.grad) > rounding, point.grad, 0.0)
-    largest = base._replace(l1=max(base.l1, _LEAST_L1)).least_factor(told, scales)
+    largest = replace(base, l1=max(base.l1, _LEAST_L1)).least_factor(told, scales)
     if isinstance(lambdas, int) and largest == 0.0:
         raise ValueError(f"lambdas={lambdas} begin with the least that leaves w = 0, and that is 0 here, since no column with a "
                          "penalty tells anything about y; for no penalty call train, or pass lambdas as a list")
@@ -105,7 +106,7 @@ def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[
 def _null_loss(problem: Problem, point: Point, descent: Descent) -> float:
     """J without penalty of the best model with w = 0, where the start is the null model."""
     if problem.data.has_offset and problem.fit_intercept:
-        alone = problem.elastic_net._replace(factors=np.full(point.u.size - 1, np.inf))
+        alone = replace(problem.elastic_net, factors=np.full(point.u.size - 1, np.inf))
         point, _ = descent.minimize(problem.with_penalty(alone), point, ON_START)
     return point.cost
 

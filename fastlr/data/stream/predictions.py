@@ -47,8 +47,7 @@ def predicted_beside(method: Method, X: Any, features: tuple[str, ...] | None, y
 
 
 def _stream(X: Any) -> Stream:
-    found: Stream = X if arrays.is_stream(X) else stream(X)
-    return found
+    return X if arrays.is_stream(X) else stream(X)
 
 
 def _with_offset(features: tuple[str, ...] | None, offset: Any) -> tuple[str, ...] | None:
