@@ -32,7 +32,7 @@ _ZERO = 1e-10                   # An eigenvalue of a Gram matrix, relative to th
 class Sides(Protocol):
     """The signed rows of a loss whose parameters have r rows."""
 
-    classes: int                # r
+    n_margins: int              # r
 
     def right_side(self, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """How far each signed row moves, (q, k), where margins move by z (m, r, k)."""
@@ -140,7 +140,7 @@ def most_wrong(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarr
 @merged_by(_below)
 def signed_rows(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """All signed rows of a few rows, (q, r (n + 1))."""
-    r, side = loss.classes, spread.size + 1
+    r, side = loss.n_margins, spread.size + 1
     one_of_r = np.eye(r)[:, :, None]
     return np.concatenate([loss.right_side(y, (one_of_r * rows[:, None, None]).reshape(len(rows), r, r * side))
                            for y, rows in _counting_rows(part, center, spread)])

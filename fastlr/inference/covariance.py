@@ -116,12 +116,12 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     if is_open.all():
         return found.covariance, f"none: {kind[0] if is_cluster else kind} needs the model's"
     N, (center, V, k) = found.examples, of_design(training, theta, found)
-    Theta = theta.reshape(loss.classes, -1)
+    Theta = theta.reshape(loss.n_margins, -1)
     if groups is None:
         kernel = backends.load(training.backend)
         with backends.threads(kernel, training.n_threads, data.size) as count:
             data = data.with_backend(kernel, count)
-            total, M = (data.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.classes == 1 else
+            total, M = (data.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.n_margins == 1 else
                         data.reduce(products_of_scores, loss, Theta @ to_design(center).T, center, V, _POWERS[kind]))
         if kind == "HC1":
             M *= N / (N - k)
@@ -133,7 +133,7 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     if np.isfinite(found.log_likelihood):
         refuse_changed("the sum of the losses", -found.log_likelihood, total)
-    half = np.kron(np.eye(loss.classes), to_design(-center)) @ V
+    half = np.kron(np.eye(loss.n_margins), to_design(-center)) @ V
     covariance = half @ M @ half.T
     if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
         covariance[is_negative] = covariance[:, is_negative] = np.nan
@@ -177,7 +177,7 @@ def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.
     """Find the center, V and the number of parameters that `of_design` describes, by two reads of X."""
     data, options, n = training.data, training.objective_options, training.data.shape[1]
     center, V, loss = np.zeros(n), np.zeros((theta.size, theta.size)), of_classes(data.classes.size)
-    places = np.arange(theta.size).reshape(loss.classes, -1)
+    places = np.arange(theta.size).reshape(loss.n_margins, -1)
     free = places[:, :n + options["fit_intercept"]].ravel()
     kernel = backends.load(training.backend)
     with backends.threads(kernel, training.n_threads, data.size) as count:
@@ -190,11 +190,11 @@ def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.
     H = loss.with_common(H[np.ix_(free, free)])
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
     inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
-    apart = np.eye(loss.classes)
+    apart = np.eye(loss.n_margins)
     loss.remove_common(apart)
-    only = np.kron(apart, np.eye(free.size // loss.classes))
+    only = np.kron(apart, np.eye(free.size // loss.n_margins))
     V[np.ix_(free, free)] = only @ (inverse / np.outer(scale, scale)) @ only
-    return center, V, free.size // loss.classes * loss.free - flat.shape[1]
+    return center, V, free.size // loss.n_margins * loss.n_free - flat.shape[1]
 
 
 def _center(V: np.ndarray) -> np.ndarray:

@@ -112,9 +112,9 @@ def leverages_and_distances(training: Training, theta: np.ndarray, statistics: S
     X, or three where the model has no covariance of all parameters.
     """
     center, V, parameters = of_design(training, theta, statistics)
-    classes = of_classes(training.data.classes.size).classes
-    Theta = theta.reshape(classes, -1) @ to_design(center).T
-    if classes > 1:
+    n_margins = of_classes(training.data.classes.size).n_margins
+    Theta = theta.reshape(n_margins, -1) @ to_design(center).T
+    if n_margins > 1:
         leverages, moves = training.data.reduce(leverages_and_moves, Theta, center, V)
         return leverages, moves / parameters
     found = outcomes(training.data, Theta[0], center, V)

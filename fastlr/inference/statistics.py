@@ -227,7 +227,7 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u:
     """The covariance of theta, the number of parameters that are determined, and notes about both."""
     side, loss, unknown = problem.coordinates.scales.size, problem.loss, np.full((u.size, u.size), np.nan)
     free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
-    parameters = free.size // loss.classes * loss.free
+    parameters = free.size // loss.n_margins * loss.n_free
     if training.has_minimum is False:
         return unknown, parameters, [_SEPARATED]
     l2, to_examples = training.objective_options["l2"], problem.to_mean * examples
@@ -249,9 +249,9 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
     of_units = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side)
-    apart = np.eye(loss.classes)
+    apart = np.eye(loss.n_margins)
     loss.remove_common(apart)
-    to_theta = np.kron(apart, of_units[:free.size // loss.classes].T)
+    to_theta = np.kron(apart, of_units[:free.size // loss.n_margins].T)
     touched = _touched(to_theta, flat / scale[:, None])
     covariance = to_theta @ inverse @ to_theta.T
     covariance[touched] = covariance[:, touched] = np.nan

@@ -41,7 +41,7 @@ def where_curvature_fits(problem: Problem, u: np.ndarray) -> Problem:
     before, after = near.coordinates, other.coordinates
     is_fit = ((after.spread / before.spread).min() >= 1.0 / _MISFIT and
               (np.abs(after.center - before.center) <= _MISFIT * after.spread).all() and
-              H[-1, -1] >= _FLAT * problem.loss.classes * near.diagonal[-1])
+              H[-1, -1] >= _FLAT * problem.loss.n_margins * near.diagonal[-1])
     return near if is_fit else near_origin(other)
 
 
@@ -56,14 +56,14 @@ def _by_curvature(problem: Problem, H: np.ndarray) -> Problem:
     if problem.fit_intercept:
         whole, first = H[-1, -1], H[-1, :-1] / H[-1, -1]
     else:
-        whole, first = problem.loss.classes * problem.diagonal[-1], np.zeros(spread.size)
+        whole, first = problem.loss.n_margins * problem.diagonal[-1], np.zeros(spread.size)
     square = np.maximum(H.diagonal()[:-1] / whole, 0.0)         # of sparse X it may have been rounded below 0
     weighted = center + first * spread
     deviation = spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
     is_kept = is_constant(weighted, deviation) | ~np.isfinite(weighted)
     center, spread = np.where(is_kept, center, weighted), np.where(is_kept, spread, deviation)
     other = problem.in_coordinates(Coordinates(center, spread, origin))
-    return other.not_standardised(other.coordinates, whole / problem.loss.classes + other.penalty_diagonal)
+    return other.not_standardised(other.coordinates, whole / problem.loss.n_margins + other.penalty_diagonal)
 
 
 def near_origin(problem: Problem) -> Problem:
@@ -102,6 +102,6 @@ def _better_origin(problem: Problem) -> Origin | None:
 def varies_by_rounding(problem: Problem, H: np.ndarray) -> np.ndarray:
     """Which columns, (n,), vary by no more than rounding among the rows that have curvature, by their Hessian H by u."""
     square = problem.coordinates.rows(H.diagonal()).sum(axis=0)
-    whole = square[-1] if problem.fit_intercept else problem.loss.classes * problem.diagonal[-1]
+    whole = square[-1] if problem.fit_intercept else problem.loss.n_margins * problem.diagonal[-1]
     deviation = problem.coordinates.spread * np.sqrt(np.maximum(square[:-1], 0.0) / whole)
     return is_constant(problem.coordinates.center, deviation)

@@ -166,7 +166,7 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
         slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
         found = Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
     # What all classes have in common is held by l1 alone, of which this Hessian knows nothing.
-    has_common = problem.loss.free < problem.loss.classes
+    has_common = problem.loss.n_free < problem.loss.n_margins
     if (found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any() or has_common):
         return found
     return min(found, self_concordance(problem, problem, u, penalty.least_subgradient(u, grad, scales), enough))

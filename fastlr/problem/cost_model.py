@@ -33,35 +33,35 @@ class CostModel(NamedTuple):
     size: int                   # numbers in X
     pairs: float                # of numbers in one row of a sparse X, in sum over all rows
     is_sparse: bool
-    classes: int = 1            # rows of parameters: 1 for two classes
+    n_margins: int = 1          # of a row: 1 for two classes
 
     @classmethod
-    def of(cls, data: Dataset, classes: int = 1) -> Self:
-        """The costs of a data set, with so many rows of parameters."""
-        return cls(*data.shape, data.size, data.pairs, data.is_sparse, classes)
+    def of(cls, data: Dataset, n_margins: int = 1) -> Self:
+        """The costs of a data set, with so many margins a row."""
+        return cls(*data.shape, data.size, data.pairs, data.is_sparse, n_margins)
 
     @property
     def is_small(self) -> bool:
         """Whether many updates in one compiled call, which has one row of parameters, are faster than going step by step."""
         m, n = self.rows, self.columns
         products = max(self.pairs if self.is_sparse else m * n * n, n ** 3)
-        return self.classes == 1 and self.size + _AN_EXAMPLE * m <= SMALL and products <= _SMALL_HESSIAN
+        return self.n_margins == 1 and self.size + _AN_EXAMPLE * m <= SMALL and products <= _SMALL_HESSIAN
 
     @property
     def is_whole(self) -> bool:
         """Whether steps are made by all second derivatives, and not by those of each class alone."""
-        return (self.classes - 1) * self.columns <= MOST_WHOLE
+        return (self.n_margins - 1) * self.columns <= MOST_WHOLE
 
     @property
     def has_room_for_hessian(self) -> bool:
         """Whether n^2 numbers, and n^3 multiplications, are in proportion to X."""
         most = MOST_SPARSE_SIDE if self.is_sparse else MOST_SIDE
-        return self.classes * self.columns ** 2 <= most ** 2
+        return self.n_margins * self.columns ** 2 <= most ** 2
 
     @property
     def step(self) -> float:
         """Nanoseconds of J and its gradient."""
-        m, n, more = self.rows, self.columns, self.classes - 1
+        m, n, more = self.rows, self.columns, self.n_margins - 1
         if self.is_sparse:
             return 2.5e4 + self.size + more * (self.size + 3.0 * m)
         return 2.5e4 + 0.2 * m * n + more * m * (0.16 * n + 3.0)
@@ -71,8 +71,8 @@ class CostModel(NamedTuple):
         if not self.has_room_for_hessian:
             return math.inf
         if self.is_whole:
-            return self._hessian(share, self.classes * self.columns)
-        return self.classes * self._hessian(min(share, self.share_drawn), self.columns)
+            return self._hessian(share, self.n_margins * self.columns)
+        return self.n_margins * self._hessian(min(share, self.share_drawn), self.columns)
 
     @property
     def share_drawn(self) -> float:
@@ -81,9 +81,9 @@ class CostModel(NamedTuple):
 
     def whole_hessian(self, share: float = 1.0) -> float:
         """Nanoseconds of all second derivatives of a share of the rows, with the inverse; infinity where there is no room."""
-        if not self.has_room_for_hessian or (self.classes - 1) * self.columns > MOST_CERTIFIED:
+        if not self.has_room_for_hessian or (self.n_margins - 1) * self.columns > MOST_CERTIFIED:
             return math.inf
-        return self._hessian(share, self.classes * self.columns)
+        return self._hessian(share, self.n_margins * self.columns)
 
     def _hessian(self, share: float, side: int) -> float:
         m, times = self.rows, (side / self.columns) ** 2

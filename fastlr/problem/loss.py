@@ -26,9 +26,9 @@ class Loss(abc.ABC):
 
     Attributes
     ----------
-    classes : int
-        Rows of the parameters Theta.
-    free : int
+    n_margins : int
+        Margins of a row of X, and rows of the parameters Theta: one for two classes, and K for K.
+    n_free : int
         Rows of Theta that J can tell apart.
     largest_curvature : float
         A bound on the eigenvalues of the second derivatives by z.
@@ -52,8 +52,8 @@ class Loss(abc.ABC):
         (Theta) -> the second derivatives by the intercepts, (r, r).
     """
 
-    classes: int
-    free: int
+    n_margins: int
+    n_free: int
     largest_curvature: float
     largest_change = 0.25
     self_concordance = 1.0
@@ -132,7 +132,7 @@ class Loss(abc.ABC):
 class Logistic(Loss):
     """The logistic loss -(y log a + (1 - y) log(1 - a)) of two classes, with a = sigma(z) for the margin z."""
 
-    classes = free = 1
+    n_margins = n_free = 1
     largest_curvature = 0.25
     cost_gradient = passes.cost_gradient
     cost_gradient_and_moments = passes.cost_gradient_and_moments
@@ -188,11 +188,11 @@ class Softmax(Loss):
     class_hessians = passes.softmax_class_hessians
     intercept_hessian = passes.softmax_intercept_hessian
 
-    def __init__(self, classes: int) -> None:
-        self.classes, self.free = classes, classes - 1
+    def __init__(self, n_classes: int) -> None:
+        self.n_margins, self.n_free = n_classes, n_classes - 1
 
     def shape(self, side: int) -> tuple[int, ...]:
-        return self.classes, side
+        return self.n_margins, side
 
     def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
         return passes.softmax_hessian_product(data, theta)
@@ -201,7 +201,7 @@ class Softmax(Loss):
         rows -= rows.mean(axis=0)
 
     def with_common(self, H: np.ndarray) -> np.ndarray:
-        K, side = self.classes, len(H) // self.classes
+        K, side = self.n_margins, len(H) // self.n_margins
         typical = np.diag(H.diagonal().reshape(K, side).mean(axis=0))
         return H + np.tile(typical / K, (K, K))
 
@@ -223,7 +223,7 @@ class Softmax(Loss):
 
     def _others(self, y: np.ndarray) -> np.ndarray:
         """Which classes are not the row's, (m, K)."""
-        return y[:, None] != np.arange(self.classes)
+        return y[:, None] != np.arange(self.n_margins)
 
     def squared_range(self, inverse: np.ndarray) -> float:
         own = inverse.diagonal()

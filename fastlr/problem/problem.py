@@ -115,7 +115,7 @@ class Problem:
         return cls(data, loss, penalty(l1, l2, penalty_factors, n), Coordinates.of_theta(n), reduction, fit_intercept)
 
     def _set_data(self, data: Dataset) -> None:
-        self.data, self.costs = data, CostModel.of(data, self.loss.classes)
+        self.data, self.costs = data, CostModel.of(data, self.loss.n_margins)
         self.shares = data.count.by_class / data.count.total
         self._columns: Columns | None = None
 
@@ -213,7 +213,7 @@ class Problem:
 
     def remove_common(self, v: np.ndarray) -> None:
         """Take away from a vector of u, in place, what all classes have in common: it moves no loss, and only l1 may want it."""
-        if self.loss.free == self.loss.classes:
+        if self.loss.n_free == self.loss.n_margins:
             return
         rows, is_moved = v.reshape(self.shape), self.penalty.is_smooth(self.coordinates.scales)
         is_moved[-1] = self.fit_intercept
@@ -357,7 +357,7 @@ class Problem:
 
     def null_model(self) -> np.ndarray:
         """The best theta with w = 0, where there is an intercept and no offset, and else zeros."""
-        theta = np.zeros((self.loss.classes, self.data.shape[1] + 1))
+        theta = np.zeros((self.loss.n_margins, self.data.shape[1] + 1))
         if self.fit_intercept and not self.data.has_offset:
             theta[:, -1] = self.loss.null_margins(self.shares)
         return theta.ravel()
@@ -425,7 +425,7 @@ class Problem:
     @property
     def _free_features(self) -> int:
         """Parameters w that J can tell apart."""
-        return self.data.shape[1] * self.loss.free
+        return self.data.shape[1] * self.loss.n_free
 
     @property
     def is_sample(self) -> bool:

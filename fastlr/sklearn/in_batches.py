@@ -238,7 +238,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         data = data.with_backend(kernel, count)
         memory = Memory.begun(data, l2, fit_intercept) if memory is None else memory.with_moments(data)
         n, is_full, loss = data.shape[1], memory.curvature.ndim == 2, of_classes(data.classes.size)
-        is_short = is_full and loss.classes == 1 and n > MOST_FEATURES_SOLVED_FOR and data.shape[0] <= n // _ROWS_APART
+        is_short = is_full and loss.n_margins == 1 and n > MOST_FEATURES_SOLVED_FOR and data.shape[0] <= n // _ROWS_APART
         found, after = (_of_few_rows if is_short else _of_many_rows)(memory, data, tol)
         recorder = Recorder(began)
         for point in found:

@@ -88,7 +88,7 @@ def _working_set(problem: Problem, point: Point, slack: float) -> np.ndarray:
     if point.u.size <= _FEW:
         return in_order(~penalty.is_left_out)
     columns = working_set(problem, point, np.empty(0, np.intp), min(slack, _MOST_SLACK))
-    parameters = problem.loss.classes * columns.size
+    parameters = problem.loss.n_margins * columns.size
     if parameters > MOST_SIDE:
         raise NotImplementedError(f"l1={penalty.l1:g} keeps {parameters} parameters w, and there is room for the second "
                                   f"derivatives of {MOST_SIDE} at most.  Raise l1; or train with l2 alone, on X without the "

@@ -55,10 +55,10 @@ def recession_direction(problem: Problem, u: np.ndarray, grad: np.ndarray, p: np
     Tried are the point u itself, a step p from there, that of Newton's method with the gradient grad, and the solution of a
     linear program (which needs SciPy).
     """
-    if u.size > _MOST_FEATURES or problem.loss.classes * problem.data.size > _MOST_STORED:
+    if u.size > _MOST_FEATURES or problem.loss.n_margins * problem.data.size > _MOST_STORED:
         return next((way for way in (u, p) if _separates(problem, way)), None)
     near = near_origin(problem)
-    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size // problem.loss.free), near.data.count.rows)
+    size = min(max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size // problem.loss.n_free), near.data.count.rows)
     sample, = near.data.samples([size])
     typical = _typical(near, sample)
     newton = [InverseHessian.at(problem, u).direction(grad)] if problem.costs.has_room_for_hessian else []
