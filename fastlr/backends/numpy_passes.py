@@ -7,7 +7,7 @@ import numpy as np
 
 from fastlr.backends import logistic, softmax
 from fastlr.backends.csr import Csr, as_float64, with_zeros
-from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_classes, row_blocks, softmax_margins
+from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_block, row_blocks, softmax_margins
 from fastlr.backends.ranges import pieces
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
@@ -132,7 +132,7 @@ def softmax_cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, Theta
     Grad[:] = 0.0
     for rows in class_blocks(X, len(Theta)):
         block = as_float64(X, rows)
-        loss, dz = softmax.loss_and_slope(y[rows], margins_of_classes(block, offset[rows], Theta))
+        loss, dz = softmax.loss_and_slope(y[rows], margins_of_block(block, offset[rows], Theta))
         if sample_weight.size:
             loss *= sample_weight[rows]
             dz *= sample_weight[rows, None]
@@ -161,7 +161,7 @@ def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.n
     step = max(64, _BLOCK_ELEMENTS // H.shape[0])
     for rows in (slice(start, min(start + step, m)) for start in range(0, m, step)):
         block = as_float64(X, rows)
-        p = softmax.probabilities(margins_of_classes(block, offset[rows], Theta))
+        p = softmax.probabilities(margins_of_block(block, offset[rows], Theta))
         weight = sample_weight[rows, None] if sample_weight.size else np.ones((len(p), 1))
         if floor > 0.0:
             p[p * weight < 2.0 * floor] = 0.0
@@ -183,7 +183,7 @@ def softmax_hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any,
     """A function of V (K, n + 1): the second derivatives times V, (K, n + 1)."""
     def blocks() -> Iterator[tuple[slice, np.ndarray]]:
         for rows in class_blocks(X, len(Theta)):
-            yield rows, softmax.probabilities(margins_of_classes(as_float64(X, rows), offset[rows], Theta))
+            yield rows, softmax.probabilities(margins_of_block(as_float64(X, rows), offset[rows], Theta))
 
     kept = list(blocks()) if X.shape[0] * len(Theta) <= MOST_KEPT else None
 
@@ -191,7 +191,7 @@ def softmax_hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any,
         HV = np.zeros(V.shape)
         for rows, p in kept or blocks():
             block = as_float64(X, rows)
-            along = softmax.curvature_product(p, margins_of_classes(block, np.empty(0), V))
+            along = softmax.curvature_product(p, margins_of_block(block, np.empty(0), V))
             if sample_weight.size:
                 along *= sample_weight[rows, None]
             HV[:, :-1] += (block.T @ along).T

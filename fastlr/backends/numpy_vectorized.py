@@ -32,16 +32,18 @@ def row_blocks(X: Any) -> Iterator[slice]:
 def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """The margins z = X w + b + offset, (m,) float64."""
     if 8 * X.size <= _BLOCK_BYTES:          # one block: without the loop, a single row takes a third less
-        return _margins(as_float64(X, slice(None)), offset, theta)
+        return margins_of_block(as_float64(X, slice(None)), offset, theta)
     z = np.empty(X.shape[0])
     for rows in row_blocks(X):
-        z[rows] = _margins(as_float64(X, rows), offset[rows], theta)
+        z[rows] = margins_of_block(as_float64(X, rows), offset[rows], theta)
     return z
 
 
-def _margins(block: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    z = block @ theta[:-1]
-    z += theta[-1] + offset if offset.size else theta[-1]      # one may cancel the other before it costs X w digits
+def margins_of_block(block: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """The margins (rows,) at theta (n + 1,), or those (rows, K) at theta (K, n + 1), of a block of float64 rows."""
+    z: np.ndarray = block @ theta[..., :-1].T
+    b = theta[..., -1]
+    z += b + offset.reshape(z.shape) if offset.size else b      # one may cancel the other before it costs X w digits
     return z
 
 
@@ -71,7 +73,7 @@ def softmax_margins(X: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray
     """The margins z_k = X w_k + b_k + offset_k of the K classes, (m, K) float64."""
     z = np.empty((X.shape[0], len(Theta)))
     for rows in class_blocks(X, len(Theta)):
-        z[rows] = margins_of_classes(as_float64(X, rows), offset[rows], Theta)
+        z[rows] = margins_of_block(as_float64(X, rows), offset[rows], Theta)
     return z
 
 
@@ -80,13 +82,6 @@ def class_blocks(X: Any, classes: int) -> Iterator[slice]:
     m = X.shape[0]
     rows = max(256, _BLOCK_BYTES // (8 * max(X.size // m, classes)))
     return (slice(start, min(start + rows, m)) for start in range(0, m, rows))
-
-
-def margins_of_classes(block: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray:
-    """The margins (rows, K) of a block of float64 rows."""
-    z = block @ Theta[:, :-1].T
-    z += Theta[:, -1] + offset if offset.size else Theta[:, -1]
-    return z
 
 
 def softmax_predict(X: Any, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
@@ -105,7 +100,7 @@ def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, g
     grad[:] = 0.0
     for rows in row_blocks(X):
         block = as_float64(X, rows)
-        loss, dz = logistic.loss_and_slope(y[rows], _margins(block, offset[rows], theta))
+        loss, dz = logistic.loss_and_slope(y[rows], margins_of_block(block, offset[rows], theta))
         if sample_weight.size:
             loss *= sample_weight[rows]
             dz *= sample_weight[rows]

@@ -17,8 +17,8 @@ from fastlr.backends import softmax
 from fastlr.data import arguments
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.inference.class_table import ClassTable
-from fastlr.inference.design import blocks
-from fastlr.inference.marginal_effects import MarginalEffects, chosen_columns, features_of, mean_row, notes_of
+from fastlr.inference.design import blocks, sum_of_rows
+from fastlr.inference.marginal_effects import MarginalEffects, chosen_columns, columns_of, mean_row, notes_of
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -59,18 +59,18 @@ def sums_of_products(part: InMemory, Theta: np.ndarray, discrete: list[int]) -> 
     (K, side), q = Theta.shape, len(discrete)
     one, two, three = np.zeros((K, side)), np.zeros((K * K, side)), np.zeros((K ** 3, side))
     differences, gradients = np.zeros((K, q)), np.zeros((K, q, K, side))
-    for _, Zt, z, _, s in blocks(part, Theta, np.zeros(side - 1), K ** 3):
-        p = softmax.probabilities(z.T).T
+    for A, z, _, s in blocks(part, Theta, np.zeros(side - 1), K ** 3):
+        p = softmax.probabilities(z).T
         products = (p[:, None] * p).reshape(K * K, -1)
-        one += (s * p) @ Zt.T
-        two += (s * products) @ Zt.T
-        three += (products[:, None] * (s * p)).reshape(K ** 3, -1) @ Zt.T
+        one += sum_of_rows(s * p, A)
+        two += sum_of_rows(s * products, A)
+        three += sum_of_rows((products[:, None] * (s * p)).reshape(K ** 3, -1), A)
         for i, j in enumerate(discrete):
             w = Theta[:, j, None]
-            zero = z - w * features_of(Zt, [j])
+            zero = z.T - w * columns_of(A, [j])
             (low, by_low), (high, by_high) = _with_derivatives(zero), _with_derivatives(zero + w)
             differences[:, i] += (high - low) @ s
-            by_theta = ((s * (by_high - by_low)).reshape(K * K, -1) @ Zt.T).reshape(K, K, side)
+            by_theta = sum_of_rows((s * (by_high - by_low)).reshape(K * K, -1), A).reshape(K, K, side)
             by_theta[..., j] = by_high @ s
             gradients[:, i] += by_theta
     return Sums(one, two.reshape(K, K, side), three.reshape(K, K, K, side), differences, gradients)

@@ -17,12 +17,12 @@ from fastlr.data.dataset import InMemory, merged_by
 from fastlr.inference.design import blocks, quadratic_forms
 
 
-def covariances_of_margins(Zt: Any, V: np.ndarray, K: int) -> np.ndarray:
-    """Q, (r, K, K), of the columns v of Zt (n + 1, r), where V (K (n + 1), K (n + 1)) is the covariance of the parameters."""
+def covariances_of_margins(A: Any, V: np.ndarray, K: int) -> np.ndarray:
+    """Q, (r, K, K), of rows x of A (r, n) with v = [x, 1], where V (K (n + 1), K (n + 1)) is the covariance of the parameters."""
     side = len(V) // K
-    V, Q = V.reshape(K, side, K, side), np.empty((Zt.shape[1], K, K))
+    V, Q = V.reshape(K, side, K, side), np.empty((A.shape[0], K, K))
     for k, l in itertools.combinations_with_replacement(range(K), 2):
-        Q[:, k, l] = Q[:, l, k] = quadratic_forms(Zt, V[k, :, l])
+        Q[:, k, l] = Q[:, l, k] = quadratic_forms(A, V[k, :, l])
     return Q
 
 
@@ -51,9 +51,9 @@ def leverages_and_moves(part: InMemory, Theta: np.ndarray, center: np.ndarray, V
     The second is r^T Q r, which is d^T V^-1 d for the move d = V (r (x) v) of the parameters.
     """
     K, found = len(Theta), []
-    for _, Zt, z, y, s in blocks(part, Theta, center, Theta.size + len(Theta) ** 2):
-        p = softmax.probabilities(z.T)
-        G, Q = root_of_curvature(p, s), covariances_of_margins(Zt, V, K)
-        r = adjusted(s[:, None] * softmax.loss_and_slope(y, z.T)[1], G, Q, 1.0)
+    for A, z, y, s in blocks(part, Theta, center, Theta.size + len(Theta) ** 2):
+        p = softmax.probabilities(z)
+        G, Q = root_of_curvature(p, s), covariances_of_margins(A, V, K)
+        r = adjusted(s[:, None] * softmax.loss_and_slope(y, z)[1], G, Q, 1.0)
         found.append([np.einsum("ilk,ilj,ijk->i", G, Q, G, optimize=True), np.einsum("ik,ikl,il->i", r, Q, r, optimize=True)])
     return np.concatenate(found, axis=1)

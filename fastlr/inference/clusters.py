@@ -4,14 +4,19 @@ M = G / (G - 1) (N - 1) / (N - k) sum_g u_g u_g^T for G groups, N examples and k
 s_i r_i (x) v_i over the rows of group g.
 """
 
+import functools
 import importlib.util
+import operator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.backends.csr import as_float64
+from fastlr.backends.csr import Csr, as_float64
+from fastlr.backends.ranges import pieces
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, merged_by
+from fastlr.inference.design import blocks
 from fastlr.problem.loss import Loss
 
 # The range of whole numbers, as a multiple of how many there are, up to which it takes less time to count than to sort them.
@@ -44,25 +49,16 @@ def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tup
 @merged_by(_merged)
 def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
     """The sum of s loss, and those of s r (x) v over the rows of every group, for each column of groups (m, ways)."""
+    total, r = 0.0, []
+    for _, z, y, s in blocks(part, Theta, np.zeros(part.shape[1])):
+        losses, slopes = loss.loss_and_slope(y, z)
+        total += float(s @ losses)
+        r.append(s[:, None] * slopes)
+    slopes = np.concatenate(r).T.copy()
     counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
     keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
-    places = [_places(way, known) for way, known in zip(groups.T, keys, strict=True)]
-    total, is_dense = 0.0, isinstance(part.X, np.ndarray)
-    sums: list[Any] = [np.zeros((known.size, *Theta.shape)) if is_dense else 0.0 for known in keys]
-    size = max(1, _BLOCK_ELEMENTS // part.shape[1], *(known.size for known in keys))
-    for start in range(0, part.shape[0], size):
-        rows = slice(start, start + size)
-        A = as_float64(part.X, rows)
-        z = A @ Theta[:, :-1].T + Theta[:, -1]
-        if part.offset.size:
-            z += part.offset[rows].reshape(len(z), -1)
-        losses, r = loss.loss_and_slope(part.y[rows], z)
-        if part.sample_weight.size:
-            losses, r = part.sample_weight[rows] * losses, part.sample_weight[rows, None] * r
-        total += float(losses.sum())
-        for i, known in enumerate(keys):
-            sums[i] = _plus(sums[i], A, r, places[i][rows], known.size)
-    return total, *(Grouped(known, each.reshape(known.size, -1)) for known, each in zip(keys, sums, strict=True))
+    return total, *(Grouped(known, _sums(part.X, slopes, _places(way, known), known.size))
+                    for way, known in zip(groups.T, keys, strict=True))
 
 
 def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -72,21 +68,25 @@ def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
     return place_of[way]
 
 
-def _plus(sums: Any, A: Any, r: np.ndarray, places: np.ndarray, size: int) -> Any:
-    """Add r (x) [x, 1] of rows x of A (q, n), with slopes r (q, k), to the sums (size, k (n + 1)) at their places (q,).
+def _sums(X: np.ndarray | Csr, slopes: np.ndarray, places: np.ndarray, size: int) -> Any:
+    """The sums (size, k (n + 1)) of r (x) [x, 1] over the rows x of X (m, n), with slopes (k, m), by their places (m,)."""
+    parts = []
+    for slope in slopes:
+        some = (_sums_of_rows(as_float64(X, rows), slope[rows], places[rows], size) for rows in _blocks(X, size))
+        parts += [functools.reduce(operator.add, some), np.bincount(places, slope, size)[:, None]]
+    if isinstance(X, Csr):
+        from scipy.sparse import hstack  # SciPy is there: X was one of its matrices
 
-    An array of sums, (size, k, n + 1), is changed.
-    """
-    totals = np.array([np.bincount(places, weight, size) for weight in r.T]).T
-    if isinstance(sums, np.ndarray):
-        sums[..., -1] += totals
-        for k, weight in enumerate(r.T):
-            sums[:, k, :-1] += _sums_of_rows(A, weight, places, size)
-        return sums
-    from scipy.sparse import hstack  # SciPy is there: X was one of its matrices
+        return hstack(parts, format="csr")
+    return np.concatenate(parts, axis=1)
 
-    return sums + hstack([each for weight, total in zip(r.T, totals.T, strict=True)
-                          for each in (_sums_of_rows(A, weight, places, size), total[:, None])], format="csr")
+
+def _blocks(X: np.ndarray | Csr, groups: int) -> Iterator[slice]:
+    """Rows that are added up in one call: as long as X is where they need no copy, and else no fewer than there are groups."""
+    m, n = X.shape
+    shares_memory = X.dtype == np.float64 and (isinstance(X, Csr) or X.flags.c_contiguous)
+    size = max(1, _BLOCK_ELEMENTS // n, groups)
+    return (slice(*each) for each in (pieces(X) if shares_memory else ((start, start + size) for start in range(0, m, size))))
 
 
 def _sums_of_rows(A: Any, weight: np.ndarray, places: np.ndarray, size: int) -> Any:

@@ -16,7 +16,6 @@ With K classes the residuals r_i are vectors, p_ik - [y_i = k], and their Kronec
 HC2 and HC3 multiply r_i by (I - W_i Q_i)^-1/2 and by its square, with the leverages W_i Q_i of `class_leverages`.
 """
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from fastlr.data.dataset import InMemory, OfRows, summed
 from fastlr.data.passes import hessian, moments
 from fastlr.inference import clusters
 from fastlr.inference.class_leverages import adjusted, covariances_of_margins, root_of_curvature
-from fastlr.inference.design import blocks, quadratic_forms, row_ranges, transposed_design
+from fastlr.inference.design import blocks, features, quadratic_forms, row_ranges, scores
 from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
 from fastlr.machine.arrays import read_only
 from fastlr.problem.loss import Loss, of_classes
@@ -38,6 +37,8 @@ from fastlr.problem.loss import Loss, of_classes
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
 # The variance of the intercept at the center, as a share of that at 0, below which rounding has ten digits of it.
 _CANCELLED = 1e-6
+# That share from which on rows are not centered, which costs a copy of X and saves three digits at most.
+_NEAR = 1e-3
 _KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
 
 
@@ -58,7 +59,7 @@ def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.
         weight[rows] = 4.0 * s * r ** 2
         if power:
             a_times_rest = np.abs(r) * (1.0 - np.abs(r))
-            weight[rows] /= (1.0 - a_times_rest * quadratic_forms(transposed_design(part.X, rows, center), V)) ** power
+            weight[rows] /= (1.0 - a_times_rest * quadratic_forms(features(part.X, rows, center), V)) ** power
     weighed = InMemory(part.X, part.y, read_only(weight), np.empty(0), part.classes, None, part.backend, part.n_threads)
     return total, hessian(weighed, np.zeros_like(theta), center, 0.0)
 
@@ -70,24 +71,17 @@ def products_of_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np
 
     Residuals are multiplied by (I - W Q)^(-power / 2) first, where V is the covariance of Theta.
     """
-    (K, side), total = Theta.shape, 0.0
-    M = np.zeros((K, side, K, side))
-    for _, Zt, z, y, s in blocks(part, Theta, center, K * K if power else 0):
-        losses, r = loss.loss_and_slope(y, z.T)
+    K, total, M = len(Theta), 0.0, np.zeros((Theta.size, Theta.size))
+    for A, z, y, s in blocks(part, Theta, center, max(Theta.size, K * K)):
+        losses, r = loss.loss_and_slope(y, z)
         total += float(s @ losses)
         if power:
-            G = root_of_curvature(softmax.probabilities(z.T), np.ones(y.size))
-            r = adjusted(r, G, covariances_of_margins(Zt, V, K), 0.5 * power)
-        for k, l in itertools.combinations_with_replacement(range(K), 2):
-            M[k, :, l] += _gram(Zt, s * r[:, k] * r[:, l])
-    for k, l in itertools.combinations(range(K), 2):
-        M[l, :, k] = M[k, :, l]
-    return total, M.reshape(Theta.size, Theta.size)
-
-
-def _gram(Zt: Any, weight: np.ndarray) -> np.ndarray:
-    """Zt diag(weight) Zt^T, an array."""
-    return (Zt * weight) @ Zt.T if isinstance(Zt, np.ndarray) else (Zt.multiply(weight) @ Zt.T).toarray()
+            G = root_of_curvature(softmax.probabilities(z), np.ones(y.size))
+            r = adjusted(r, G, covariances_of_margins(A, V, K), 0.5 * power)
+        U = scores(A, np.sqrt(s)[:, None] * r)
+        squares = U.T @ U
+        M += squares if isinstance(squares, np.ndarray) else squares.toarray()
+    return total, M
 
 
 @np.errstate(all="ignore")
@@ -150,7 +144,7 @@ def of_design(training: Training, theta: np.ndarray, found: Statistics) -> tuple
     Returns
     -------
     center : (n,)
-        The means of X, or weighted ones; 0 where X is sparse, or there is no intercept.
+        The means of X, or weighted ones; 0 where these are near 0, X is sparse, or there is no intercept.
     V : (k, k)
         The covariance: J's inverse Hessian.
     parameters : int
@@ -161,6 +155,8 @@ def of_design(training: Training, theta: np.ndarray, found: Statistics) -> tuple
         center = np.zeros(side - 1) if training.data.is_sparse else _center(found.covariance[:side, :side])
         T = np.kron(np.eye(theta.size // side), to_design(center))
         V = T @ found.covariance @ T.T
+        if (V.diagonal() >= _NEAR * found.covariance.diagonal()).all():
+            return np.zeros(side - 1), found.covariance, found.parameters
         if (V.diagonal() >= _CANCELLED * found.covariance.diagonal()).all():
             return center, V, found.parameters
     return _about_means(training, theta)

@@ -1,6 +1,6 @@
-"""The rows of a design matrix [x - center, 1] with their margins, a block at a time, and quadratic forms in them.
+"""The rows of a design matrix [x - center, 1] with their margins, a block at a time, and sums and quadratic forms of them.
 
-A block is transposed, with one feature a row, so that what NumPy does to a feature runs along memory.
+The column of ones is left out of a block, which then needs no copy where X is float64 in C order and the center is 0.
 """
 
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.backends.csr import Csr, as_float64
+from fastlr.backends.numpy_vectorized import margins_of_block
 from fastlr.backends.ranges import pieces
 from fastlr.data.dataset import InMemory
 
@@ -21,19 +22,16 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    rows : slice
-        The place of the rows in their part.
-    Zt : (n + 1, r) float64 array, or SciPy's sparse array where X is sparse
-        The rows [x - center, 1], one a column.
-    z : (r,) or (K, r) float64
+    A : (r, n) float64 array in C order, or SciPy's sparse array where X is sparse
+        The rows x - center, without the ones.
+    z : (r,) or (r, K) float64
         The margins, offsets included.
     y : (r,) int8 or int32
     s : (r,) float64
         The weights.
     """
 
-    rows: slice
-    Zt: Any
+    A: Any
     z: np.ndarray
     y: np.ndarray
     s: np.ndarray
@@ -45,12 +43,9 @@ def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray, width: int = 0
     The center (n,) is 0 where X is sparse.  Blocks are shorter where the caller needs `width` numbers a row.
     """
     for rows in row_ranges(part.X, width):
-        Zt = transposed_design(part.X, rows, center)
-        z = theta @ Zt
-        if part.offset.size:
-            z += part.offset[rows].T
-        s = part.sample_weight[rows] if part.sample_weight.size else np.ones(z.shape[-1])
-        yield Block(rows, Zt, z, part.y[rows], s)
+        A = features(part.X, rows, center)
+        s = part.sample_weight[rows] if part.sample_weight.size else np.ones(A.shape[0])
+        yield Block(A, margins_of_block(A, part.offset[rows], theta), part.y[rows], s)
 
 
 def row_ranges(X: np.ndarray | Csr, width: int = 0) -> Iterator[slice]:
@@ -61,25 +56,31 @@ def row_ranges(X: np.ndarray | Csr, width: int = 0) -> Iterator[slice]:
     return (slice(*each) for each in (pieces(X) if is_whole else ((start, min(start + size, m)) for start in range(0, m, size))))
 
 
-def transposed_design(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
-    """Some rows of [x - center, 1] in float64, one a column; of sparse X, whose center is 0, as SciPy's array."""
-    if isinstance(X, Csr):
-        from scipy.sparse import csr_array, hstack  # SciPy is there: X was one of its matrices
-
-        A = as_float64(X, rows)
-        return hstack([A, csr_array(np.ones((A.shape[0], 1)))], format="csr").T
-    block = X[rows].T
-    Zt = np.empty((X.shape[1] + 1, block.shape[1]))
-    Zt[:-1], Zt[-1] = block, 1.0
-    if center.any():
-        Zt[:-1] -= center[:, None]
-    return Zt
+def features(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
+    """Some rows of x - center, (r, n) float64 in C order; of sparse X, whose center is 0, as SciPy's array."""
+    A = as_float64(X, rows) if isinstance(X, Csr) else np.ascontiguousarray(X[rows], np.float64)
+    return A - center if center.any() else A
 
 
-def quadratic_forms(Zt: Any, V: np.ndarray) -> np.ndarray:
-    """v^T V v of every column v of Zt, (r,)."""
-    if isinstance(Zt, np.ndarray):
-        return np.einsum("ij,ij->j", V @ Zt, Zt)
+def quadratic_forms(A: Any, V: np.ndarray) -> np.ndarray:
+    """v^T V v for the rows x of A (r, n) and v = [x, 1], (r,)."""
+    forms = A @ (V[:-1, -1] + V[-1, :-1]) + V[-1, -1]
+    if isinstance(A, np.ndarray):
+        return forms + np.vecdot(A @ V[:-1, :-1], A)
     size = max(64, _BLOCK_ELEMENTS // len(V))
-    parts = (Zt[:, start:start + size] for start in range(0, Zt.shape[1], size))
-    return np.concatenate([part.multiply(V @ part).sum(axis=0) for part in parts])
+    parts = (A[start:start + size] for start in range(0, A.shape[0], size))
+    return forms + np.concatenate([part.multiply(part @ V[:-1, :-1]).sum(axis=1) for part in parts])
+
+
+def scores(A: Any, r: np.ndarray) -> Any:
+    """r (x) [x, 1] for the rows x of A (q, n), with slopes r (q, k): (q, k (n + 1)), an array or SciPy's sparse array."""
+    if isinstance(A, np.ndarray):
+        return np.concatenate([part for slope in r.T[:, :, None] for part in (slope * A, slope)], axis=1)
+    from scipy.sparse import hstack  # SciPy is there: X was one of its matrices
+
+    return hstack([part for slope in r.T[:, :, None] for part in (A.multiply(slope), slope)], format="csr")
+
+
+def sum_of_rows(weight: np.ndarray, A: Any) -> np.ndarray:
+    """The sum of weighted rows [x, 1] for the rows x of A (r, n), for weights (r,) or (q, r)."""
+    return np.concatenate([weight @ A, weight.sum(axis=-1, keepdims=True)], axis=-1)

@@ -50,8 +50,8 @@ class Outcomes(NamedTuple):
 @merged_by(lambda first, second: np.concatenate([first, second], axis=1))
 def outcomes_of_rows(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray | None) -> np.ndarray:
     """The weight, the successes, the margin and the leverage of one trial of every row, (4, r)."""
-    return np.concatenate([[s, s * y, z, curvature(z) * quadratic_forms(Zt, V) if V is not None else np.zeros(z.size)]
-                           for _, Zt, z, y, s in blocks(part, theta, center)], axis=1)
+    return np.concatenate([[s, s * y, z, curvature(z) * quadratic_forms(A, V) if V is not None else np.zeros(z.size)]
+                           for A, z, y, s in blocks(part, theta, center)], axis=1)
 
 
 def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None, V: np.ndarray | None = None) -> Outcomes:

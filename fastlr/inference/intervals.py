@@ -7,8 +7,7 @@ import numpy as np
 
 from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
-from fastlr.backends.logistic import sigmoid
-from fastlr.inference.design import quadratic_forms, row_ranges, transposed_design
+from fastlr.inference.design import features, quadratic_forms, row_ranges
 
 
 @np.errstate(all="ignore")
@@ -24,9 +23,15 @@ def intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float
     """
     bounds, center = np.empty((z.size, 2)), np.zeros(X.shape[1])
     for rows in row_ranges(X):
-        width = quantile * np.sqrt(quadratic_forms(transposed_design(X, rows, center), V))
-        bounds[rows, 0], bounds[rows, 1] = sigmoid(z[rows] - width), sigmoid(z[rows] + width)
+        _fill(bounds[rows], z[rows], quantile * np.sqrt(quadratic_forms(features(X, rows, center), V)))
     return bounds
+
+
+def _fill(bounds: np.ndarray, z: np.ndarray, width: np.ndarray) -> None:
+    """Make bounds (r, 2) sigma(z - width) and sigma(z + width).  Where e^-t overflows, sigma(t) is 0 to 307 decimals."""
+    e = np.exp([width - z, -width - z])
+    e += 1.0
+    np.divide(1.0, e.T, out=bounds)
 
 
 @np.errstate(all="ignore")
@@ -46,12 +51,11 @@ def class_intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile:
     m, K = z.shape
     bounds, center, blocks = np.empty((m, K, 2)), np.zeros(X.shape[1]), V.reshape(K, X.shape[1] + 1, K, -1)
     for rows in row_ranges(X, K * K):
-        Zt = transposed_design(X, rows, center)
-        C = np.array([[quadratic_forms(Zt, blocks[k, :, l]) for l in range(K)] for k in range(K)])
+        A = features(X, rows, center)
+        C = np.array([[quadratic_forms(A, blocks[k, :, l]) for l in range(K)] for k in range(K)])
         for k in range(K):
             others = np.delete(z[rows], k, axis=1)
             gradient = np.insert(-softmax.probabilities(others), k, 1.0, axis=1)
             odds = z[rows, k] - np.logaddexp.reduce(others, axis=1)
-            width = quantile * np.sqrt(np.einsum("rk,klr,rl->r", gradient, C, gradient))
-            bounds[rows, k, 0], bounds[rows, k, 1] = sigmoid(odds - width), sigmoid(odds + width)
+            _fill(bounds[rows, k], odds, quantile * np.sqrt(np.einsum("rk,klr,rl->r", gradient, C, gradient)))
     return bounds

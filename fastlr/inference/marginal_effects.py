@@ -21,7 +21,7 @@ from fastlr.backends.logistic import curvature, sigmoid
 from fastlr.backends.numpy_vectorized import row_blocks
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import Dataset, InMemory, summed
-from fastlr.inference.design import blocks
+from fastlr.inference.design import blocks, sum_of_rows
 from fastlr.inference.statistics import place_of
 from fastlr.inference.table import Table
 
@@ -92,21 +92,21 @@ def effects(part: InMemory, theta: np.ndarray, discrete: list[int], points: list
     """
     p, q, k = len(points), len(discrete), theta.size
     d, slopes, differences, gradients = np.zeros(p), np.zeros((p, k)), np.zeros((p, q)), np.zeros((p, q, k))
-    for _, Zt, as_it_is, _, s in blocks(part, theta, np.zeros(k - 1), 4 * q):
+    for A, as_it_is, _, s in blocks(part, theta, np.zeros(k - 1), 4 * q):
         for i, (fixed, values) in enumerate(points):
-            z = as_it_is + theta[fixed] @ (np.array(values)[:, None] - features_of(Zt, fixed)) if fixed else as_it_is
+            z = as_it_is + theta[fixed] @ (np.array(values)[:, None] - columns_of(A, fixed)) if fixed else as_it_is
             weight = s * curvature(z)
             d[i] += weight.sum()
-            slopes[i] += _sum_of_rows(-weight * np.tanh(0.5 * z), Zt, fixed, values)
+            slopes[i] += _sum_of_rows(-weight * np.tanh(0.5 * z), A, fixed, values)
             if not q:
                 continue
-            x, w = features_of(Zt, discrete), theta[discrete, None]
+            x, w = columns_of(A, discrete), theta[discrete, None]
             for column, value in zip(fixed, values, strict=True):
                 x[[column == j for j in discrete]] = value
             zero = z - x * w
             differences[i] += (sigmoid(zero + w) - sigmoid(zero)) @ s
             at_one = s * curvature(zero + w)
-            G = _sum_of_rows(at_one - s * curvature(zero), Zt, fixed, values)
+            G = _sum_of_rows(at_one - s * curvature(zero), A, fixed, values)
             G[np.arange(q), discrete] = at_one.sum(axis=1)
             gradients[i] += G
     return d, slopes, differences, gradients
@@ -133,14 +133,14 @@ def others(part: InMemory, columns: list[int]) -> np.ndarray:
     return found
 
 
-def features_of(Zt: Any, columns: list[int]) -> np.ndarray:
-    """Some features of a transposed design matrix, (q, r), in a copy."""
-    return Zt[columns] if isinstance(Zt, np.ndarray) else Zt[columns].toarray()
+def columns_of(A: Any, columns: list[int]) -> np.ndarray:
+    """Some columns of A (r, n), one a row, (q, r), in a copy."""
+    return (A[:, columns] if isinstance(A, np.ndarray) else A[:, columns].toarray()).T
 
 
-def _sum_of_rows(weight: np.ndarray, Zt: Any, fixed: list[int], values: list[float]) -> np.ndarray:
+def _sum_of_rows(weight: np.ndarray, A: Any, fixed: list[int], values: list[float]) -> np.ndarray:
     """The sum of weighted rows of a design matrix, for weights (r,) or (q, r), where some columns are given values."""
-    total: np.ndarray = weight @ Zt.T
+    total = sum_of_rows(weight, A)
     if fixed:
         total[..., fixed] = weight.sum(axis=-1)[..., None] * values
     return total
