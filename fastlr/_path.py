@@ -129,7 +129,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
             for k, (train, test) in enumerate(pairs, start=1):
                 others = follow(make(only(rows, train)), options, found.lambdas, before=k * found.lambdas.size)
                 thetas = np.array([result.theta for result in others.results])
-                scored.append(scores_of(rows, test, thetas, of_margins, weights_of(rows)))
+                scored.append(scores_of(rows, test, thetas, of_margins, rows.weights))
     finally:
         if options.progress is not None:
             options.progress.close()
@@ -164,14 +164,9 @@ def problem_of(penalty: ElasticNet, reduction: str, fit_intercept: bool, rows: I
     return Problem.of_theta(rows, 0.0, reduction, fit_intercept).with_penalty(penalty)
 
 
-def weights_of(data: InMemory) -> np.ndarray:
-    """The weights of all rows, (m,)."""
-    return data.sample_weight if data.sample_weight.size else np.ones(data.y.size)
-
-
 def only(data: InMemory, rows: np.ndarray) -> InMemory:
     """The data where only some of the rows, (m,) bool, have a weight: X is not copied."""
-    return data.with_weights(read_only(np.where(rows, weights_of(data), 0.0)))
+    return data.with_weights(read_only(np.where(rows, data.weights, 0.0)))
 
 
 def scores_of(data: InMemory, test: np.ndarray, thetas: np.ndarray, score: Score, s: np.ndarray) -> np.ndarray:

@@ -65,11 +65,6 @@ class OnCluster(Dataset):
         self._counts: list[Count] = _here(_each(functools.partial(_count, classes.size), vectors))
         self._count = functools.reduce(Count.merge, self._counts)
 
-    @property
-    def count(self) -> Count:
-        """How many rows there are, by weight."""
-        return self._count
-
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         of_rows = [each for each in arguments if isinstance(each, OfRows)]
         shared = [OfRows if isinstance(each, OfRows) else each for each in arguments]

@@ -164,6 +164,7 @@ class Dataset(abc.ABC):
     """
 
     most_bytes_of_samples = MOST_BYTES_OF_SAMPLES
+    _count: Count
 
     def __init__(self, form: Form, has_weights: bool, has_offset: bool, classes: np.ndarray,
                  feature_names: tuple[str, ...] | None, backend: ModuleType, n_threads: int) -> None:
@@ -176,9 +177,9 @@ class Dataset(abc.ABC):
         self.n_examples = form.shape[0]
 
     @property
-    @abc.abstractmethod
     def count(self) -> Count:
-        """The counts of rows by weight and class."""
+        """How many rows there are, by weight."""
+        return self._count
 
     @abc.abstractmethod
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
@@ -257,16 +258,21 @@ class InMemory(Dataset):
         self.X, self.y, self.sample_weight, self.offset = X, y, sample_weight, offset
         self.rows = X, y, sample_weight, offset
         self.prepared: tuple[Any, ...] = (backend.prepare(*self.rows, n_threads) if hasattr(backend, "prepare") else self.rows)
-        self._count: Count | None = None
+        self._counted: Count | None = None
         self._float64: InMemory | None = None
         self._transposed: Csr | None = None
 
     @property
     def count(self) -> Count:
         """How many rows there are, by weight."""
-        if self._count is None:
-            self._count = Count.of(self.y, self.sample_weight, self.classes.size)
-        return self._count
+        if self._counted is None:
+            self._counted = Count.of(self.y, self.sample_weight, self.classes.size)
+        return self._counted
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights of the rows, (m,): ones where none are given."""
+        return self.sample_weight if self.sample_weight.size else np.ones(self.y.size)
 
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         return pass_(self, *arguments, **named)
@@ -354,11 +360,7 @@ class SomeColumns(Dataset):
                          rows.backend, rows.n_threads)
         self.is_sparse, share = rows.is_sparse, columns.size / rows.shape[1]
         self.size, self.pairs = int(share * rows.size), share ** 2 * rows.pairs
-        self._rows, self._columns, self._theta = rows, columns, theta
-
-    @property
-    def count(self) -> Count:
-        return self._rows.count
+        self._rows, self._columns, self._theta, self._count = rows, columns, theta, rows.count
 
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         return self._rows.reduce(OnColumns(pass_, self._columns, self._theta), *arguments, **named)

@@ -88,10 +88,7 @@ def _vectors(y: np.ndarray, sample_weight: Any, class_weight: Any, offset: Any) 
     m = y.size
     codes, classes = labels.codes_of(y)
     labels.refuse_one_class(classes)
-    s = weights.checked(sample_weight, m)
-    if class_weight is not None:
-        of_class = weights.of_classes(class_weight, weights.totals(s, codes, classes.size), classes)
-        s = weights.times_of_class(s, of_class, codes)
+    s = weights.of_rows(sample_weight, class_weight, codes, classes)
     if s.size:
         weights.refuse_class_without_weight(weights.totals(s, codes, classes.size), classes)
     return Vectors(codes, read_only(s), arrays.real_offset(offset, m, classes.size), classes)

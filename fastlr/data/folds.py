@@ -63,13 +63,12 @@ def _checked(k: int, pair: Any, data: InMemory, m: int, example: np.ndarray) -> 
     masks = [_mask(f"folds[{k}][{side}]", places, m) for side, places in enumerate((train, test))]
     if (masks[0] & masks[1]).any():
         raise ValueError(f"folds[{k}] has example {int(np.argmax(masks[0] & masks[1]))} on both sides")
-    counts = data.sample_weight > 0.0 if data.sample_weight.size else np.ones(data.y.size, bool)
-    rows = masks[0][example] & counts, masks[1][example] & counts
-    if np.unique(data.y[rows[0]]).size < 2:
+    train, test = (mask[example] & (data.weights > 0.0) for mask in masks)
+    if np.unique(data.y[train]).size < 2:
         raise ValueError(f"folds[{k}] has examples of one class only to train; make fewer folds, or others")
-    if not rows[1].any():
+    if not test.any():
         raise ValueError(f"folds[{k}] has no example to test that has a weight")
-    return rows
+    return train, test
 
 
 def _mask(name: str, places: Any, m: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def gram_of_columns(part: InMemory, fit_intercept: bool) -> np.ndarray:
     """sum_i s_i [x_i, 1] [x_i, 1]^T, (n + 1, n + 1) float64; zeros in place of the ones without intercept."""
     X = part.X
     if isinstance(X, Csr):
-        return _gram_of_sparse(X, _weight(part), float(fit_intercept))
+        return _gram_of_sparse(X, part.weights, float(fit_intercept))
     gram = np.zeros((X.shape[1] + 1, X.shape[1] + 1))
     for block, weight in _blocks(X, part.sample_weight):
         rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
@@ -48,13 +48,9 @@ def trace(part: InMemory, fit_intercept: bool) -> float:
     """The trace of `gram_of_columns`."""
     X = part.X
     if isinstance(X, Csr):
-        weight, (_, values) = _weight(part), X.stored()
+        weight, (_, values) = part.weights, X.stored()
         return float(X.each(weight) @ np.square(values, dtype=np.float64)) + fit_intercept * float(weight.sum())
     return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, part.sample_weight))
-
-
-def _weight(part: InMemory) -> np.ndarray:
-    return part.sample_weight if part.sample_weight.size else np.ones(part.y.size)
 
 
 def _gram_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> np.ndarray:

@@ -38,6 +38,14 @@ def totals(weights: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray
     return np.array([weights[codes == code].sum() for code in range(n_classes)])
 
 
+def of_rows(sample_weight: Any, class_weight: Any, codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The weights (m,) of rows with these codes, or (0,) where every row counts once."""
+    s = checked(sample_weight, codes.size)
+    if class_weight is None:
+        return s
+    return times_of_class(s, of_classes(class_weight, totals(s, codes, classes.size), classes), codes)
+
+
 def of_classes(class_weight: Any, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """The factors (K,) of the weights of the classes, whose totals are given."""
     if isinstance(class_weight, str) and class_weight == "balanced":

@@ -228,12 +228,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # ---- from JSON ------------------------------------------------------------------------------------------------------
 
 def _values(document: Any) -> dict[str, Any]:
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        raise ValueError(f'it has no "format": "{_FORMAT}"')
-    version = _value("version", document.get("version"), _POSITIVE)
-    if version > _VERSION:
-        raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {_VERSION}): "
-                         "upgrade fastlr")
+    version = _version(document, _FORMAT, _VERSION)
     fields = _fields_of(version, "", _FIELDS)
     _check_names("", document, ["format", "version", *fields])
     w, K, n_iter = _list("w", document["w"]), 2, _value("n_iter", document["n_iter"], _COUNT)
@@ -250,18 +245,24 @@ def _values(document: Any) -> dict[str, Any]:
 
 
 def _path_values(document: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    if not isinstance(document, dict) or document.get("format") != _PATH_FORMAT:
-        raise ValueError(f'it has no "format": "{_PATH_FORMAT}"')
-    version = _value("version", document.get("version"), _POSITIVE)
-    if version > _PATH_VERSION:
-        raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads "
-                         f"{_PATH_VERSION}): upgrade fastlr")
+    _version(document, _PATH_FORMAT, _PATH_VERSION)
     _check_names("", document, ["format", "version", *_PATH_FIELDS, "models"])
     models = [_values(each) for each in _list("models", document["models"])]
     if not models:
         raise ValueError("models is empty")
     sizes = {"L": len(models)}
     return {name: _field(name, document[name], field, sizes) for name, field in _PATH_FIELDS.items()}, models
+
+
+def _version(document: Any, format_name: str, newest: int) -> int:
+    """The version of a document of this format."""
+    if not isinstance(document, dict) or document.get("format") != format_name:
+        raise ValueError(f'it has no "format": "{format_name}"')
+    version: int = _value("version", document.get("version"), _POSITIVE)
+    if version > newest:
+        raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {newest}): "
+                         "upgrade fastlr")
+    return version
 
 
 def _fields_of(version: int, where: str, fields: dict[str, Any]) -> dict[str, Any]:

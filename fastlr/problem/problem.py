@@ -115,8 +115,8 @@ class Problem:
         return cls(data, loss, penalty(l1, l2, penalty_factors, n), Coordinates.of_theta(n), reduction, fit_intercept)
 
     def _set_data(self, data: Dataset) -> None:
-        self.data, self.costs = data, CostModel.of(data, self.loss.n_margins)
-        self.shares = data.count.by_class / data.count.total
+        self.data, self.costs, count = data, CostModel.of(data, self.loss.n_margins), data.count
+        self.shares = count.by_class / count.total
         self._columns: Columns | None = None
 
     def _set_coordinates(self, coordinates: Coordinates) -> None:

@@ -307,10 +307,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                sample_weight: Any) -> InMemory:
         """Prepare a batch for `learn`."""
         codes = labels.places(y, classes)
-        s = weights.checked(sample_weight, X.shape[0])
-        if self.class_weight is not None:
-            of_class = weights.of_classes(self.class_weight, weights.totals(s, codes, classes.size), classes)
-            s = weights.times_of_class(s, of_class, codes)
+        s = weights.of_rows(sample_weight, self.class_weight, codes, classes)
         vectors = door.vectors_as_given(X.shape[0], codes, s if s.size else None, None, classes.size)
         return InMemory(X, *vectors._replace(classes=classes), names)
 

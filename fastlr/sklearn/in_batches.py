@@ -25,6 +25,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from fastlr import backends
+from fastlr._train import model_of
 from fastlr.backends import choice, logistic
 from fastlr.backends.csr import Csr
 from fastlr.backends.engine import DIAGONAL, DUE
@@ -41,7 +42,7 @@ from fastlr.problem.loss import of_classes
 from fastlr.problem.penalty import Quadratic, Ridge
 from fastlr.problem.problem import Problem
 from fastlr.sklearn.short_batches import Inverse, Point, points
-from fastlr.solvers import weights_and_intercept
+from fastlr.solvers import Result
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
 
@@ -133,8 +134,7 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     some, = whole.samples([min(_ROWS_OF_FIT, whole.count.rows)])
     some, total = some.with_backend(kernel, 1), whole.count.total
     if some.count.total != total:               # they stand for all
-        weight = some.sample_weight if some.sample_weight.size else np.ones(some.y.size)
-        some = some.with_weights(weight * (total / some.count.total))
+        some = some.with_weights(some.weights * (total / some.count.total))
     memory = Memory.begun(some, l2, fit_intercept)
     problem = memory.problem(some)
     u, scales = problem.coordinates.u_of(theta), problem.of_all_rows(problem.coordinates.scales)
@@ -185,8 +185,7 @@ def _of_few_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
     assert inverse is not None
     X = rows.X.scipy().toarray() if isinstance(rows.X, Csr) else rows.X
     V = np.column_stack([X - memory.center, np.full(len(X), float(memory.fit_intercept))])
-    s = rows.sample_weight if rows.sample_weight.size else np.ones(len(X))
-    inverse_times_V = inverse.times(V)
+    s, inverse_times_V = rows.weights, inverse.times(V)
 
     def after(point: Point) -> Memory:
         root = np.sqrt(s * logistic.curvature(np.vecdot(V, point.theta)))[:, None]
@@ -246,8 +245,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
                 break
         memory = after(point)
-    theta = Coordinates(memory.center, np.ones(n)).theta_of(point.theta)
-    w, b = weights_and_intercept(theta.reshape(loss.shape(n + 1)))
+    theta = Coordinates(memory.center, np.ones(n)).theta_of(point.theta).reshape(loss.shape(n + 1))
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError(_TOO_LARGE)
 
@@ -261,12 +259,8 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         if tol > 0.0:
             warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
                                          f"tol={tol:g}.  Raise max_iter or set a larger tol")
-    history, compile_time = recorder.history(point.cost, point.grad_norm), stopwatch.seconds() - compiled
-    model = Model(w=w, b=b, classes=data.classes.copy(), cost=point.cost,
-                  costs=history.cost[:-1], history=history, n_iter=recorder.n_iter, converged=converged, stop_reason=reason,
-                  grad_norm=point.grad_norm, gap=point.gap, gap_kind="estimate",
-                  solver="newton" if is_full else "lbfgs", backend=backend, n_threads=count,
-                  elapsed=time.perf_counter() - began - compile_time, compile_time=compile_time,
-                  feature_names=data.feature_names, has_offset=False)
-    return Learned(memory, model, warning)
+    history, solver = recorder.history(point.cost, point.grad_norm), "newton" if is_full else "lbfgs"
+    result = Result(theta, history, converged, reason, point.grad_norm, point.gap, "estimate", solver, warning)
+    training = Training(data, backend, {}, n_threads, False, None)
+    return Learned(memory, model_of(result, training, count, False, began, compiled), warning)
 

@@ -36,11 +36,6 @@ class InBlocks(Dataset):
         self.most_bytes_of_samples = stream.sample_bytes
         self._count = Count.of(y, sample_weight, classes.size)
 
-    @property
-    def count(self) -> Count:
-        """How many rows there are, by weight."""
-        return self._count
-
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         merged: list[_Result] = []
         for first, X in self.stream.blocks():
