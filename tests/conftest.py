@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:     # as many workers as processors: threads of BLAS would only wait for each other
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")         # which OpenBLAS reads when NumPy is imported, below
+
 from fastlr import backends
 
 BACKENDS = tuple(backends.available_backends())

@@ -43,6 +43,7 @@ def test_newton_indexes_within_bounds(tmp_path):
     run(["problem/test_magnitudes.py"], "fused and (few_rows or nothing_at_all or exactly)", tmp_path, **CHECKED)
 
 
+@pytest.mark.long
 def test_the_check_of_bounds_checks(tmp_path):
     """A kernel that reads one element too far is found out in that mode."""
     program = tmp_path / "program.py"           # Numba caches only what comes from a file

@@ -39,10 +39,18 @@ KINDS = [(np.float64, np.int32), (np.float32, np.int64)]
 
 # ---- laws ------------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_sums_are_those_of_the_dense_array(backend, kind):
+def test_sums_are_those_of_the_dense_array(backend):
+    check_sums(backend, *KINDS[0])
+
+
+@pytest.mark.parametrize("kernel", ["python", "numpy", pytest.param("fused", marks=pytest.mark.long)])
+def test_sums_of_a_kind_that_is_compiled_on_demand(kernel):
+    check_sums(kernel, *KINDS[1])
+
+
+def check_sums(backend, dtype, index):
     for shape in ((2, 1), (203, 30), (5, 90)):
-        X, y, w, b = sparse_problem(*shape, dtype=kind[0], index=kind[1])
+        X, y, w, b = sparse_problem(*shape, dtype=dtype, index=index)
         s, o = weights(shape[0])
         for rest in ((), (s,), (None, o), (s, o)):
             J, grad = sums(backend, X, y, w, b, *rest)
@@ -362,14 +370,11 @@ def test_optimum_is_scikit_learns():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["libsvm/a9a.svm", "sparse/PCMAC.npz"])
-def test_real_data(shared_data, name):
-    import importlib.util
+def test_real_data(shared_data):
+    from sklearn.datasets import load_svmlight_file
 
-    spec = importlib.util.spec_from_file_location("load_data", shared_data / "load.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    X, y = module.load(name, root=str(shared_data))
+    X, y = load_svmlight_file(str(shared_data / "libsvm" / "a9a.svm"))
+    X = sp.csr_array((X.data, X.indices, X.indptr))         # with the shortest integers that do
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fastlr.ConvergenceWarning)
         costs = [fastlr.train(X, y, l2=1 / len(y), solver=solver, backend=backend).cost

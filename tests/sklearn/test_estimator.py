@@ -209,8 +209,8 @@ def test_the_warning_is_both_packages(category, data):
 @pytest.mark.parametrize(("method", "form"), [("fit", np.array), ("fit", pd.DataFrame), ("fit", sparse.csr_array),
                                               ("partial_fit", np.array)])
 def test_an_estimator_keeps_none_of_its_data(method, form):
-    X, y, *_ = problem(5_000, 20)
-    s, _ = weights(5_000)
+    X, y, *_ = problem(3_000, 20)
+    s, _ = weights(3_000)
 
     def trained():
         return getattr(LogisticRegression(backend="numpy"), method)(form(X), y.copy(), sample_weight=s.copy())
@@ -219,7 +219,7 @@ def test_an_estimator_keeps_none_of_its_data(method, form):
     gc.collect()
     tracemalloc.start()
     try:
-        estimators = [trained() for _ in range(3)]
+        estimators = [trained() for _ in range(2)]
         gc.collect()
         held, _ = tracemalloc.get_traced_memory()
     finally:

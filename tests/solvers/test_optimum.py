@@ -28,7 +28,6 @@ each_solver_and_kernel = pytest.mark.parametrize(("solver", "kernel"), [("auto",
                                                                         ("lbfgs", "fused")])
 each_solver_and_size = pytest.mark.parametrize(("solver", "size"), [("auto", SMALL), ("auto", LARGE), ("newton", SMALL),
                                                                     ("lbfgs", LARGE)])
-each_size = pytest.mark.parametrize("size", [SMALL, LARGE])
 
 
 @functools.lru_cache(maxsize=100)
@@ -158,42 +157,36 @@ def test_optimum_by_every_backend(backend, solver):
 
 
 @pytest.mark.parametrize("name", CASES)
-@each_size
-def test_optimum_is_statsmodels(name, size):
+def test_the_oracle_is_statsmodels(name):
     from statsmodels.genmod import families
     from statsmodels.genmod import generalized_linear_model as glm
 
     family = families.Binomial()
-    X, y, options, plain = case_of(name, size, 0.0)
-    columns = np.column_stack([X, np.ones(len(y))])[:, :size[1] + plain.get("fit_intercept", True)]
+    X, y, _, plain = case_of(name, SMALL, 0.0)
+    columns = np.column_stack([X, np.ones(len(y))])[:, :SMALL[1] + plain.get("fit_intercept", True)]
     peer = glm.GLM(y, columns.astype(float), family=family, freq_weights=plain.get("sample_weight"), offset=plain.get("offset"))
-    theta = np.append(peer.fit(tol=1e-13, tol_criterion="params", maxiter=50).params, 0.0)[:size[1] + 1]
-    close(optimum_of(name, size, 0.0)[0], theta)
-    for solver in ("auto", "newton", "lbfgs"):
-        close(parameters(fastlr.train(X, y, tol=1e-11, solver=solver, **options)), theta)
+    theta = np.append(peer.fit(tol=1e-13, tol_criterion="params", maxiter=50).params, 0.0)[:SMALL[1] + 1]
+    close(optimum_of(name, SMALL, 0.0)[0], theta)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "offset" not in name])
-@each_size
-def test_optimum_is_scikit_learns(name, size):
+def test_the_oracle_is_scikit_learns(name):
     from sklearn.linear_model import LogisticRegression
 
-    X, y, options, plain = case_of(name, size, 0.01)
+    X, y, _, plain = case_of(name, SMALL, 0.01)
     s = plain.get("sample_weight", np.ones(len(y)))
     peer = LogisticRegression(C=100 / s.sum(), solver="newton-cholesky", tol=1e-13, max_iter=200,
                               fit_intercept=plain.get("fit_intercept", True))
     peer.fit(X.astype(float), y, sample_weight=s)
     theta = np.append(peer.coef_, peer.intercept_)
-    close(optimum_of(name, size, 0.01)[0], theta)
-    for solver in ("auto", "newton", "lbfgs"):
-        close(parameters(fastlr.train(X, y, tol=1e-11, solver=solver, **options)), theta)
+    close(optimum_of(name, SMALL, 0.01)[0], theta)
 
 
 @each_solver_and_kernel
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_default_tol_is_within_reach(solver, kernel, fit_intercept):
     """Rounding leaves 1e-14 of a gradient here; a warning is an error."""
-    for size, seeds in ((SMALL, range(10)), (LARGE, range(20, 30)), ((60_000, 4), range(3, 5))):
+    for size, seeds in ((SMALL, range(5)), (LARGE, range(20, 24)), ((60_000, 4), range(3, 4))):
         for seed in seeds:
             X, y = problem(*size, seed=seed)
             assert fastlr.train(X, y, solver=solver, backend=kernel, fit_intercept=fit_intercept).converged
@@ -445,7 +438,7 @@ def test_collinear_columns(solver, kernel, size):
 def test_nearly_constant_column(solver, kernel, size, noise):
     """1e6 give or take `noise`: of 16 digits, margins lose as many as 1e6 / noise has, and a few updates find that out."""
     scale, shift = np.where(np.arange(size[1]) == 0, noise, 1.0), np.where(np.arange(size[1]) == 0, 1e6, 0.0)
-    for seed in range(5):
+    for seed in range(3):
         X, y = problem(*size, seed=seed, in_units=False)
         X = X * scale + shift
         theta, J = optimum(X - shift, y)                        # a difference without rounding
@@ -533,7 +526,7 @@ def test_weights_of_all_sizes(solver, size, kernel):
 @each_solver_and_kernel
 def test_heavy_tails(solver, kernel):
     """Features of which a few rows are most, and nothing to find in them."""
-    for seed in range(30):
+    for seed in range(12):
         rng = np.random.default_rng(seed)
         X = np.exp(3.0 * rng.standard_normal((1000, 2)))
         y = (rng.random(1000) < 0.5).astype(float)

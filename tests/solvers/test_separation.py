@@ -1,13 +1,14 @@
 """Where J has no minimum a SeparationWarning says so, and nowhere else."""
 
+import functools
 import itertools
-import runpy
 import warnings
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 from scipy.special import expit
+from sklearn.datasets import load_svmlight_file
 
 import fastlr
 from fastlr import ConvergenceWarning, SeparationWarning
@@ -208,10 +209,16 @@ def test_classes_that_touch(solver):
     check_well_posed([[0.0], [2.0], [1.0], [3.0]], [0, 0, 1, 1], solver=solver)
 
 
+@pytest.fixture(scope="module")
+def mushrooms(shared_data):
+    X, y = load_svmlight_file(str(shared_data / "libsvm" / "mushrooms.svm"))
+    return X.toarray(), y == y.max()
+
+
 @each_solver
-def test_mushrooms(solver, shared_data):
+def test_mushrooms(solver, mushrooms):
     """One-hot columns, collinear, and separated."""
-    X, y = runpy.run_path(str(shared_data / "load.py"))["load"]("libsvm/mushrooms.svm", dense=True)
+    X, y = mushrooms
     assert check_separated(X, y, solver=solver).score(X, y) == 1.0
     assert check_separated(X.astype(np.uint8), y, solver=solver).score(X, y) == 1.0
     check_separated(X, y, solver=solver, fit_intercept=False)
@@ -288,11 +295,11 @@ def test_a_huge_value_hides_no_row_on_its_wrong_side(max_iter):
     assert not any(issubclass(each.category, SeparationWarning) for each in caught)
 
 
-@each_solver
-@pytest.mark.parametrize("kind", ["normal", "dummies", "heavy tails"])
-def test_warns_where_a_linear_program_says_so(solver, kind):
-    separated = 0
-    for seed in range(25):
+@functools.cache
+def small_problems(kind):
+    """X, y and whether they are separable, by the dozen."""
+    found = []
+    for seed in range(15):
         rng = np.random.default_rng(seed)
         m, n = rng.choice([12, 20, 40, 100, 300]), rng.choice([1, 2, 3, 5])
         X = rng.standard_normal((m, n))
@@ -303,7 +310,14 @@ def test_warns_where_a_linear_program_says_so(solver, kind):
         Z = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
         y = rng.random(m) < expit(10 ** rng.uniform(-1, 1.3) * Z @ rng.standard_normal(n) + rng.standard_normal())
         if 0 < y.sum() < m:
-            check = check_separated if is_separable(X, y) else check_well_posed
-            separated += check is check_separated
-            check(X, y, solver=solver)
-    assert 2 < separated < 23                                   # both have been seen
+            found.append((X, y, is_separable(X, y)))
+    return found
+
+
+@each_solver
+@pytest.mark.parametrize("kind", ["normal", "dummies", "heavy tails"])
+def test_warns_where_a_linear_program_says_so(solver, kind):
+    verdicts = [separated for *_, separated in small_problems(kind)]
+    assert 1 < sum(verdicts) < len(verdicts) - 1                # both are there
+    for X, y, separated in small_problems(kind):
+        (check_separated if separated else check_well_posed)(X, y, solver=solver)
