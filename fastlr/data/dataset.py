@@ -2,7 +2,7 @@
 
 Solvers ask for sums over rows.  A `Pass` says what some rows in memory have in such a sum, and how two parts' results merge.
 So a pass that is written for rows in memory works for files that are read in blocks (`stream.dataset.InBlocks`) and for a
-cluster (`dask.OnCluster`) as well.
+cluster (`cluster.OnCluster`) as well.
 """
 
 import abc

@@ -19,8 +19,8 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 
-from fastlr.data import dask as on_dask  # noqa: E402  (needs dask)
-from fastlr.data.dask import Vectors  # noqa: E402
+from fastlr.data import cluster  # noqa: E402  (needs dask)
+from fastlr.data.cluster import Vectors  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("samples_of_few_rows")]
 M, N = 3000, 30                 # too large, with that, for all steps in one compiled call, which only data in memory have
@@ -388,7 +388,7 @@ def test_parts_of_other_dtypes():
 
     parts = dd.from_map(part, range(3), meta=part(2).iloc[:0], enforce_metadata=False)
     whole = pd.concat(map(part, range(3)))
-    assert on_dask._array(frame(), np.dtype(np.float64)).dtype == np.float64        # not objects, a hundred times as slow
+    assert cluster._array(frame(), np.dtype(np.float64)).dtype == np.float64        # not objects, a hundred times as slow
     found, right = (fastlr.train(each, Y, backend="numpy", tol=1e-12) for each in (parts, whole))
     assert np.abs(theta(found) - theta(right)).max() <= 1e-10 * np.abs(theta(right)).max()
 
@@ -402,7 +402,7 @@ def test_vectors_that_are_not_aligned():
     assert not unaligned(WEIGHT).flags.aligned
     J, *_ = fastlr.cost_and_gradient(X, Y, np.zeros(N), 0.0, sample_weight=WEIGHT, offset=OFFSET, reduction="sum",
                                      backend="fused", n_threads=1)
-    found, _ = on_dask._run("fastlr.backends.numba_fused", X.dtype, passes.cost_gradient, (unaligned(np.zeros(N + 1)),), {},
+    found, _ = cluster._run("fastlr.backends.numba_fused", X.dtype, passes.cost_gradient, (unaligned(np.zeros(N + 1)),), {},
                             unaligned(X.ravel()).reshape(X.shape), Vectors(*map(unaligned, vectors)))
     assert abs(found - J) <= 1e-12 * J
 
@@ -411,18 +411,18 @@ def test_vectors_that_are_not_aligned():
 
 def test_no_rows_come_here_and_x_is_read_once_a_sum(monkeypatch):
     reads, came = [], []
-    here = on_dask._here
+    computed = cluster.computed
 
     def count(block, block_info=None):
         reads.append(block_info)
         return block
 
     def weigh(values):
-        found = here(values)
+        found = computed(values)
         came.append(len(pickle.dumps(found)))
         return found
 
-    monkeypatch.setattr(on_dask, "_here", weigh)
+    monkeypatch.setattr(cluster, "computed", weigh)
     parts = da.from_array(X, chunks=(500, N)).map_blocks(count, meta=X[:0])
     reads.clear()
     fastlr.train(parts, da.from_array(Y, chunks=500), sample_weight=da.from_array(WEIGHT, chunks=500), backend="numpy",
@@ -441,7 +441,7 @@ def test_threads_of_a_task(monkeypatch):
             monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
         else:
             monkeypatch.setenv("NUMBA_NUM_THREADS", setting)
-        found.append(on_dask._run("fastlr.backends.numba_fused", X.dtype, threads_and_gradient, (np.zeros(N + 1),), {}, X,
+        found.append(cluster._run("fastlr.backends.numba_fused", X.dtype, threads_and_gradient, (np.zeros(N + 1),), {}, X,
                                   Vectors(Y.astype(np.int8), WEIGHT, OFFSET)))
     assert [threads for threads, *_ in found] == [1, min(2, processors())]
     assert found[0][2].tobytes() == found[1][2].tobytes()
