@@ -22,15 +22,8 @@ from fastlr.machine import stopwatch
 from fastlr.machine.forks import imported
 from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
-from fastlr.sklearn.estimator import (
-    SMALLEST_C,
-    WITHOUT,
-    LogisticRegression,
-    in_scikit_learns_words,
-    n_threads_of,
-    named,
-    refuse_counts,
-)
+from fastlr.sklearn.conventions import SMALLEST_C, WITHOUT, in_scikit_learns_words, n_threads_of, named, refuse_counts
+from fastlr.sklearn.estimator import LogisticRegression
 from fastlr.solvers.path import follow
 
 # The exponents of ten between which a number of Cs is spread.

@@ -1,16 +1,9 @@
 """fastlr.train as a scikit-learn classifier."""
 
-import contextlib
 import dataclasses
-import math
-import re
-import sys
-from collections.abc import Iterator
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
-from sklearn import exceptions
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,31 +11,12 @@ from fastlr._train import train
 from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
 from fastlr.data import arguments, arrays, door, frames, labels, weights
-from fastlr.data.dataset import Dataset, InMemory
-from fastlr.data.tables.columns import Named
+from fastlr.data.dataset import InMemory
 from fastlr.machine import warnings
-from fastlr.machine.limits import processors
 from fastlr.model.model import Model
 from fastlr.problem.loss import of_classes
+from fastlr.sklearn import conventions
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
-
-# The smallest C whose inverse is finite.
-SMALLEST_C = 1e-300
-# The parameters that scikit-learn's class has, or had, and this one hasn't, with what to do without them.
-WITHOUT = {
-    "penalty": "leave out penalty='l2', write C=numpy.inf for penalty=None, and l1_ratio for penalty='l1' or 'elasticnet'",
-    "multi_class": "leave it out; for one class against the rest, wrap the estimator in sklearn.multiclass.OneVsRestClassifier",
-    "dual": "leave it out: X with more columns than rows needs no other formulation here",
-    "intercept_scaling": "leave it out: the intercept is not penalized here",
-}
-
-
-class ConvergenceWarning(warnings.ConvergenceWarning, exceptions.ConvergenceWarning):
-    """The ConvergenceWarning of fastlr and of scikit-learn at once, so that a filter for either finds it."""
-
-
-class SeparationWarning(warnings.SeparationWarning, ConvergenceWarning):
-    """The SeparationWarning of fastlr, which is scikit-learn's ConvergenceWarning too."""
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -133,7 +107,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     0.95
     """
 
-    @arguments.refusing(WITHOUT)
+    @arguments.refusing(conventions.WITHOUT)
     def __init__(self, *, C: float = 1.0, l1_ratio: float = 0.0, tol: float = 1e-9, fit_intercept: bool = True,
                  class_weight: Any = None, random_state: Any = None, solver: str = "auto", max_iter: int = 100,
                  verbose: int = 0, warm_start: bool = False, n_jobs: int | None = None, backend: str = "auto") -> None:
@@ -176,18 +150,18 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             The training has not converged, or the classes are separated; both are scikit-learn's ConvergenceWarning too.
         """
         options = self._train_options()
-        with in_scikit_learns_words(), warnings.held_back() as held:
+        with conventions.in_scikit_learns_words(), warnings.held_back() as held:
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
-            model = train(named(A, names), y, sample_weight=sample_weight, **options)
+            model = train(conventions.named(A, names), y, sample_weight=sample_weight, **options)
         assert model._training is not None
-        refuse_counts(model._training.data)
-        _warn_of_a_column(y)
+        conventions.refuse_counts(model._training.data)
+        conventions.warn_of_a_column(y)
         theta = np.column_stack([np.atleast_2d(model.w), model.b]).ravel()
         self._memory_ = memory_of_fit(model._training, theta)           # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
         for warning in held:
-            warnings.warn(as_scikit_learns(warning))
+            warnings.warn(conventions.as_scikit_learns(warning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -261,7 +235,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                    if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
         arguments.flag("fit_intercept", self.fit_intercept)
         goes_on = hasattr(self, "classes_")
-        with in_scikit_learns_words():
+        with conventions.in_scikit_learns_words():
             A, names = self._checked(X, reset=not goes_on, y=y, sample_weight=sample_weight)
             arrays.refuse_not_finite(A, names)
             found = labels.label_array(y, A.shape[0])
@@ -270,7 +244,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             if goes_on and not np.array_equal(known, self.classes_):
                 raise ValueError(f"classes={known.tolist()}, and those of the first call were {self.classes_.tolist()}")
             batch = self._batch(A, names, found, known, sample_weight)
-        _warn_of_a_column(y)
+        conventions.warn_of_a_column(y)
         memory = getattr(self, "_memory_", None)
         if memory is None and goes_on:
             most = MOST_FEATURES_OF_FIT // (self.classes_.size - 1)
@@ -282,7 +256,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_samples_seen_ = memory.rows
         self._take(model)
         if warning is not None:
-            warnings.warn(as_scikit_learns(warning))
+            warnings.warn(conventions.as_scikit_learns(warning))
         return self
 
     def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
@@ -296,7 +270,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         **vectors
             Arguments that have a value for each row, by name.
         """
-        _refuse_dask(X=X, **vectors)
+        conventions.refuse_dask(X=X, **vectors)
         frames.refuse_other_order(X=X, **vectors)
         X = frames.with_array(X)
         found = arrays.real_matrix(X)
@@ -323,7 +297,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
 
     def _train_options(self) -> dict[str, Any]:
         """Translate the parameters to those of `fastlr.train`, and check those whose names it doesn't know."""
-        strength, ratio = strength_of(self.C), arguments.share("l1_ratio", self.l1_ratio)
+        strength, ratio = conventions.strength_of(self.C), arguments.share("l1_ratio", self.l1_ratio)
         start = None
         if arguments.flag("warm_start", self.warm_start) and hasattr(self, "coef_"):
             b = self.intercept_ if self.fit_intercept else np.zeros_like(self.intercept_)
@@ -332,7 +306,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
                 "tol": arguments.number("tol", self.tol, at_least=0.0),
                 "fit_intercept": self.fit_intercept, "class_weight": self.class_weight, "solver": self.solver,
                 "max_iter": arguments.integer("max_iter", self.max_iter, at_least=0), "progress": bool(self.verbose),
-                "init": start, "n_threads": n_threads_of(self.n_jobs), "backend": self.backend}
+                "init": start, "n_threads": conventions.n_threads_of(self.n_jobs), "backend": self.backend}
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return z = X w + b: the log-odds of the second class, or with three classes or more the margin of each.
@@ -351,8 +325,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _to_predict(self, X: Any) -> Any:
         """Check X for predicting."""
         check_is_fitted(self)
-        with in_scikit_learns_words():
-            return named(*self._checked(X, reset=False))
+        with conventions.in_scikit_learns_words():
+            return conventions.named(*self._checked(X, reset=False))
 
     def _as_it_stands(self) -> Model:
         """Make a Model from `coef_` and `intercept_`; it has no names, since scikit-learn's rules have checked them."""
@@ -380,10 +354,10 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         float
         """
         check_is_fitted(self)
-        with in_scikit_learns_words():
+        with conventions.in_scikit_learns_words():
             A, names = self._checked(X, reset=False, y=y, sample_weight=sample_weight)
             labels.refuse_missing(labels.label_array(y, A.shape[0]))
-        return self._as_it_stands().score(named(A, names), y, sample_weight)
+        return self._as_it_stands().score(conventions.named(A, names), y, sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, (n_samples, n_classes) float64, with columns in the order of `classes_`."""
@@ -402,58 +376,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def refuse_counts(data: Dataset) -> None:
-    """Raise ValueError for grouped labels, which scikit-learn's classifiers don't have."""
-    if data.example is not None:
-        raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
-                         "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
-
-
-def _refuse_dask(**given: Any) -> None:
-    """Refuse Dask collections, which scikit-learn's checks would bring into memory whole and in silence."""
-    for name, value in given.items():
-        if arrays.is_dask(value):
-            raise TypeError(f"{name} is a Dask collection, and LogisticRegression takes arrays in memory; fastlr.train trains on "
-                            f"Dask collections where they lie, or pass {name}.compute()")
-
-
-# The beginnings of fastlr's errors, each with the type and the words that scikit-learn's checks, or its users, need beside them.
-_PRESCRIBED: tuple[tuple[str, type[Exception], str], ...] = (
-    (r"X must hold real numbers, not complex", ValueError, "Complex data not supported"),
-    (r"X holds \{", TypeError, "The argument must be a string or a real number"),
-    (r"X is empty: it has shape (\(.*, 0\))", ValueError, r"There are 0 feature(s) (shape=\1) while a minimum of 1 is required."),
-    (r"y has \d+ different values", ValueError, "Unknown label type: continuous"),
-    (r"y has \d+ values, and X has", ValueError, "Found input variables with inconsistent numbers of samples"),
-    (r"init: ", ValueError, "With warm_start=True init is coef_ and intercept_, which fit the same columns and as many classes "
-                            "alone; set warm_start=False, or fit a clone"),
-)
-
-
-@contextlib.contextmanager
-def in_scikit_learns_words() -> Iterator[None]:
-    """Add to fastlr's errors the words, and give them the type, that scikit-learn's checks of estimators ask for."""
-    try:
-        yield
-    except (TypeError, ValueError, NotImplementedError) as error:
-        text = str(error)
-        for ours, kind, theirs in _PRESCRIBED:
-            found = re.match(ours, text)
-            if found:
-                raise kind(f"{text}.  {found.expand(theirs)}") from error
-        raise
-
-
-def _warn_of_a_column(y: Any) -> None:
-    if getattr(y, "ndim", 1) == 2:
-        warnings.warn(exceptions.DataConversionWarning("A column-vector y was passed when a 1d array was expected; "
-                                                       "pass y.ravel()"))
-
-
-def named(A: np.ndarray | Csr, names: tuple[str, ...] | None) -> Any:
-    """Give checked X its names again, for `fastlr.train` or a Model."""
-    return A if names is None or isinstance(A, Csr) else Named(A, names)
-
-
 def _all_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     """The classes in order: those that are given, or else those of the first batch."""
     if classes is None:
@@ -466,29 +388,3 @@ def _all_labels(classes: Any, y: np.ndarray) -> np.ndarray:
     if found.size == 1:
         raise ValueError(f"classes holds one label only, {found.tolist()[0]!r}, and there must be two")
     return found
-
-
-def strength_of(C: Any) -> float:
-    """The strength of the penalty of `fastlr.train`, beside a sum of losses, that stands for C."""
-    if isinstance(C, Real) and C == math.inf:
-        return 0.0
-    C = arguments.number("C", C, above=0.0)
-    if C < SMALLEST_C:
-        raise ValueError(f"C must be at least {SMALLEST_C:g}, not {C!r}")
-    return 1.0 / C
-
-
-def n_threads_of(n_jobs: Any) -> int | None:
-    """The most threads by joblib's way of counting: -1 is all processors, -2 all but one."""
-    if n_jobs is None:
-        return None
-    n_jobs = arguments.integer("n_jobs", n_jobs, at_least=-sys.maxsize)
-    if n_jobs == 0:
-        raise ValueError("n_jobs must be None, a number of threads, or negative (-1 is all processors), not 0")
-    return n_jobs if n_jobs > 0 else max(1, processors() + 1 + n_jobs)
-
-
-def as_scikit_learns(warning: Warning) -> Warning:
-    if isinstance(warning, warnings.SeparationWarning):
-        return SeparationWarning(f"{warning}.  Here l2 is 1/C: set a finite C")
-    return ConvergenceWarning(str(warning))
