@@ -335,7 +335,7 @@ def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.O
     loss = of_classes(data.classes.size)
     is_small, count = CostModel.of(data, loss.n_margins).is_small, threads.useful(n_threads, data.size)
     kernels = loss.kernels(solver.kernels(is_small, count))
-    return choice.choose(name, data.X, loss.n_margins * solver.expected_steps(options), kernels)
+    return choice.choose(name, data.X, loss.n_margins * (solver.EXPECTED_STEPS or options.most_updates), kernels)
 
 
 def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol: float | None,

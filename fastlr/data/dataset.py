@@ -300,7 +300,7 @@ class InMemory(Dataset):
         rows = self
         if theta is not None:
             margins = numpy_vectorized.margins if theta.ndim == 1 else numpy_vectorized.softmax_margins
-            rows = self.with_offset(read_only(margins(self.X, self.offset, theta)))
+            rows = self._in_memory(self.X, self.y, self.sample_weight, read_only(margins(self.X, self.offset, theta)))
         X = self.transposed
         if not isinstance(X, Csr):
             return rows.with_features(columns_of(self.X, columns))
@@ -321,10 +321,6 @@ class InMemory(Dataset):
     def with_weights(self, sample_weight: np.ndarray) -> "InMemory":
         """Return these rows with other weights."""
         return self._in_memory(self.X, self.y, sample_weight, self.offset)
-
-    def with_offset(self, offset: np.ndarray) -> "InMemory":
-        """Return these rows with other offsets."""
-        return self._in_memory(self.X, self.y, self.sample_weight, offset)
 
     def of_curvature(self, rows: np.ndarray, curvature: np.ndarray) -> "InMemory":
         """A copy of some rows with weights by which their curvatures at margins of 0, 1/4 of a weight, are as given."""

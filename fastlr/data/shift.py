@@ -4,13 +4,11 @@ import numpy as np
 
 from fastlr.backends.csr import Csr
 from fastlr.data.dataset import InMemory
-from fastlr.data.margin_changes import typical_values
 from fastlr.machine.arrays import read_only
 
 _FAR = 1e4                      # Deviations from 0 at which a column's products lose four digits of sixteen.
 _FAR_OF_SPARSE = 1e2            # Deviations from 0 at which its squares, from which a sparse Hessian is centered, lose as many.
 _MOST_BYTES_SHIFTED = 1 << 30   # The most bytes of X that are copied.
-_FEW_ROWS = 500                 # Rows of the sample that typical values come from.
 
 
 def constant_column(data: InMemory) -> tuple[int, float] | None:
@@ -22,12 +20,6 @@ def constant_column(data: InMemory) -> tuple[int, float] | None:
         if (column == rows[0, j]).all():
             return int(j), float(rows[0, j])
     return None
-
-
-def typical_values_of_sample(data: InMemory) -> tuple[np.ndarray, np.ndarray]:
-    """Center and spread (n,) that most of a few rows have."""
-    sample, = data.samples([min(_FEW_ROWS, data.count.rows)])
-    return typical_values(sample)
 
 
 def far_from_zero(data: InMemory, center: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlr.data import shift
 from fastlr.data.dataset import InMemory
+from fastlr.data.margin_changes import typical_values
 from fastlr.data.moments import is_constant
 from fastlr.problem.coordinates import Coordinates, Origin
 from fastlr.problem.problem import Problem
@@ -18,6 +19,8 @@ _CANCELLED = 1e-14
 _MOST_JUDGED = 1000
 # Rows of the sample that this curvature is taken from.
 _ROWS_JUDGED = 2000
+# Rows of the sample that typical values come from.
+_FEW_ROWS = 500
 # The share of the curvature at the null model below which coordinates are made anew.
 _FLAT = 1e-6
 # How many times too large a unit is, or deviations from a center, that make coordinates poor.
@@ -92,7 +95,8 @@ def _better_origin(problem: Problem) -> Origin | None:
         if constant is None:
             return None
         place, unit = constant
-        center, spread = shift.typical_values_of_sample(problem.data)
+        sample, = problem.data.samples([min(_FEW_ROWS, problem.data.count.rows)])
+        center, spread = typical_values(sample)
     far = shift.far_from_zero(problem.data, center, spread)
     if place >= 0:
         far[place] = 0.0

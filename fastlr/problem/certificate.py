@@ -93,7 +93,7 @@ def provable(problem: Problem) -> float:
 
 
 def _largest_floor(problem: Problem) -> float:
-    return _LARGEST_SHARE * problem.curvature_of_a_row()
+    return _LARGEST_SHARE * problem.loss.null_curvature(problem.shares) / problem.to_mean / problem.data.count.rows
 
 
 def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: float = math.inf) -> Certificate:

@@ -63,11 +63,6 @@ class Ridge(Penalty):
     factors: float | np.ndarray = 1.0           # f_j: one for all columns, or (n,)
 
     @property
-    def is_uniform(self) -> bool:
-        """Whether all columns have the same factor, which kernels take for granted."""
-        return np.ndim(self.factors) == 0
-
-    @property
     def convexity(self) -> float:
         return self.l2 * float(np.min(self.factors))
 

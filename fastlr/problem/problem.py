@@ -362,10 +362,6 @@ class Problem:
             theta[:, -1] = self.loss.null_margins(self.shares)
         return theta.ravel()
 
-    def cost_of_guessing(self) -> float:
-        """J of a = 1/2 for every example."""
-        return self.loss.of_guessing / self.to_mean
-
     @property
     def cost_of_one_error(self) -> float:
         """A J below which no example is on the wrong side; negative where the penalty gives J a minimum even so."""
@@ -380,10 +376,6 @@ class Problem:
         """A constant L such that a step of 1/L in theta never makes J larger."""
         curvature = self.loss.largest_curvature * gram.largest_eigenvalue(self.data, self.fit_intercept)
         return self.to_cost * curvature + float(self.penalty.diagonal(np.ones(self.shape[-1])).max())
-
-    def curvature_of_a_row(self) -> float:
-        """What a row has in the curvature of J by c at the null model, on average."""
-        return self.loss.null_curvature(self.shares) / self.to_mean / self.data.count.rows
 
     # ---- rounding ---------------------------------------------------------------------------------------------------
 

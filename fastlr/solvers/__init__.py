@@ -3,7 +3,7 @@
 A solver is a module with
 
     solve(problem, theta, options) -> Result    the minimum of J
-    expected_steps(options) -> int              about how many steps it takes, for the choice of a backend
+    EXPECTED_STEPS                              about how many steps it takes, for the choice of a backend; None for `max_iter`
     kernels(is_small, n_threads) -> names       the compiled kernels that every training calls; is_small is
                                                 `CostModel.is_small` of the data
 

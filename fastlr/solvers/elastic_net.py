@@ -26,6 +26,8 @@ from fastlr.solvers.proximal_step import Point, evaluated, step, subgradient_nor
 from fastlr.solvers.separation import is_without_error, recession_direction
 from fastlr.solvers.verdict import SEPARATED
 
+# About how many steps training takes, by which backend="auto" chooses.
+EXPECTED_STEPS = 30
 # Up to so many columns all of them are the working set.
 _FEW = 64
 # The square of so many columns of sparse X, as a share of the numbers in X, up to which all are: their Hessian costs no more.
@@ -46,11 +48,6 @@ _A_DECADE = 2.0
 _NO_GAP = 1e-16
 # Working sets for one penalty, at most.
 _MOST_SETS = 200
-
-
-def expected_steps(options: Options) -> int:
-    """The number of steps to the optimum, roughly."""
-    return 30
 
 
 def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:

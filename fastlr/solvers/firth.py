@@ -26,9 +26,9 @@ from fastlr.problem.better_coordinates import near_origin
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
-from fastlr.solvers.newton import expected_steps, kernels
+from fastlr.solvers.newton import EXPECTED_STEPS, kernels
 
-__all__ = ["cost_gradient", "expected_steps", "kernels", "solve"]
+__all__ = ["EXPECTED_STEPS", "cost_gradient", "kernels", "solve"]
 
 # The share of the decrease that a linear model of J promises, which a step has to bring.
 _SUFFICIENT = 1e-4

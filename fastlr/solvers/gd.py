@@ -15,13 +15,10 @@ from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
 
+# Steps are as many as the user asks for, at most.
+EXPECTED_STEPS = None
 # The multiple of the first cost above which the learning rate is far too large.
 _CEILING = 1e6
-
-
-def expected_steps(options: Options) -> int:
-    """The number of steps that will be made, at most."""
-    return options.most_updates
 
 
 def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
@@ -49,7 +46,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         call = time.perf_counter()
         updates, status = _descend(problem, theta, previous, rule, record)
         if recorder.n_iter == 0:    # the first call is one step: its cost sets the ceiling for all others, its time their number
-            rule = rule._replace(ceiling=_CEILING * max(record[0, 0], problem.cost_of_guessing()))
+            rule = rule._replace(ceiling=_CEILING * max(record[0, 0], problem.loss.of_guessing / problem.to_mean))
         recorder.add(np.column_stack([record[:updates], np.full(updates, rule.alpha)]))
         if options.progress is not None:
             options.progress.show(recorder.n_iter, *record[max(updates - 1, 0)].tolist())
@@ -86,7 +83,7 @@ def _rule(problem: Problem, theta: np.ndarray, options: Options) -> Rule:
 
 def _is_for_kernels(penalty: Penalty) -> TypeGuard[Ridge]:
     """Whether the penalty is the one that kernels know: the ridge, with the same factor for all columns."""
-    return isinstance(penalty, Ridge) and penalty.is_uniform
+    return isinstance(penalty, Ridge) and np.ndim(penalty.factors) == 0
 
 
 def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:

@@ -10,12 +10,9 @@ from fastlr.solvers import Options, Result, quasi_newton
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
 from fastlr.solvers.run import run
 
+# About how many steps training takes, by which backend="auto" chooses.
+EXPECTED_STEPS = 30
 kernels = quasi_newton.kernels
-
-
-def expected_steps(options: Options) -> int:
-    """The number of steps to the optimum, roughly."""
-    return 30
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:

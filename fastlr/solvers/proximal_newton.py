@@ -17,10 +17,10 @@ from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, elastic_net
-from fastlr.solvers.elastic_net import Aim, expected_steps, in_order, kernels, needs_no_penalized, support, working_set
+from fastlr.solvers.elastic_net import EXPECTED_STEPS, Aim, in_order, kernels, needs_no_penalized, support, working_set
 from fastlr.solvers.proximal_step import OF_MODEL, RIDGE, Point, line_search, minimize_quadratic, subgradient_norm
 
-__all__ = ["ProximalNewton", "expected_steps", "kernels", "solve"]
+__all__ = ["EXPECTED_STEPS", "ProximalNewton", "kernels", "solve"]
 
 # Up to so many parameters all columns are the working set.
 _FEW = 400
