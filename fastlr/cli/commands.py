@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ def train(options: argparse.Namespace) -> int:
     """Read a table, train, save the model, and print the summary."""
     if options.formula is not None:
         return _train_by_formula(options)
-    _refuse_unwritable(options, options.output)
+    _refuse_unwritable((options.data,), options.output)
     rows = _read(options)
     with _caught() as caught:
         model = fastlr.train(rows.X, rows.y, fit_intercept=options.intercept, sample_weight=rows.sample_weight,
@@ -45,7 +45,7 @@ def train(options: argparse.Namespace) -> int:
 
 def path(options: argparse.Namespace) -> int:
     """Read a table, train a model for each of many penalties, print what they explain, and save and draw them."""
-    _refuse_unwritable(options, options.output, options.plot)
+    _refuse_unwritable((options.data,), options.output, options.plot)
     rows = _read(options)
     with _caught() as caught:
         path = fastlr.path(rows.X, rows.y, l1_ratio=options.l1_ratio, lambdas=options.lambdas, smallest=options.smallest,
@@ -82,8 +82,7 @@ def _read(options: argparse.Namespace) -> _Rows:
         may_drop = options.missing == "drop"
 
         def blocks() -> Iterator[np.ndarray]:
-            row = 1
-            for batch in _counted(table.batches([*features, *extra], [options.target, *options.cluster], []), options.data):
+            for row, batch in _numbered(table.batches([*features, *extra], [options.target, *options.cluster], []), options.data):
                 block = tables.numbers(batch, [*features, *extra], row, LARGEST, or_missing=may_drop)
                 if options.weight is not None:
                     _refuse_negative(options.weight, block[len(features)], row)
@@ -92,7 +91,6 @@ def _read(options: argparse.Namespace) -> _Rows:
                 for each in labels:
                     each.add(batch, row, kept)
                 yield block if kept is None else block[:, kept]
-                row += batch.num_rows
             lacking.tell()
 
         columns = tables.side_by_side(blocks())
@@ -112,11 +110,11 @@ def _read(options: argparse.Namespace) -> _Rows:
                  tuple(each.codes for each in clusters))
 
 
-def _refuse_unwritable(options: argparse.Namespace, *outputs: str | None) -> None:
+def _refuse_unwritable(inputs: Sequence[str], *outputs: str | None) -> None:
     """Raise an error now for a file that could not be written in the end."""
     for output in outputs:
         if output is not None:
-            _refuse_what_is_read(output, options.data)
+            _refuse_what_is_read(output, *inputs)
             files.refuse_unwritable(output)
 
 
@@ -273,34 +271,28 @@ def predict(options: argparse.Namespace) -> int:
         tables.require(table.names, "offset column", *extra)
         tables.require(table.names, "column", *options.keep)
         features = _features_of(model, table, extra)
-        row = 1
-        for batch in _counted(table.batches([*features, *extra], [], options.keep), options.data):
+        for row, batch in _numbered(table.batches([*features, *extra], [], options.keep), options.data):
             columns = tables.numbers(batch, [*features, *extra], row)
             X, offset = columns[:len(features)].T, columns[len(features)] if extra else None
             places = (model.predict(X, offset)[:, np.newaxis] == model.classes).argmax(axis=1)
             values = [batch.column(name) for name in options.keep] + [pa.array(labels).take(pa.array(places))]
             values += [pa.array(probability) for probability in model.predict_proba(X, offset).T]
             write(pa.record_batch(values, [*options.keep, "predicted", *(f"probability_{text}" for text in texts)]))
-            row += batch.num_rows
-        if row == 1:
-            raise ValueError(tables.NO_ROW)
     return 0
 
 
 def evaluate(options: argparse.Namespace) -> int:
     """Compare the labels of a table with the probabilities that a model predicts for them."""
     model = _model(options)
-    if options.plot is not None:
-        _refuse_what_is_read(options.plot, options.model, options.data)
-        files.refuse_unwritable(options.plot)
+    _refuse_unwritable((options.model, options.data), options.plot)
     extra = [name for name in (options.offset, options.weight) if name is not None]
     with tables.reading(options.data, _dialect(options)) as table:
         tables.require(table.names, "target column", options.target)
         tables.require(table.names, "column", *extra)
         features = _features_of(model, table, [*extra, options.target])
         target = tables.Labels(options.target, table.is_text)
-        probabilities, row_weights, row = [], [], 1
-        for batch in _counted(table.batches([*features, *extra], [options.target], []), options.data):
+        probabilities, row_weights = [], []
+        for row, batch in _numbered(table.batches([*features, *extra], [options.target], []), options.data):
             columns = tables.numbers(batch, [*features, *extra], row)
             of_name = dict(zip(extra, columns[len(features):], strict=True))
             target.add(batch, row)
@@ -308,9 +300,6 @@ def evaluate(options: argparse.Namespace) -> int:
             if options.weight is not None:
                 _refuse_negative(options.weight, of_name[options.weight], row)
             row_weights.append(of_name.get(options.weight, np.ones(batch.num_rows)))
-            row += batch.num_rows
-        if row == 1:
-            raise ValueError(tables.NO_ROW)
         labels, y = _places(target, model.classes, options.target)
         P, s = np.concatenate(probabilities), np.concatenate(row_weights)
         weights.refuse_no_weight(bool(s.any()))
@@ -381,14 +370,20 @@ def _shows_progress() -> bool:
     return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
-def _counted(batches: Iterator[Any], path: str) -> Iterator[Any]:
-    """Pass the batches on, and show the number of rows so far on a terminal."""
-    if not _shows_progress():
-        yield from batches
-        return
+def _numbered(batches: Iterator[Any], path: str) -> Iterator[tuple[int, Any]]:
+    """Each batch with the number of its first row, from 1 on; on a terminal the number of rows so far is shown."""
+    row = 1
+    with _bar(path) if _shows_progress() else contextlib.nullcontext() as bar:
+        for batch in batches:
+            yield row, batch
+            row += batch.num_rows
+            if bar is not None:
+                bar.update(batch.num_rows)
+    if row == 1:
+        raise ValueError(tables.NO_ROW)
+
+
+def _bar(path: str) -> Any:
     from tqdm import tqdm
 
-    with tqdm(desc=f"reading {path}", unit=" rows", unit_scale=True, delay=0.5, leave=False) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(batch.num_rows)
+    return tqdm(desc=f"reading {path}", unit=" rows", unit_scale=True, delay=0.5, leave=False)

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.data.tables.table import NO_ROW
-
 # Bytes of a panel of columns, which is so large that freeing it gives its memory back to the system.
 _PANEL_BYTES = 1 << 26
 TEXT_WAY_OUT = "turn text into numbers first (one column of 0 and 1 for each category), or leave the column out"
@@ -138,7 +136,7 @@ def missing(place: str) -> str:
 
 
 def side_by_side(blocks: Iterable[np.ndarray]) -> np.ndarray:
-    """Blocks (k, any) as one (k, m) array, with little more memory than that takes."""
+    """Blocks (k, any), not all of them empty, as one (k, m) array, with little more memory than that takes."""
     panels: list[np.ndarray] = []
     room = m = 0
     for block in blocks:
@@ -151,8 +149,6 @@ def side_by_side(blocks: Iterable[np.ndarray]) -> np.ndarray:
             start = panels[-1].shape[1] - room
             panels[-1][:, start:start + here] = block[:, :here]
             block, room = block[:, here:], room - here
-    if not m:
-        raise ValueError(NO_ROW)
     whole = np.empty((panels[0].shape[0], m))
     start = 0
     while panels:
