@@ -50,11 +50,11 @@ def assert_same(found, right, tolerance=1e-10):
 
 # ---- the same answer ------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("kernel", ["numpy", "fused"])
-@pytest.mark.parametrize(("chunks", "options"), [
-    ((M, N), {}), ((M // 2, N), {"solver": "newton"}), ((1000, 7), {}), ((180, N), {"solver": "lbfgs"}),
-    ((1000, 7), {"solver": "gd", "max_iter": 30, "tol": 0}), (((1, 0, 1700, 0, 1299), 11), {}),
-    (((1, 0, 1700, 0, 1299), 11), {"learning_rate": 0.5, "max_iter": 10})], ids=str)
+@pytest.mark.parametrize(("kernel", "chunks", "options"), [
+    ("numpy", (M, N), {}), ("numpy", (M // 2, N), {"solver": "newton"}), ("fused", (1000, 7), {}),
+    ("numpy", (180, N), {"solver": "lbfgs"}), ("fused", (1000, 7), {"solver": "gd", "max_iter": 30, "tol": 0}),
+    ("numpy", ((1, 0, 1700, 0, 1299), 11), {}), ("fused", ((1, 0, 1700, 0, 1299), 11), {"learning_rate": 0.5, "max_iter": 10}),
+], ids=str)
 def test_any_chunking(kernel, chunks, options):
     found = fastlr.train(da.from_array(X, chunks=chunks), da.from_array(Y, chunks=500), backend=kernel, **options)
     assert_same(found, fastlr.train(X, Y, backend=kernel, **options))
@@ -82,9 +82,8 @@ OPTIONS = {
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_what_train_is_told(options):
     right = fastlr.train(X, Y, backend="numpy", **options)
-    cut = {name: da.from_array(value, chunks=271) if name in ("sample_weight", "offset") else value
-           for name, value in options.items()}
-    for each in (options, cut):
+    cut = {name: da.from_array(options[name], chunks=271) for name in {"sample_weight", "offset"} & options.keys()}
+    for each in (options, options | cut)[:2 if cut else 1]:
         assert_same(fastlr.train(da.from_array(X, chunks=(700, N)), Y, backend="numpy", **each), right)
 
 
@@ -202,7 +201,7 @@ def test_samples_are_those_of_the_whole():
 
 def test_the_bits_depend_on_no_scheduler():
     """Twenty parts: a tree of three levels."""
-    parts = da.from_array(X, chunks=(150, N))
+    parts = da.from_array(X[:, :5], chunks=(150, 5))
     models = []
     for setting in ({"scheduler": "synchronous"}, {"scheduler": "threads", "num_workers": 1},
                     {"scheduler": "threads", "num_workers": 2}):

@@ -36,12 +36,12 @@ def check(kind, seed, numbers, backend="numpy"):
 
 @pytest.mark.slow
 def test_gap_of_hard_problems():
-    check("gap", 0, range(5))
+    check("gap", 0, range(3))
 
 
 @pytest.mark.slow
 def test_softmax_of_hard_problems():
-    check("softmax", 0, range(12))
+    check("softmax", 0, range(8))
 
 
 @pytest.mark.slow
@@ -55,7 +55,7 @@ def test_softmax_separated_but_for_rounding(number):
 
 @pytest.mark.slow
 def test_separation_far_from_0():
-    check("separation", 0, range(25))
+    check("separation", 0, range(12))
 
 
 @pytest.mark.long
@@ -100,7 +100,7 @@ def test_wrong_models_are_seen(monkeypatch):
 def test_separation_is_a_linear_programs_verdict():
     """On tables for which a linear program in float64 is good enough."""
     verdicts = []
-    for seed in range(100):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         m, n = rng.integers(4, 60), rng.integers(1, 7)
         X = rng.integers(-2, 3, (m, n)) if seed % 2 else rng.standard_normal((m, n))
@@ -110,12 +110,12 @@ def test_separation_is_a_linear_programs_verdict():
             best = linprog(-right.sum(axis=0), A_ub=-right, b_ub=np.zeros(m), bounds=(-1, 1), method="highs")
             verdicts.append(oracle(X, y).is_separated)
             assert verdicts[-1] == (best.fun < -1e-7)
-    assert 20 < sum(verdicts) < 80
+    assert 8 < sum(verdicts) < 32
 
 
 def test_tableau_is_exact():
     """So that the signs of its integers are a proof, whichever way the exchanges went."""
-    for number in range(30):
+    for number in range(20):
         known = problem("separation", 2, number).oracle()
         tableau = known._tableau
         signed = tableau.signed(known._sides)
@@ -226,7 +226,7 @@ def test_optimum_of_other_coordinates():
 @pytest.mark.slow
 def test_softmax_of_two_classes_is_the_logistic_oracle():
     """With l2 doubled, since the penalty is then on w_1 = w / 2 and on w_0 = -w / 2."""
-    for number in range(40):
+    for number in range(20):
         made = problem("separation", 3, number)
         m = len(made.y)
         two = oracle(made.X, made.y)
