@@ -124,7 +124,7 @@ class Stream:
         self.ranges: list[slice] = []
         self._form: Form | None = None
         self.is_scanned = False
-        self._kept: Kept | AllOrNone | KeptNone
+        self._kept: KeptNone
         self._buffers = [np.empty(0, np.uint8) for _ in range(buffers.IN_FLIGHT)]
         self._pass: ReadAhead | None = None
         self._beginning = threading.Lock()

@@ -77,7 +77,23 @@ def ranges(form: Form, memory: int) -> list[slice]:
     return [slice(*rows) for rows in found]
 
 
-class Kept:
+class KeptNone:
+    """The blocks that are kept from one pass to the next: none, where there is one pass only."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, Block] = {}
+
+    def takes(self, number: int, size: int) -> bool:
+        """Whether this block, of so many bytes, is kept."""
+        return False
+
+    def add(self, number: int, block: Block) -> None:
+        """Keep a block, or don't."""
+        if self.takes(number, bytes_of(block)):
+            self.blocks[number] = block
+
+
+class Kept(KeptNone):
     """The blocks that are kept of an X whose ranges are known: as many as find room.
 
     Parameters
@@ -91,23 +107,17 @@ class Kept:
     """
 
     def __init__(self, form: Form, ranges: list[slice], memory: int, is_spread: bool) -> None:
-        self.blocks: dict[int, Block] = {}
+        super().__init__()
         room, count = memory - sample_bytes(memory), len(ranges)
         kept = count if form.nbytes <= room else max(0, room // (ranges[0].stop * form.bytes_a_row) - IN_FLIGHT)
         numbers = range(1, count + 1)
         self._numbers = {i for i in numbers if i * kept // count > (i - 1) * kept // count} if is_spread else {*numbers[:kept]}
 
     def takes(self, number: int, size: int) -> bool:
-        """Whether this block, of so many bytes, is kept."""
         return number + 1 in self._numbers
 
-    def add(self, number: int, block: Block) -> None:
-        """Keep a block, or don't."""
-        if self.takes(number, bytes_of(block)):
-            self.blocks[number] = block
 
-
-class AllOrNone:
+class AllOrNone(KeptNone):
     """The blocks that are kept where only reading all tells how many there are: all if two more would find room, or none.
 
     Parameters
@@ -117,7 +127,7 @@ class AllOrNone:
     """
 
     def __init__(self, memory: int) -> None:
-        self.blocks: dict[int, Block] = {}
+        super().__init__()
         self._memory = memory
         self._sizes: dict[int, int] = {}
 
@@ -144,17 +154,3 @@ class AllOrNone:
             self.blocks[number] = block
         else:
             self.blocks.clear()
-
-
-class KeptNone:
-    """No block is kept, where there is one pass only."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[int, Block] = {}
-
-    def takes(self, number: int, size: int) -> bool:
-        """Whether this block is kept: no."""
-        return False
-
-    def add(self, number: int, block: Block) -> None:
-        """Keep nothing."""

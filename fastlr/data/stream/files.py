@@ -9,7 +9,7 @@ import numpy as np
 
 from fastlr.data import arrays
 from fastlr.data.form import Form
-from fastlr.data.stream.source import Block, Order, Room, empty, refuse_other_columns, system_error, where
+from fastlr.data.stream.source import Block, Order, Room, Source, empty, refuse_other_columns, system_error, where
 from fastlr.machine.arrays import read_only
 
 # Bytes of one call of the system to read.
@@ -28,7 +28,7 @@ class Layout(NamedTuple):
     stride: int                                 # bytes from a row to the next ("C"), or from a column to the next ("F")
 
 
-class FileSource:
+class FileSource(Source):
     """Numbers in one file, in C or Fortran order.
 
     Parameters
@@ -39,8 +39,7 @@ class FileSource:
         Whether it is an .npy file, whose header must go on saying what it says now.
     """
 
-    names: tuple[str, ...] | None = None
-    seeks = True
+    names, seeks = None, True
 
     def __init__(self, path: str, layout: Layout, has_header: bool) -> None:
         self.title, self._path, self._layout, self._has_header = path, os.path.abspath(path), layout, has_header
@@ -108,9 +107,6 @@ class FileSource:
                     yield read_only(block)
         except OSError as error:
             raise system_error(error, self.title, number, rows) from error
-
-    def gathered(self) -> Mapping[str, np.ndarray]:
-        return {}
 
     def _refuse_another(self, file: Any, place: str) -> None:
         """Raise if the header has changed."""

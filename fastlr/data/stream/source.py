@@ -47,6 +47,7 @@ class Source(Protocol):
 
     def gathered(self) -> Mapping[str, np.ndarray]:
         """Return what the first pass found beside X, by the names "y", "sample_weight" and "offset"."""
+        return {}
 
 
 def where(title: str, number: int, rows: slice) -> str:
@@ -60,11 +61,10 @@ def system_error(error: OSError, path: str, number: int, rows: slice) -> OSError
     return OSError(error.errno, f"{what}, at block {number} (rows {rows.start} to {rows.stop - 1})", path)
 
 
-class ArraySource:
+class ArraySource(Source):
     """An array in memory."""
 
-    title, seeks = "X", True
-    names: tuple[str, ...] | None = None
+    title, names, seeks = "X", None, True
 
     def __init__(self, X: np.ndarray) -> None:
         arrays.refuse_shape(X.shape)
@@ -82,9 +82,6 @@ class ArraySource:
             with np.errstate(over="ignore"):
                 block[...] = self._X[rows]
             yield read_only(block)
-
-    def gathered(self) -> Mapping[str, np.ndarray]:
-        return {}
 
 
 def empty(room: Room, number: int, rows: slice, form: Form, order: Order) -> np.ndarray:
