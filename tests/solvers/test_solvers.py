@@ -66,8 +66,8 @@ def on_one_thread(code):
 
 
 @pytest.mark.slow
-def test_linear_algebra_and_training_stay_on_one_thread():
-    """With more features than a dot product of BLAS takes on one thread; a product of NumPy's does not, if there are others."""
+def test_linear_algebra_stays_on_one_thread():
+    """And so does training, with more features than a dot product of BLAS takes there; a product of NumPy's does not."""
     assert on_one_thread("""
 import fastlr
 from fastlr.machine.blas import dot, inverse_factor
