@@ -16,19 +16,17 @@ from typing import Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 import numpy as np
 
 from fastlr.backends import engine
-from fastlr.backends.csr import Csr
 from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
-from fastlr.backends.penalized_newton import Goal
 from fastlr.backends.vectors import standardised_size
 from fastlr.data import gram, passes
 from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory, Pass
 from fastlr.data.exact import loss_in_long_double
 from fastlr.data.moments import Columns
-from fastlr.machine.arrays import read_only, repeated
+from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot, dots
 from fastlr.problem.coordinates import Coordinates
-from fastlr.problem.cost_model import MOST_BY_COLUMNS, CostModel
+from fastlr.problem.cost_model import CostModel
 from fastlr.problem.loss import Loss, of_classes
 from fastlr.problem.penalty import ElasticNet, Penalty, Ridge, penalty
 
@@ -271,38 +269,6 @@ class Problem:
         assert isinstance(self.data, InMemory)
         data = self.data.in_float64()
         return bool(data.backend.quasi_newton(*data.prepared, descent, M, self.scale, rule, hessian, ridge, record))
-
-    @property
-    def has_penalized_newton(self) -> bool:
-        """Whether `penalized_newton` is there, for this loss, and X small enough for a copy of it by columns."""
-        return (isinstance(self.data, InMemory) and hasattr(self.data.backend, "penalized_newton")
-                and self.loss.cost_gradient is passes.cost_gradient and self.data.size <= MOST_BY_COLUMNS)
-
-    def by_columns(self) -> np.ndarray | Csr:
-        """X transposed, as float64, in the coordinates' units: dense with the center at 0, sparse with its zeros."""
-        assert isinstance(self.data, InMemory)
-        X, coordinates = self.data.transposed, self.coordinates
-        if isinstance(X, Csr):
-            return X._replace(values=read_only(X.values * X.each(coordinates.scales[:-1])))
-        columns = np.empty(X.shape)
-        np.subtract(X, coordinates.center[:, None], out=columns)
-        columns *= coordinates.scales[:-1, None]
-        return read_only(columns)
-
-    def penalized_newton(self, columns: np.ndarray | Csr, u: np.ndarray, thresholds: np.ndarray, goal: Goal,
-                         record: np.ndarray) -> tuple[np.ndarray, Evaluation, int, int]:
-        """At most `len(record)` updates in one compiled call, see `fastlr.backends`.
-
-        Returns
-        -------
-        u, J with the gradient of all but l1, the number of updates, and the reason for the end.
-        """
-        assert isinstance(self.data, InMemory)
-        coordinates, u, grad = self.coordinates, u.copy(), np.empty_like(u)
-        shift = coordinates.center * coordinates.scales[:-1] if isinstance(columns, Csr) else np.zeros(u.size - 1)
-        cost, updates, status = self.data.backend.penalized_newton(
-            *self.data.prepared, columns, u, grad, shift, thresholds, self.penalty_diagonal[:-1].copy(), goal, record)
-        return u, Evaluation(cost, grad), updates, status
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """How large the gradient by u is, on the mean scale: what solvers make small."""

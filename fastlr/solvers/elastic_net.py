@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.backends.csr import Csr
-from fastlr.backends.penalized_newton import DEAR, NEAR, STUCK, Goal
+from fastlr.backends.penalized_newton import DEAR, NEAR, STUCK
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
+from fastlr.problem.by_columns import ByColumns
 from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
@@ -145,8 +145,7 @@ class Descent:
     def _on_working_set(self, problem: Problem, point: Point, aim: Aim, enough: float, place: np.ndarray,
                         size: int) -> tuple[Point, bool]:
         """Minimize J on a working set until the least subgradient is small enough; also whether no step lowers J any more."""
-        options = self._options
-        columns, near = problem.by_columns() if problem.has_penalized_newton else None, aim.gap
+        options, columns, near = self._options, ByColumns.of(problem), aim.gap
         while True:
             norm = subgradient_norm(problem, point)
             if options.progress is not None:
@@ -156,8 +155,11 @@ class Descent:
             if needs_no_penalized(problem, point):
                 return point, True
             if columns is not None:
-                point, updates, status = self._updates(problem, columns, point, Aim(aim.tol, near), enough)
-                self._note(updates, _whole(point.u, place, size))
+                left = options.most_updates - self.recorder.n_iter
+                record = np.empty((1 if options.callback is not None else min(problem.costs.updates_by_columns, left), 3))
+                u, known, updates, status = columns.minimize(point.u, point.cost, aim.tol, near, enough, record)
+                point = Point(u, *known)
+                self._note(record[:updates], _whole(u, place, size))
                 if status == NEAR:              # as far as it can be told without a proof
                     near *= _INSIDE
                 if status in (STUCK, DEAR) or near < _NO_GAP:
@@ -169,19 +171,6 @@ class Descent:
             before = point.cost
             share, point, self._damping = found
             self._note([(before, norm, share)], _whole(point.u, place, size))
-
-    def _updates(self, problem: Problem, columns: np.ndarray | Csr, point: Point, aim: Aim,
-                 enough: float) -> tuple[Point, np.ndarray, int]:
-        """Make many updates in one compiled call: where they lead, what is recorded of them, and the reason for the end."""
-        penalty, costs = problem.elastic_net, problem.costs
-        left = self._options.most_updates - self.recorder.n_iter
-        most = 1 if self._options.callback is not None else min(costs.updates_by_columns, left)
-        record = np.empty((most, 3))
-        goal = Goal(problem.to_cost, problem.to_mean, float(problem.fit_intercept), aim.tol, aim.gap * point.cost, enough,
-                    problem.rounding(point.u, point.cost), costs.numbers_read, float(costs.has_compiled_hessian))
-        u, (cost, grad), updates, status = problem.penalized_newton(columns, point.u, penalty.thresholds(
-            problem.coordinates.scales), goal, record)
-        return Point(u, cost, grad), record[:updates], status
 
     def _note(self, updates: Any, u: np.ndarray) -> None:
         """Record updates that led to u, each with J and the least subgradient before it and its step, and ask the callback."""
