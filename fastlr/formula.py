@@ -184,11 +184,8 @@ def _computed(formula: str, compute: Any, *arguments: Any, **options: Any) -> An
         with np.errstate(all="ignore"):         # what is no number afterwards is an error
             return compute(*arguments, **options)
     except (FormulaicError, ValueError) as error:
-        raise ValueError(f"formula={formula!r}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+        first_line, *_ = str(error).strip().partition("\n")
+        raise ValueError(f"formula={formula!r}: {first_line}") from error
 
 
 def _pandas(frame: Any) -> pd.DataFrame:

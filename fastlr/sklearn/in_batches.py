@@ -195,17 +195,9 @@ def _of_few_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
     return points(V, rows.y, s, memory.theta, inverse_times_V, unit), after
 
 
-class Learned(NamedTuple):
-    """What `learn` returns."""
-
-    memory: Memory
-    model: Model                # of all batches; what else it says, cost and history and all, is about this batch's step
-    warning: Warning | None
-
-
 @np.errstate(all="ignore")                  # what is not finite is found at the end
 def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
-          n_threads: int | None) -> Learned:
+          n_threads: int | None) -> tuple[Memory, Model, Warning | None]:
     """Learn from one more batch.
 
     Parameters
@@ -222,6 +214,10 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         The most updates.
     backend, n_threads
         As for `train`.
+
+    Returns
+    -------
+    The memory with this batch; the Model of all batches, whose cost, history and so on are about this one; and a warning, if any.
 
     Raises
     ------
@@ -262,5 +258,5 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     history, solver = recorder.history(point.cost, point.grad_norm), "newton" if is_full else "lbfgs"
     result = Result(theta, history, converged, reason, point.grad_norm, point.gap, "estimate", solver, warning)
     training = Training(data, backend, {}, n_threads, False, None)
-    return Learned(memory, model_of(result, training, count, False, began, compiled), warning)
+    return memory, model_of(result, training, count, False, began, compiled), warning
 

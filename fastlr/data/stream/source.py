@@ -78,7 +78,7 @@ class ArraySource(Source):
 
     def read(self, ranges: Sequence[tuple[int, slice]], room: Room) -> Iterator[Block]:
         for number, rows in ranges:
-            block = empty(room, number, rows, self._form, order_of(self._X))
+            block = empty(room, number, rows, self._form, "F" if self._X.flags.fnc else "C")
             with np.errstate(over="ignore"):
                 block[...] = self._X[rows]
             yield read_only(block)
@@ -88,11 +88,6 @@ def empty(room: Room, number: int, rows: slice, form: Form, order: Order) -> np.
     """The array that block i of a dense X is to be written to, in memory that `room` gives."""
     shape = rows.stop - rows.start, form.shape[1]
     return room(number, math.prod(shape) * form.dtype.itemsize).view(form.dtype).reshape(shape, order=order)
-
-
-def order_of(X: np.ndarray) -> Order:
-    """The order of memory in which a copy is closest to X."""
-    return "F" if X.flags.f_contiguous and not X.flags.c_contiguous else "C"
 
 
 def named_columns(given: Mapping[str, Any]) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Labels:
         found = list(self._codes)
         labels = _as_numbers(found) if self._are_texts else found
         are_numbers = self._are_texts and all(isinstance(label, str) and _NUMBER.fullmatch(label) for label in labels)
-        ordered = sorted(labels, key=_value_and_text if are_numbers else None)
+        ordered = sorted(labels, key=(lambda text: (Decimal(text), text)) if are_numbers else None)
         places = np.array([ordered.index(label) for label in labels], np.int8)
         return ordered, places[self.codes]
 
@@ -113,10 +113,6 @@ def array_of(labels: list[Any]) -> np.ndarray:
 def _is_missing(label: Any) -> bool:
     """Whether a label of a table is none: NaN, nothing, or an empty text."""
     return label in (None, "") or label != label
-
-
-def _value_and_text(text: str) -> tuple[Decimal, str]:
-    return Decimal(text), text
 
 
 def _as_numbers(texts: list[str]) -> list[Any]:
