@@ -18,13 +18,14 @@ from fastlr.backends.compiled.passes import (
     moments,
     penalized_newton,
     quasi_newton,
+    squared_scores,
 )
 from fastlr.backends.compiled.softmax_passes import softmax_cost_gradient, softmax_hessian_product, softmax_probabilities
 from fastlr.backends.compiled.threads import limited as threads
 
 __all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "moments",
            "penalized_newton", "predict", "prepare", "quasi_newton", "softmax_cost_gradient", "softmax_hessian_product",
-           "softmax_predict", "softmax_probabilities", "threads"]
+           "softmax_predict", "softmax_probabilities", "squared_scores", "threads"]
 
 _NONE = np.empty(0)
 _NO_LABELS = np.empty(0, np.int32)

@@ -58,6 +58,35 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
     return H
 
 
+def squared_scores(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, V: Any,
+                   power: int) -> tuple[float, np.ndarray]:
+    """The sums of s loss, and of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1), see `fastlr.data.passes.squared_scores`.
+
+    The second is a Hessian with other weights: where all margins are 0, all curvatures are 1/4.
+    """
+    total, weight = 0.0, np.empty(X.shape[0])
+    for rows in map(slice, *zip(*pieces(X), strict=True)) if isinstance(X, Csr) else _blocks(X):
+        A = as_float64(X, rows)
+        loss, r = logistic.loss_and_slope(y[rows], margins_of_block(A, offset[rows], theta))
+        s = sample_weight[rows] if sample_weight.size else np.ones(r.size)
+        total += float(s @ loss)
+        weight[rows] = 4.0 * s * r ** 2
+        if power:
+            forms = quadratic_forms(A - center if center.any() else A, V)
+            weight[rows] /= (1.0 - np.abs(r) * (1.0 - np.abs(r)) * forms) ** power
+    return total, hessian(X, y, weight, np.empty(0), np.zeros_like(theta), center, 0.0)
+
+
+def quadratic_forms(A: Any, V: np.ndarray) -> np.ndarray:
+    """v^T V v for the rows x of A (r, n), an array or SciPy's sparse array, and v = [x, 1], (r,)."""
+    forms = A @ (V[:-1, -1] + V[-1, :-1]) + V[-1, -1]
+    if isinstance(A, np.ndarray):
+        return forms + np.vecdot(A @ V[:-1, :-1], A)
+    size = max(64, _BLOCK_ELEMENTS // len(V))
+    parts = (A[start:start + size] for start in range(0, A.shape[0], size))
+    return forms + np.concatenate([part.multiply(part @ V[:-1, :-1]).sum(axis=1) for part in parts])
+
+
 def curvature(X: Any, sample_weight: Any, offset: Any, theta: Any) -> np.ndarray:
     """s a (1 - a) of every row, (m,)."""
     d = logistic.curvature(margins(X, offset, theta))

@@ -42,6 +42,15 @@ def hessian(part: InMemory, theta: np.ndarray, center: np.ndarray, floor: float)
 
 
 @summed
+def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> tuple[float, np.ndarray]:
+    """The sums of s_i loss_i, and of s_i r_i^2 / (1 - h_i)^power v_i v_i^T, (n + 1, n + 1), for v_i = [x_i - center, 1].
+
+    The residuals r_i are a_i - y_i, and the leverages h_i are a_i (1 - a_i) v_i^T V v_i with the covariance V of theta.
+    """
+    return _kernel(part, numpy_passes.squared_scores)(theta, center, V, power)
+
+
+@summed
 def moments(part: InMemory, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,)."""
     return _kernel(part, numpy_passes.moments)(pivot)

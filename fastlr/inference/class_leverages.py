@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import softmax
+from fastlr.backends.numpy_passes import quadratic_forms
 from fastlr.data.dataset import InMemory, merged_by
-from fastlr.inference.design import blocks, quadratic_forms
+from fastlr.inference.design import blocks
 
 
 def covariances_of_margins(A: Any, V: np.ndarray, K: int) -> np.ndarray:

@@ -22,15 +22,12 @@ import numpy as np
 
 from fastlr import backends
 from fastlr.backends import softmax
-from fastlr.backends.logistic import loss_and_slope
-from fastlr.backends.numpy_vectorized import margins
 from fastlr.data.dataset import InMemory, OfRows, summed
-from fastlr.data.passes import hessian, moments
+from fastlr.data.passes import moments, squared_scores
 from fastlr.inference import clusters
 from fastlr.inference.class_leverages import adjusted, covariances_of_margins, root_of_curvature
-from fastlr.inference.design import blocks, features, quadratic_forms, row_ranges, scores
+from fastlr.inference.design import blocks, scores
 from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
-from fastlr.machine.arrays import read_only
 from fastlr.problem.loss import Loss, of_classes
 
 # The power of 1 - h that the squared residual of a row is divided by.
@@ -40,28 +37,6 @@ _CANCELLED = 1e-6
 # That share from which on rows are not centered, which costs a copy of X and saves three digits at most.
 _NEAR = 1e-3
 _KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
-
-
-@summed
-def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray,
-                   power: int) -> tuple[float, np.ndarray]:
-    """The sums of s loss, and of s r^2 / (1 - h)^power v v^T, (n + 1, n + 1), for features x - center.
-
-    w and b of these have the covariance V.  The second is a Hessian with other weights: where all margins are 0, all curvatures
-    are 1/4.
-    """
-    z, total = margins(part.X, part.offset, theta), 0.0
-    weight = np.empty(z.size)
-    for rows in row_ranges(part.X):
-        loss, r = loss_and_slope(part.y[rows], z[rows])
-        s = part.sample_weight[rows] if part.sample_weight.size else np.ones(r.size)
-        total += float(s @ loss)
-        weight[rows] = 4.0 * s * r ** 2
-        if power:
-            a_times_rest = np.abs(r) * (1.0 - np.abs(r))
-            weight[rows] /= (1.0 - a_times_rest * quadratic_forms(features(part.X, rows, center), V)) ** power
-    weighed = InMemory(part.X, part.y, read_only(weight), np.empty(0), part.classes, None, part.backend, part.n_threads)
-    return total, hessian(weighed, np.zeros_like(theta), center, 0.0)
 
 
 @summed

@@ -62,16 +62,6 @@ def features(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
     return A - center if center.any() else A
 
 
-def quadratic_forms(A: Any, V: np.ndarray) -> np.ndarray:
-    """v^T V v for the rows x of A (r, n) and v = [x, 1], (r,)."""
-    forms = A @ (V[:-1, -1] + V[-1, :-1]) + V[-1, -1]
-    if isinstance(A, np.ndarray):
-        return forms + np.vecdot(A @ V[:-1, :-1], A)
-    size = max(64, _BLOCK_ELEMENTS // len(V))
-    parts = (A[start:start + size] for start in range(0, A.shape[0], size))
-    return forms + np.concatenate([part.multiply(part @ V[:-1, :-1]).sum(axis=1) for part in parts])
-
-
 def scores(A: Any, r: np.ndarray) -> Any:
     """r (x) [x, 1] for the rows x of A (q, n), with slopes r (q, k): (q, k (n + 1)), an array or SciPy's sparse array."""
     if isinstance(A, np.ndarray):

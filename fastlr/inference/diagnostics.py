@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr.backends.logistic import curvature, sigmoid
+from fastlr.backends.numpy_passes import quadratic_forms
 from fastlr.data.dataset import Dataset, InMemory, merged_by
 from fastlr.inference.class_leverages import leverages_and_moves
 from fastlr.inference.covariance import of_design, to_design
-from fastlr.inference.design import blocks, quadratic_forms
+from fastlr.inference.design import blocks
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Statistics, Training
 from fastlr.problem.loss import of_classes

@@ -7,7 +7,8 @@ import numpy as np
 
 from fastlr.backends import softmax
 from fastlr.backends.csr import Csr
-from fastlr.inference.design import features, quadratic_forms, row_ranges
+from fastlr.backends.numpy_passes import quadratic_forms
+from fastlr.inference.design import features, row_ranges
 
 
 @np.errstate(all="ignore")

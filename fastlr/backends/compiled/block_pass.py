@@ -195,7 +195,7 @@ def margins(X: Any, start: int, theta: Any, offset: Any, z: Any) -> None:
 # ---- the loss, and a block of rows ----------------------------------------------------------------------------------
 
 @block
-def _losses(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float]:
+def losses_and_slopes(z: Any, y: Any, sample_weight: Any, loss: Any) -> tuple[float, float]:
     """Turn z into dz = s (a - y) in place; return the sum of s * loss and of dz."""
     e = loss                        # two loops, in a space shared by turns: one alone would be a third slower
     for i in range(z.size):
@@ -221,7 +221,7 @@ def add_block(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, first
     n = theta.size - 1
     last = first + z.size
     margins(X, first, theta, offset, z)
-    J, db = _losses(z, y[first:last], sample_weight[first:last], loss)
+    J, db = losses_and_slopes(z, y[first:last], sample_weight[first:last], loss)
     backward(X, first, z, sums)
     sums[n] += db
     sums[n + 1] += J

@@ -19,6 +19,9 @@ MOMENT_ROWS = 512
 PANEL_ROWS = 136
 """Rows of X in a panel of the Hessian: few enough for it to stay in L2; not 128, where its rows would share cache sets."""
 
+BESIDE_PANEL = 3
+"""Rows of scratch memory for each thread beside a panel."""
+
 SPACE_ROWS = 3
 """Rows of scratch memory for each thread, beside the margins of the classes, with a number for each row of a block."""
 

@@ -26,7 +26,8 @@ KERNELS = {
     "step": ("descent", "sums theta previous grad rule center spread record status"),
     "moments": ("moments", "X flat sample_weight pivot ranges sums scratch first last thread"),
     "first_read": ("moments", "X flat y sample_weight offset theta pivot ranges sums scratch rows first last thread"),
-    "hessian": ("hessian", "X sample_weight offset theta center floor ranges sums scratch first last thread"),
+    "hessian": ("hessian",
+                "X y sample_weight offset theta center floor power V losses ranges sums scratch first last thread"),
     "finish_hessian": ("hessian", "X center sums H"),
     "quasi_newton": ("quasi_newton",
                      "X y sample_weight offset at way kind factor corrections scalars center scales l2 penalty diagonal far "
@@ -42,14 +43,17 @@ KERNELS = {
 
 _OF_FLOAT64 = ("quasi_newton", "penalized_newton")
 
+CURVATURE = -1
+"""The power by which the kernel `hessian` adds up second derivatives, in place of squared scores."""
+
 GRADIENT, PRODUCT, MARGINS, PROBABILITIES = range(4)
 """What the kernel `softmax` makes, as its `result` says."""
 
-_NUMBERS = {name: np.dtype("int64") for name in ("first", "last", "thread", "threads", "rows", "result")} | {
+_NUMBERS = {name: np.dtype("int64") for name in ("first", "last", "thread", "threads", "rows", "result", "power")} | {
     "floor": np.dtype("float64")}
 # The arrays with two dimensions, beside X.
 _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "corrections", "L", "panel", "offsets", "P", "w", "totals",
-           "copies")
+           "copies", "V")
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),

@@ -1,16 +1,20 @@
-"""The Hessian of the loss.
+"""The Hessian of the loss, and the sum of squared scores, which are one sum of d_i v_i v_i^T with different weights d_i.
 
 A block of rows is packed into a panel, centered, weighed and transposed, a feature a row.  Every entry of the Hessian is
 then the dot product of two rows of the panel; twelve go together, so that each number that is loaded is used three or four
 times.  (NumPy's BLAS is no faster at that, and its threads and the kernels' would wait for each other.)
+
+The kernel `hessian` takes a power.  From 0 on d_i is s_i r_i^2 / (1 - h_i)^power, with the residuals r_i = a_i - y_i and the
+leverages h_i = a_i (1 - a_i) v_i^T V v_i; where it is `CURVATURE` d_i is s_i a_i (1 - a_i), unless that is below the floor.
 """
 
 from typing import Any
 
 import numpy as np
 
-from fastlr.backends.compiled.block_pass import margins, values_of_row
-from fastlr.backends.compiled.chunks import PANEL_ROWS
+from fastlr.backends.compiled.block_pass import losses_and_slopes, margins, values_of_row
+from fastlr.backends.compiled.chunks import BESIDE_PANEL, PANEL_ROWS
+from fastlr.backends.compiled.header import CURVATURE
 from fastlr.backends.compiled.jit import block, by_layout, helper
 from fastlr.backends.compiled.products import add_dots
 from fastlr.backends.compiled.scalar import curvature, exp_nonpositive
@@ -66,10 +70,64 @@ def _roots(z: Any, sample_weight: Any, floor: float) -> None:
 
 
 @block
-def _roots_of_rows(X: Any, sample_weight: Any, offset: Any, theta: Any, floor: float, first: int, root: Any) -> None:
-    """sqrt(s a (1 - a)) of the rows from `first` on, 0 below the floor."""
+def _roots_of_rows(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, floor: float, power: int, first: int, root: Any,
+                   space: Any) -> float:
+    """Make root the roots of the weights of the rows from `first` on, or their residuals where the power is 1 or 2.
+
+    The sum of s loss is returned, or 0 for second derivatives.
+    """
+    rows = slice(first, first + root.size)
     margins(X, first, theta, offset, root)
-    _roots(root, sample_weight[first:first + root.size], floor)
+    if power == CURVATURE:
+        _roots(root, sample_weight[rows], floor)
+        return 0.0
+    J, _ = losses_and_slopes(root, y[rows], sample_weight[rows], space)
+    if sample_weight.size:
+        s = sample_weight[rows]
+        for i in range(root.size):
+            root[i] /= (s[i] if power > 0 else np.sqrt(s[i])) if s[i] > 0.0 else 1.0
+    return J
+
+
+@block
+def _divide_by_rest(sample_weight: Any, power: int, forms: Any, r: Any) -> None:
+    """Make residuals r sqrt(s) r / (1 - h)^(power / 2), with the leverages h = |r| (1 - |r|) times the quadratic forms."""
+    for i in range(r.size):
+        size = abs(r[i])
+        rest = 1.0 - size * (1.0 - size) * forms[i]
+        r[i] /= rest if power == 2 else np.sqrt(rest)
+    if sample_weight.size:
+        for i in range(r.size):
+            r[i] *= np.sqrt(sample_weight[i])
+
+
+@block
+def _forms_of_panel(panel: Any, n: int, V: Any, product: Any, forms: Any) -> None:
+    """v^T V v of the columns v of a panel, for a V that is 0 above its diagonal."""
+    forms[:] = 0.0
+    for i in range(n + 1):
+        product[:] = 0.0
+        for j in range(0, i + 1, 4):
+            v0, v1, v2, v3 = panel[j], panel[j + 1], panel[j + 2], panel[j + 3]
+            c0, c1, c2, c3 = V[i, j], V[i, j + 1], V[i, j + 2], V[i, j + 3]
+            for k in range(forms.size):
+                product[k] += (c0 * v0[k] + c1 * v1[k]) + (c2 * v2[k] + c3 * v3[k])
+        v = panel[i]
+        for k in range(forms.size):
+            forms[k] += v[k] * product[k]
+
+
+@block
+def _form_of_row(X: Any, i: int, V: Any) -> float:
+    """v^T V v of a sparse row v = [x, 1], for a V that is 0 above its diagonal."""
+    values, indices, n = X.values, X.indices, X.n_columns
+    form, begin = V[n, n], np.uintp(X.indptr[i])
+    for k in values_of_row(X.indptr, i):
+        row, product = V[np.uintp(indices[k])], V[n, np.uintp(indices[k])]
+        for l in range(begin, k + np.uintp(1)):               # columns are in order: the lower triangle
+            product += row[np.uintp(indices[l])] * values[l]
+        form += values[k] * product
+    return form
 
 
 @block
@@ -81,31 +139,48 @@ def add_products(panel: Any, H: Any) -> None:
             add_dots(panel[i:i + 4], panel[left:right], H[i:i + 4, left:right])
 
 
-def _add_dense(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
-               scratch: Any, H: Any) -> None:
-    n = X.shape[1]
-    panel, space = scratch[:H.shape[0]], scratch[H.shape[0]]
+def _add_dense(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, power: int, V: Any,
+               start: int, stop: int, scratch: Any, H: Any) -> float:
+    n, side, loss = X.shape[1], H.shape[0], 0.0
+    panel, space, forms, product = scratch[:side], scratch[side], scratch[side + 1], scratch[side + 2]
     panel[:] = 0.0
     for first in range(start, stop, PANEL_ROWS):
         last = min(first + PANEL_ROWS, stop)
         root = space[:last - first]
-        _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
+        loss += _roots_of_rows(X, y, sample_weight, offset, theta, floor, power, first, root, forms)
         if root.size < PANEL_ROWS:
             panel[:] = 0.0
-        pack(X, first, center, root, panel)
-        for k in range(root.size):
-            panel[n, k] = root[k]
+        if power > 0:
+            ones = forms[:root.size]
+            ones[:] = 1.0
+            pack(X, first, center, ones, panel)
+            panel[n] = 1.0
+            _forms_of_panel(panel, n, V, product, forms)
+            _divide_by_rest(sample_weight[first:last], power, forms, root)
+            for j in range(n + 1):
+                for k in range(root.size):
+                    panel[j, k] *= root[k]
+            panel[n, root.size:] = 0.0
+        else:
+            pack(X, first, center, root, panel)
+            for k in range(root.size):
+                panel[n, k] = root[k]
         add_products(panel, H)
+    return loss
 
 
-def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, start: int, stop: int,
-             scratch: Any, H: Any) -> None:
-    values, indices, indptr, n = X.values, X.indices, X.indptr, X.n_columns
-    space = scratch[H.shape[0]]
+def _add_csr(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, power: int, V: Any,
+             start: int, stop: int, scratch: Any, H: Any) -> float:
+    values, indices, indptr, n, loss = X.values, X.indices, X.indptr, X.n_columns, 0.0
+    space, forms = scratch[H.shape[0]], scratch[H.shape[0] + 1]
     for first in range(start, stop, PANEL_ROWS):
         last = min(first + PANEL_ROWS, stop)
         root = space[:last - first]
-        _roots_of_rows(X, sample_weight, offset, theta, floor, first, root)
+        loss += _roots_of_rows(X, y, sample_weight, offset, theta, floor, power, first, root, forms)
+        if power > 0:
+            for i in range(root.size):
+                forms[i] = _form_of_row(X, first + i, V)
+            _divide_by_rest(sample_weight[first:last], power, forms, root)
         for i in range(root.size):
             d, begin = root[i] * root[i], np.uintp(indptr[first + i])
             for k in values_of_row(indptr, first + i):
@@ -114,12 +189,14 @@ def _add_csr(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, f
                     row[np.uintp(indices[l])] += dx * values[l]
                 H[n, np.uintp(indices[k])] += dx
             H[n, n] += d
+    return loss
 
 
 add_hessian_of_rows = by_layout(_add_dense, _add_dense, _add_csr)
-"""add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, start, stop, scratch, H): the sum over those of the rows
-start..stop whose curvature is not below the floor is added to the lower triangle of H (side, side); to be centered by
-`center_hessian` once all of them are.  `scratch` is (side + 1, PANEL_ROWS)."""
+"""add_hessian_of_rows(X, y, sample_weight, offset, theta, center, floor, power, V, start, stop, scratch, H): the sum over rows
+start..stop is added to the lower triangle of H (side, side); to be centered by `center_hessian` once all of them are.  The sum of
+s loss is returned, or 0 for second derivatives.  `scratch` is (side + BESIDE_PANEL, PANEL_ROWS).  V (side, side) is 0 above its
+diagonal, and may be empty up to power 0."""
 
 
 def _is_centered(X: Any, center: Any, H: Any) -> None:
@@ -143,15 +220,19 @@ center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
 
 
 @helper
-def hessian(X: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, ranges: Any, sums: Any, scratch: Any,
-            first: int, last: int, thread: int) -> None:
-    """Rows k side to (k + 1) side of `sums` (chunks side, side) become the lower triangle of chunk k, not yet centered."""
+def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, power: int, V: Any,
+            losses: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int, thread: int) -> None:
+    """Rows k side to (k + 1) side of `sums` (chunks side, side) become the lower triangle of chunk k, not yet centered.
+
+    losses[k] becomes the sum of s loss of chunk k, or 0 for second derivatives.
+    """
     side = sums.shape[1]
+    rows = side + BESIDE_PANEL
     for k in range(first, last):
         H = sums[k * side:(k + 1) * side]
         H[:] = 0.0
-        add_hessian_of_rows(X, sample_weight, offset, theta, center, floor, ranges[k], ranges[k + 1],
-                            scratch[thread * (side + 1):(thread + 1) * (side + 1)], H)
+        losses[k] = add_hessian_of_rows(X, y, sample_weight, offset, theta, center, floor, power, V, ranges[k], ranges[k + 1],
+                                        scratch[thread * rows:(thread + 1) * rows], H)
 
 
 @helper

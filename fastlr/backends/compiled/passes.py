@@ -12,7 +12,7 @@ import numpy as np
 from fastlr.backends import descent
 from fastlr.backends.compiled import chunks, pool
 from fastlr.backends.compiled.chunks import Matrix
-from fastlr.backends.compiled.header import Kind, kind_for
+from fastlr.backends.compiled.header import CURVATURE, Kind, kind_for
 from fastlr.backends.csr import Csr, numbers_of, with_zeros
 from fastlr.backends.engine import DONE, RECORDS, Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.penalized_newton import Goal
@@ -209,6 +209,20 @@ def hessian_product(rows: Rows, curvature: np.ndarray) -> Callable[[np.ndarray],
 
 def hessian(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
     """Sum the second derivatives of all rows."""
+    return _gram(rows, theta, center, floor, CURVATURE, np.empty((0, 0)))[1]
+
+
+def squared_scores(rows: Rows, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> tuple[float, np.ndarray]:
+    """Sum the losses and the squared scores of all rows."""
+    side = chunks.side_of(rows.X.shape[1])
+    lower = np.zeros((side, side))
+    lower[:len(V), :len(V)] = 2.0 * np.tril(V, -1) + np.diag(V.diagonal())
+    return _gram(rows, theta, center, 0.0, power, lower)
+
+
+def _gram(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float, power: int,
+          V: np.ndarray) -> tuple[float, np.ndarray]:
+    """What the kernel `hessian` adds up."""
     X, side = rows.X, chunks.side_of(rows.X.shape[1])
     a_row = products(X)
     all_ranges = [some for first, last in pieces(X) for some in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
@@ -216,16 +230,19 @@ def hessian(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float) -> 
     most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
     count = min((most_rows + chunks.PANEL_ROWS - 1) // chunks.PANEL_ROWS, most, 32)
     n_threads = min(rows.allowed_threads, count, max(1, most_rows * a_row // (2 * _PRODUCTS_A_THREAD)))
-    sums, scratch = np.empty((count * side, side)), np.empty((n_threads * (side + 1), chunks.PANEL_ROWS))
+    sums, scratch = np.empty((count * side, side)), np.empty((n_threads * (side + chunks.BESIDE_PANEL), chunks.PANEL_ROWS))
+    loss, losses = 0.0, np.empty(count)
     total, H = np.zeros((theta.size, theta.size)), np.empty((theta.size, theta.size))
     finish = rows.bind("finish_hessian", X, center, sums, H)
     for first, last in all_ranges:
         ranges = chunks.ranges(first, last, count, chunks.PANEL_ROWS)
-        call = rows.bind("hessian", X, rows.sample_weight, rows.offset, theta, center, floor, ranges, sums, scratch)
+        call = rows.bind("hessian", X, rows.y, rows.sample_weight, rows.offset, theta, center, floor, power, V, losses, ranges,
+                         sums, scratch)
         pool.run(call, count, n_threads)
         finish()
+        loss += float(losses.sum())
         total += H
-    return total
+    return loss, total
 
 
 def products(X: Matrix) -> int:
@@ -243,7 +260,7 @@ def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, r
     at, kind = (np.frombuffer(memoryview(state), RECORDS[type(state)]) for state in (descent.at, M.kind))
     numbers = np.array([*scale[8:], *rule, *hessian, ridge])
     theta, sums, H, L = np.empty(n + 1), np.empty((1, n + 2)), np.empty((side, side)), np.empty((n + 1, n + 1))
-    scratch, panel = np.empty((1, 2 * block)), np.empty((side + 1, chunks.PANEL_ROWS))
+    scratch, panel = np.empty((1, 2 * block)), np.empty((side + chunks.BESIDE_PANEL, chunks.PANEL_ROWS))
     rows.bind("quasi_newton", X, rows.y, rows.sample_weight, rows.offset, at, descent.vectors, kind, M.factor, M.vectors,
               M.scalars, *scale[:8], numbers, record, theta, sums, H, L, scratch, panel)()
     return descent.at.asked != DONE

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastlr.backends.compiled import vectors  # noqa: F401  (makes the engine known to Numba)
 from fastlr.backends.compiled.block_pass import sums_of_rows
+from fastlr.backends.compiled.header import CURVATURE
 from fastlr.backends.compiled.hessian import add_hessian_of_rows, center_hessian
 from fastlr.backends.compiled.jit import block, helper
 from fastlr.backends.engine import (
@@ -116,7 +117,7 @@ def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, descent: Any, M: A
             for i in range(H.shape[0]):
                 for j in range(H.shape[1]):
                     H[i, j] = 0.0
-            add_hessian_of_rows(X, sample_weight, offset, theta, scale.center, 0.0, 0, y.size, panel, H)
+            add_hessian_of_rows(X, y, sample_weight, offset, theta, scale.center, 0.0, CURVATURE, H, 0, y.size, panel, H)
             center_hessian(X, scale.center, H)
             at.is_definite = _factorise(M.factor, H, L, scale, ridge)
         else:

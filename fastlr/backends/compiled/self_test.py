@@ -168,8 +168,16 @@ def _step(rows: Rows) -> bool:
 
 
 def _hessian(rows: Rows) -> bool:
-    center = np.full(_N, 8.0)
-    return _agree((passes.hessian(rows, _theta(), center, 0.0), numpy_passes.hessian(*_known_rows(rows), _theta(), center, 0.0)))
+    """Second derivatives, and squared scores without leverages and with."""
+    center, V = np.full(_N, 8.0), np.add.outer(np.arange(_N + 1.0), np.arange(_N + 1.0)) / _N ** 5
+    of_scores = center * isinstance(rows.X, np.ndarray)
+    right = _agree((passes.hessian(rows, _theta(), center, 0.0),
+                    numpy_passes.hessian(*_known_rows(rows), _theta(), center, 0.0)))
+    for power in (0, 1, 2):
+        loss, M = passes.squared_scores(rows, _theta(), of_scores, V, power)
+        known_loss, known = numpy_passes.squared_scores(*_known_rows(rows), _theta(), of_scores, V, power)
+        right = right and _agree((loss, known_loss), (M, known))
+    return right
 
 
 def _finish_hessian(rows: Rows) -> bool:
