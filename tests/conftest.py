@@ -98,10 +98,12 @@ def _quick_stays_quick(request, _own_compile_cache):
         yield
 
 
-@pytest.fixture(autouse=True)
-def _auto_stays_with_numpy(_quick_stays_quick, monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def _auto_stays_with_numpy(_quick_stays_quick):
     """What a test compiles doesn't depend on how long the tests before it took: "auto" starts Numba for one long call alone."""
-    monkeypatch.setattr("fastlr.backends.choice._LOSS_LIMIT", float("inf"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastlr.backends.choice._LOSS_LIMIT", float("inf"))
+        yield
 
 
 @pytest.fixture

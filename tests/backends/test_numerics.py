@@ -42,8 +42,16 @@ def exact():
     return {(z, y): exactly(z, y) for size in MARGINS for z in (size, -size) for y in (0, 1)}
 
 
-@pytest.mark.parametrize("order", "CF")
-def test_extreme_margins(backend, order, exact):
+def test_extreme_margins(backend, exact):
+    check_extreme_margins(backend, "C", exact)
+
+
+@pytest.mark.compiles
+def test_extreme_margins_in_fortran_order(exact):
+    check_extreme_margins("fused", "F", exact)
+
+
+def check_extreme_margins(backend, order, exact):
     """64 rows with the same margin, as x w, as b, and as an offset."""
     m = 64
     for (z, y), (loss, dz) in exact.items():

@@ -739,12 +739,16 @@ def test_the_estimator_takes_the_same_X(name):
     np.testing.assert_allclose(learnt.coef_, ours.coef_, rtol=0.05, atol=0.02)
 
 
+@pytest.fixture(scope="module")
+def clean():
+    return fastlr.LogisticRegression(backend="numpy").fit(X, Y)
+
+
 @pytest.mark.filterwarnings("ignore:A column-vector y:sklearn.exceptions.DataConversionWarning")
 @pytest.mark.parametrize("name", ODD_Y)
 @pytest.mark.slow
-def test_the_estimator_takes_the_same_y(name):
+def test_the_estimator_takes_the_same_y(name, clean):
     y, classes = ODD_Y[name]
-    clean = fastlr.LogisticRegression(backend="numpy").fit(X, Y)
     for ours in (fastlr.LogisticRegression(backend="numpy").fit(X, y),
                  fastlr.LogisticRegression(backend="numpy").partial_fit(X, y).fit(X, y)):
         assert np.array_equal(ours.coef_, clean.coef_)

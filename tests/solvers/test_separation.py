@@ -112,7 +112,7 @@ def test_separated_through_the_origin_or_not(solver, size):
     check_well_posed(X, y, solver=solver, fit_intercept=False, l2=1e-3)
 
 
-@pytest.mark.parametrize(("solver", "size"), [*itertools.product(["auto", "newton", "lbfgs"], [(20, 25), (50, 200)]),
+@pytest.mark.parametrize(("solver", "size"), [*itertools.product(["auto", "newton", "lbfgs"], [(20, 25)]), ("auto", (50, 200)),
                                               ("auto", (30, 1100))])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_more_features_than_rows(solver, size, fit_intercept):
@@ -130,7 +130,7 @@ def test_two_rows(solver):
 
 
 @each_solver
-@pytest.mark.parametrize(("copies", "m"), [(1, 100), (1000, 100), (30, 5500)])
+@pytest.mark.parametrize(("copies", "m"), [(1, 100), (300, 100), (30, 5500)])
 def test_separated_by_a_single_step(solver, copies, m):
     """The first step along many columns that say the same may end where every loss is 0, and so is the gradient."""
     y = np.arange(m) % 2
@@ -166,11 +166,11 @@ def test_offset_separates_nothing_and_mends_nothing(solver, size, spread):
 # ---- quasi-complete separation ----------------------------------------------------------------------------------------
 
 @each_solver_and_size
-@pytest.mark.parametrize(("rows", "fit_intercept"), [("one", True), ("one", False), ("two", True), ("half", True)])
+@pytest.mark.parametrize(("rows", "fit_intercept"), [("one", True), ("one", False), ("half", True)])
 def test_dummy_that_is_1_only_for_positives(solver, size, fit_intercept, rows):
     X, y = overlapping(size)
     positives = np.flatnonzero(y)
-    count = {"one": 1, "two": 2, "half": len(positives) // 2}[rows]
+    count = {"one": 1, "half": len(positives) // 2}[rows]
     dummy = np.zeros(size[0])
     dummy[positives[:count]] = 1.0
     for column in (dummy, -dummy, 3.0 + 5.0 * dummy)[:3 if fit_intercept else 2]:

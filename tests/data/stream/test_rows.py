@@ -43,14 +43,13 @@ def same_model(a, b):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
 
 
-@pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("solver", solvers.NAMES)
-@pytest.mark.parametrize("name", ["parallel", "fused"])
+@pytest.mark.parametrize(("name", "order"), [("parallel", "C"), ("fused", "C"), ("fused", "F")])
 def test_the_same_bits_as_in_memory(name, solver, order, short_pieces, tmp_path):
     X, y, *_ = problem(M, N, order=order)
     s, o = weights(M)
-    for given in ({}, {"sample_weight": s, "offset": o, "l2": 1e-3, "tol": 1e-6}):
-        given = {"solver": solver, "backend": name, "learning_rate": 1.0 if solver == "gd" else None, "tol": 1e-8} | given
+    for given in ({}, {"sample_weight": s, "offset": o, "l2": 1e-3, "tol": 1e-5}):
+        given = {"solver": solver, "backend": name, "learning_rate": 1.0 if solver == "gd" else None, "tol": 1e-6} | given
         in_memory = fastlr.train(X, y, **given)
         stream = fastlr.stream(saved(tmp_path, X), memory=6 * 1024 * ROW)
         same_model(fastlr.train(stream, y, **given), in_memory)
@@ -69,7 +68,7 @@ def test_other_blocks(kernel, dtype, memory, tmp_path):
 
 
 def check_blocks(backend, dtype, memory, tmp_path):
-    m = 1_700 if backend == "python" else M
+    m = 1_100 if backend == "python" else M
     X, y, *_ = problem(m, N, dtype=dtype)
     s, o = weights(m)
     path = saved(tmp_path, X)
