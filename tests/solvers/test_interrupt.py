@@ -1,9 +1,11 @@
 """Ctrl-C is answered, whatever is running, and nothing is left half done."""
 
 import itertools
+import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,10 @@ import fastlr
 from fastlr import backends
 from fastlr.backends import ranges as row_ranges
 from fastlr.data import door
+from fastlr.solvers import gd
+from fastlr.solvers.quasi_newton import InverseHessian, iterates
 from tests.backends.test_laws import KINDS
+from tests.data.test_moments import objective
 from tests.problems import problem, weights
 
 # Hessians of a second, and columns so much alike that L-BFGS takes hundreds of steps.
@@ -57,6 +62,30 @@ def test_ctrl_c_is_answered():
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300,
                             env=os.environ | {"PYTHONWARNINGS": "ignore"})
     assert result.returncode == 0, result.stderr
+
+
+def test_a_call_makes_as_many_updates_as_there_is_time_for(monkeypatch):
+    """A sixteenth of a second, by a clock on which an update of gradient descent takes a hundredth."""
+    now, calls, descend = [0.0], [], gd._descend
+
+    def timed(problem, theta, previous, rule, record):
+        calls.append(len(record))
+        now[0] += 0.01 * len(record)
+        return descend(problem, theta, previous, rule, record)
+
+    monkeypatch.setattr(gd, "_descend", timed)
+    monkeypatch.setattr(gd, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    fastlr.train(*problem(50, 3)[:2], learning_rate=0.1, max_iter=20, backend="numpy")
+    assert calls == [1, 6, 6, 6, 1]
+
+
+@pytest.mark.compiles
+def test_a_call_makes_as_many_updates_of_quasi_newton_as_it_may():
+    """The bound is for problems so small that all updates fit into one call otherwise."""
+    J, u, _ = objective("fused", *problem(400, 6)[:2]).start(None)
+    whole, *_ = iterates(J, u, InverseHessian(J), 1e-8, math.inf, most=50)
+    pieces = list(iterates(J, u, InverseHessian(J), 1e-8, math.inf, most=50, updates_a_call=2))
+    assert len(whole.before) > 4 and max(len(piece.before) for piece in pieces) == 2
 
 
 @pytest.mark.slow
