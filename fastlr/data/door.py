@@ -11,8 +11,8 @@ from fastlr.data import arrays, frames, labels, trials, weights
 from fastlr.data.dataset import Dataset, InMemory, rows_of
 from fastlr.machine.arrays import read_only
 
-_IN_MEMORY = ("y holds counts or shares of successes, which needs X in memory.  Pass two rows for each example, with y = 1 and "
-              "y = 0, and the counts as sample_weight")
+_NOT_ON_DASK = ("y holds counts of successes and failures, and X is a Dask collection.  Pass X in memory or as a fastlr.stream, "
+                "or pass two rows for each example, with y = 1 and y = 0, and the counts as sample_weight")
 
 
 class Vectors(NamedTuple):
@@ -36,13 +36,13 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Shapes don't fit; a value is NaN or infinite; there is one class only; or the weights leave a class without rows.
     NotImplementedError
-        A sparse X is not SciPy's; or y holds counts, and X does not lie in memory.
+        A sparse X is not SciPy's; or y holds counts, and X is a Dask collection.
     """
     if arrays.is_dask(X):
         from fastlr.data import dask
 
         if trials.has_counts(y):
-            raise NotImplementedError(_IN_MEMORY)
+            raise NotImplementedError(_NOT_ON_DASK)
         return dask.data(X, y, sample_weight, class_weight, offset)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
     m = X.shape[0]
@@ -69,16 +69,16 @@ def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None,
 def _of_trials(X: Any, names: tuple[str, ...] | None, counts: np.ndarray, sample_weight: Any, class_weight: Any,
                offset: Any) -> Dataset:
     """The rows that stand for successes and failures (m, 2) of the examples X, each times the example's weight."""
-    if arrays.is_stream(X):
-        raise NotImplementedError(_IN_MEMORY)
-    arrays.refuse_not_finite(X, names)          # as long as its rows are those of the user
+    is_stream = arrays.is_stream(X)
+    if not is_stream:
+        arrays.refuse_not_finite(X, names)      # as long as its rows are those of the user
     m = X.shape[0]
     weight, offset = weights.checked(sample_weight, m), arrays.real_vector("offset", offset, m)
     rows = trials.rows_of(counts * weight[:, None] if weight.size else counts)
     if not rows.weight.size:
         raise ValueError("y counts no trial; some example must have one")
     vectors = _vectors(rows.y, rows.weight, class_weight, offset[rows.example] if offset.size else None)
-    data = InMemory(rows_of(X, rows.example), *vectors, names)
+    data = _dataset(X if is_stream else rows_of(X, rows.example), names, vectors)
     data.example, data.n_examples = rows.example, m
     return data
 

@@ -34,10 +34,14 @@ class Grouped(NamedTuple):
     def merge(self, other: "Grouped") -> "Grouped":
         """The sums over these rows and others."""
         keys = np.union1d(self.keys, other.keys)
-        sums = np.zeros((keys.size, self.sums.shape[1]))
-        for each in (self, other):
-            sums[np.searchsorted(keys, each.keys)] += each.sums
-        return Grouped(keys, sums)
+        places = np.searchsorted(keys, np.concatenate([self.keys, other.keys]))
+        if isinstance(self.sums, np.ndarray):
+            both: Any = np.concatenate([self.sums, other.sums])
+        else:
+            from scipy.sparse import vstack  # SciPy is there: X was one of its matrices
+
+            both = vstack([self.sums, other.sums], format="csr")
+        return Grouped(keys, _sums_of_rows(both, np.ones(places.size), places, keys.size))
 
 
 def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tuple[Grouped, ...]]

@@ -117,18 +117,30 @@ def test_what_is_refused(y, text):
         fastlr.train(X, y)
 
 
-def test_streams_are_refused(tmp_path):
-    np.save(tmp_path / "X.npy", X)
-    for y in (counts(), np.linspace(0, 1, 60)):
-        with pytest.raises(NotImplementedError, match="needs X in memory"):
-            fastlr.train(fastlr.stream(tmp_path / "X.npy"), y)
+@pytest.mark.parametrize("kind", ["dense", pytest.param("sparse", marks=pytest.mark.sparse)])
+@pytest.mark.parametrize("weight", [None, 1e8])
+def test_blocks_of_a_stream_are_rows_in_memory(kind, weight):
+    A = X if kind == "dense" else pytest.importorskip("scipy.sparse").csr_array(X)
+    blocks = fastlr.stream(lambda: iter([A[:20], A[20:25], A[25:]]))
+    y, groups = counts(), np.arange(60) // 3
+    y[20:25] = 0                                                    # a block without trials
+    given = {"offset": weights(60)[1], "backend": "numpy", "tol": 1e-12,
+             "sample_weight": None if weight is None else np.full(60, weight)}
+    for labels in (y, y[:, 0] / np.maximum(y.sum(axis=1), 1)):
+        streamed, whole = (fastlr.train(each, labels, **given) for each in (blocks, A))
+        np.testing.assert_allclose(streamed.w, whole.w, rtol=1e-9)
+        assert streamed.cost == pytest.approx(whole.cost, rel=1e-12)
+    streamed, whole = (fastlr.train(each, y, **given) for each in (blocks, A))
+    for covariance in ("model", "HC3", ("cluster", groups)):
+        np.testing.assert_allclose(streamed.covariance(covariance), whole.covariance(covariance), rtol=1e-6, atol=1e-16)
+    np.testing.assert_allclose(streamed.cooks_distances(), whole.cooks_distances(), rtol=1e-6)
 
 
 @pytest.mark.slow
 def test_counts_are_refused_beside_dask():
     da = pytest.importorskip("dask.array")
     for y in (counts(), da.from_array(counts())):
-        with pytest.raises(NotImplementedError, match="Pass two rows for each example, with y = 1 and y = 0, and the counts as"):
+        with pytest.raises(NotImplementedError, match="pass two rows for each example, with y = 1 and y = 0, and the counts as"):
             fastlr.train(da.from_array(X), y)
 
 

@@ -1,6 +1,7 @@
 """The rows of a stream: blocks that are in memory for as long as a sum over them takes."""
 
 import contextlib
+import copy
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
@@ -8,8 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from fastlr.backends import numpy_vectorized
-from fastlr.data import sampling
-from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features
+from fastlr.data import sampling, sparse
+from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features, rows_of
 from fastlr.data.stream.blocks import Stream
 from fastlr.data.stream.source import Block
 from fastlr.machine.arrays import read_only
@@ -21,6 +22,8 @@ _Result = TypeVar("_Result")
 class InBlocks(Dataset):
     """A stream's blocks; labels, weights and offsets are in memory whole.
 
+    Where there are counts of trials, `example` says which row of the stream each row is.
+
     Parameters
     ----------
     stream : Stream
@@ -31,7 +34,8 @@ class InBlocks(Dataset):
 
     def __init__(self, stream: Stream, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,
                  backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
-        super().__init__(stream.form, sample_weight.size > 0, offset.size > 0, classes, stream.names, backend, n_threads)
+        form = stream.form._replace(shape=(y.size, stream.form.shape[1]))
+        super().__init__(form, sample_weight.size > 0, offset.size > 0, classes, stream.names, backend, n_threads)
         self.stream, self.y, self.sample_weight, self.offset = stream, y, sample_weight, offset
         self.most_bytes_of_samples = stream.sample_bytes
         self._count = Count.of(y, sample_weight, classes.size)
@@ -39,7 +43,9 @@ class InBlocks(Dataset):
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
         merged: list[_Result] = []
         for first, X in self.stream.blocks():
-            rows = slice(first, first + X.shape[0])
+            rows = self._rows(first, first + X.shape[0])
+            if rows.start == rows.stop:
+                continue
             own: list[Any] = [each[rows] if isinstance(each, OfRows) else each for each in arguments]
             found = pass_(self._part(first, X), *own, **named)
             if not _is_finite(found):                   # J may be too large for float64, but X can have changed
@@ -49,7 +55,7 @@ class InBlocks(Dataset):
 
     def take_each(self, samples: Sequence[np.ndarray]) -> list[InMemory]:
         sizes = [rows.stop - rows.start if not self.has_weights else int(np.count_nonzero(self.sample_weight[rows]))
-                 for rows in self.stream.ranges]
+                 for rows in (self._rows(rows.start, rows.stop) for rows in self.stream.ranges)]
         wanted, found = sampling.by_part(samples, sizes), []
         for number, (first, X) in enumerate(self._blocks_until(max(wanted))):
             if number in wanted:
@@ -58,8 +64,10 @@ class InBlocks(Dataset):
         return [self._in_memory(*sampling.stacked(parts)) for parts in zip(*found, strict=True)]
 
     def divided_weights(self, exponent: int) -> "InBlocks":
-        return InBlocks(self.stream, self.y, read_only(np.ldexp(self.sample_weight, -exponent)), self.offset, self.classes,
-                        self.backend, self.n_threads)
+        other = copy.copy(self)
+        other.sample_weight = read_only(np.ldexp(self.sample_weight, -exponent))
+        other._count = Count.of(other.y, other.sample_weight, other.classes.size)
+        return other
 
     def refuse_not_finite(self) -> None:
         """Nothing: every block was looked through at the door, and is again where a sum is not finite."""
@@ -68,8 +76,13 @@ class InBlocks(Dataset):
         return InMemory(no_features(self.shape[0]), self.y, self.sample_weight, self.offset, self.classes)
 
     def _part(self, first: int, X: Block) -> InMemory:
-        rows = slice(first, first + X.shape[0])
+        rows = self._rows(first, first + X.shape[0])
+        X = X if self.example is None else rows_of(X, self.example[rows] - first)
         return self._in_memory(X, *(vector[rows] for vector in (self.y, self.sample_weight, self.offset)))
+
+    def _rows(self, start: int, stop: int) -> slice:
+        """The rows that stand for those of the stream from `start` to `stop`."""
+        return slice(start, stop) if self.example is None else slice(*np.searchsorted(self.example, (start, stop)).tolist())
 
     def _blocks_until(self, last: int) -> Iterator[tuple[int, Block]]:
         """One pass that ends behind the block of this number."""
@@ -81,4 +94,6 @@ class InBlocks(Dataset):
 
 
 def _is_finite(found: Any) -> bool:
-    return all(map(_is_finite, found)) if isinstance(found, tuple) else bool(np.isfinite(found).all())
+    if isinstance(found, tuple):
+        return all(map(_is_finite, found))
+    return bool(np.isfinite(found.data if sparse.is_scipy(found) else found).all())
