@@ -47,9 +47,8 @@ class PathTable:
         return "\n".join(["Path", *evaluation.table([head, *scored]), "", *chosen])
 
     def _names(self, i: int) -> list[str]:
-        model = self._path[i]
-        names = model.feature_names or tuple(f"x{j}" for j in range(model.w.size))
-        return [names[j] for j in model.w.nonzero()[0]]
+        names, w = self._path[i]._names, self._path[i].w
+        return [names[j] for j in w.nonzero()[0]]
 
     def _listed(self, i: int) -> str:
         names = self._names(i)

@@ -94,7 +94,7 @@ def _vectors(y: np.ndarray, sample_weight: Any, class_weight: Any, offset: Any) 
     return Vectors(codes, read_only(s), arrays.real_offset(offset, m, classes.size), classes)
 
 
-def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any, n_classes: int = 2) -> Vectors:
+def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any, n_classes: int) -> Vectors:
     """Check what is beside an X of m rows where y is 0 .. K - 1 already, and some class may be missing."""
     s = weights.checked(sample_weight, m)
     if s.size:

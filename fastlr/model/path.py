@@ -9,7 +9,6 @@ import numpy as np
 
 from fastlr.data import arguments
 from fastlr.inference import plots
-from fastlr.inference.statistics import names_of
 from fastlr.model import file
 from fastlr.model.model import Model, model_of, values_of
 
@@ -170,8 +169,8 @@ class Path:
         -------
         matplotlib Axes
         """
-        names = names_of(self.models[0].feature_names, self.models[0].w.size)
-        return plots.path(self.lambdas, self.w, self.n_nonzero, names, arguments.integer("labels", labels, at_least=0), ax)
+        labels = arguments.integer("labels", labels, at_least=0)
+        return plots.path(self.lambdas, self.w, self.n_nonzero, self.models[0]._names, labels, ax)
 
     def plot_scores(self, ax: Any = None) -> Any:
         """Draw the mean score and its standard error against lambda, with `best` and `best_1se`; needs matplotlib.
