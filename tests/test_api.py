@@ -1,8 +1,6 @@
 """The public names, what importing costs, and the choice of a backend."""
 
 import inspect
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +9,7 @@ import pytest
 import fastlr
 from fastlr import _environment, backends
 from tests.problems import problem
-
-
-def run(code, **environment):
-    import os
-
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False)
+from tests.processes import run
 
 
 @pytest.mark.slow

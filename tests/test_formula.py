@@ -2,14 +2,13 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import fastlr
+from tests.processes import run
 
 pytestmark = pytest.mark.slow
 
@@ -155,5 +154,5 @@ def test_other_refusals():
 def test_formulaic_is_imported_on_first_use():
     code = ("import sys, fastlr; print('formulaic' in sys.modules, 'formula' in dir(fastlr)); sys.modules['formulaic'] = None\n"
             "try: fastlr.formula\nexcept ImportError as error: print(error)")
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = run(code).stdout
     assert printed.startswith("False True\nfastlr.formula needs formulaic") and "pip install" in printed

@@ -23,6 +23,7 @@ from fastlr import backends
 from fastlr.backends import numba_loop, numba_parallel
 from fastlr.backends.compiled import cache as compile_cache
 from fastlr.backends.compiled import header, native, self_test
+from tests import processes
 from tests.backends import sum_up
 from tests.backends.sum_up import SIXTH, entry, is_right, sum_sixths
 
@@ -467,8 +468,7 @@ print(model.w.tobytes().hex())
 
 def fit(cache, code=FIT, **environment):
     """What a new process prints, and its warnings."""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=cache.parent,
-                            env=os.environ | {"FASTLR_CACHE_DIR": str(cache)} | environment)
+    result = processes.run(code, cwd=cache.parent, FASTLR_CACHE_DIR=str(cache), **environment)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip(), result.stderr
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastlr.backends.compiled import scalar
+from tests.processes import run
 
 pytestmark = pytest.mark.compiles
 
@@ -34,7 +35,7 @@ kinds = [kind for kernel, kind in native._found if kernel == "cost_gradient"]
 assert len(kinds) == len(set(kinds)) == 4, kinds
 assert [kind for kernel, kind in native._found if kernel == "quasi_newton"] == [("float64", "C")]
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    result = run(code)
     assert result.returncode == 0, result.stderr
 
 
@@ -50,8 +51,7 @@ for order in "CF":
                  learning_rate=1, max_iter=2, n_threads=2)
 print(sorted(directory.name for directory in cache.cache_directory().iterdir()))
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                            env=os.environ | {"FASTLR_CACHE_DIR": str(tmp_path)})
+    result = run(code, FASTLR_CACHE_DIR=str(tmp_path))
     assert result.stdout == "['numba_parallel-float64-C-parallel', 'numba_parallel-float64-F-parallel']\n", result.stderr
 
 

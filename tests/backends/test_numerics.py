@@ -1,8 +1,5 @@
 """Arithmetic: extreme margins against mpmath, float32 over many rows, and the same bits whatever the threads."""
 
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +12,7 @@ from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Problem
 from tests.backends.test_laws import sums
 from tests.problems import problem, weights
+from tests.processes import run
 
 LAYOUTS = ["C", "F", pytest.param("csr", marks=pytest.mark.sparse)]
 # Around 0; where e^-z stops to count against 1; where e^z overflows; where e^-z is subnormal, and 0.
@@ -187,10 +185,9 @@ def test_same_bits_whatever_the_threads_and_their_layer():
     """For every number of threads, more than there are processors too, serial included, within a layer; then across layers."""
     digests = {}
     for layer in ("omp", "workqueue", "tbb"):
-        run = subprocess.run([sys.executable, "-c", BITS, layer], capture_output=True, text=True, check=False,
-                             env=os.environ | {"NUMBA_NUM_THREADS": "5"})
-        if layer == "tbb" and "No threading layer could be loaded" in run.stderr:
+        done = run(BITS, layer, NUMBA_NUM_THREADS="5")
+        if layer == "tbb" and "No threading layer could be loaded" in done.stderr:
             continue
-        assert run.returncode == 0, run.stderr
-        digests[layer] = run.stdout.strip()
+        assert done.returncode == 0, done.stderr
+        digests[layer] = done.stdout.strip()
     assert len(set(digests.values())) == 1, digests

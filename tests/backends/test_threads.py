@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import fastlr
 from fastlr.backends.compiled import threading_layer
 from fastlr.machine.limits import processors
 from tests.problems import problem
+from tests.processes import run
 
 pytestmark = pytest.mark.compiles
 
@@ -34,11 +34,6 @@ def threads(n_threads=None):
     name = os.environ.get("BACKEND", "fused")
     return fastlr.train(X, y, backend=name, learning_rate=0.5, max_iter=1, n_threads=n_threads).n_threads
 """
-
-
-def run(code, **environment):
-    return subprocess.run([sys.executable, "-c", TRAIN + code], capture_output=True, text=True, timeout=120, check=False,
-                          env=os.environ | environment)
 
 
 def test_numbas_thread_count_is_put_back():
@@ -115,7 +110,7 @@ import numba
 assert numba.threading_layer() == {layer!r}
 fastlr.show_versions()
 """
-    result = run(code, LAYER=layer, BACKEND="parallel")
+    result = run(TRAIN + code, LAYER=layer, BACKEND="parallel")
     assert result.returncode == 0, result.stderr
     assert re.search(rf"threading layer +{layer}$", result.stdout, re.MULTILINE)
 
@@ -135,7 +130,7 @@ print(numba.threading_layer(), bits)
     printed = set()
     for environment, layer, spins in (({}, "omp", "5000"), ({"NO_OMP": "1"}, "tbb", None),
                                       ({"LAYER": "workqueue"}, "workqueue", None)):
-        result = run(code, BACKEND="parallel", OMP_DISPLAY_ENV="verbose", **environment)
+        result = run(TRAIN + code, BACKEND="parallel", OMP_DISPLAY_ENV="verbose", **environment)
         assert result.stdout.split()[0] == layer, result.stderr
         assert spins is None or f"GOMP_SPINCOUNT = '{spins}'" in result.stderr
         printed.add(result.stdout.split()[1])
@@ -158,7 +153,7 @@ importlib.metadata.files = lambda package: None
 fastlr.show_versions()
 job()
 """
-    result = run(code, BACKEND="parallel", NUMBA_THREADING_LAYER="tbb")
+    result = run(TRAIN + code, BACKEND="parallel", NUMBA_THREADING_LAYER="tbb")
     assert result.returncode == 1
     assert re.search("threading layer +No threading layer could be loaded", result.stdout)
     assert "ValueError: No threading layer could be loaded" in result.stderr
@@ -241,7 +236,7 @@ assert os.waitpid(child, 0)[1] == 0
 assert job() == right and threads() == processors()
 print(asked, in_child(threads), busy, in_thread(lambda: in_child(threads)))
 """
-    result = run(code, **({"BACKEND": "fused"} if layer is None else {"BACKEND": "parallel", "LAYER": layer}))
+    result = run(TRAIN + code, **({"BACKEND": "fused"} if layer is None else {"BACKEND": "parallel", "LAYER": layer}))
     assert result.returncode == 0, result.stderr
     safe, unsafe = (1 if layer == "omp" else MOST), (MOST if layer in ("workqueue", None) else 1)
     assert [*map(int, result.stdout.split()[-4:])] == [safe, safe, unsafe, unsafe]      # TBB prints its fears before
@@ -278,7 +273,7 @@ from fastlr.backends.compiled import jit
 assert while_held(jit._lock, lambda: train_other("int8")) == "1"
 print(len(children))
 """
-    result = run(code, FASTLR_CACHE_DIR=str(tmp_path))
+    result = run(TRAIN + code, FASTLR_CACHE_DIR=str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 0
 
@@ -289,7 +284,7 @@ import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 assert fastlr.train(X, y, backend="fused", learning_rate=0.5, max_iter=1).n_threads == 1
 """
-    result = run(code)
+    result = run(TRAIN + code)
     assert result.returncode == 0, result.stderr
 
 
@@ -300,5 +295,5 @@ from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(8) as pool:
     assert len(set(pool.map(job, range(8)))) == 1
 """
-    result = run(code)
+    result = run(TRAIN + code)
     assert result.returncode == 0, result.stderr

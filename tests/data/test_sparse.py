@@ -1,7 +1,5 @@
 """SciPy's sparse matrices: laws for every backend, pairs with the dense array, and scikit-learn as an oracle."""
 
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -17,6 +15,7 @@ from fastlr.data import arrays, door, gram
 from fastlr.problem.problem import Problem
 from tests.backends.test_laws import sums
 from tests.problems import weights
+from tests.processes import run
 
 
 def sparse_problem(m=203, n=30, density=0.1, dtype=np.float64, index=np.int32, seed=0):
@@ -332,7 +331,7 @@ import sys, fastlr
 fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], backend="numpy")
 print("scipy" in sys.modules)
 """
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert run(code).stdout == "False\n"
 
 
 # ---- known answers ---------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """Modules that are imported on first use, while another thread forks."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run
 
 CODE = """
 import os, signal, sys, threading
@@ -28,6 +28,5 @@ print(os.waitpid(child, 0)[1], flush=True)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_fork_waits_for_a_module_that_another_thread_imports(tmp_path):
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.3)\nanswer = 42\n")
-    result = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False, timeout=60,
-                            env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"})
+    result = run(CODE, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}")
     assert result.stdout.split() == ["42", "0"], result.stderr

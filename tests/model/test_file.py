@@ -12,8 +12,6 @@ import os
 import pickle
 import re
 import resource
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -28,6 +26,7 @@ import fastlr
 from fastlr.model import file as model_file
 from fastlr.solvers.history import History
 from tests.problems import problem, weights
+from tests.processes import run
 
 X, Y, *_ = problem(60, 4)
 OFFSET = weights(60)[1]
@@ -743,7 +742,6 @@ def test_models_come_back_without_numba(tmp_path):
             "for model in (pickle.load(open('model.pickle', 'rb')), fastlr.load('model.json')):\n"
             "    print(model.predict_proba([[1.0, -2.0, 0.5, 3.0]]).tobytes().hex(), model.backend)\n"
             "print(sorted({'numba', 'llvmlite', 'scipy', 'sklearn'} & set(sys.modules)))\n")
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path,
-                            env=os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"})
+    result = run(code, cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{Path(__file__).parents[2]}")
     expected = f"{model.predict_proba([[1.0, -2.0, 0.5, 3.0]]).tobytes().hex()} fused"
     assert result.stdout.splitlines() == [expected, expected, "[]"], result.stderr

@@ -1,8 +1,6 @@
 """Prediction: compiled code against NumPy, which of the two is taken, threads and forks."""
 
 import dataclasses
-import os
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -19,6 +17,7 @@ from fastlr.backends.compiled.passes import Rows
 from fastlr.data import arrays
 from tests.backends.test_jit import ulps
 from tests.problems import problem
+from tests.processes import run
 
 pytestmark = pytest.mark.compiles
 KINDS = [("f8", "C"), ("f8", "F"), ("f4", "C"), ("u1", "C"), ("f8", "csr")]
@@ -236,11 +235,6 @@ def test_a_broken_numba_is_said_once(forgetful, monkeypatch):
     with pytest.warns(RuntimeWarning, match="it is broken; .* is what works from here on"):
         assert choice.predictor(X) is numpy_vectorized
     assert choice.predictor(X) is numpy_vectorized
-
-
-def run(code, **environment):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False,
-                          env=os.environ | environment)
 
 
 @pytest.mark.slow

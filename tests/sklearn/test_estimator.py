@@ -37,6 +37,7 @@ import fastlr
 from fastlr import LogisticRegression
 from fastlr.machine.limits import processors
 from tests.problems import problem, weights
+from tests.processes import run
 
 pytestmark = pytest.mark.slow
 
@@ -359,9 +360,9 @@ def test_without_scikit_learn_the_name_says_what_to_install():
     code = ("import sys; sys.modules['sklearn'] = None; import fastlr\n"
             "assert 'LogisticRegression' in dir(fastlr) and 'LogisticRegression' not in fastlr.__all__\n"
             "try: fastlr.LogisticRegression\nexcept ImportError as error: print(error)")
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.startswith("fastlr.LogisticRegression needs scikit-learn")
-    assert run.stdout.strip().endswith("pip install 'scikit-learn>=1.6'")
+    printed = run(code).stdout
+    assert printed.startswith("fastlr.LogisticRegression needs scikit-learn")
+    assert printed.strip().endswith("pip install 'scikit-learn>=1.6'")
 
 
 @pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True]])

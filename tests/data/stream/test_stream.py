@@ -6,8 +6,6 @@ import itertools
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import tracemalloc
@@ -28,6 +26,7 @@ from fastlr.data.stream import blocks as stream_blocks
 from fastlr.data.stream import buffers as block_buffers
 from fastlr.data.stream import files as stream_files
 from fastlr.data.stream import read_ahead
+from tests.processes import run
 
 M, N = 5000, 3
 RNG = np.random.default_rng(0)
@@ -486,7 +485,7 @@ else:
 
 @pytest.mark.slow
 def test_a_fork_and_the_end_of_the_program(tmp_path):
-    process = subprocess.run([sys.executable, "-c", SCRIPT, saved(tmp_path)], capture_output=True, text=True, timeout=60)
+    process = run(SCRIPT, saved(tmp_path))
     first, *others = process.stdout.splitlines()
     assert "forked process" in first
     assert others == ["5000", "False False"]
