@@ -149,7 +149,14 @@ INFERENCE = {
     "marginal effects in the mean row": (lambda model, case: model.marginal_effects(at="mean"),
                                          lambda result, case: result.get_margeff(at="mean")),
     "Cook's distances": (lambda model, case: model.cooks_distances(),
-                         lambda result, case: result.get_influence().cooks_distance)}
+                         lambda result, case: result.get_influence().cooks_distance),
+    "fit": (lambda model, case: case.train(), lambda result, case: case.fit()),
+    "fit and HC0": (lambda model, case: case.train().covariance("HC0"),
+                    lambda result, case: case.sandwich.cov_white_simple(case.fit(), False)),
+    "fit and 500 clusters": (lambda model, case: case.train().covariance(("cluster", case.some)),
+                             lambda result, case: case.sandwich.cov_cluster(case.fit(), case.some)),
+    "fit and intervals": (lambda model, case: case.train().intervals(case.X),
+                          lambda result, case: case.fit().get_prediction(case.Z).conf_int())}
 
 
 def inference(names, runs, advance):
@@ -162,8 +169,9 @@ def inference(names, runs, advance):
     X, y = problem(100000, 20)
     Z, rng = np.column_stack([X, np.ones(len(X))]), np.random.default_rng(1)
     case = SimpleNamespace(X=X, Z=Z, sandwich=sandwich_covariance, some=rng.integers(0, 500, len(X)),
-                           few=rng.integers(0, 300, len(X)), many=rng.integers(0, 30000, len(X)))
-    model, result = fastlr.train(X, y), sm.Logit(y, Z).fit(disp=0)
+                           few=rng.integers(0, 300, len(X)), many=rng.integers(0, 30000, len(X)),
+                           train=lambda: fastlr.train(X, y), fit=lambda: sm.Logit(y, Z).fit(disp=0))
+    model, result = case.train(), case.fit()
     yield "| | first | again | statsmodels | ratio to `again` |\n|---|---|---|---|---|"
     for name in names:
         own, theirs = INFERENCE[name]

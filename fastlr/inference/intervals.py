@@ -30,9 +30,10 @@ def intervals(z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float
 
 def _fill(bounds: np.ndarray, z: np.ndarray, width: np.ndarray) -> None:
     """Make bounds (r, 2) sigma(z - width) and sigma(z + width).  Where e^-t overflows, sigma(t) is 0 to 307 decimals."""
-    e = np.exp([width - z, -width - z])
-    e += 1.0
-    np.divide(1.0, e.T, out=bounds)
+    bounds[:, 0], bounds[:, 1] = width - z, -width - z
+    np.exp(bounds, out=bounds)
+    bounds += 1.0
+    np.divide(1.0, bounds, out=bounds)
 
 
 @np.errstate(all="ignore")
