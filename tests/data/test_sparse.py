@@ -373,7 +373,7 @@ def test_real_data(shared_data):
     from sklearn.datasets import load_svmlight_file
 
     X, y = load_svmlight_file(str(shared_data / "libsvm" / "a9a.svm"))
-    X = sp.csr_array((X.data, X.indices, X.indptr))         # with the shortest integers that do
+    X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)         # for which there is a library
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fastlr.ConvergenceWarning)
         costs = [fastlr.train(X, y, l2=1 / len(y), solver=solver, backend=backend).cost
