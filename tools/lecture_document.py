@@ -262,7 +262,7 @@ def the_steps():
         every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in
         one loop over the block that computes eight at a time, then the way back, several rows at once:""")
     code("fastlr/backends/compiled/block_pass.py", "sums_of_rows")
-    code("fastlr/backends/compiled/block_pass.py", "_losses")
+    code("fastlr/backends/compiled/block_pass.py", "losses_and_slopes")
     say(row("fused"), f"""
         From the two loops to here it is {faster("fused")} as fast. The five on one page:""")
     table(["", "ms a step", "reads of X", "times as fast as the loops", "J"],
