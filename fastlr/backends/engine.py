@@ -67,11 +67,11 @@ class Scale(NamedTuple):
     """The coordinates u of theta, and J in them."""
 
     center: np.ndarray          # (n,) mu_j
-    scales: np.ndarray          # (n + 1,) 1 / sd_j, and 1
-    l2: np.ndarray              # (n + 1,) the penalty is half the sum of l2_j theta_j^2, and
-    penalty: np.ndarray         # (n + 1,) this the diagonal of its Hessian by u
-    diagonal: np.ndarray        # (n + 1,) that of a Hessian of J that costs nothing
-    far: np.ndarray             # (n + 1,) |mu_j| / sd_j, and 0
+    scales: np.ndarray          # (r (n + 1),) 1 / sd_j, and 1, for each of r rows of parameters
+    l2: np.ndarray              # (r (n + 1),) the penalty is half the sum of l2_j theta_j^2, and
+    penalty: np.ndarray         # (r (n + 1),) this the diagonal of its Hessian by u
+    diagonal: np.ndarray        # (r (n + 1),) that of a Hessian of J that costs nothing
+    far: np.ndarray             # (r (n + 1),) |mu_j| / sd_j, and 0
     ratio: np.ndarray           # (n,) or (0,), and
     shift: np.ndarray           # (n,) or (0,): the gradient's norm is the largest |ratio_j g_j + shift_j db| or |db|, times
     to_mean: float              # from J to the mean scale

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastlr.backends.compiled import native, passes, prebuilt, softmax_passes
 from fastlr.backends.compiled.chunks import Matrix
+from fastlr.backends.compiled.descents import quasi_newton
 from fastlr.backends.compiled.passes import (
     Rows,
     cost_gradient,
@@ -17,21 +18,28 @@ from fastlr.backends.compiled.passes import (
     hessian_product,
     moments,
     penalized_newton,
-    quasi_newton,
     squared_scores,
 )
-from fastlr.backends.compiled.softmax_passes import softmax_cost_gradient, softmax_hessian_product, softmax_probabilities
+from fastlr.backends.compiled.softmax_passes import (
+    softmax_cost_gradient,
+    softmax_hessian,
+    softmax_hessian_product,
+    softmax_probabilities,
+)
 from fastlr.backends.compiled.threads import limited as threads
 
 __all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "moments",
-           "penalized_newton", "predict", "prepare", "quasi_newton", "softmax_cost_gradient", "softmax_hessian_product",
-           "softmax_predict", "softmax_probabilities", "squared_scores", "threads"]
+           "penalized_newton", "predict", "prepare", "quasi_newton", "softmax_cost_gradient", "softmax_hessian",
+           "softmax_hessian_product", "softmax_predict", "softmax_probabilities", "squared_scores",
+           "threads"]
 
 _NONE = np.empty(0)
 _NO_LABELS = np.empty(0, np.int32)
 
 if not prebuilt.is_there():
     native.import_compiler()            # and say at once what is wrong with it
+if prebuilt.is_inspected():
+    del quasi_newton                    # a kernel that raises can't be called by its address
 
 
 def prepare(X: Matrix, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, n_threads: int) -> tuple[Rows]:

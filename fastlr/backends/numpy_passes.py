@@ -65,7 +65,7 @@ def squared_scores(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, 
     The second is a Hessian with other weights: where all margins are 0, all curvatures are 1/4.
     """
     total, weight = 0.0, np.empty(X.shape[0])
-    for rows in row_blocks(X) if isinstance(X, Csr) else _blocks(X):
+    for rows in map(slice, *zip(*pieces(X), strict=True)) if isinstance(X, Csr) else _blocks(X):
         A = as_float64(X, rows)
         loss, r = logistic.loss_and_slope(y[rows], margins_of_block(A, offset[rows], theta))
         s = sample_weight[rows] if sample_weight.size else np.ones(r.size)

@@ -259,7 +259,6 @@ class InMemory(Dataset):
         self.rows = X, y, sample_weight, offset
         self.prepared: tuple[Any, ...] = (backend.prepare(*self.rows, n_threads) if hasattr(backend, "prepare") else self.rows)
         self._counted: Count | None = None
-        self._float64: InMemory | None = None
         self._transposed: Csr | None = None
 
     @property
@@ -335,16 +334,6 @@ class InMemory(Dataset):
 
     def refuse_not_finite(self) -> None:
         arrays.refuse_not_finite(self.X, self.feature_names)
-
-    def in_float64(self) -> "InMemory":
-        """Return these rows with X as float64 in C order: copying a small X is faster than compiling kernels for another kind."""
-        X = self.X
-        if X.dtype == np.float64 and (isinstance(X, Csr) or X.flags.c_contiguous):
-            return self
-        if self._float64 is None:
-            self._float64 = self.with_features(X._replace(values=read_only(np.asarray(X.values, np.float64)))
-                                               if isinstance(X, Csr) else read_only(np.ascontiguousarray(X, np.float64)))
-        return self._float64
 
 
 class SomeColumns(Dataset):

@@ -42,10 +42,15 @@ class CostModel(NamedTuple):
 
     @property
     def is_small(self) -> bool:
-        """Whether many updates in one compiled call, which has one row of parameters, are faster than going step by step."""
-        m, n = self.rows, self.columns
-        products = max(self.pairs if self.is_sparse else m * n * n, n ** 3)
-        return self.n_margins == 1 and self.size + _AN_EXAMPLE * m <= SMALL and products <= _SMALL_HESSIAN
+        """Whether many updates in one compiled call are faster than going step by step."""
+        m, n, K = self.rows, self.columns, self.n_margins
+        products = max(self._grams * (self.pairs if self.is_sparse else m * n * n), (K * n) ** 3)
+        return self.is_whole and K * (self.size + _AN_EXAMPLE * m) <= SMALL and products <= _SMALL_HESSIAN
+
+    @property
+    def _grams(self) -> float:
+        """The Grams of X that all second derivatives are made of: one for each pair of classes."""
+        return max(1.0, 0.5 * self.n_margins * (self.n_margins - 1))
 
     @property
     def is_whole(self) -> bool:
@@ -123,9 +128,9 @@ class CostModel(NamedTuple):
         """The steps that take as long as a Hessian."""
         if not self.is_small:
             return self.hessian() / self.step
-        m, n = self.rows, self.columns          # on one thread, and without Python's share
+        m, n, K = self.rows, self.columns, self.n_margins     # on one thread, and without Python's share
         if self.is_sparse:
             step, rows = 10.0 * m + 2.5 * self.size, 5.0 * self.size + self.pairs
         else:
             step, rows = m * (5.0 + 0.4 * n), m * n * (0.9 + 0.03 * n)
-        return (5e3 + 10.0 * m + rows + 6.0 * n ** 2 + 0.07 * n ** 3) / (2e3 + step)
+        return (5e3 + 10.0 * m + self._grams * rows + 6.0 * (K * n) ** 2 + 0.07 * (K * n) ** 3) / (2e3 + K * step)

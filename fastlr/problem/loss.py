@@ -236,7 +236,7 @@ class Softmax(Loss):
         return z.argmax(axis=1)
 
     def kernels(self, names: Sequence[str]) -> Sequence[str]:
-        return "softmax", "moments"
+        return "softmax", "moments", *(name for name in names if name in ("quasi_newton", "hessian", "finish_hessian"))
 
     def predictor(self, X: Any) -> Predict:
         return choice.predictor(X, "softmax").softmax_predict

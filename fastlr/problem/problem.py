@@ -211,13 +211,20 @@ class Problem:
 
     def remove_common(self, v: np.ndarray) -> None:
         """Take away from a vector of u, in place, what all classes have in common: it moves no loss, and only l1 may want it."""
+        is_moved = self._common()
+        if is_moved.size:
+            rows = v.reshape(self.shape)
+            moved = rows[..., is_moved]
+            self.loss.remove_common(moved)
+            rows[..., is_moved] = moved
+
+    def _common(self) -> np.ndarray:
+        """The coordinates of a class (n + 1,) of which what all classes have in common is of no use; or none, (0,)."""
         if self.loss.n_free == self.loss.n_margins:
-            return
-        rows, is_moved = v.reshape(self.shape), self.penalty.is_smooth(self.coordinates.scales)
+            return np.empty(0, bool)
+        is_moved = self.penalty.is_smooth(self.coordinates.scales)
         is_moved[-1] = self.fit_intercept
-        moved = rows[..., is_moved]
-        self.loss.remove_common(moved)
-        rows[..., is_moved] = moved
+        return is_moved
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
         """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times
@@ -253,22 +260,23 @@ class Problem:
     def scale(self) -> Scale:
         """What the engine is to know of J and of its coordinates."""
         coordinates = self.coordinates
-        return Scale(coordinates.center, coordinates.scales, self.penalty.diagonal(np.ones(coordinates.scales.size)),
-                     self.penalty_diagonal, self.diagonal, self.of_all_rows(coordinates.means_in_deviations), *self._measure,
-                     self.to_mean, self.to_cost, float(self.fit_intercept))
+        l2 = self.penalty.diagonal(np.ones(coordinates.scales.size))
+        return Scale(coordinates.center, self.of_all_rows(coordinates.scales), self.of_all_rows(l2), self.penalty_diagonal,
+                     self.diagonal, self.of_all_rows(coordinates.means_in_deviations), *self._measure, self.to_mean, self.to_cost,
+                     float(self.fit_intercept))
 
     @property
     def has_quasi_newton(self) -> bool:
         """Whether `quasi_newton` is there, and faster than going step by step."""
         return (isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.costs.is_small
-                and self.penalty.is_separable)
+                and self.penalty.is_separable and self.loss.cost_gradient in (passes.cost_gradient, passes.softmax_cost_gradient))
 
     def quasi_newton(self, descent: Descent, M: Approximation, rule: StoppingRule, hessian: Price, ridge: float,
                      record: np.ndarray) -> bool:
         """At most `len(record)` updates in one compiled call, see `fastlr.backends`; whether J may be lowered further."""
         assert isinstance(self.data, InMemory)
-        data = self.data.in_float64()
-        return bool(data.backend.quasi_newton(*data.prepared, descent, M, self.scale, rule, hessian, ridge, record))
+        return bool(self.data.backend.quasi_newton(*self.data.prepared, descent, M, self.scale, rule, hessian, ridge,
+                                                   self._common().astype(float), record))
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """How large the gradient by u is, on the mean scale: what solvers make small."""

@@ -51,7 +51,7 @@ _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that quasi-Newton methods call in any case."""
     if is_small:
-        return "moments", "quasi_newton", "hessian"
+        return "moments", "cost_gradient", "quasi_newton", "hessian", "finish_hessian"
     return "first_read", "cost_gradient"
 
 

@@ -174,11 +174,12 @@ def test_an_array_of_another_type_is_refused():
     names = [parameter.name for parameter in header.parameters("step", kind)]
     right = {"sums": np.empty((2, 5)), "theta": grad, "previous": grad, "grad": grad, "rule": np.empty(7), "center": grad,
              "spread": grad, "record": np.empty((1, 2)), "status": np.zeros(2, np.int64)}
-    header.Bound("step", kind, None, *(right[name] for name in names))
+    step = header.Code("step", kind, address=0)
+    step(*(right[name] for name in names))
     for name, wrong in {"theta": grad.astype(np.float32), "sums": np.empty((5, 2)).T, "record": np.empty(2),
                         "status": np.zeros(2), "grad": np.empty(8)[::2]}.items():
         with pytest.raises(TypeError, match=rf"{name} of the kernel step must be (float64|int64) with . dimensions"):
-            header.Bound("step", kind, None, *((right | {name: wrong})[each] for each in names))
+            step(*((right | {name: wrong})[each] for each in names))
 
 
 def test_levels_are_those_of_the_processor(monkeypatch):

@@ -102,6 +102,7 @@ def test_a_large_X_goes_through_in_pieces(backend, dtype, order, threshold):
         J, dw, db = fastlr.cost_and_gradient(X, y, w, b, **given)
         return np.concatenate([descent.w, descent.costs, optimum.w, [optimum.cost, J], dw, [db]])
 
+    threshold("small problem", 0)                       # which goes through in one piece
     whole = results()
     threshold("range", 1200 * 6 * np.dtype(dtype).itemsize)
     assert len(row_ranges.pieces(X)) == 3

@@ -420,7 +420,8 @@ def test_collinear_columns(solver, kernel, size):
     """All levels of two factors, columns twice, a constant one: the margins are those of the columns that matter."""
     m = size[0]
     rng = np.random.default_rng(4)
-    a, b, z = rng.integers(0, 3, m), rng.integers(0, 4, m), rng.standard_normal(m)
+    a, b = rng.integers(0, 3, m), rng.integers(0, 4, m)
+    z = np.round(2.0 ** 20 * rng.standard_normal(m)) / 2.0 ** 20        # so that 1e3 - z is exact
     y = (rng.random(m) < expit(0.5 * a - 0.3 * b + z)).astype(float)
     A, B = np.eye(3)[a], np.eye(4)[b]
     redundant = np.column_stack([A, B, z, A[:, 1], 2.0 * z, 1e3 - z, np.full(m, 7.0)])

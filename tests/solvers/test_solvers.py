@@ -192,13 +192,17 @@ def test_standardised_coordinates_and_back():
 
 @pytest.mark.compiles
 @pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"reduction": "sum"}, {"fit_intercept": False}, {"weighted": True}])
+@pytest.mark.parametrize("K", [2, 3])
 @pytest.mark.parametrize(("solver", "steps_a_hessian"),
                          [("newton", 0.5), ("newton", math.inf), ("lbfgs", math.inf), ("auto", 2.5)])
-def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, options):
+def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, K, options):
     """J, the gradient's norm and the step before each, and what M has become; before rounding of J decides on a step's length."""
     X, y, *_ = problem(400, 6)
     X = X @ (np.eye(6) + np.eye(6, k=1))                # alike, for the diagonal
     s, o = weights(400) if options.get("weighted") else (None, None)
+    if K == 3:
+        y = np.where(np.arange(400) % 3 == 0, 2, y)
+        o = None if o is None else np.stack([o, -o, 0.5 * o], axis=1)
     options = {key: value for key, value in options.items() if key != "weighted"}
     small, u, _ = objective("fused", X, y, s, o, **options).start(None)
     plain = objective("numpy", X, y, s, o, **options).standardised()
@@ -589,7 +593,7 @@ def test_auto_asks_about_the_kernels_that_training_calls(monkeypatch, n_threads,
     monkeypatch.setattr(threads, "useful", lambda most, size: n_threads)
     monkeypatch.setattr(choice, "_seconds_lost", {"training": 0.0, "predicting": 0.0})
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: asked.append(kernel) or True)
-    expected = {(500, 4): {"moments", "quasi_newton", "hessian"},
+    expected = {(500, 4): {"moments", "cost_gradient", "quasi_newton", "hessian", "finish_hessian"},
                 (20_000, 30): {"first_read", "cost_gradient"}}
     for shape, kernels in expected.items():
         X, y, *_ = problem(*shape)

@@ -14,7 +14,7 @@ from numba.core.registry import cpu_target
 
 from fastlr.backends.compiled.header import NO_X, Kind, kernels_of, symbol
 from fastlr.backends.compiled.jit import FLAGS
-from fastlr.backends.compiled.on_demand import pointer_function, pointer_types
+from fastlr.backends.compiled.on_demand import C_TYPES, c_function
 
 # Numba counts references to arrays, and would free those that nobody refers to.  A kernel's arrays belong to its caller: this is
 # never reached.
@@ -46,20 +46,17 @@ def object_code(kind: Kind) -> bytes:
 
 def _module(kernel: str, kind: Kind) -> llvm.ModuleRef:
     """The optimized code of a kernel, and a function with the plain C interface that calls it."""
-    types = pointer_types(kernel, kind)
-    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)(pointer_function(kernel, kind))
-    dispatcher.compile(types)
-    compiled = dispatcher.overloads[types]
+    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS)(c_function(kernel, kind))
+    dispatcher.compile(C_TYPES)
+    compiled = dispatcher.overloads[C_TYPES]
     module = llvm.parse_bitcode(compiled.library._final_module.as_bitcode())
-    inner = module.get_function(compiled.fndesc.llvm_func_name)
-    returned, error, *taken = [str(argument.type) for argument in inner.arguments]
-    given = ", ".join(f"{type_} %{i}" for i, type_ in enumerate(taken))
+    inner = compiled.fndesc.llvm_func_name
     wrapper = llvm.parse_assembly(f"""
-        declare i32 @{inner.name}({', '.join([returned, error, *taken])})
-        define void @{symbol(kernel, kind)}({given}) {{
+        declare i32 @{inner}(ptr, ptr, ptr, i64, i64, i64)
+        define void @{symbol(kernel, kind)}(ptr %block, i64 %first, i64 %last, i64 %thread) {{
             %returned = alloca ptr
             %error = alloca ptr
-            %status = call i32 @{inner.name}({', '.join(filter(None, ["ptr %returned", "ptr %error", given]))})
+            %status = call i32 @{inner}(ptr %returned, ptr %error, ptr %block, i64 %first, i64 %last, i64 %thread)
             ret void
         }}""")
     module.link_in(wrapper)

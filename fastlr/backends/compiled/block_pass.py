@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.backends.compiled.descent import step
 from fastlr.backends.compiled.jit import block, by_layout, helper
 from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, slope
-from fastlr.backends.descent import GOING
 
 APART = 12_000                  # bytes, from which on streams of several rows are read as fast as one, see `in_groups`
 
@@ -250,15 +248,6 @@ def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, r
     """sums[k] (n + 2,) becomes [dw, db, loss] of chunk k."""
     for k in range(first, last):
         sums_of_rows(X, y, sample_weight, offset, theta, ranges[k], ranges[k + 1], scratch[thread], sums[k])
-
-
-@helper
-def descend(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, previous: Any, grad: Any, rule: Any, center: Any,
-            spread: Any, record: Any, status: Any, ranges: Any, sums: Any, scratch: Any) -> None:
-    """Gradient descent on one thread until `record` is full, or until a step says otherwise."""
-    while status[0] < record.shape[0] and status[1] == GOING:
-        cost_gradient(X, y, sample_weight, offset, theta, ranges, sums, scratch, 0, sums.shape[0], 0)
-        step(sums, theta, previous, grad, rule, center, spread, record, status)
 
 
 @helper

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import descent
+from fastlr.backends.compiled.driving import run_kernel
 from fastlr.backends.compiled.jit import helper
 from fastlr.backends.descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS, Rule
 from fastlr.backends.ranges import pieces
@@ -43,6 +44,15 @@ def step(sums: Any, theta: Any, previous: Any, grad: Any, rule: Any, center: Any
     status[1], record[done, 0], record[done, 1] = apply(loss, grad, theta, previous, whole)
     if status[1] == GOING:
         status[0] += 1
+
+
+@helper
+def descend(calls: Any, sums: Any, theta: Any, previous: Any, grad: Any, rule: Any, center: Any, spread: Any, record: Any,
+            status: Any) -> None:
+    """Gradient descent on one thread until `record` is full, or until a step says otherwise; the kernel writes to `sums`."""
+    while status[0] < record.shape[0] and status[1] == GOING:
+        run_kernel(calls, 0)
+        step(sums, theta, previous, grad, rule, center, spread, record, status)
 
 
 @helper

@@ -1,11 +1,15 @@
 """The C interface of the kernels, the same for those that were built ahead and for those that are compiled on demand.
 
 A kernel is a function of a module of this folder.  It works on the chunks first..last, in scratch memory that belongs to one
-thread; it allocates nothing and raises nothing, and returns nothing.  In C an array is a pointer and as many sizes as it has
-dimensions, which is why `ctypes` can call it without Numba; X is
+thread; it allocates nothing and raises nothing, and returns nothing.  In C all of them have one type,
 
-    C or Fortran order      pointer, m, n
-    sparse (`csr.Csr`)      values, their number, indices, indptr, m, n
+    void kernel(const int64_t *block, int64_t first, int64_t last, int64_t thread)
+
+so that `ctypes`, and kernels that drive others, can call any of them.  The block has what the kernel is bound to.  An array is an
+address and as many sizes as it has dimensions, a number is itself, and X is
+
+    C or Fortran order      address, m, n
+    sparse (`csr.Csr`)      addresses of values, indices and indptr, the number of values, m, n
 """
 
 import ctypes
@@ -21,27 +25,27 @@ from fastlr.backends.engine import Kind as MadeFrom
 KERNELS = {
     "cost_gradient": ("block_pass", "X y sample_weight offset theta ranges sums scratch first last thread"),
     "hessian_product": ("block_pass", "X curvature v ranges sums scratch first last thread"),
-    "descend": ("block_pass",
-                "X y sample_weight offset theta previous grad rule center spread record status ranges sums scratch"),
-    "step": ("descent", "sums theta previous grad rule center spread record status"),
     "moments": ("moments", "X flat sample_weight pivot ranges sums scratch first last thread"),
     "first_read": ("moments", "X flat y sample_weight offset theta pivot ranges sums scratch rows first last thread"),
     "hessian": ("hessian",
                 "X y sample_weight offset theta center floor power V losses ranges sums scratch first last thread"),
     "finish_hessian": ("hessian", "X center sums H"),
-    "quasi_newton": ("quasi_newton",
-                     "X y sample_weight offset at way kind factor corrections scalars center scales l2 penalty diagonal far "
-                     "ratio shift numbers record theta sums H L scratch panel"),
     "penalized_newton": ("penalized_newton",
                          "X y sample_weight offset u grad shift thresholds penalty numbers record status active scratch panel H "
                          "L"),
     "softmax": ("softmax_pass", "X labels sample_weight offsets P w b center ranges sums totals scratch copies threads result "
                 "first last thread"),
     "predict": ("predictions", "X offset theta margins both ranges sums scratch first last thread"),
+    "step": ("descent", "sums theta previous grad rule center spread record status"),
+    "descend": ("descent", "calls sums theta previous grad rule center spread record status"),
+    "quasi_newton": ("quasi_newton",
+                     "calls at way kind factor corrections scalars center scales l2 penalty diagonal far ratio shift numbers "
+                     "common record strides w b sums totals P sample_weight weights H whole L"),
 }
 """The module and the parameters of each kernel."""
 
-_OF_FLOAT64 = ("quasi_newton", "penalized_newton")
+_OF_FLOAT64 = ("penalized_newton",)
+_OF_CALL = ("first", "last", "thread")          # parameters that each call gives
 
 CURVATURE = -1
 """The power by which the kernel `hessian` adds up second derivatives, in place of squared scores."""
@@ -49,15 +53,20 @@ CURVATURE = -1
 GRADIENT, PRODUCT, MARGINS, PROBABILITIES = range(4)
 """What the kernel `softmax` makes, as its `result` says."""
 
-_NUMBERS = {name: np.dtype("int64") for name in ("first", "last", "thread", "threads", "rows", "result", "power")} | {
-    "floor": np.dtype("float64")}
+COST_GRADIENT, HESSIAN_OF_ROWS, FINISH_HESSIAN, PROBABILITIES_OF_ROWS = range(4)
+"""The kernels that `quasi_newton` calls, by their places; the last where there are K classes."""
+
+# Whole numbers.
+_NUMBERS = ("threads", "rows", "result", "power")
 # The arrays with two dimensions, beside X.
 _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "corrections", "L", "panel", "offsets", "P", "w", "totals",
-           "copies", "V")
+           "copies", "V", "calls", "whole")
+# Those that a driver takes as one row of numbers.
+_FLAT = ("sums", "w", "totals")
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),
-    "active": np.dtype("int64"),
+    "active": np.dtype("int64"), "calls": np.dtype("int64"), "strides": np.dtype("int64"),
     "at": RECORDS[Position], "kind": RECORDS[MadeFrom]}
 
 
@@ -95,24 +104,39 @@ def kind_for(kernel: str, X: np.ndarray | Csr) -> Kind:
 
 
 class Parameter(NamedTuple):
-    """A number (no dimensions) or an array."""
+    """A number (no dimensions) or an array that a kernel is bound to."""
 
     name: str
     dtype: np.dtype
     dimensions: int
+    order: str              # "C" or "F", or for a `Csr` its layout
+
+    @property
+    def places(self) -> int:
+        """The numbers that it takes in a block."""
+        return 6 if self.order.startswith("csr") else 1 + self.dimensions
 
 
 @functools.cache
 def parameters(kernel: str, kind: Kind) -> tuple[Parameter, ...]:
-    """What Python gives a kernel for one kind of X; X itself has 2 dimensions, sparse or not."""
-    return tuple(_parameter(name, kind) for name in KERNELS[kernel][1].split())
+    """What Python binds a kernel to for one kind of X; X itself has 2 dimensions, sparse or not."""
+    names = KERNELS[kernel][1].split()
+    return tuple(_parameter(name, kind, kernel) for name in names if name not in _OF_CALL)
 
 
-def _parameter(name: str, kind: Kind) -> Parameter:
+def is_given_chunks(kernel: str) -> bool:
+    """Whether a kernel works on the chunks that a call names."""
+    return KERNELS[kernel][1].endswith(" ".join(_OF_CALL))
+
+
+def _parameter(name: str, kind: Kind, kernel: str) -> Parameter:
     if name in _NUMBERS:
-        return Parameter(name, _NUMBERS[name], 0)
-    dtype = np.dtype(kind.dtype) if name in ("X", "flat") else _DTYPES.get(name, np.dtype("float64"))
-    return Parameter(name, dtype, 2 if name in _TABLES or name == "X" else 1)
+        return Parameter(name, np.dtype("int64"), 0, "C")
+    if name == "X":
+        return Parameter(name, np.dtype(kind.dtype), 2, kind.layout)
+    dtype = np.dtype(kind.dtype) if name == "flat" else _DTYPES.get(name, np.dtype("float64"))
+    is_table = name in _TABLES and not (kernel == "quasi_newton" and name in _FLAT)
+    return Parameter(name, dtype, 2 if is_table else 1, "C")
 
 
 def kernels_of(kind: Kind) -> list[str]:
@@ -132,57 +156,65 @@ def cache_name(kernel: str, kind: Kind) -> str:
     return f"{kernel}-{kind}"
 
 
-def c_prototype(kernel: str, kind: Kind) -> Any:
-    """The type that `ctypes` gives the kernel's address."""
-    taken: list[Any] = []
-    for name, dtype, dimensions in parameters(kernel, kind):
-        if dimensions == 0:
-            taken.append(ctypes.c_double if dtype.kind == "f" else ctypes.c_int64)
-        elif name == "X" and kind.layout.startswith("csr"):
-            taken += [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
-        else:
-            taken += [ctypes.c_void_p] + [ctypes.c_int64] * dimensions
-    return ctypes.CFUNCTYPE(None, *taken)
+_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+class Code:
+    """The machine code of a kernel for a kind of X, at an address."""
+
+    def __init__(self, kernel: str, kind: Kind, address: int) -> None:
+        self.kernel, self.kind, self.address, self.function = kernel, kind, address, _PROTOTYPE(address)
+
+    def __call__(self, *arguments: Any) -> "Bound":
+        """Bind the kernel to what it works on: an array, `Csr` or number for each of `parameters`."""
+        return Bound(self, arguments)
 
 
 class Bound:
-    """A kernel that has its arrays, which stay alive, and is called with the numbers that are left."""
-
-    def __init__(self, kernel: str, kind: Kind, function: Any, *arguments: Any) -> None:
-        self._function, self._arguments = function, arguments
-        self._given = _c_arguments(kernel, kind, arguments)
-
-    def __call__(self, *numbers: int) -> None:
-        self._function(*self._given, *numbers)
-
-
-def _c_arguments(kernel: str, kind: Kind, arguments: tuple[Any, ...]) -> list[int | float]:
-    """What `ctypes` is to be given for arrays and numbers.
+    """A kernel with its block, and the arrays whose addresses are in it.
 
     Raises
     ------
     TypeError
         An array is not what the kernel was compiled for: it would read, and write, something else.
     """
-    given: list[int | float] = []
-    for value, (name, dtype, dimensions) in zip(arguments, parameters(kernel, kind), strict=False):
-        if isinstance(value, Csr):
-            given += _address(value.values), value.values.size, _address(value.indices), _address(value.indptr), *value.shape
-        elif dimensions == 0:
-            given.append(value)
-        else:
-            is_in_order = value.flags.f_contiguous if name == "X" and kind.layout == "F" else value.flags.c_contiguous
-            if not (is_in_order and value.dtype == dtype and value.ndim == dimensions):
+
+    def __init__(self, code: Code, arguments: tuple[Any, ...]) -> None:
+        self._arguments, self._block = arguments, np.array(_block(code.kernel, code.kind, arguments), np.int64)
+        self._function, block = code.function, _address(self._block)
+        self.addresses = code.address, block
+
+    def __call__(self, first: int = 0, last: int = 0, thread: int = 0) -> None:
+        self._function(self.addresses[1], first, last, thread)
+
+
+def calls(*kernels: tuple[Bound, int]) -> np.ndarray:
+    """What a driver is given to run kernels, each for so many chunks, (kernels, 3); it does not keep them alive."""
+    return np.array([(*bound.addresses, chunks) for bound, chunks in kernels])
+
+
+def _block(kernel: str, kind: Kind, arguments: tuple[Any, ...]) -> list[int]:
+    found: list[int] = []
+    for value, (name, dtype, dimensions, order) in zip(arguments, parameters(kernel, kind), strict=True):
+        if isinstance(value, np.ndarray):
+            flags = value.flags
+            is_in_order = flags.f_contiguous if order == "F" else flags.c_contiguous
+            if not is_in_order or value.dtype != dtype or value.ndim != dimensions:
                 raise TypeError(f"{name} of the kernel {kernel} must be {dtype} with {dimensions} dimensions and contiguous, not "
                                 f"{value.dtype} of shape {value.shape} with strides {value.strides}")
-            given.append(_address(value))
-            given += value.shape
-    return given
+            found.append(_address(value))
+            found += value.shape
+        elif isinstance(value, Csr):
+            found += (_address(value.values), _address(value.indices), _address(value.indptr), value.values.size, *value.shape)
+        else:
+            found.append(value)
+    return found
 
 
 def _address(array: np.ndarray) -> int:
+    flags = array.flags
     if not array.size:
         return 0
-    if array.flags.writeable and array.flags.c_contiguous:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))      # a fifth of the time that `array.ctypes` takes
+    if flags.writeable and flags.c_contiguous:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))  # a fifth of the time that `array.ctypes` takes
     return array.ctypes.data

@@ -220,7 +220,7 @@ center_hessian = by_layout(_is_centered, _is_centered, _center_csr)
 
 
 @helper
-def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: float, power: int, V: Any,
+def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any, floor: Any, power: int, V: Any,
             losses: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int, thread: int) -> None:
     """Rows k side to (k + 1) side of `sums` (chunks side, side) become the lower triangle of chunk k, not yet centered.
 
@@ -231,7 +231,7 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
     for k in range(first, last):
         H = sums[k * side:(k + 1) * side]
         H[:] = 0.0
-        losses[k] = add_hessian_of_rows(X, y, sample_weight, offset, theta, center, floor, power, V, ranges[k], ranges[k + 1],
+        losses[k] = add_hessian_of_rows(X, y, sample_weight, offset, theta, center, floor[0], power, V, ranges[k], ranges[k + 1],
                                         scratch[thread * rows:(thread + 1) * rows], H)
 
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 from numba import types
 
 from fastlr.backends.compiled import cache, self_test
-from fastlr.backends.compiled.header import KERNELS, Bound, Kind, c_prototype, cache_name, parameters
+from fastlr.backends.compiled.driving import BLOCK, array_at
+from fastlr.backends.compiled.header import KERNELS, Code, Kind, Parameter, cache_name, is_given_chunks, parameters
 from fastlr.backends.compiled.jit import FLAGS
+from fastlr.backends.compiled.prebuilt import is_inspected
 from fastlr.backends.csr import Csr
 
 _compiled: dict[tuple[str, Kind], Callable[..., Any]] = {}
@@ -19,13 +22,8 @@ _compiled: dict[tuple[str, Kind], Callable[..., Any]] = {}
 def function(kernel: str, kind: Kind) -> Callable[..., Any]:
     """The compiled function of a kernel, see `passes.Functions`: from the cache, or compiled for seconds."""
     if (kernel, kind) not in _compiled:
-        _compiled[kernel, kind] = _of_arrays(kernel) if _is_inspected() else _of_pointers(kernel, kind)
+        _compiled[kernel, kind] = _of_arrays(kernel) if is_inspected() else _of_addresses(kernel, kind)
     return _compiled[kernel, kind]
-
-
-def _is_inspected() -> bool:
-    """Whether the user wants plain Python, or IndexError, from kernels: a C function can't raise."""
-    return bool(numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK)
 
 
 def _of_arrays(kernel: str) -> Callable[..., Any]:
@@ -33,58 +31,56 @@ def _of_arrays(kernel: str) -> Callable[..., Any]:
     return lambda *arrays: functools.partial(numba.njit(**FLAGS)(plain), *arrays)
 
 
-def _of_pointers(kernel: str, kind: Kind) -> Callable[..., Any]:
-    taken = pointer_types(kernel, kind)
-
+def _of_addresses(kernel: str, kind: Kind) -> Callable[..., Any]:
     def of(dispatcher: Any) -> Callable[..., Any]:
-        compiled = dispatcher.overloads[taken]
-        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
-        return functools.partial(Bound, kernel, kind, c_prototype(kernel, kind)(address))
+        compiled = dispatcher.overloads[C_TYPES]
+        return Code(kernel, kind, compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name))
 
     def functions(other: str, other_kind: Kind, tried: Any) -> Callable[..., Any]:
         return of(tried) if other == kernel else function(other, other_kind)
 
     dispatcher = cache.load_or_compile(
-        cache_name(kernel, kind), lambda cached: numba.njit(cache=cached, **FLAGS)(pointer_function(kernel, kind)), taken,
+        cache_name(kernel, kind), lambda cached: numba.njit(cache=cached, **FLAGS)(c_function(kernel, kind)), C_TYPES,
         lambda tried: self_test.is_right(kernel, kind, functools.partial(functions, tried=tried)))
     return of(dispatcher)
 
 
-def pointer_types(kernel: str, kind: Kind) -> tuple[Any, ...]:
-    """Numba's types of what `pointer_function` takes."""
-    found: list[Any] = []
-    for name, dtype, dimensions in parameters(kernel, kind):
-        one = numba.from_dtype(dtype)
-        sizes = [types.int64] * dimensions
-        if name == "X" and kind.layout.startswith("csr"):
-            indices = types.CPointer(types.int32 if kind.layout == "csr32" else types.int64)
-            found += [types.CPointer(one), types.int64, indices, indices, *sizes]
-        else:
-            found += [types.CPointer(one), *sizes] if dimensions else [one]
-    return tuple(found)
+C_TYPES = (BLOCK, types.int64, types.int64, types.int64)
+"""Numba's types of what `c_function` takes."""
 
 
-def pointer_function(kernel: str, kind: Kind) -> Callable[..., Any]:
-    """The kernel as a function of pointers and sizes, see `header`: for `step`, whose first parameter is `sums`,
+def c_function(kernel: str, kind: Kind) -> Callable[..., Any]:
+    """The kernel as a function of a block, see `header`: for `step`, whose first parameter is `sums`,
 
-        def step(sums, sums_0, sums_1, ...):
-            kernel(carray(sums, (sums_0, sums_1,)), ...)
+        def step(block, first, last, thread):
+            kernel(carray(array_at(block[0]), (block[1], block[2],), dtype_0), ...)
     """
-    given, passed = [], []
-    for name, _, dimensions in parameters(kernel, kind):
-        sizes = [f"{name}_{i}" for i in range(dimensions)]
-        if name == "X" and kind.layout.startswith("csr"):
-            given += ["X", "X_size", "X_indices", "X_indptr", *sizes]
-            passed.append("Csr(carray(X, (X_size,)), carray(X_indices, (X_size,)), carray(X_indptr, (X_0 + 1,)), X_1)")
-        else:
-            given += [name, *sizes]
-            order = "farray" if name == "X" and kind.layout == "F" else "carray"
-            passed.append(f"{order}({name}, ({', '.join(sizes)},))" if dimensions else name)
-    source = f"def {kernel}({', '.join(given)}):\n    kernel({', '.join(passed)})\n"
-    names = {"kernel": _kernel(kernel), "Csr": Csr, "carray": numba.carray, "farray": numba.farray, "__name__": _module(kernel)}
+    passed, place = [], 0
+    names = {"kernel": _kernel(kernel), "Csr": Csr, "array_at": array_at, "carray": numba.carray, "farray": numba.farray,
+             "__name__": _module(kernel)}
+    for i, parameter in enumerate(parameters(kernel, kind)):
+        names[f"dtype_{i}"] = parameter.dtype
+        passed.append(_argument(parameter, place, f"dtype_{i}"))
+        place += parameter.places
+    passed += ["first", "last", "thread"] if is_given_chunks(kernel) else []
+    names |= {"int32": np.dtype("int32"), "int64": np.dtype("int64")}
+    source = f"def {kernel}(block, first, last, thread):\n    kernel({', '.join(passed)})\n"
     exec(compile(source, str(importlib.import_module(_module(kernel)).__file__), "exec"), names)    # Numba caches what has a file
     made: Callable[..., Any] = names[kernel]
     return made
+
+
+def _argument(parameter: Parameter, place: int, dtype: str) -> str:
+    """What is passed for a parameter that begins at a place of the block."""
+    at = [f"block[{place + i}]" for i in range(parameter.places)]
+    if parameter.order.startswith("csr"):
+        values, indices, indptr, size, m, n = at
+        index = "int32" if parameter.order == "csr32" else "int64"
+        return (f"Csr(carray(array_at({values}), ({size},), {dtype}), carray(array_at({indices}), ({size},), {index}), "
+                f"carray(array_at({indptr}), ({m} + 1,), {index}), {n})")
+    if parameter.dimensions == 0:
+        return at[0]
+    return f"{'farray' if parameter.order == 'F' else 'carray'}(array_at({at[0]}), ({', '.join(at[1:])},), {dtype})"
 
 
 def _module(kernel: str) -> str:

@@ -12,22 +12,23 @@ import numpy as np
 from fastlr.backends import descent
 from fastlr.backends.compiled import chunks, pool
 from fastlr.backends.compiled.chunks import Matrix
-from fastlr.backends.compiled.header import CURVATURE, Kind, kind_for
+from fastlr.backends.compiled.header import CURVATURE, Bound, Kind, calls, kind_for
 from fastlr.backends.csr import Csr, numbers_of, with_zeros
-from fastlr.backends.engine import DONE, RECORDS, Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.penalized_newton import Goal
 from fastlr.backends.ranges import pieces, shorter_pieces
 from fastlr.machine.limits import PRODUCTS_A_CALL
 
 _TILES = 3 * 1024               # numbers in three tiles of `moments`
+_MOST_CHUNKS = 32               # of rows, each with a Hessian of its own
 _PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
 # Numbers in X, and multiplications in a Hessian, that keep a thread busy for as long as it takes to wake it, 10 microseconds.
 ELEMENTS_A_THREAD = 50_000
 _PRODUCTS_A_THREAD = 400_000
+_NO_TABLE = np.empty((0, 0))
 
-Functions = Callable[[str, Kind], Callable[..., Any]]
-"""The compiled function of a kernel for a kind of X: called with arrays, it returns what does the work when it is called with the
-numbers that are left."""
+Functions = Callable[[str, Kind], Callable[..., Bound]]
+"""The compiled function of a kernel for a kind of X: called with what the kernel is bound to, it returns what does the work, or
+what is called like that where a user inspects the kernels."""
 
 
 class Rows:
@@ -41,10 +42,12 @@ class Rows:
         self.n_threads = min(n_threads, max(1, X.size // ELEMENTS_A_THREAD))
         self._ranges: tuple[list[np.ndarray], int] | None = None
         self._gradient: _Gradient | None = None
-        self.of_classes: dict[int, Callable[[np.ndarray, np.ndarray], float]] = {}
+        self._hessian: Hessian | None = None
+        self.theta = np.empty(X.shape[1] + 1)       # where the kernels of both find the parameters
+        self.of_classes: Any = None         # the gradient of K classes
 
-    def bind(self, kernel: str, *arrays: Any) -> Callable[..., Any]:
-        """A kernel that is only given numbers from here on."""
+    def bind(self, kernel: str, *arrays: Any) -> Bound:
+        """A kernel that is only told its chunks from here on."""
         return self._functions(kernel, kind_for(kernel, self.X))(*arrays)
 
     def replace(self, **changes: Any) -> "Rows":
@@ -65,6 +68,16 @@ class Rows:
         if self._gradient is None:
             self._gradient = _Gradient(self)
         return self._gradient
+
+    @property
+    def hessian(self) -> "Hessian":
+        """The kernel of the second derivatives, kept where it takes no more memory than X."""
+        if self._hessian is not None:
+            return self._hessian
+        hessian = Hessian(self)
+        if hessian.size <= self.X.size:
+            self._hessian = hessian
+        return hessian
 
 
 class _Sum:
@@ -92,6 +105,12 @@ class _Sum:
         self.scratch = np.empty((rows.n_threads, scratch))
         self._calls = [(some.size - 1, rows.bind(kernel, *before, some, self.sums[:some.size - 1], self.scratch, *after))
                        for some in ranges]
+
+    @property
+    def driven(self) -> tuple[Bound, int]:
+        """What a driver calls, on one thread, for all chunks of X, which is one range."""
+        (chunks, bound), = self._calls
+        return bound, chunks
 
     def of_chunks(self, i: int = 0) -> np.ndarray:
         """The sums over each chunk of range i."""
@@ -122,33 +141,81 @@ class _Gradient:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        n = rows.X.shape[1]
-        self._theta = np.empty(n + 1)
         ranges, block = rows.ranges
-        self._before = rows.X, rows.y, rows.sample_weight, rows.offset
-        self._sum = _Sum(rows, "cost_gradient", (*self._before, self._theta), ranges, n + 2, 2 * block)
+        before = rows.X, rows.y, rows.sample_weight, rows.offset, rows.theta
+        self.sum = _Sum(rows, "cost_gradient", before, ranges, rows.theta.size + 1, 2 * block)
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
         """[dw, db, loss]."""
-        self._theta[:] = theta
-        return self._sum()
+        self._rows.theta[:] = theta
+        return self.sum()
 
     def descend(self, theta: np.ndarray, previous: np.ndarray, rule: descent.Rule, record: np.ndarray) -> tuple[int, int]:
         """`descent.descend`, in compiled code but for threads."""
-        if len(self._sum.ranges) > 1:
+        if len(self.sum.ranges) > 1:
             return descent.descend(cost_gradient, (self._rows,), theta, previous, rule, record)
-        ranges, sums, status = self._sum.ranges[0], self._sum.sums, np.array([0, descent.GOING])
-        rest = (previous, np.empty_like(theta), np.array(rule[:7]), rule.center, rule.spread, record, status)
-        if self._rows.n_threads == 1:
-            self._rows.bind("descend", *self._before, theta, *rest, ranges, sums, self._sum.scratch)()
+        status, (bound, chunks) = np.array([0, descent.GOING]), self.sum.driven
+        self._rows.theta[:] = theta
+        step = (self.sum.sums[:chunks], self._rows.theta, previous, np.empty_like(theta), np.array(rule[:7]), rule.center,
+                rule.spread, record, status)
+        if self._rows.n_threads == 1 and isinstance(bound, Bound):
+            self._rows.bind("descend", calls((bound, chunks)), *step)()
         else:
-            self._theta[:] = theta
-            step = self._rows.bind("step", sums, self._theta, *rest)
+            update = self._rows.bind("step", *step)
             while status[0] < len(record) and status[1] == descent.GOING:
-                self._sum.of_chunks()
-                step()
-            theta[:] = self._theta
+                self.sum.of_chunks()
+                update()
+        theta[:] = self._rows.theta
         return int(status[0]), int(status[1])
+
+
+class Hessian:
+    """The kernel `hessian` over all rows, at the rows' theta: second derivatives, or squared scores of a power.
+
+    Attributes
+    ----------
+    center : (n,) float64
+        What is taken from each row of X, and
+    floor : (1,) float64
+        the least weight of a row that counts.
+    H : (n + 1, n + 1) float64
+        The sum over one range of rows.
+    size : int
+        Numbers in scratch memory.
+    """
+
+    def __init__(self, rows: Rows, power: int = CURVATURE, V: np.ndarray = _NO_TABLE) -> None:
+        X, n = rows.X, rows.X.shape[1]
+        side, a_row = chunks.side_of(n), products(X)
+        ranges = [some for first, last in pieces(X) for some in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
+        longest = max(last - first for first, last in ranges)
+        most = min(max(4, _PARTIAL // side ** 2), 1 + longest * a_row // (4 * side ** 2))    # no more to add up than to compute
+        self._chunks = min((longest + chunks.PANEL_ROWS - 1) // chunks.PANEL_ROWS, most, _MOST_CHUNKS)
+        self._n_threads = min(rows.allowed_threads, self._chunks, max(1, longest * a_row // (2 * _PRODUCTS_A_THREAD)))
+        sums, self._losses = np.empty((self._chunks * side, side)), np.empty(self._chunks)
+        scratch = np.empty((self._n_threads * (side + chunks.BESIDE_PANEL), chunks.PANEL_ROWS))
+        self.H, self.size = np.empty((n + 1, n + 1)), sums.size + scratch.size
+        self.center, self.floor = np.empty(n), np.zeros(1)
+        self._finish = rows.bind("finish_hessian", X, self.center, sums, self.H)
+        before = X, rows.y, rows.sample_weight, rows.offset, rows.theta, self.center, self.floor, power, V, self._losses
+        self._calls = [rows.bind("hessian", *before, chunks.ranges(*some, self._chunks, chunks.PANEL_ROWS), sums, scratch)
+                       for some in ranges]
+
+    @property
+    def driven(self) -> tuple[tuple[Bound, int], tuple[Bound, int]]:
+        """What a driver calls, on one thread, for all rows of X, which is one range; then H is there."""
+        call, = self._calls
+        return (call, self._chunks), (self._finish, 1)
+
+    def __call__(self) -> tuple[float, np.ndarray]:
+        """The sum of losses, or 0 for second derivatives, and that over rows."""
+        loss, total = 0.0, np.zeros(self.H.shape)
+        for call in self._calls:
+            pool.run(call, self._chunks, self._n_threads)
+            self._finish()
+            loss += float(self._losses.sum())
+            total += self.H
+        return loss, total
 
 
 # ---- the passes of a backend, see `fastlr.backends` -----------------------------------------------------------------
@@ -209,7 +276,9 @@ def hessian_product(rows: Rows, curvature: np.ndarray) -> Callable[[np.ndarray],
 
 def hessian(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float) -> np.ndarray:
     """Sum the second derivatives of all rows."""
-    return _gram(rows, theta, center, floor, CURVATURE, np.empty((0, 0)))[1]
+    kernel = rows.hessian
+    rows.theta[:], kernel.center[:], kernel.floor[:] = theta, center, floor
+    return kernel()[1]
 
 
 def squared_scores(rows: Rows, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> tuple[float, np.ndarray]:
@@ -217,32 +286,9 @@ def squared_scores(rows: Rows, theta: np.ndarray, center: np.ndarray, V: np.ndar
     side = chunks.side_of(rows.X.shape[1])
     lower = np.zeros((side, side))
     lower[:len(V), :len(V)] = 2.0 * np.tril(V, -1) + np.diag(V.diagonal())
-    return _gram(rows, theta, center, 0.0, power, lower)
-
-
-def _gram(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float, power: int,
-          V: np.ndarray) -> tuple[float, np.ndarray]:
-    """What the kernel `hessian` adds up."""
-    X, side = rows.X, chunks.side_of(rows.X.shape[1])
-    a_row = products(X)
-    all_ranges = [some for first, last in pieces(X) for some in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
-    most_rows = max(last - first for first, last in all_ranges)
-    most = min(max(4, _PARTIAL // side ** 2), 1 + most_rows * a_row // (4 * side ** 2))      # no more to add up than to compute
-    count = min((most_rows + chunks.PANEL_ROWS - 1) // chunks.PANEL_ROWS, most, 32)
-    n_threads = min(rows.allowed_threads, count, max(1, most_rows * a_row // (2 * _PRODUCTS_A_THREAD)))
-    sums, scratch = np.empty((count * side, side)), np.empty((n_threads * (side + chunks.BESIDE_PANEL), chunks.PANEL_ROWS))
-    loss, losses = 0.0, np.empty(count)
-    total, H = np.zeros((theta.size, theta.size)), np.empty((theta.size, theta.size))
-    finish = rows.bind("finish_hessian", X, center, sums, H)
-    for first, last in all_ranges:
-        ranges = chunks.ranges(first, last, count, chunks.PANEL_ROWS)
-        call = rows.bind("hessian", X, rows.y, rows.sample_weight, rows.offset, theta, center, floor, power, V, losses, ranges,
-                         sums, scratch)
-        pool.run(call, count, n_threads)
-        finish()
-        loss += float(losses.sum())
-        total += H
-    return loss, total
+    kernel = Hessian(rows, power, lower)
+    rows.theta[:], kernel.center[:] = theta, center
+    return kernel()
 
 
 def products(X: Matrix) -> int:
@@ -250,20 +296,6 @@ def products(X: Matrix) -> int:
     if isinstance(X, Csr):
         return int(X.squares()) // X.shape[0] + 1
     return chunks.side_of(X.shape[1]) ** 2
-
-
-def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, ridge: float,
-                 record: np.ndarray) -> bool:
-    """Drive the engine in compiled code, on one thread, with X as float64 in C order or sparse."""
-    X, n = rows.X, rows.X.shape[1]
-    side, block = chunks.side_of(n), chunks.block_rows(rows.X, rows.X.shape[0])
-    at, kind = (np.frombuffer(memoryview(state), RECORDS[type(state)]) for state in (descent.at, M.kind))
-    numbers = np.array([*scale[8:], *rule, *hessian, ridge])
-    theta, sums, H, L = np.empty(n + 1), np.empty((1, n + 2)), np.empty((side, side)), np.empty((n + 1, n + 1))
-    scratch, panel = np.empty((1, 2 * block)), np.empty((side + chunks.BESIDE_PANEL, chunks.PANEL_ROWS))
-    rows.bind("quasi_newton", X, rows.y, rows.sample_weight, rows.offset, at, descent.vectors, kind, M.factor, M.vectors,
-              M.scalars, *scale[:8], numbers, record, theta, sums, H, L, scratch, panel)()
-    return descent.at.asked != DONE
 
 
 def penalized_newton(rows: Rows, columns: Matrix, u: np.ndarray, grad: np.ndarray, shift: np.ndarray, thresholds: np.ndarray,

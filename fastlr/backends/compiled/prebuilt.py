@@ -18,17 +18,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastlr.backends.compiled.header import Bound, Kind, c_prototype, symbol
+from fastlr.backends.compiled.header import Code, Kind, symbol
 from fastlr.machine.warnings import warn
 
 FOLDER = Path(__file__).parents[1] / "prebuilt"
 MANIFEST = FOLDER / "manifest"
 
 SOURCES = ("compiled/ahead.py", "compiled/block_pass.py", "compiled/chunks.py", "compiled/columns.py", "compiled/descent.py",
-           "compiled/header.py", "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py", "compiled/on_demand.py",
-           "compiled/penalized_model.py", "compiled/penalized_newton.py", "compiled/predictions.py", "compiled/products.py",
-           "compiled/quasi_newton.py", "compiled/scalar.py", "compiled/softmax_pass.py", "compiled/vectors.py", "csr.py",
-           "descent.py", "engine.py", "penalized_newton.py", "vectors.py")
+           "compiled/driving.py", "compiled/header.py", "compiled/hessian.py", "compiled/jit.py", "compiled/moments.py",
+           "compiled/on_demand.py", "compiled/penalized_model.py", "compiled/penalized_newton.py", "compiled/predictions.py",
+           "compiled/products.py", "compiled/quasi_newton.py", "compiled/scalar.py", "compiled/softmax_pass.py",
+           "compiled/vectors.py", "csr.py", "descent.py", "engine.py", "penalized_newton.py", "vectors.py")
 """The files that machine code is made from."""
 
 LEVELS = {
@@ -42,10 +42,10 @@ def function(kernel: str, kind: Kind) -> Callable[..., Any] | None:
     """The compiled function of a kernel, see `passes.Functions`; None where no library that can be used has it."""
     library = _library()
     try:
-        address = ctypes.cast(getattr(library, symbol(kernel, kind)), ctypes.c_void_p).value
+        address = ctypes.cast(getattr(library, symbol(kernel, kind)), ctypes.c_void_p).value or 0
     except AttributeError:              # also where there is no library
         return None
-    return functools.partial(Bound, kernel, kind, c_prototype(kernel, kind)(address))
+    return Code(kernel, kind, address)
 
 
 def has(kernel: str, kind: Kind) -> bool:
@@ -88,7 +88,7 @@ def _library() -> ctypes.CDLL | None:
 
 def _loaded() -> tuple[ctypes.CDLL | None, str | None]:
     """The library; or None, with the reason where there should be one."""
-    if os.environ.get("FASTLR_PREBUILT") == "0" or _numba_is_told_otherwise():
+    if os.environ.get("FASTLR_PREBUILT") == "0" or is_inspected():
         return None, None
     try:
         digests = dict(line.split("  ")[::-1] for line in MANIFEST.read_text(encoding="ascii").splitlines())
@@ -109,7 +109,7 @@ def library_for(level: str) -> Path:
     return FOLDER / f"kernels-{level}.so"
 
 
-def _numba_is_told_otherwise() -> bool:
+def is_inspected() -> bool:
     """Whether the user wants kernels in plain Python, or with every index checked."""
     return any(os.environ.get(name, "0") not in ("", "0") for name in ("NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"))
 

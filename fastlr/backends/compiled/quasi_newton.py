@@ -1,12 +1,14 @@
-"""The engine driven by compiled code, for problems so small that Python around a step takes longer than the step."""
+"""The engine driven by compiled code, for problems so small that Python around a step takes longer than the step.
+
+J and its derivatives are left to the kernels that read X, whichever they are: those of two classes or of K.
+"""
 
 import math
 from typing import Any
 
 from fastlr.backends.compiled import vectors  # noqa: F401  (makes the engine known to Numba)
-from fastlr.backends.compiled.block_pass import sums_of_rows
-from fastlr.backends.compiled.header import CURVATURE
-from fastlr.backends.compiled.hessian import add_hessian_of_rows, center_hessian
+from fastlr.backends.compiled.driving import run_kernel
+from fastlr.backends.compiled.header import COST_GRADIENT, FINISH_HESSIAN, HESSIAN_OF_ROWS, PROBABILITIES_OF_ROWS
 from fastlr.backends.compiled.jit import block, helper
 from fastlr.backends.engine import (
     EVALUATE,
@@ -54,39 +56,78 @@ def _inverse_factor(H: Any, P: Any) -> bool:
 
 
 @helper
-def _set_theta(theta: Any, u: Any, scale: Any) -> None:
-    """theta, the parameters at u."""
-    n = u.size - 1
-    b = u[n]
-    for j in range(n):
-        theta[j] = u[j] * scale.scales[j]
-        b -= scale.center[j] * theta[j]
-    theta[n] = b
+def _set_parameters(w: Any, b: Any, strides: Any, u: Any, scale: Any) -> None:
+    """w and b become the parameters at u."""
+    side = u.size // b.size
+    for k in range(b.size):
+        at, to = k * side, k * strides[0]
+        b_k = u[at + side - 1]
+        for j in range(side - 1):
+            w_j = u[at + j] * scale.scales[at + j]
+            w[to + j * strides[1]] = w_j
+            b_k -= scale.center[j] * w_j
+        b[k] = b_k
 
 
 @helper
-def _set_gradient(grad: Any, sums: Any, theta: Any, scale: Any) -> float:
-    """The gradient by u, from sums over rows; J."""
-    n = theta.size - 1
-    penalty = 0.0
-    for j in range(n):
-        w = scale.l2[j] * theta[j]          # penalty[j] u[j] may be infinity times 0
-        grad[j] = scale.scales[j] * (scale.sums * (sums[j] - scale.center[j] * sums[n]) + w)
-        penalty += w * theta[j]
-    grad[n] = scale.sums * scale.intercept * sums[n]
-    return scale.sums * sums[n + 1] + 0.5 * penalty
+def _set_gradient(grad: Any, sums: Any, totals: Any, chunks: int, w: Any, K: int, strides: Any, scale: Any) -> float:
+    """The gradient by u, from sums over chunks of rows; J."""
+    side = grad.size // K
+    loss, penalty = 0.0, 0.0
+    for c in range(chunks):
+        loss += totals[c * strides[3] + K]
+    for k in range(K):
+        at, of, db = k * side, k * strides[0], 0.0
+        for c in range(chunks):
+            db += totals[c * strides[3] + k]
+        for j in range(side - 1):
+            dw = 0.0
+            for c in range(chunks):
+                dw += sums[c * strides[2] + of + j * strides[1]]
+            w_j = w[of + j * strides[1]]
+            of_penalty = scale.l2[at + j] * w_j          # penalty[j] u[j] may be infinity times 0
+            grad[at + j] = scale.scales[at + j] * (scale.sums * (dw - scale.center[j] * db) + of_penalty)
+            penalty += of_penalty * w_j
+        grad[at + side - 1] = scale.sums * scale.intercept * db
+    return scale.sums * loss + 0.5 * penalty
+
+
+@helper
+def _set_hessian(calls: Any, P: Any, sample_weight: Any, weights: Any, H: Any, whole: Any) -> None:
+    """All second derivatives, from the probabilities P (K, m).
+
+    The block of classes k and l is minus the Gram of X with the weights s p_k p_l, and the blocks of a class add up to 0.  A Gram
+    is the Hessian of two classes where all margins are 0, and all curvatures 1/4.
+    """
+    run_kernel(calls, PROBABILITIES_OF_ROWS)
+    side = H.shape[0]
+    for k in range(P.shape[0]):
+        p, own = P[k], whole[k * side:(k + 1) * side, k * side:(k + 1) * side]
+        own[:] = 0.0
+        for l in range(k):
+            q, other = P[l], whole[l * side:(l + 1) * side, l * side:(l + 1) * side]
+            for i in range(weights.size):
+                weights[i] = 4.0 * p[i] * q[i] * (sample_weight[i] if sample_weight.size else 1.0)
+            run_kernel(calls, HESSIAN_OF_ROWS)
+            run_kernel(calls, FINISH_HESSIAN)
+            for i in range(side):
+                for j in range(side):
+                    whole[k * side + i, l * side + j] = -H[i, j]
+                    other[i, j] += H[i, j]
+                    own[i, j] += H[i, j]
 
 
 @helper
 def _factorise(P: Any, H: Any, L: Any, scale: Any, ridge: float) -> bool:
     """P, the inverse factor of the Hessian by u, from sums over rows, with as much of a ridge as need be; False if that fails."""
-    n = P.shape[0] - 1
+    side = scale.center.size + 1
     if scale.intercept == 0.0:
-        for j in range(n):
-            H[n, j] = 0.0
-        H[n, n] = 1.0 / scale.sums
+        for i in range(side - 1, H.shape[0], side):
+            for j in range(H.shape[0]):
+                H[i, j] = H[j, i] = 0.0
+            H[i, i] = 1.0 / scale.sums
     while ridge < 1.0:
-        for i in range(n + 1):
+        for i in range(P.shape[0]):
             for j in range(i + 1):
                 L[i, j] = scale.sums * scale.scales[i] * scale.scales[j] * H[i, j]
             L[i, i] += scale.penalty[i] + ridge * scale.diagonal[i]
@@ -97,45 +138,55 @@ def _factorise(P: Any, H: Any, L: Any, scale: Any, ridge: float) -> bool:
 
 
 @helper
-def _descend(X: Any, y: Any, sample_weight: Any, offset: Any, descent: Any, M: Any, scale: Any, rule: Any, hessian: Any,
-             sample: Any, ridge: float, record: Any, theta: Any, sums: Any, H: Any, L: Any, scratch: Any, panel: Any) -> None:
-    at, first = descent.at, descent.at.updates
-    while True:
-        ask = advance(descent, M, scale, rule.tol, hessian, sample)
-        if ask == POINT:
-            made = at.updates - first
-            if made > 0:
-                record[made - 1, 0], record[made - 1, 1], record[made - 1, 2] = at.cost_before, at.grad_norm_before, at.length
-            if made == len(record) or is_small(at, rule):
-                return
-        elif ask == EVALUATE:
-            _set_theta(theta, descent.trial, scale)
-            sums_of_rows(X, y, sample_weight, offset, theta, 0, y.size, scratch, sums)
-            at.trial_cost = _set_gradient(descent.trial_grad, sums, theta, scale)
-        elif ask == HESSIAN:
-            _set_theta(theta, descent.u, scale)
-            for i in range(H.shape[0]):
-                for j in range(H.shape[1]):
-                    H[i, j] = 0.0
-            add_hessian_of_rows(X, y, sample_weight, offset, theta, scale.center, 0.0, CURVATURE, H, 0, y.size, panel, H)
-            center_hessian(X, scale.center, H)
-            at.is_definite = _factorise(M.factor, H, L, scale, ridge)
-        else:
-            return
+def _remove_common(p: Any, common: Any) -> None:
+    """Take away from p what all classes have in common, in the coordinates of a class that are marked."""
+    for j in range(common.size):
+        total = 0.0
+        for i in range(j, p.size, common.size):
+            total += p[i]
+        for i in range(j, p.size, common.size):
+            p[i] -= common[j] * total / (p.size // common.size)
 
 
 @helper
-def quasi_newton(X: Any, y: Any, sample_weight: Any, offset: Any, at: Any, way: Any, kind: Any, factor: Any, corrections: Any,
-                 scalars: Any, center: Any, scales: Any, l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any,
-                 numbers: Any, record: Any, theta: Any, sums: Any, H: Any, L: Any, scratch: Any, panel: Any) -> None:
-    """Drive the engine until it asks for what is not computed here; at[0] and kind[0] are the records of its state.
+def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, corrections: Any, scalars: Any, center: Any, scales: Any,
+                 l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any, numbers: Any, common: Any, record: Any,
+                 strides: Any, w: Any, b: Any, sums: Any, totals: Any, P: Any, sample_weight: Any, weights: Any, H: Any,
+                 whole: Any, L: Any) -> None:
+    """Drive the engine until it asks for what is not computed here.
 
-    `way` has the vectors of a Descent, and `corrections` and `scalars` have the parts of an Approximation.  `numbers` are those
-    of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
+    at[0] and kind[0] are the records of its state, `way` has the vectors of a Descent, and `corrections` and `scalars` have the
+    parts of an Approximation.  `numbers` are those of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
+    w, b, sums and totals are those of the kernel of J; strides are the steps from one number to another in w by class and by
+    feature, and those from chunk to chunk in sums and in totals.
     """
     descent = Descent(at[0], way, way[0], way[1], way[2], way[3], way[4])
     M = Approximation(kind[0], factor, corrections, scalars, *parts(corrections, scalars))
     scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, numbers[0], numbers[1], numbers[2])
     rule, hessian = StoppingRule(numbers[3], numbers[4], numbers[5]), Price(numbers[6], numbers[7], numbers[8])
-    _descend(X, y, sample_weight, offset, descent, M, scale, rule, hessian, Price(math.inf, 0.0, math.inf), numbers[9], record,
-             theta, sums[0], H, L, scratch[0], panel)
+    first = descent.at.updates
+    while True:
+        ask = advance(descent, M, scale, rule.tol, hessian, Price(math.inf, 0.0, math.inf))
+        if ask == POINT:
+            _remove_common(descent.p, common)
+            made = descent.at.updates - first
+            if made > 0:
+                record[made - 1, 0], record[made - 1, 1] = descent.at.cost_before, descent.at.grad_norm_before
+                record[made - 1, 2] = descent.at.length
+            if made == len(record) or is_small(descent.at, rule):
+                return
+        elif ask == EVALUATE:
+            _set_parameters(w, b, strides, descent.trial, scale)
+            run_kernel(calls, COST_GRADIENT)
+            descent.at.trial_cost = _set_gradient(descent.trial_grad, sums, totals, calls[COST_GRADIENT, 2], w, b.size, strides,
+                                                  scale)
+        elif ask == HESSIAN:
+            _set_parameters(w, b, strides, descent.u, scale)
+            if P.size:
+                _set_hessian(calls, P, sample_weight, weights, H, whole)
+            else:
+                run_kernel(calls, HESSIAN_OF_ROWS)
+                run_kernel(calls, FINISH_HESSIAN)
+            descent.at.is_definite = _factorise(M.factor, whole, L, scale, numbers[9])
+        else:
+            return

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlr.backends import descent as gradient_descent
 from fastlr.backends import numpy_passes, numpy_vectorized, softmax
-from fastlr.backends.compiled import passes, softmax_passes
+from fastlr.backends.compiled import descents, passes, softmax_passes
 from fastlr.backends.compiled.chunks import side_of
 from fastlr.backends.compiled.header import Kind
 from fastlr.backends.compiled.passes import Functions, Rows
@@ -248,35 +248,53 @@ def _known_rows(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 
 
 def _quasi_newton(rows: Rows) -> bool:
+    """Two classes, and four."""
+    y, _, offset, _ = _classes(rows.X.shape[1])
+    return (_two_steps(rows, 1, numpy_vectorized.cost_gradient, numpy_passes.hessian)
+            and _two_steps(rows.replace(y=y, offset=offset), 4, numpy_passes.softmax_cost_gradient, numpy_passes.softmax_hessian))
+
+
+def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian: Callable[..., np.ndarray]) -> bool:
     """Two steps with the Hessian at zero, in coordinates where every column has mean 8 and deviation 5."""
-    size = _N + 1
-    l2 = np.append(np.full(_N, 2.5), 0.0)
-    scale = Scale(center=np.full(_N, 8.0), scales=np.append(np.full(_N, 0.2), 1.0), l2=l2, penalty=l2 / 25.0,
-                  diagonal=np.ones(size), far=np.append(np.full(_N, 1.6), 0.0), ratio=np.ones(_N), shift=np.zeros(_N),
+    side, center = _N + 1, np.full(_N, 8.0)
+    size, shape = K * side, (side,) if K == 1 else (K, side)
+    l2 = np.tile(np.append(np.full(_N, 2.5), 0.0), K)
+    scale = Scale(center, scales=np.tile(np.append(np.full(_N, 0.2), 1.0), K), l2=l2,
+                  penalty=0.04 * l2, diagonal=np.ones(size),
+                  far=np.tile(np.append(np.full(_N, 1.6), 0.0), K), ratio=np.ones(_N), shift=np.zeros(_N),
                   to_mean=1.0, sums=1.0 / _M, intercept=1.0)
-    rule, never = StoppingRule(tol=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf)
+    rule, never, ridge = StoppingRule(tol=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf), 1e-3 * (K > 1)
     sides = [(Descent.start(np.zeros(size)), _approximation(size)) for _ in range(2)]
     (descent, M), (known, known_M) = sides
-    record, known_record = np.empty((2, 3)), []
-    passes.quasi_newton(rows, descent, M, scale, rule, never, 0.0, record)
+    record, known_record, common = np.empty((2, 3)), [], np.linspace(0.0, 1.0, side).round() if K > 1 else np.empty(0)
+    descents.quasi_newton(rows, descent, M, scale, rule, never, ridge, common, record)
 
     while advance(known, known_M, scale, 0.0, never, never) != POINT or known.at.updates < 2:
-        theta = (known.trial if known.at.asked == EVALUATE else known.u) * scale.scales
-        theta[-1] -= scale.center @ theta[:-1]
+        theta = ((known.trial if known.at.asked == EVALUATE else known.u) * scale.scales).reshape(shape)
+        theta[..., -1] -= theta[..., :-1] @ center
         if known.at.asked == EVALUATE:
-            loss = numpy_vectorized.cost_gradient(*_known_rows(rows), theta, known.trial_grad)
-            known.trial_grad[:-1] -= scale.center * known.trial_grad[-1]
-            known.trial_grad[:] = scale.sums * scale.scales * known.trial_grad + scale.penalty * known.trial
+            grad = np.empty(shape)
+            loss = cost_gradient(*_known_rows(rows), theta, grad)
+            grad[..., :-1] -= center * grad[..., -1:]
+            known.trial_grad[:] = scale.sums * scale.scales * grad.ravel() + scale.penalty * known.trial
             known.at.trial_cost = scale.sums * loss + 0.5 * scale.penalty @ known.trial ** 2
         elif known.at.asked == HESSIAN:
-            H = numpy_passes.hessian(*_known_rows(rows), theta, scale.center, 0.0) * np.outer(scale.scales, scale.scales)
-            known_M.factor[:] = np.linalg.inv(np.linalg.cholesky(scale.sums * H + np.diag(scale.penalty)))
-        elif known.at.updates:
-            known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
+            H = hessian(*_known_rows(rows), theta, center, 0.0) * np.outer(scale.scales, scale.scales)
+            known_M.factor[:] = np.linalg.inv(np.linalg.cholesky(scale.sums * H + np.diag(scale.penalty + ridge)))
+        else:
+            _remove_common(known.p, common)
+            known_record += [(known.at.cost_before, known.at.grad_norm_before, known.at.length)] * (known.at.updates > 0)
     known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
+    _remove_common(known.p, common)
     return (descent.at.asked == POINT and bytes(M.kind) == bytes(known_M.kind) and descent.at.updates == 2
             and _agree((record, known_record), (descent.at.cost, known.at.cost), *zip(descent[1:], known[1:], strict=True),
                        (M.factor, known_M.factor), (M.steps[:2], known_M.steps[:2]), (M.changes[:2], known_M.changes[:2])))
+
+
+def _remove_common(p: np.ndarray, common: np.ndarray) -> None:
+    if common.size:
+        rows = p.reshape(-1, common.size)
+        rows -= common * rows.mean(axis=0)
 
 
 def _approximation(size: int) -> Approximation:

@@ -7,8 +7,8 @@ import numpy as np
 from fastlr.backends import numpy_passes
 from fastlr.backends.compiled import chunks, pool
 from fastlr.backends.compiled.chunks import SPACE_ROWS
-from fastlr.backends.compiled.header import GRADIENT, MARGINS, PROBABILITIES, PRODUCT
-from fastlr.backends.compiled.passes import ELEMENTS_A_THREAD, Rows
+from fastlr.backends.compiled.header import GRADIENT, MARGINS, PROBABILITIES, PRODUCT, Bound
+from fastlr.backends.compiled.passes import ELEMENTS_A_THREAD, Hessian, Rows
 from fastlr.backends.csr import Csr
 from fastlr.backends.ranges import pieces, shorter_pieces
 from fastlr.machine.arrays import zeros_at_a_cache_line
@@ -22,10 +22,10 @@ _COPIED = 1 << 15
 _MOST_ROWS = 136
 # Numbers in the gradients of all chunks, unless there are more in four.
 _PARTIAL = 1 << 22
-_NO_TABLE, _NO_OFFSET = np.empty((0, 0)), np.empty(0)
+_NO_TABLE, _NO_OFFSET, _NO_LABELS = np.empty((0, 0)), np.empty(0), np.empty(0, np.int8)
 
 
-class _Pass:
+class Pass:
     """The kernel `softmax` over all rows.
 
     Parameters
@@ -37,6 +37,13 @@ class _Pass:
         Probabilities that it takes, or what it is to fill.
     classes : int
         The number K of classes.
+
+    Attributes
+    ----------
+    w, b : float64 arrays
+        What the kernel takes: the parameters, in whole tiles, and the intercepts (K,).
+    sums, totals : float64 arrays
+        What it makes for each chunk: sums as large as w, and totals (chunks, K + 1).
     """
 
     def __init__(self, rows: Rows, result: int, P: np.ndarray, classes: int) -> None:
@@ -56,27 +63,41 @@ class _Pass:
 
         a_row = 2 * classes * (X.size // m + 1)
         most_chunks = max(4, _PARTIAL // (w[0] * w[1]))
-        ranges = [chunks.ranges(start, stop, min(chunks.gradient_chunks(X, stop - start, block), most_chunks), block)
-                  for first, last in pieces(X) for start, stop in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
-        longest = max(some.size for some in ranges) - 1
+        self._ranges = [chunks.ranges(start, stop, min(chunks.gradient_chunks(X, stop - start, block), most_chunks), block)
+                        for first, last in pieces(X) for start, stop in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
+        longest = max(some.size for some in self._ranges) - 1
         self._n_threads = min(rows.allowed_threads, max(1, m * a_row // (2 * ELEMENTS_A_THREAD)))
 
-        self._w, self._b, self._center = zeros_at_a_cache_line(*w), np.empty(classes), np.zeros(n)
-        self._sums, self._totals = zeros_at_a_cache_line(longest, *w), np.empty((longest, classes + 1))
-        scratch = zeros_at_a_cache_line(self._n_threads * (SPACE_ROWS + padded), block)
-        copies = zeros_at_a_cache_line(self._n_threads * copy[0], copy[1])
-        before = X, rows.y, rows.sample_weight, rows.offset.reshape(-1, classes), P, self._w, self._b, self._center
-        after = self._sums.reshape(-1, w[1]), self._totals, scratch, copies, self._n_threads, result
-        self._calls = [(some.size - 1, rows.bind("softmax", *before, some, *after)) for some in ranges]
+        self.w, self.b, self._center = zeros_at_a_cache_line(*w), np.empty(classes), np.zeros(n)
+        self.sums, self.totals = zeros_at_a_cache_line(longest, *w), np.empty((longest, classes + 1))
+        self._rows, self._scratch = rows, zeros_at_a_cache_line(self._n_threads * (SPACE_ROWS + padded), block)
+        self._copies = zeros_at_a_cache_line(self._n_threads * copy[0], copy[1])
+        self._calls = self._bound(result, P)
+
+    def _bound(self, result: int, P: np.ndarray) -> list[tuple[Bound, int]]:
+        rows, sums = self._rows, self.sums.reshape(-1, self.w.shape[1])
+        before = rows.X, rows.y, rows.sample_weight, rows.offset.reshape(-1, self.b.size), P, self.w, self.b, self._center
+        return [(rows.bind("softmax", *before, some, sums, self.totals, self._scratch, self._copies, self._n_threads, result),
+                 some.size - 1) for some in self._ranges]
+
+    def driven(self, result: int, P: np.ndarray) -> tuple[Bound, int]:
+        """What a driver calls for a result at the same w and b, on one thread, for all chunks of X, which is one range."""
+        only, = self._bound(result, P)
+        return only
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """The steps from one number to another in w by class and by feature."""
+        return (1, self.w.shape[1]) if self._is_sparse else (self.w.shape[1], 1)
 
     def __call__(self, Theta: np.ndarray, Grad: np.ndarray) -> float:
         """Overwrite Grad (K, n + 1) with the kernel's sums, and return the last of its totals."""
-        self._own(self._w)[:], self._b[:] = Theta[:, :-1], Theta[:, -1]
+        self._own(self.w)[:], self.b[:] = Theta[:, :-1], Theta[:, -1]
         Grad[:], last = 0.0, 0.0
-        for count, call in self._calls:
+        for call, count in self._calls:
             pool.run(call, count, self._n_threads)
-            totals = np.add.reduce(self._totals[:count])
-            Grad[:, :-1] += self._own(np.add.reduce(self._sums[:count]))
+            totals = np.add.reduce(self.totals[:count])
+            Grad[:, :-1] += self._own(np.add.reduce(self.sums[:count]))
             Grad[:, -1] += totals[:-1]
             last += float(totals[-1])
         return last
@@ -84,7 +105,7 @@ class _Pass:
     def _own(self, table: np.ndarray) -> np.ndarray:
         """The part (K, n) of a table in the shape of w, which has whole tiles."""
         n = self._center.size
-        return table.T[:self._b.size] if self._is_sparse else table[:self._b.size, :n]
+        return table.T[:self.b.size] if self._is_sparse else table[:self.b.size, :n]
 
 
 def _multiple(number: int, of: int) -> int:
@@ -100,9 +121,46 @@ def _odd_multiple_of_4(n: int) -> int:
 
 def softmax_cost_gradient(rows: Rows, Theta: np.ndarray, Grad: np.ndarray) -> float:
     """Sum the losses of K classes and their gradients."""
-    if len(Theta) not in rows.of_classes:
-        rows.of_classes[len(Theta)] = _Pass(rows, GRADIENT, _NO_TABLE, len(Theta))
-    return rows.of_classes[len(Theta)](Theta, Grad)
+    return gradient_of(rows, len(Theta))(Theta, Grad)
+
+
+def gradient_of(rows: Rows, classes: int) -> Pass:
+    """The kernel of the cost and the gradient, bound once for the many calls of a training."""
+    if rows.of_classes is None or rows.of_classes.b.size != classes:
+        rows.of_classes = Pass(rows, GRADIENT, _NO_TABLE, classes)
+    return rows.of_classes
+
+
+def gram_of(rows: Rows, weights: np.ndarray, center: np.ndarray) -> Hessian:
+    """A quarter of the Gram of X - center with weights (m,), which may change.
+
+    It is the Hessian of two classes where all margins are 0, and all curvatures 1/4.
+    """
+    weighed = rows.replace(y=_NO_LABELS, sample_weight=weights, offset=_NO_OFFSET)
+    weighed.theta[:] = 0.0
+    gram = Hessian(weighed)
+    gram.center[:] = center
+    return gram
+
+
+def softmax_hessian(rows: Rows, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """Sum all second derivatives.
+
+    The block of classes k and l is minus the Gram of X with the weights s p_k p_l.  The blocks of a class add up to 0.
+    """
+    (K, side), (P, _) = Theta.shape, _predicted(rows, Theta, PROBABILITIES)
+    H, weights = np.zeros((K, side, K, side)), np.empty(rows.X.shape[0])
+    gram = gram_of(rows, weights, center)
+    for k in range(K):
+        for l in range(k):
+            np.multiply(4.0 * P[k], P[l], out=weights)
+            if rows.sample_weight.size:
+                weights *= rows.sample_weight
+            _, G = gram()
+            H[k, :, k] += G
+            H[l, :, l] += G
+            H[k, :, l] = H[l, :, k] = -G
+    return H.reshape(K * side, -1)
 
 
 def softmax_hessian_product(rows: Rows, Theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -113,7 +171,7 @@ def softmax_hessian_product(rows: Rows, Theta: np.ndarray) -> Callable[[np.ndarr
     if rows.X.shape[0] * len(Theta) > numpy_passes.MOST_KEPT:
         return numpy_passes.softmax_hessian_product(rows.X, rows.y, rows.sample_weight, rows.offset, Theta)
     P, _ = _predicted(rows, Theta, PROBABILITIES)
-    times = _Pass(rows.replace(offset=_NO_OFFSET), PRODUCT, P, len(Theta))
+    times = Pass(rows.replace(offset=_NO_OFFSET), PRODUCT, P, len(Theta))
 
     def product(V: np.ndarray) -> np.ndarray:
         HV = np.empty(V.shape)
@@ -137,5 +195,5 @@ def softmax_predict(rows: Rows, Theta: np.ndarray, as_probabilities: bool) -> tu
 def _predicted(rows: Rows, Theta: np.ndarray, result: int) -> tuple[np.ndarray, bool]:
     """Margins or probabilities (K, m), and whether all margins are finite."""
     P = np.empty((len(Theta), rows.X.shape[0]))
-    nothing = _Pass(rows, result, P, len(Theta))(Theta, np.empty(Theta.shape))
+    nothing = Pass(rows, result, P, len(Theta))(Theta, np.empty(Theta.shape))
     return P, nothing == 0.0

@@ -66,10 +66,14 @@ def _lower_transposed_times(P: Any, x: Any, out: Any) -> None:
 
 
 def _standardised_size(grad: Any, ratio: Any, shift: Any) -> float:
-    db = grad[grad.size - 1]
-    largest = abs(db)
-    for j in range(grad.size - 1):
-        largest = max(largest, abs(ratio[j] * grad[j] + shift[j] * db if ratio.size else grad[j]))
+    side = ratio.size + 1 if ratio.size else grad.size
+    largest = abs(grad[side - 1])
+    for start in range(0, grad.size, side):
+        own = grad[start:start + side]
+        db = own[side - 1]
+        largest = max(largest, abs(db))
+        for j in range(side - 1):
+            largest = max(largest, abs(ratio[j] * own[j] + shift[j] * db if ratio.size else own[j]))
     return largest
 
 

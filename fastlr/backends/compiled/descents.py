@@ -1,0 +1,58 @@
+"""What Python does around the compiled driver of the engine: which kernels it calls, and where they leave their sums."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastlr.backends.compiled.header import GRADIENT, PROBABILITIES, Bound, calls
+from fastlr.backends.compiled.passes import Rows
+from fastlr.backends.compiled.softmax_passes import gradient_of, gram_of
+from fastlr.backends.engine import DONE, RECORDS, Approximation, Descent, Price, Scale, StoppingRule
+
+_NO_TABLE, _NOTHING = np.empty((0, 0)), np.empty(0)
+
+
+class _Kernels(NamedTuple):
+    """The kernels that a driver calls, and what they share with it, see `quasi_newton` of `compiled.quasi_newton`."""
+
+    bound: tuple[tuple[Bound, int], ...]
+    strides: np.ndarray
+    w: np.ndarray
+    b: np.ndarray
+    sums: np.ndarray
+    totals: np.ndarray
+    P: np.ndarray
+    sample_weight: np.ndarray
+    weights: np.ndarray
+    H: np.ndarray               # (n + 1, n + 1) what `finish_hessian` makes, and
+    whole: np.ndarray           # (K (n + 1), K (n + 1)) all second derivatives: the same for two classes
+
+
+def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, ridge: float,
+                 common: np.ndarray, record: np.ndarray) -> bool:
+    """Drive the engine in compiled code, on one thread."""
+    size = descent.u.size
+    K = size // (rows.X.shape[1] + 1)
+    kernels = _of_two_classes(rows, scale.center) if K == 1 else _of_classes(rows, K, scale.center)
+    at, kind = (np.frombuffer(memoryview(state), RECORDS[type(state)]) for state in (descent.at, M.kind))
+    numbers = np.array([*scale[8:], *rule, *hessian, ridge])
+    rows.bind("quasi_newton", calls(*kernels.bound), at, descent.vectors, kind, M.factor, M.vectors, M.scalars, *scale[:8],
+              numbers, common, record, *kernels[1:], np.empty((size, size)))()
+    return descent.at.asked != DONE
+
+
+def _of_two_classes(rows: Rows, center: np.ndarray) -> _Kernels:
+    n, gradient = rows.X.shape[1], rows.gradient
+    sums, hessian = gradient.sum.sums.reshape(-1), rows.hessian
+    hessian.center[:], hessian.floor[:] = center, 0.0
+    return _Kernels((gradient.sum.driven, *hessian.driven), np.array([0, 1, n + 2, n + 2]), rows.theta,
+                    rows.theta[n:], sums, sums[n:], _NO_TABLE, _NOTHING, _NOTHING, hessian.H, hessian.H)
+
+
+def _of_classes(rows: Rows, K: int, center: np.ndarray) -> _Kernels:
+    (m, n), gradient = rows.X.shape, gradient_of(rows, K)
+    P, weights, whole = np.empty((K, m)), np.empty(m), np.empty((K * (n + 1), K * (n + 1)))
+    gram = gram_of(rows, weights, center)
+    return _Kernels((gradient.driven(GRADIENT, _NO_TABLE), *gram.driven, gradient.driven(PROBABILITIES, P)),
+                    np.array([*gradient.strides, gradient.w.size, K + 1]), gradient.w.reshape(-1), gradient.b,
+                    gradient.sums.reshape(-1), gradient.totals.reshape(-1), P, rows.sample_weight, weights, gram.H, whole)
