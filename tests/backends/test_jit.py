@@ -23,13 +23,12 @@ for writeable in (True, False):
     for dtype in ("f8", "f4", "i4", ">f8"):
         for order in "CF":
             X = np.asarray(rng.standard_normal((60, 4)), dtype=dtype, order=order); X.flags.writeable = writeable
-            for s in (None, np.ones(60)):
-                for y in (np.arange(60) % 2, np.arange(60) % 2 > 0):
-                    fastlr.train(X, y, backend="fused", learning_rate=1, max_iter=np.int32(2), sample_weight=s, l2=1)
-                    fastlr.train(X, y, backend="fused", solver="gd", tol=1e9, class_weight="balanced")
-                    fastlr.train(X, y, backend="fused", sample_weight=s, l2=1)
-                    fastlr.train(X, y, backend="fused", offset=s, max_iter=1, tol=1e9, n_threads=np.int64(1))
-                    fastlr.cost_and_gradient(X, y, np.zeros(4), 0, backend="fused", offset=s)
+            for s, y in ((None, np.arange(60) % 2), (np.ones(60), np.arange(60) % 2 > 0)):
+                fastlr.train(X, y, backend="fused", learning_rate=1, max_iter=np.int32(2), sample_weight=s, l2=1)
+                fastlr.train(X, y, backend="fused", solver="gd", tol=1e9, class_weight="balanced")
+                fastlr.train(X, y, backend="fused", sample_weight=s, l2=1)
+                fastlr.train(X, y, backend="fused", offset=s, max_iter=1, tol=1e9, n_threads=np.int64(1))
+                fastlr.cost_and_gradient(X, y, np.zeros(4), 0, backend="fused", offset=s)
 kinds = [kind for kernel, kind in native._found if kernel == "cost_gradient"]
 assert len(kinds) == len(set(kinds)) == 4, kinds
 assert [kind for kernel, kind in native._found if kernel == "quasi_newton"] == [("float64", "")]
