@@ -26,7 +26,7 @@ def test_the_picture_is_that_of_the_imports(capsys):
 def copy(tmp_path):
     """A function that runs a command in a copy of the package and its tests, where the text has been followed."""
     for folder in ("fastlr", "tests", "tools"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for path, source in re.findall(r"^`(\S+\.py)`:\n\n```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL):
         (tmp_path / path).write_text(source)

@@ -58,24 +58,6 @@ def check_sums(backend, dtype, index):
             np.testing.assert_allclose(grad, grad_dense, rtol=1e-11, atol=1e-12)
 
 
-def test_split_rows_add_up(backend):
-    X, y, w, b = sparse_problem()
-    s, o = weights(203)
-    J, grad = sums(backend, X, y, w, b, s, o)
-    parts = [sums(backend, X[rows], y[rows], w, b, s[rows], o[rows]) for rows in (slice(0, 2), slice(2, 100), slice(100, 203))]
-    assert J == pytest.approx(sum(part[0] for part in parts), rel=1e-13)
-    np.testing.assert_allclose(grad, sum(part[1] for part in parts), rtol=1e-11, atol=1e-13)
-
-
-def test_order_of_rows_does_not_matter(backend):
-    X, y, w, b = sparse_problem()
-    turned = np.random.default_rng(3).permutation(203)
-    J, grad = sums(backend, X, y, w, b)
-    J_turned, grad_turned = sums(backend, X[turned], y[turned], w, b)
-    assert J == pytest.approx(J_turned, rel=1e-13)
-    np.testing.assert_allclose(grad, grad_turned, rtol=1e-11, atol=1e-13)
-
-
 def test_gradient_is_overwritten(backend):
     X, y, w, b = sparse_problem()
     assert (sums(backend, X, y, w, b)[1] == sums(backend, X, y, w, b, grad=np.full(31, 1e300))[1]).all()

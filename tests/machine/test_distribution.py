@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def site(tmp_path):
     """A folder of installed packages that has this one in it."""
-    shutil.copytree(Path(fastlr.__file__).parent, tmp_path / "fastlr", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(fastlr.__file__).parent, tmp_path / "fastlr")
     (tmp_path / "fastlr_numba-0.1.0.dist-info").mkdir()
     return tmp_path
 

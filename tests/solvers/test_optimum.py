@@ -222,15 +222,6 @@ def test_units_do_not_matter(solver, size, kernel):
         np.testing.assert_allclose(other.predict_proba(X * scale + shift), plain.predict_proba(X), rtol=0, atol=1e-11)
 
 
-@each_solver
-@pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.compiles
-def test_threads_change_no_bit(solver, order):
-    X, y = problem(30_000, 8)
-    one, two = (fastlr.train(np.asarray(X, order=order), y, solver=solver, backend="fused", n_threads=k) for k in (1, 2))
-    assert (one.w == two.w).all() and one.b == two.b and (one.costs == two.costs).all()
-
-
 @each_solver_and_size
 def test_labels_swapped_mirror(solver, size):
     X, y = problem(*size)
