@@ -116,7 +116,7 @@ fastlr.show_versions()
 
 
 def test_openmp_is_preferred_and_does_not_spin_long():
-    """tbb is installed, and stands in for what can't be loaded; the environment is as before, and no layer changes a bit."""
+    """tbb is installed, and stands in for what can't be loaded; the environment is as before, and so is every bit."""
     code = """
 before = dict(os.environ)
 import sys
@@ -128,8 +128,7 @@ import numba
 print(numba.threading_layer(), bits)
 """
     printed = set()
-    for environment, layer, spins in (({}, "omp", "5000"), ({"NO_OMP": "1"}, "tbb", None),
-                                      ({"LAYER": "workqueue"}, "workqueue", None)):
+    for environment, layer, spins in (({}, "omp", "5000"), ({"NO_OMP": "1"}, "tbb", None)):
         result = run(TRAIN + code, BACKEND="parallel", OMP_DISPLAY_ENV="verbose", **environment)
         assert result.stdout.split()[0] == layer, result.stderr
         assert spins is None or f"GOMP_SPINCOUNT = '{spins}'" in result.stderr

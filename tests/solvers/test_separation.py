@@ -245,11 +245,11 @@ def test_one_overlapping_pair(solver, m):
     y[m // 2 - 1], y[m // 2] = 1.0, 0.0
     model = check_well_posed(x, y, solver=solver)
     assert model.score(x, y) == 1 - 2 / m
-    for tol in (1e-2, 1e-3, 1e-4, 1e-6, 1e-10):
+    for tol in (1e-2, 1e-4, 1e-10):
         check_well_posed(x, y, solver=solver, tol=tol)
-    for size in (1.0, 4.0, 9.0):
+    for size in (1.0, 9.0):
         check_well_posed(x, y, solver=solver, offset=np.where(y, size, -size))
-    for max_iter in (0, 1, 3, 6, 9):
+    for max_iter in (0, 3, 9):
         with pytest.warns(ConvergenceWarning) as warned:
             fastlr.train(x, y, solver=solver, backend="numpy", max_iter=max_iter, tol=1e-12)
         assert [warning.category for warning in warned] == [ConvergenceWarning]
