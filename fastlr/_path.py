@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import backends, solvers
-from fastlr._train import backend_for, model_of, refuse_many_classes
+from fastlr._train import backend_for, model_of, refuse_many_classes, solver_of_l1
 from fastlr.backends.csr import as_float64
 from fastlr.data import arguments, arrays, door
 from fastlr.data.dataset import InMemory, columns_of, rows_of
@@ -17,9 +17,9 @@ from fastlr.inference.scores import SCORES, Score
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
 from fastlr.machine.arrays import read_only
-from fastlr.machine.forks import imported
 from fastlr.machine.warnings import warn
 from fastlr.model.path import Path, Scores
+from fastlr.problem.loss import of_classes
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
 from fastlr.solvers.path import Found, follow
@@ -39,12 +39,13 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
 
         J(w, b) = (1/m) sum_i loss_i + lambda sum_j f_j (l1_ratio |w_j| + (1 - l1_ratio) w_j^2 / 2)
 
-    on the columns as they are, as R's glmnet does with ``standardize = FALSE``.
+    on the columns as they are, as R's glmnet does with ``standardize = FALSE``.  With K >= 3 labels w is (K, n), with the loss of
+    `fastlr.train`, and the penalty is on each w_kj, as that of ``family = "multinomial"``.
 
     Parameters
     ----------
     X, y, sample_weight, class_weight, offset, fit_intercept, penalty_factors, backend, n_threads
-        Data and options, as for `fastlr.train`.  X must be in memory, and y must have two classes.
+        Data and options, as for `fastlr.train`.  X must be in memory.
     l1_ratio : float
         The share of l1 in the penalty, from 0 to 1.
     lambdas : int or array_like, (L,)
@@ -54,11 +55,11 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
         The last penalty that is made, as a share of the first.  By default it is 1e-4, or 0.01 where there are no more rows than
         columns.
     folds : int, scikit-learn splitter, or iterable of (train, test), optional
-        A number of folds, each with its share of both classes; an object whose `split` gives the places of the rows; or these
+        A number of folds, each with its share of every class; an object whose `split` gives the places of the rows; or these
         places themselves.  By default there is no cross-validation.
     score : {"deviance", "accuracy", "auc"}
-        The score of held-out rows: -2 log-likelihood for each, the share of them that is predicted, or the area under the ROC
-        curve.  Rows count by their weights, those of classes included.
+        The score of held-out rows: -2 log-likelihood for each, the share of them that is predicted, or for two classes the
+        area under the ROC curve.  Rows count by their weights, those of classes included.
     seed : int
         The seed by which rows are dealt to a number of folds.
     tol : float, optional
@@ -76,7 +77,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        X is a stream or a Dask collection, or y has three classes or more.
+        X is a stream or a Dask collection, or `score` is "auc" and y has three classes or more.
 
     Warns
     -----
@@ -92,6 +93,13 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     >>> path = fastlr.path(X, y, folds=5)
     >>> path.n_nonzero[[0, path.best_1se]], np.flatnonzero(path[path.best_1se].w)[:2]
     (array([0, 3]), array([0, 1]))
+
+    Three classes:
+
+    >>> y = np.argmax(2.0 * X[:, :3] + rng.gumbel(size=(200, 3)), axis=1)
+    >>> path = fastlr.path(X, y, folds=5)
+    >>> path[0].w.shape, path[path.best_1se].w[:, :3].round(1).tolist()
+    ((3, 30), [[0.8, 0.0, 0.0], [0.0, 1.4, 0.0], [0.0, 0.0, 1.1]])
     """
     start, compiled = time.perf_counter(), stopwatch.seconds()
     ratio = arguments.share("l1_ratio", l1_ratio)
@@ -110,11 +118,13 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     if not isinstance(data, InMemory):
         raise NotImplementedError("path needs X in memory, and X is a stream or a Dask collection; load it, or call train once "
                                   "for each l1 and l2")
-    refuse_many_classes("path", data.classes.size, "call train once for each l1 and l2")
+    if score == "auc":
+        refuse_many_classes("score='auc'", data.classes.size, "choose 'deviance' or 'accuracy'")
     factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
     penalty = ElasticNet(ratio, 1.0 - ratio, np.ones(data.shape[1]) if factors is None else factors)
     pairs = [] if folds is None else folds_of(folds, data, seed)
-    backend = backend_for(backend, data, imported("fastlr.solvers.elastic_net"), options, n_threads)
+    solver = solver_of_l1(data)
+    backend = backend_for(backend, data, solver, options, n_threads)
     kernel = backends.load(backend)
     if arguments.flag("progress", progress):
         count = grid if isinstance(grid, int) else grid.size
@@ -124,10 +134,10 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
             rows = data.with_backend(kernel, threads)
             make = functools.partial(problem_of, penalty, "mean", fit_intercept)
             make(rows).refuse_not_finite(moments_are_needed=True)
-            found = follow(make(rows), options, grid, smallest)
+            found = follow(make(rows), options, solver.Descent, grid, smallest)
             scored = []
             for k, (train, test) in enumerate(pairs, start=1):
-                others = follow(make(only(rows, train)), options, found.lambdas, before=k * found.lambdas.size)
+                others = follow(make(only(rows, train)), options, solver.Descent, found.lambdas, before=k * found.lambdas.size)
                 thetas = np.array([result.theta for result in others.results])
                 scored.append(scores_of(rows, test, thetas, of_margins, rows.weights))
     finally:
@@ -170,15 +180,17 @@ def only(data: InMemory, rows: np.ndarray) -> InMemory:
 
 
 def scores_of(data: InMemory, test: np.ndarray, thetas: np.ndarray, score: Score, s: np.ndarray) -> np.ndarray:
-    """The scores (L,) of some rows, (m,) bool, with weights s (m,), by each of the parameters thetas (L, n + 1)."""
-    rows = np.flatnonzero(test)
-    return np.array([score(data.y[rows], z, s[rows]) for z in _margins(data, rows, thetas)])
+    """The scores (L,) of some rows, (m,) bool, with weights s (m,), by each of thetas, (L, n + 1) or (L, K, n + 1)."""
+    rows, loss = np.flatnonzero(test), of_classes(data.classes.size)
+    return np.array([score(loss, data.y[rows], z, s[rows]) for z in _margins(data, rows, thetas)])
 
 
 def _margins(data: InMemory, rows: np.ndarray, thetas: np.ndarray) -> np.ndarray:
-    """The margins (L, k) of some rows by each of thetas (L, n + 1), of which most columns are 0."""
-    held = np.flatnonzero(thetas[:, :-1].any(axis=0))
-    z: np.ndarray = thetas[:, :-1][:, held] @ as_float64(columns_of(rows_of(data.X, rows), held), slice(None)).T + thetas[:, -1:]
+    """The margins (L, k) of some rows by each of thetas (L, n + 1), of which most columns are 0; for K classes (L, k, K)."""
+    W, b = thetas[..., :-1].reshape(-1, thetas.shape[-1] - 1), thetas[..., -1].reshape(-1, 1)
+    held = np.flatnonzero(W.any(axis=0))
+    z: np.ndarray = W[:, held] @ as_float64(columns_of(rows_of(data.X, rows), held), slice(None)).T + b
+    z = np.moveaxis(z.reshape(*thetas.shape[:-1], rows.size), -1, 1)
     return z + data.offset[rows] if data.offset.size else z
 
 

@@ -235,8 +235,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     if has_l1:
         _refuse_beside("l1, and a penalty factor of infinity, have a solver of their own, and take",
                        learning_rate=(options.learning_rate, None), solver=(solver, "auto"))
-        has_columns = isinstance(data, InMemory) and data.classes.size == 2
-        module = imported("fastlr.solvers.elastic_net" if has_columns else "fastlr.solvers.proximal_newton")
+        module = solver_of_l1(data)
 
     backend = backend_for(backend, data, module, options, n_threads)
     kernel = backends.load(backend)
@@ -327,6 +326,12 @@ def cost_and_gradient(X: Any, y: Any, w: Any, b: Any, *, backend: str = "auto", 
     with backends.threads(kernel, n_threads, data.size) as count:
         J, grad = Problem.of_theta(data.with_backend(kernel, count), **objective_options, loss=loss).evaluate(theta.ravel())
     return J, *solvers.weights_and_intercept(grad.reshape(theta.shape))
+
+
+def solver_of_l1(data: Dataset) -> ModuleType:
+    """The solver of l1: the one that works on columns, for two classes in memory, or the one that needs sums over rows alone."""
+    has_columns = isinstance(data, InMemory) and data.classes.size == 2
+    return imported("fastlr.solvers.elastic_net" if has_columns else "fastlr.solvers.proximal_newton")
 
 
 def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.Options, n_threads: int | None) -> str:

@@ -196,14 +196,92 @@ def test_scores_need_folds(tmp_path):
     for what in ("score_mean", "best", "best_1se"):
         with pytest.raises(ValueError, match=f"{what} needs a cross-validation"):
             getattr(path, what)
-    with pytest.raises(NotImplementedError, match="path is there for two classes, and y has 3; call train once"):
-        fastlr.path(table()[0], np.arange(150) % 3)
     np.save(tmp_path / "X.npy", table()[0])
     with pytest.raises(NotImplementedError, match=r"path needs X in memory, .* or call train once for each l1 and l2"):
         fastlr.path(str(tmp_path / "X.npy"), table()[1])
 
 
+# ---- K classes ------------------------------------------------------------------------------------------------------
+
+def table_of_classes(m=120, n=12, seed=0):
+    """Rows whose label, one of three texts, depends on the first three columns."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((m, n))
+    return X, np.array(["a", "b", "c"])[(2.0 * X[:, :3] + rng.gumbel(size=(m, 3))).argmax(axis=1)]
+
+
+@pytest.fixture(scope="module")
+def of_classes():
+    X, y = table_of_classes()
+    return fastlr.path(X, y, lambdas=10, folds=3, backend="numpy")
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.3, 0.0])
+def test_models_of_classes_are_those_of_train(l1_ratio):
+    X, y = table_of_classes()
+    s, factors, offset = np.arange(120) % 3 + 0.5, np.linspace(0.5, 2.0, 12), np.sin(np.arange(360)).reshape(120, 3)
+    given = {"penalty_factors": factors, "sample_weight": s, "offset": offset, "backend": "numpy", "tol": 1e-9}
+    path = fastlr.path(X, y, l1_ratio=l1_ratio, lambdas=5, **given)
+    assert path.w.shape == (5, 3, 12) and path.b.shape == (5, 3)
+    onehot = y[:, None] == np.unique(y)
+    for lambda_, model in zip(path.lambdas, path, strict=True):
+        l1, l2 = lambda_ * l1_ratio, lambda_ * (1.0 - l1_ratio)
+        alone = fastlr.train(X, y, l1=l1, l2=l2, **given)
+        np.testing.assert_allclose(model.w, alone.w, atol=1e-7)
+        np.testing.assert_allclose(model.b, alone.b, atol=1e-7)
+        slope = (s[:, None] * (model.predict_proba(X, offset) - onehot)).T / s.sum()
+        grad = slope @ X + l2 * factors * model.w
+        off = np.where(model.w == 0.0, np.maximum(np.abs(grad) - l1 * factors, 0.0), grad + l1 * factors * np.sign(model.w))
+        assert max(np.abs(off).max(), np.abs(slope.sum(axis=1)).max()) < 1e-8 and model.converged
+
+
+def test_the_grid_of_classes_is_glmnets(of_classes):
+    X, y = table_of_classes()
+    onehot = y[:, None] == np.unique(y)
+    assert of_classes.lambdas[0] == pytest.approx(np.abs(X.T @ (onehot - onehot.mean(axis=0))).max() / 120)
+    np.testing.assert_allclose(of_classes.lambdas / of_classes.lambdas[0], 1e-4 ** (np.arange(len(of_classes)) / 9))
+    assert of_classes.n_nonzero[0] == 0 < np.count_nonzero(of_classes.w[1])
+    np.testing.assert_array_equal(of_classes.n_nonzero, [len(set(model.w.nonzero()[1])) for model in of_classes])
+    for model, explained in zip(of_classes, of_classes.deviance_explained, strict=True):
+        assert explained == pytest.approx(model.summary().pseudo_r2)
+
+
+@pytest.mark.parametrize("score", ["deviance", "accuracy"])
+def test_scores_of_classes_are_those_of_models_of_the_other_rows(score):
+    X, y = table_of_classes()
+    X[np.abs(X) < 0.7] = 0.0
+    s, offset, place = np.arange(120) % 4 + 0.5, np.sin(np.arange(360)).reshape(120, 3), np.unique(y, return_inverse=True)[1]
+    folds = [(np.flatnonzero(np.arange(120) % 3 != k), np.flatnonzero(np.arange(120) % 3 == k)) for k in range(3)]
+    path, of_sparse = (fastlr.path(A, y, lambdas=[0.05, 0.01], folds=folds, score=score, sample_weight=s, offset=offset,
+                                   backend="numpy", tol=1e-9) for A in (X, scipy.sparse.csr_matrix(X)))
+    for k, (train, test) in enumerate(folds):
+        for i, lambda_ in enumerate(path.lambdas):
+            model = fastlr.train(X[train], y[train], l1=lambda_, sample_weight=s[train], offset=offset[train], backend="numpy")
+            P = model.predict_proba(X[test], offset[test])
+            each = {"deviance": -2.0 * np.log(P[np.arange(40), place[test]]), "accuracy": P.argmax(axis=1) == place[test]}[score]
+            assert path.scores.of_folds[k, i] == pytest.approx(np.average(each, weights=s[test]), abs=1e-6)
+    np.testing.assert_allclose(of_sparse.scores.of_folds, path.scores.of_folds, atol=1e-6)
+
+
+def test_what_is_refused_of_classes(of_classes):
+    X, y = table_of_classes()
+    with pytest.raises(NotImplementedError, match="score='auc' is there for two classes, and y has 3; choose 'deviance' or 'acc"):
+        fastlr.path(X, y, score="auc")
+    with pytest.raises(ValueError, match=r"folds\[1\] has examples of 2 of 3 classes only to train"):
+        fastlr.path(X, y, folds=[(range(100), [100]), (np.flatnonzero(y != "b"), np.flatnonzero(y == "b"))])
+    with pytest.raises(ValueError, match="the number of examples of the rarest class, not 60"):
+        fastlr.path(X, y, folds=60)
+
+
 # ---- files and pictures ---------------------------------------------------------------------------------------------
+
+def test_a_path_of_classes_comes_back_with_every_bit(of_classes, tmp_path):
+    of_classes.save(tmp_path / "path.json")
+    again = fastlr.Path.load(tmp_path / "path.json")
+    for name in ("lambdas", "w", "b", "n_nonzero", "deviance_explained", "gap", "score_mean", "score_se"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(of_classes, name))
+    assert again.best == of_classes.best and again[0].classes.tolist() == ["a", "b", "c"]
+
 
 def test_a_path_comes_back_with_every_bit(with_folds, tmp_path):
     with_folds[2].summary()
@@ -232,4 +310,24 @@ def test_pictures(with_folds):
     assert ax.get_ylabel() == "deviance, mean over folds"
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         f"{name}: {with_folds.n_nonzero[getattr(with_folds, name)]} columns" for name in ("best", "best_1se")]
+    plt.close("all")
+
+
+def test_pictures_of_classes(of_classes, with_folds):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    axes = of_classes.plot(labels=2)
+    assert [ax.get_ylabel() for ax in axes] == [f"coefficient of class {label!r}" for label in "abc"]
+    for k, ax in enumerate(axes):
+        w = of_classes.w[-1, k]
+        assert {text.get_text() for text in ax.texts} == {f"x{j}" for j in np.argsort(-np.abs(w))[:2]}
+        assert len(ax.lines) == np.count_nonzero(of_classes.w[:, k].any(axis=0)) + 1        # and the line at 0
+    assert of_classes.plot(axes[0], class_label="b") is axes[0] and axes[0].get_ylabel() == "coefficient of class 'b'"
+    for path, options, text in ((of_classes, {"class_label": "x"}, r"class_label must be one of \['a', 'b', 'c'\], not 'x'"),
+                                (of_classes, {"ax": axes[:2]}, "ax must be 3 Axes, one for each class, not 2; or choose one"),
+                                (with_folds, {"class_label": 1}, "class_label is there for three classes or more")):
+        with pytest.raises(ValueError, match=text):
+            path.plot(**options)
     plt.close("all")

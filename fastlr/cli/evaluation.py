@@ -120,10 +120,10 @@ def plot(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str], path: s
 
 
 def axes_beside(count: int) -> tuple[Any, Any]:
-    """A figure, and an array of axes beside each other in it."""
+    """A figure, and an array of axes in it, beside each other."""
     distribution.needed("matplotlib", "matplotlib", "--plot").use("Agg")
-    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(5 * count, 5), layout="constrained")
-    return figure, figure.subplots(1, count, squeeze=False)[0]
+    figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(5, 5), layout="constrained")
+    return figure, plots.axes_in(figure, count)
 
 
 def draw(figure: Any, path: str) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 import fastlr
 from fastlr.cli import evaluation
 
@@ -47,8 +49,7 @@ class PathTable:
         return "\n".join(["Path", *evaluation.table([head, *scored]), "", *chosen])
 
     def _names(self, i: int) -> list[str]:
-        names, w = self._path[i]._names, self._path[i].w
-        return [names[j] for j in w.nonzero()[0]]
+        return [self._path[i]._names[j] for j in self._path._columns(i)]
 
     def _listed(self, i: int) -> str:
         names = self._names(i)
@@ -58,10 +59,9 @@ class PathTable:
 
 def plot(path: fastlr.Path, file: str) -> None:
     """Draw the coefficients of a path, and its scores beside them, into a file of the format that its name says."""
-    figure, (left, right) = evaluation.axes_beside(2)
-    path.plot(left)
-    if path.scores is None:
-        figure.delaxes(right)
-    else:
-        path.plot_scores(right)
+    of_coefficients = len(np.atleast_2d(path.models[0].w))
+    figure, axes = evaluation.axes_beside(of_coefficients + (path.scores is not None))
+    path.plot(axes[:of_coefficients])
+    if path.scores is not None:
+        path.plot_scores(axes[-1])
     evaluation.draw(figure, file)

@@ -18,7 +18,7 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     Parameters
     ----------
     given : int, scikit-learn splitter, or iterable of (train, test)
-        The number of folds, each with its share of both classes, by chance; an object whose `split` gives the places of the
+        The number of folds, each with its share of every class, by chance; an object whose `split` gives the places of the
         examples; or these places themselves, or a mask of the examples.
     data : InMemory
     seed : int
@@ -27,7 +27,8 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     Raises
     ------
     TypeError, ValueError
-        There are not two folds; places are no examples; a fold has an example on both sides, none to test, or one class to train.
+        There are not two folds; places are no examples; a fold has an example on both sides, none to test, or none of a class
+        to train.
     """
     m, example = data.n_examples, np.arange(data.y.size) if data.example is None else data.example
     if hasattr(given, "split"):
@@ -44,10 +45,10 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
 def _at_random(count: int, data: InMemory, seed: int) -> list[Fold]:
     """So many folds, with each class spread evenly over them where each row is an example."""
     rng, m = np.random.default_rng(seed), data.n_examples
-    groups = [np.flatnonzero(data.y == k) for k in (0, 1)] if data.example is None else [np.arange(m)]
+    groups = [np.flatnonzero(data.y == k) for k in range(data.classes.size)] if data.example is None else [np.arange(m)]
     fewest = min(group.size for group in groups)
     if fewest < count:
-        raise ValueError(f"folds must be at most {fewest}, the number of examples of the rarer class, not {count}")
+        raise ValueError(f"folds must be at most {fewest}, the number of examples of the rarest class, not {count}")
     order = np.concatenate([rng.permutation(group) for group in groups])
     fold = np.empty(m, int)
     fold[order] = np.arange(m) % count
@@ -64,8 +65,10 @@ def _checked(k: int, pair: Any, data: InMemory, m: int, example: np.ndarray) -> 
     if (masks[0] & masks[1]).any():
         raise ValueError(f"folds[{k}] has example {int(np.argmax(masks[0] & masks[1]))} on both sides")
     train, test = (mask[example] & (data.weights > 0.0) for mask in masks)
-    if np.unique(data.y[train]).size < 2:
-        raise ValueError(f"folds[{k}] has examples of one class only to train; make fewer folds, or others")
+    found, of_all = np.unique(data.y[train]).size, data.classes.size
+    if found < of_all:
+        only = "one class" if found == 1 else f"{found} of {of_all} classes"
+        raise ValueError(f"folds[{k}] has examples of {only} only to train; make fewer folds, or others")
     if not test.any():
         raise ValueError(f"folds[{k}] has no example to test that has a weight")
     return train, test

@@ -6,6 +6,8 @@ import numpy as np
 
 from fastlr.machine.distribution import needed
 
+# The most pictures beside each other.
+_MOST_IN_A_ROW = 3
 # Rounds of moving labels apart, for each of them.
 _ROUNDS = 20
 
@@ -42,9 +44,8 @@ def roc(is_second: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None, 
     return display.ax_
 
 
-def path(lambdas: np.ndarray, w: np.ndarray, n_nonzero: np.ndarray, names: tuple[str, ...], labels: int, ax: Any) -> Any:
-    """Draw the coefficients w (L, n) against the penalties, and label the largest at the end; return the Axes."""
-    ax = _axes("plot()", ax)
+def path(lambdas: np.ndarray, w: np.ndarray, names: tuple[str, ...], labels: int, of_class: str, ax: Any) -> None:
+    """Draw the coefficients w (L, n) against the penalties, and label the largest at the end; `of_class` says whose they are."""
     chosen = np.flatnonzero(w.any(axis=0))
     lines = ax.plot(lambdas, w[:, chosen])
     largest = np.argsort(-np.abs(w[-1, chosen]), kind="stable")[:labels]
@@ -53,9 +54,8 @@ def path(lambdas: np.ndarray, w: np.ndarray, n_nonzero: np.ndarray, names: tuple
         ax.annotate(names[chosen[k]], (1.0, y), (4.0, 0.0), xycoords=("axes fraction", "data"), textcoords="offset points",
                     color=lines[k].get_color(), va="center", fontsize="small", annotation_clip=False)
     ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
-    ax.set_ylabel("coefficient")
-    _along(lambdas, n_nonzero, ax)
-    return ax
+    ax.set_ylabel(f"coefficient{of_class}")
+    _along(lambdas, np.count_nonzero(w, axis=1), ax)
 
 
 def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_nonzero: np.ndarray, name: str, best: int,
@@ -75,6 +75,24 @@ def _axes(what: str, ax: Any) -> Any:
     if ax is not None:
         return ax
     return needed("matplotlib.pyplot", "matplotlib", what).subplots(layout="constrained")[1]         # with room for names
+
+
+def axes_of(what: str, ax: Any, count: int) -> np.ndarray:
+    """The axes (count,) that were given, or those of a new figure."""
+    if ax is None:
+        return axes_in(needed("matplotlib.pyplot", "matplotlib", what).figure(layout="constrained"), count)
+    axes = np.ravel(ax)
+    if axes.size != count:
+        raise ValueError(f"ax must be {count} Axes, one for each class, not {axes.size}; or choose one class by class_label=")
+    return axes
+
+
+def axes_in(figure: Any, count: int) -> np.ndarray:
+    """So many axes in an empty figure, which becomes larger for them: each has the size that the figure had."""
+    columns = min(count, _MOST_IN_A_ROW)
+    rows = -(-count // columns)
+    figure.set_size_inches(figure.get_size_inches() * (columns, rows))
+    return np.array([figure.add_subplot(rows, columns, i) for i in range(1, count + 1)])
 
 
 def _along(lambdas: np.ndarray, n_nonzero: np.ndarray, ax: Any) -> None:

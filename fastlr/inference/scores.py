@@ -1,23 +1,26 @@
-"""Scores of margins against labels."""
+"""Scores of margins against labels.
+
+Margins z are (m,) for two classes, and (m, K) for K.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from fastlr.backends import logistic
+from fastlr.problem.loss import Loss
 
-Score = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
-"""(y, z, s) -> the score of margins z (m,) of rows with labels 0 or 1 and weights s."""
+Score = Callable[[Loss, np.ndarray, np.ndarray, np.ndarray], float]
+"""(loss, y, z, s) -> the score of the margins z of rows with labels 0 .. K - 1 and weights s."""
 
 
-def deviance(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
+def deviance(loss: Loss, y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
     """-2 log-likelihood for each example."""
-    return 2.0 * float(np.average(logistic.loss_and_slope(y, z)[0], weights=s))
+    return 2.0 * float(np.average(loss.value(y, z.reshape(y.size, loss.n_margins)), weights=s))
 
 
-def accuracy(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
-    """The share of the examples whose label is the more probable one."""
-    return float(np.average((z > 0.0) == y, weights=s))
+def accuracy(loss: Loss, y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
+    """The share of the examples whose label is the most probable one."""
+    return float(np.average(loss.decide(z) == y, weights=s))
 
 
 def auc(y: np.ndarray, z: np.ndarray, s: np.ndarray) -> float:
@@ -48,4 +51,4 @@ def calibrated(y: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return y == P.argmax(axis=1), P.max(axis=1)
 
 
-SCORES: dict[str, Score] = {"deviance": deviance, "accuracy": accuracy, "auc": auc}
+SCORES: dict[str, Score] = {"deviance": deviance, "accuracy": accuracy, "auc": lambda loss, y, z, s: auc(y, z, s)}

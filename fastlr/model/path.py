@@ -11,6 +11,7 @@ from fastlr.data import arguments
 from fastlr.inference import plots
 from fastlr.model import file
 from fastlr.model.model import Model, model_of, values_of
+from fastlr.problem.loss import of_classes
 
 # The share of a penalty that may be rounding.
 _SAME = 1e-9
@@ -85,22 +86,26 @@ class Path:
     def __repr__(self) -> str:
         best = "" if self.scores is None else f", best by {self.scores.name} at {self.lambdas[self.best]:.4g}"
         return (f"<fastlr.Path: {len(self)} penalties from {self.lambdas[0]:.4g} to {self.lambdas[-1]:.4g}, "
-                f"{self.n_nonzero[0]} to {self.n_nonzero[-1]} of {self.models[0].w.size} columns{best}>")
+                f"{self.n_nonzero[0]} to {self.n_nonzero[-1]} of {self.models[0].w.shape[-1]} columns{best}>")
 
     @property
     def w(self) -> np.ndarray:
-        """The coefficients, (L, n) float64."""
+        """The coefficients, (L, n) or (L, K, n) float64."""
         return np.array([model.w for model in self.models])
 
     @property
     def b(self) -> np.ndarray:
-        """The intercepts, (L,) float64."""
+        """The intercepts, (L,) or (L, K) float64."""
         return np.array([model.b for model in self.models])
 
     @property
     def n_nonzero(self) -> np.ndarray:
-        """The number of columns whose w is not 0, (L,)."""
-        return np.array([np.count_nonzero(model.w) for model in self.models])
+        """The number of columns that a model uses, (L,): those whose w is not 0, with K classes for one of them at least."""
+        return np.array([self._columns(i).size for i in range(len(self))])
+
+    def _columns(self, i: int) -> np.ndarray:
+        """The places of the columns that model i uses."""
+        return np.flatnonzero(np.atleast_2d(self.models[i].w).any(axis=0))
 
     @property
     def gap(self) -> np.ndarray:
@@ -155,22 +160,40 @@ class Path:
             raise ValueError(f"{what} needs a cross-validation; call fastlr.path with folds=10, for example")
         return self.scores
 
-    def plot(self, ax: Any = None, labels: int = 10) -> Any:
+    def plot(self, ax: Any = None, labels: int = 10, class_label: Any = None) -> Any:
         """Draw the coefficients, of the columns as they are, against lambda; needs matplotlib.
+
+        With K >= 3 classes each has a picture of its own.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
+        ax : matplotlib Axes, or K of them, optional
             The axes to draw in; by default those of a new figure.
         labels : int
             The number of columns that are labelled: those with the largest coefficients at the end.
+        class_label : optional
+            The label of the one class, of three or more, that is drawn.
 
         Returns
         -------
-        matplotlib Axes
+        matplotlib Axes, or an array of K
         """
-        labels = arguments.integer("labels", labels, at_least=0)
-        return plots.path(self.lambdas, self.w, self.n_nonzero, self.models[0]._names, labels, ax)
+        labels, model = arguments.integer("labels", labels, at_least=0), self.models[0]
+        w = self.w.reshape(len(self), -1, model.w.shape[-1])
+        drawn, loss = range(w.shape[1]) if class_label is None else [self._row(class_label)], of_classes(model.classes.size)
+        axes = plots.axes_of("plot()", ax, len(drawn))
+        for k, each in zip(drawn, axes, strict=True):
+            plots.path(self.lambdas, w[:, k], model._names, labels, loss.of_class(model.classes, k), each)
+        return axes if axes.size > 1 else axes[0]
+
+    def _row(self, class_label: Any) -> int:
+        """The row of w that belongs to a class."""
+        labels = self.models[0]._labels
+        if len(labels) == 2:
+            raise ValueError("class_label is there for three classes or more: two have one w, which is drawn; leave it out")
+        if class_label not in labels:
+            raise ValueError(f"class_label must be one of {labels}, not {class_label!r}")
+        return labels.index(class_label)
 
     def plot_scores(self, ax: Any = None) -> Any:
         """Draw the mean score and its standard error against lambda, with `best` and `best_1se`; needs matplotlib.

@@ -8,18 +8,16 @@ import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils.multiclass import type_of_target
 
 from fastlr import backends, solvers
 from fastlr._path import only, problem_of, scores_of
-from fastlr._train import backend_for, model_of
+from fastlr._train import backend_for, model_of, solver_of_l1
 from fastlr.data import arguments, door, weights
 from fastlr.data.dataset import InMemory
 from fastlr.data.folds import Fold, folds
-from fastlr.inference.scores import Score, accuracy, auc, deviance
+from fastlr.inference.scores import SCORES, Score, deviance
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
-from fastlr.machine.forks import imported
 from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
 from fastlr.sklearn.conventions import SMALLEST_C, WITHOUT, in_scikit_learns_words, n_threads_of, named, refuse_counts
@@ -29,7 +27,8 @@ from fastlr.solvers.path import follow
 # The exponents of ten between which a number of Cs is spread.
 _DECADES = -4.0, 4.0
 # Scores that are made of margins; others ask the estimator.
-_OF_MARGINS: dict[str, Score] = {"accuracy": accuracy, "roc_auc": auc, "neg_log_loss": lambda y, z, s: -0.5 * deviance(y, z, s)}
+_OF_MARGINS: dict[str, Score] = {"accuracy": SCORES["accuracy"], "roc_auc": SCORES["auc"],
+                                 "neg_log_loss": lambda loss, y, z, s: -0.5 * deviance(loss, y, z, s)}
 
 
 class _Missing:
@@ -40,7 +39,7 @@ class _Missing:
 
 
 class LogisticRegressionCV(LogisticRegression):
-    """Logistic regression of two classes whose C, and perhaps l1_ratio, cross-validation chooses, as a scikit-learn classifier.
+    """Logistic regression whose C, and perhaps l1_ratio, cross-validation chooses, as a scikit-learn classifier.
 
     It minimizes the objective of `LogisticRegression`.  For each fold and l1_ratio the models of all C are one path, from the
     smallest C on, each from the one before.
@@ -73,8 +72,8 @@ class LogisticRegressionCV(LogisticRegression):
     l1_ratios_ : (n_l1_ratios,) float64
     scores_ : (n_folds, n_l1_ratios, n_cs) float64
         The scores of held-out rows.
-    coefs_paths_ : (n_folds, n_l1_ratios, n_cs, 1, n_dof) float64
-        The coefficients, with the intercept last if there is one.
+    coefs_paths_ : (n_folds, n_l1_ratios, n_cs, 1 or n_classes, n_dof) float64
+        The coefficients, with the intercept last if there is one; one row for two classes, and a row for each of more.
     n_iter_ : (n_folds, n_l1_ratios, n_cs) int32
         The number of updates.
     coef_, intercept_, classes_, model_, n_features_in_, feature_names_in_, n_samples_seen_
@@ -86,7 +85,7 @@ class LogisticRegressionCV(LogisticRegression):
 
     - Attributes have the shapes of its ``use_legacy_attributes=False``, which is its default from 1.10 on.
     - The defaults of `l1_ratios` and `scoring` are what it does without them: l2, and the accuracy.
-    - There are two classes only, and no `partial_fit`.
+    - There is no `partial_fit`.
     - The parameters `penalty`, `dual`, `intercept_scaling` and `use_legacy_attributes` don't exist.
 
     Examples
@@ -132,13 +131,10 @@ class LogisticRegressionCV(LogisticRegression):
         with in_scikit_learns_words():
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
             data = door.data(named(A, names), y, sample_weight, self.class_weight)
-        if data.classes.size > 2:
-            kind = type_of_target(np.asarray(y).ravel())
-            raise ValueError(f"y has {data.classes.size} classes, and LogisticRegressionCV is there for two.  Only binary "
-                             f"classification is supported. The type of the target is {kind}.  Wrap LogisticRegressionCV in "
-                             "sklearn.multiclass.OneVsRestClassifier, or LogisticRegression in "
-                             "sklearn.model_selection.GridSearchCV")
         refuse_counts(data)
+        if self.scoring == "roc_auc" and data.classes.size > 2:
+            raise ValueError(f"scoring='roc_auc' is there for two classes, and y has {data.classes.size}; choose 'roc_auc_ovr' "
+                             "or 'roc_auc_ovo'")
         assert isinstance(data, InMemory)
         pairs = folds(check_cv(self.cv, data.classes[data.y], classifier=True), data, 0)
         models = self._models(data, pairs, Cs, ratios)
@@ -152,12 +148,12 @@ class LogisticRegressionCV(LogisticRegression):
             self.C_ = float(np.mean([Cs[i] for i, _ in chosen]))
             self.l1_ratio_ = float(np.mean([ratios[j] for _, j in chosen]))
             best_models = [models[k][j][i] for k, (i, j) in enumerate(chosen)]
+            w, b = solvers.weights_and_intercept(np.mean([model._theta for model in best_models], axis=0))
             self.n_samples_seen_ = A.shape[0]
-            self._take(dataclasses.replace(best_models[0], w=np.mean([model.w for model in best_models], axis=0),
-                                           b=float(np.mean([model.b for model in best_models]))))
+            self._take(dataclasses.replace(best_models[0], w=w, b=b))
         self.Cs_, self.l1_ratios_ = Cs, ratios
         free = A.shape[1] + bool(self.fit_intercept)
-        self.coefs_paths_ = np.array([[[[np.append(model.w, model.b)[:free]] for model in path] for path in of_fold]
+        self.coefs_paths_ = np.array([[[np.atleast_2d(model._theta)[:, :free] for model in path] for path in of_fold]
                                       for of_fold in models])
         self.n_iter_ = np.array([[[model.n_iter for model in path] for path in of_fold] for of_fold in models], np.int32)
         return self
@@ -181,7 +177,8 @@ class LogisticRegressionCV(LogisticRegression):
                                   arguments.number("tol", self.tol, at_least=0.0), None, time.perf_counter())
         compiled = stopwatch.seconds()
         fit_intercept = arguments.flag("fit_intercept", self.fit_intercept)
-        name = backend_for(self.backend, data, imported("fastlr.solvers.elastic_net"), options, n_threads_of(self.n_jobs))
+        solver = solver_of_l1(data)
+        name = backend_for(self.backend, data, solver, options, n_threads_of(self.n_jobs))
         kernel, ones, models = backends.load(name), np.ones(data.shape[1]), list[list[list[Model]]]()
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads_of(self.n_jobs), data.size) as threads:
             rows = data.with_backend(kernel, threads)
@@ -190,7 +187,7 @@ class LogisticRegressionCV(LogisticRegression):
                 for ratio in ratios:
                     problem = problem_of(ElasticNet(ratio, 1.0 - ratio, ones), "sum", fit_intercept, only(rows, train))
                     problem.refuse_not_finite(moments_are_needed=True)
-                    found = follow(problem, options, 1.0 / Cs)
+                    found = follow(problem, options, solver.Descent, 1.0 / Cs)
                     training = Training(data, name, {}, None, False, None)
                     models[-1].append([model_of(each, training, threads, has_offset=False, start=options.start, compiled=compiled)
                                        for each in found.results])
@@ -202,8 +199,9 @@ class LogisticRegressionCV(LogisticRegression):
         s = weights.checked(sample_weight, data.shape[0])
         if self.scoring is None or self.scoring in _OF_MARGINS:
             score, all_weights = _OF_MARGINS[self.scoring or "accuracy"], s if s.size else np.ones(data.shape[0])
-            return np.array([[scores_of(data, test, _thetas(path), score, all_weights) for path in of_fold]
-                             for (_, test), of_fold in zip(pairs, models, strict=True)])
+            thetas = np.array([[[model._theta for model in path] for path in of_fold] for of_fold in models])
+            return np.array([[scores_of(data, test, of_path, score, all_weights) for of_path in of_fold]
+                             for (_, test), of_fold in zip(pairs, thetas, strict=True)])
         scorer, judge = get_scorer(self.scoring), LogisticRegression()
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
@@ -225,9 +223,7 @@ class LogisticRegressionCV(LogisticRegression):
         return chosen._train_options()
 
     def __sklearn_tags__(self) -> Any:
-        tags = LogisticRegression().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+        return LogisticRegression().__sklearn_tags__()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the score of the predictions for X, by `scoring`.
@@ -238,7 +234,3 @@ class LogisticRegressionCV(LogisticRegression):
             return super().score(X, y, sample_weight)
         more = {} if sample_weight is None else {"sample_weight": sample_weight}
         return float(get_scorer(self.scoring)(self, X, y, **more))
-
-
-def _thetas(path: list[Model]) -> np.ndarray:
-    return np.array([np.append(model.w, model.b) for model in path])

@@ -37,8 +37,8 @@ class Found(NamedTuple):
     seconds: np.ndarray             # (L,) for each
 
 
-def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smallest: float | None = None,
-           before: int = 0) -> Found:
+def follow(problem: Problem, options: Options, descent_of: type[Descent], lambdas: int | np.ndarray,
+           smallest: float | None = None, before: int = 0) -> Found:
     """Minimize J for each lambda, which the penalty of the problem is multiplied with.
 
     Parameters
@@ -46,6 +46,8 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
     problem : Problem
         With an ElasticNet.
     options : Options
+    descent_of : type of Descent
+        That of the solver of l1.
     lambdas : int or (L,) float64
         The penalties, falling; or how many are made, evenly spaced in the logarithm, from the least that leaves w = 0.  Such a
         path ends early, where weaker penalties no longer move the deviance.
@@ -55,11 +57,11 @@ def follow(problem: Problem, options: Options, lambdas: int | np.ndarray, smalle
         Models that were made before, for the progress.
     """
     given = problem
-    problem, point, descent = start(problem, None, options._replace(progress=None))
+    problem, point, descent = start(problem, None, options._replace(progress=None), descent_of)
     base, scales = problem.elastic_net, problem.coordinates.scales
     null = _null_loss(problem, point, descent)
     point, stronger = without_penalized(problem, point, descent)
-    rounding = _ROUNDING * (1.0 + problem.coordinates.means_in_deviations)
+    rounding = problem.of_all_rows(_ROUNDING * (1.0 + problem.coordinates.means_in_deviations))
     told = np.where(problem.to_mean * np.abs(point.grad) > rounding, point.grad, 0.0)
     largest = replace(base, l1=max(base.l1, _LEAST_L1)).least_factor(told, scales)
     if isinstance(lambdas, int) and largest == 0.0:
@@ -90,7 +92,8 @@ def _of_l1(problem: Problem, point: Point, stronger: float, descent: Descent, op
         descent.recorder = Recorder(options.start)
         point, certificate = descent.weaken(at, point, stronger / times, aim)
         stronger = times
-        yield result(at, point, certificate, descent, options), point.cost - at.penalty.value(point.u, at.coordinates.scales)
+        of_penalty = at.penalty.value(at.coordinates.rows(point.u), at.coordinates.scales)
+        yield result(at, point, certificate, descent, options), point.cost - of_penalty
 
 
 def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[tuple[Result, float]]:
@@ -99,14 +102,14 @@ def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times).ridge)
         found = auto.solve(at, theta, options._replace(progress=None))
-        yield found, float(found.history.cost[-1]) - at.penalty.value(found.theta, np.ones(found.theta.size))
-        theta = None if newton.is_wide(at) else found.theta.copy()          # wide X starts best in the space of its rows
+        yield found, float(found.history.cost[-1]) - at.penalty.value(found.theta, np.ones(found.theta.shape[-1]))
+        theta = None if newton.is_wide(at) else found.theta.flatten()       # wide X starts best in the space of its rows
 
 
 def _null_loss(problem: Problem, point: Point, descent: Descent) -> float:
     """J without penalty of the best model with w = 0, where the start is the null model."""
     if problem.data.has_offset and problem.fit_intercept:
-        alone = replace(problem.elastic_net, factors=np.full(point.u.size - 1, np.inf))
+        alone = replace(problem.elastic_net, factors=np.full(problem.data.shape[1], np.inf))
         point, _ = descent.minimize(problem.with_penalty(alone), point, ON_START)
     return point.cost
 

@@ -20,7 +20,7 @@ from fastlr.solvers import Options, Result, elastic_net
 from fastlr.solvers.elastic_net import EXPECTED_STEPS, Aim, in_order, kernels, needs_no_penalized, support, working_set
 from fastlr.solvers.proximal_step import OF_MODEL, RIDGE, Point, line_search, minimize_quadratic, subgradient_norm
 
-__all__ = ["EXPECTED_STEPS", "ProximalNewton", "kernels", "solve"]
+__all__ = ["EXPECTED_STEPS", "Descent", "kernels", "solve"]
 
 # Up to so many parameters all columns are the working set.
 _FEW = 400
@@ -28,7 +28,7 @@ _FEW = 400
 _MOST_SLACK = 0.5
 
 
-class ProximalNewton(elastic_net.Descent):
+class Descent(elastic_net.Descent):
     """The updates of one training, over several penalties."""
 
     def minimize(self, problem: Problem, point: Point, aim: Aim, slack: float = 0.0) -> tuple[Point, Certificate]:
@@ -57,11 +57,8 @@ class ProximalNewton(elastic_net.Descent):
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
-    """Minimize J from theta, or from the best model without the penalized columns; the intercepts of classes sum to 0."""
-    found = elastic_net.solve(problem, theta, options, ProximalNewton)
-    if problem.fit_intercept:
-        problem.loss.remove_common(problem.coordinates.rows(found.theta)[:, -1:])
-    return found
+    """Minimize J from theta, or from the best model without the penalized columns."""
+    return elastic_net.solve(problem, theta, options, Descent)
 
 
 def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[float, Point] | None:

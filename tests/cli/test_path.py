@@ -48,6 +48,19 @@ def test_a_path_as_json_without_folds(folder, capsys):
     np.testing.assert_allclose(found["lambda"], path.lambdas)
 
 
+def test_a_path_of_three_classes(folder, capsys):
+    frame = FRAME.assign(y=np.array(["red", "green", "blue"])[(3.0 * FRAME[["a", "b", "c"]]).to_numpy().argmax(axis=1)])
+    frame.to_csv("colors.csv", index=False)
+    assert main(["path", "colors.csv", "--target", "y", "--folds", "3", "--lambdas", "6", "--backend", "numpy", "-o", "path.json",
+                 "--plot", "path.svg", "--json"]) == 0
+    found, path = json.loads(capsys.readouterr().out), fastlr.Path.load("path.json")
+    assert path.w.shape == (len(path), 3, 6) and path[0].classes.tolist() == ["blue", "green", "red"]
+    assert found["columns"] == path.n_nonzero.tolist() and found["chosen"][:3] == ["a", "b", "c"]
+    assert (folder / "path.svg").read_text().count('id="axes_') == 4 + 4         # three classes and the scores, each with counts
+    assert main(["path", "colors.csv", "--target", "y", "--score", "auc"]) == 1
+    assert "score='auc' is there for two classes, and y has 3" in capsys.readouterr().err
+
+
 def test_train_with_l1(folder, capsys):
     assert main(["train", "data.csv", "--target", "y", "--l1", "0.05", "--l2", "0.01", "-o", "model.json"]) == 0
     model = fastlr.train(FRAME[list("abcdef")], FRAME["y"], l1=0.05, l2=0.01)

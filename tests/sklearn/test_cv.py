@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from sklearn import linear_model
+from sklearn.datasets import load_iris
 from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastlr
@@ -67,6 +69,30 @@ def test_scikit_learns_choice(data, options):
     assert ours.n_iter_.shape == theirs.n_iter_.shape
     assert ours.score(X, y) == pytest.approx(theirs.score(X, y))
     assert (ours.predict(X) == theirs.predict(X)).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"scoring": "neg_log_loss", "class_weight": "balanced"},
+                                     {"scoring": "balanced_accuracy", "refit": False}, {"fit_intercept": False}],
+                         ids=["accuracy", "log_loss", "scorer", "no_intercept"])
+def test_scikit_learns_choice_for_three_classes(options):
+    X, y = load_iris(return_X_y=True)
+    X, y = scale(X), np.array(["setosa", "versicolor", "virginica"])[y]
+    common = {"Cs": [0.3, 3.0], "l1_ratios": np.array([0.0, 0.7]), "cv": StratifiedKFold(2)} | options
+    ours = LogisticRegressionCV(backend="numpy", **common).fit(X, y)
+    theirs = linear_model.LogisticRegressionCV(solver="saga", tol=1e-11, max_iter=10_000, use_legacy_attributes=False,
+                                               **{"scoring": None} | common).fit(X, y)
+    assert ours.coef_.shape == (3, 4) and ours.coefs_paths_.shape[-2] == 3
+    for name in ("C_", "l1_ratio_", "Cs_", "scores_", "coefs_paths_", "coef_", "intercept_"):
+        mine, other = np.asarray(getattr(ours, name)), np.asarray(getattr(theirs, name))
+        assert mine.shape == other.shape, name
+        np.testing.assert_allclose(mine, other, atol=1e-6, err_msg=name)
+    assert ours.n_iter_.shape == theirs.n_iter_.shape and (ours.predict(X) == theirs.predict(X)).all()
+
+
+def test_the_area_under_a_curve_is_for_two_classes():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ValueError, match="scoring='roc_auc' is there for two classes, and y has 3; choose 'roc_auc_ovr'"):
+        LogisticRegressionCV(scoring="roc_auc").fit(X, y)
 
 
 def test_a_mean_of_folds_has_compiled_nothing(data, monkeypatch):
