@@ -104,8 +104,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         early.  The default is 1e-8, or 0 with a `learning_rate`.
     l1, l2 : float
         The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 leaves many w at
-        exactly 0.  With K classes it is on each w_kj.  The Model's `solver` is then "elastic_net", and there is no choice of
-        another.
+        exactly 0.  With K classes it is on each w_kj.  If K is even, l1 alone leaves open what the w of a column share: the lower
+        of the two middle ones is 0 then.  The Model's `solver` is then "elastic_net", and there is no choice of another.
     penalty_factors : array_like, (n,), optional
         The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, which
         needs what l1 needs.

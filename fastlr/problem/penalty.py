@@ -170,6 +170,17 @@ class ElasticNet(Penalty):
         held = np.flatnonzero(thresholds)
         return float(np.max(np.abs(grad[held]) / thresholds[held], initial=0.0))
 
+    def settle_common(self, w: np.ndarray) -> None:
+        """Choose, in place, one of the w (K, n) between which J makes no difference.
+
+        A number that all classes share moves no loss.  l1 alone is least for each number between the two middle w of a column,
+        where K is even.  The lower one becomes 0.
+        """
+        if self.l1 > 0.0 and self.l2 == 0.0:
+            ordered = np.sort(w, axis=0)
+            lower, upper = ordered[(len(w) - 1) // 2], ordered[len(w) // 2]
+            w -= np.where((self.factors > 0.0) & (lower < 0.0) & (upper >= 0.0), lower, 0.0)
+
     def times(self, factor: float) -> "ElasticNet":
         """This penalty so many times as strong."""
         return replace(self, l1=factor * self.l1, l2=factor * self.l2)

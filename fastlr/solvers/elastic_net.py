@@ -211,7 +211,7 @@ def without_penalized(problem: Problem, point: Point, descent: Descent) -> tuple
 
 
 def result(problem: Problem, point: Point, certificate: Certificate, descent: Descent, options: Options) -> Result:
-    """Make the Result of a descent; the intercepts of classes sum to 0."""
+    """Make the Result of a descent: of the parameters that J can't tell apart, the intercepts that sum to 0, and settled w."""
     recorder, grad_norm = descent.recorder, subgradient_norm(problem, point)
     warning: ConvergenceWarning | SeparationWarning | None = None
     gap = min(certificate.gap, point.cost)
@@ -231,8 +231,10 @@ def result(problem: Problem, point: Point, certificate: Certificate, descent: De
                                      f"{grad_norm:.3g} and J = {point.cost:.6g} may be {gap:.3g} above its minimum, with "
                                      f"tol={options.tol:g}, and {reason}.  To go on, raise max_iter or set a larger tol")
     theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
+    rows = problem.coordinates.rows(theta)
+    problem.elastic_net.settle_common(rows[:, :-1])
     if problem.fit_intercept:
-        problem.loss.remove_common(problem.coordinates.rows(theta)[:, -1:])
+        problem.loss.remove_common(rows[:, -1:])
     return Result(theta, recorder.history(point.cost, grad_norm), has_converged, reason,
                   math.nan if options.tol == 0.0 else grad_norm, gap, "bound", "elastic_net", warning)
 

@@ -52,6 +52,16 @@ def test_scikit_learns_optimum_with_20_rows_20_columns_and_3_classes(l1_ratio):
     np.testing.assert_array_equal(model.w == 0.0, other.coef_ == 0.0)
 
 
+def test_an_even_number_of_classes_leaves_no_w_open():
+    """All numbers between the two middle w of a column may be taken from it, with no change of J."""
+    X, y = of_classes(120, 8, 4)
+    starts = None, (np.random.default_rng(1).standard_normal((4, 8)), np.zeros(4))
+    model, other = (fastlr.train(X, y, l1=0.003, init=init, tol=1e-10, backend="numpy") for init in starts)
+    np.testing.assert_allclose(other.w, model.w, atol=1e-7)
+    np.testing.assert_array_equal(np.sort(model.w, axis=0)[1], 0.0)
+    assert violation(model, X, y, 0.003) <= 1e-9
+
+
 def hard(number):
     """A problem of K classes by its number: with weights, offset and factors, with copies and constants, dense or sparse."""
     rng = np.random.default_rng(number)
