@@ -318,12 +318,14 @@ def test_pictures_of_classes(of_classes, with_folds):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    axes = of_classes.plot(labels=2)
+    axes = of_classes.plot(labels=12)
     assert [ax.get_ylabel() for ax in axes] == [f"coefficient of class {label!r}" for label in "abc"]
     for k, ax in enumerate(axes):
         w = of_classes.w[-1, k]
-        assert {text.get_text() for text in ax.texts} == {f"x{j}" for j in np.argsort(-np.abs(w))[:2]}
+        assert [text.get_text() for text in ax.texts[:2]] == [f"x{j}" for j in np.argsort(-np.abs(w))[:2]]
         assert len(ax.lines) == np.count_nonzero(of_classes.w[:, k].any(axis=0)) + 1        # and the line at 0
+    colors = {(text.get_text(), text.get_color()) for ax in axes for text in ax.texts}
+    assert len(colors) == len(dict(colors)) == of_classes.n_nonzero.max()                       # one color a column
     assert of_classes.plot(axes[0], class_label="b") is axes[0] and axes[0].get_ylabel() == "coefficient of class 'b'"
     for path, options, text in ((of_classes, {"class_label": "x"}, r"class_label must be one of \['a', 'b', 'c'\], not 'x'"),
                                 (of_classes, {"ax": axes[:2]}, "ax must be 3 Axes, one for each class, not 2; or choose one"),

@@ -183,7 +183,7 @@ class Path:
         drawn, loss = range(w.shape[1]) if class_label is None else [self._row(class_label)], of_classes(model.classes.size)
         axes = plots.axes_of("plot()", ax, len(drawn))
         for k, each in zip(drawn, axes, strict=True):
-            plots.path(self.lambdas, w[:, k], model._names, labels, loss.of_class(model.classes, k), each)
+            plots.path(self.lambdas, w[:, k], w.any(axis=(0, 1)), model._names, labels, loss.of_class(model.classes, k), each)
         return axes if axes.size > 1 else axes[0]
 
     def _row(self, class_label: Any) -> int:
