@@ -44,16 +44,16 @@ def roc(is_second: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None, 
     return display.ax_
 
 
-def path(lambdas: np.ndarray, w: np.ndarray, is_used: np.ndarray, names: tuple[str, ...], labels: int, of_class: str,
+def path(lambdas: np.ndarray, w: np.ndarray, used: np.ndarray, names: tuple[str, ...], labels: int, of_class: str,
          ax: Any) -> None:
     """Draw the coefficients w (L, n) against the penalties, and label the largest at the end.
 
-    A column has the same color in the pictures of all classes, where `is_used` (n,) says which columns any class uses, and
-    `of_class` whose coefficients these are.
+    `of_class` says whose coefficients these are.  The columns that any class uses, in order, give a column the same color in the
+    pictures of all classes.
     """
     chosen = np.flatnonzero(w.any(axis=0))
     lines = ax.plot(lambdas, w[:, chosen])
-    for line, place in zip(lines, np.cumsum(is_used)[chosen] - 1, strict=True):
+    for line, place in zip(lines, np.searchsorted(used, chosen), strict=True):
         line.set_color(f"C{place}")
     largest = np.argsort(-np.abs(w[-1, chosen]), kind="stable")[:labels]
     apart = _apart(w[-1, chosen[largest]], 0.045 * float(np.ptp(ax.get_ylim())))

@@ -181,9 +181,9 @@ class Path:
         labels, model = arguments.integer("labels", labels, at_least=0), self.models[0]
         w = self.w.reshape(len(self), -1, model.w.shape[-1])
         drawn, loss = range(w.shape[1]) if class_label is None else [self._row(class_label)], of_classes(model.classes.size)
-        axes = plots.axes_of("plot()", ax, len(drawn))
+        axes, used = plots.axes_of("plot()", ax, len(drawn)), np.unique(w.nonzero()[-1])
         for k, each in zip(drawn, axes, strict=True):
-            plots.path(self.lambdas, w[:, k], w.any(axis=(0, 1)), model._names, labels, loss.of_class(model.classes, k), each)
+            plots.path(self.lambdas, w[:, k], used, model._names, labels, loss.of_class(model.classes, k), each)
         return axes if axes.size > 1 else axes[0]
 
     def _row(self, class_label: Any) -> int:
