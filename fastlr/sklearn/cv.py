@@ -86,6 +86,7 @@ class LogisticRegressionCV(LogisticRegression):
     - Attributes have the shapes of its ``use_legacy_attributes=False``, which is its default from 1.10 on.
     - The defaults of `l1_ratios` and `scoring` are what it does without them: l2, and the accuracy.
     - There is no `partial_fit`.
+    - Each fold trains on examples of every class, or is refused.
     - The parameters `penalty`, `dual`, `intercept_scaling` and `use_legacy_attributes` don't exist.
 
     Examples
