@@ -91,7 +91,7 @@ def _roots_of_rows(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, 
 
 @block
 def _divide_by_rest(sample_weight: Any, power: int, forms: Any, r: Any) -> None:
-    """Make residuals r sqrt(s) r / (1 - h)^(power / 2), with the leverages h = |r| (1 - |r|) times the quadratic forms."""
+    """Multiply residuals r by sqrt(s) / (1 - h)^(power / 2), with the leverages h = |r| (1 - |r|) times the quadratic forms."""
     for i in range(r.size):
         size = abs(r[i])
         rest = 1.0 - size * (1.0 - size) * forms[i]
@@ -150,21 +150,18 @@ def _add_dense(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, cent
         loss += _roots_of_rows(X, y, sample_weight, offset, theta, floor, power, first, root, forms)
         if root.size < PANEL_ROWS:
             panel[:] = 0.0
+        factor = forms[:root.size] if power > 0 else root           # leverages are of rows that are not weighed yet
         if power > 0:
-            ones = forms[:root.size]
-            ones[:] = 1.0
-            pack(X, first, center, ones, panel)
-            panel[n] = 1.0
+            factor[:] = 1.0
+        pack(X, first, center, factor, panel)
+        for k in range(root.size):
+            panel[n, k] = factor[k]
+        if power > 0:
             _forms_of_panel(panel, n, V, product, forms)
             _divide_by_rest(sample_weight[first:last], power, forms, root)
             for j in range(n + 1):
                 for k in range(root.size):
                     panel[j, k] *= root[k]
-            panel[n, root.size:] = 0.0
-        else:
-            pack(X, first, center, root, panel)
-            for k in range(root.size):
-                panel[n, k] = root[k]
         add_products(panel, H)
     return loss
 
