@@ -22,7 +22,7 @@ from numba.core import caching
 from fastlr import backends
 from fastlr.backends import numba_loop, numba_parallel
 from fastlr.backends.compiled import cache as compile_cache
-from fastlr.backends.compiled import header, native, self_test
+from fastlr.backends.compiled import header, native, prebuilt, self_test
 from tests import processes
 from tests.backends import sum_up
 from tests.backends.sum_up import SIXTH, entry, is_right, sum_sixths
@@ -393,6 +393,8 @@ CHANGES = 1.000001, np.nan
 
 @pytest.mark.parametrize("kernel", header.KERNELS)
 def test_known_answers_of_kernels_notice_a_millionth_and_nan(kernel):
+    if prebuilt.is_inspected() and header.parameters(kernel, header.NO_X)[0].name == "calls":
+        pytest.skip("what a user inspects is driven by Python")
     kind = header.kind_for(kernel, X)
     names = [parameter.name for parameter in header.parameters(kernel, kind)]
     assert self_test.is_right(kernel, kind, native.function)

@@ -27,8 +27,8 @@ def function(kernel: str, kind: Kind) -> Callable[..., Any]:
 
 
 def _of_arrays(kernel: str) -> Callable[..., Any]:
-    plain = getattr(_kernel(kernel), "py_func", _kernel(kernel))
-    return lambda *arrays: functools.partial(numba.njit(**FLAGS)(plain), *arrays)
+    compiled = numba.njit(**FLAGS)(getattr(_kernel(kernel), "py_func", _kernel(kernel)))
+    return lambda *arrays: functools.partial(compiled, *arrays)
 
 
 def _of_addresses(kernel: str, kind: Kind) -> Callable[..., Any]:
