@@ -44,7 +44,7 @@ class Rows:
         self._gradient: _Gradient | None = None
         self._hessian: Hessian | None = None
         self.theta = np.empty(X.shape[1] + 1)       # where the kernels of both find the parameters
-        self.of_classes: Any = None         # the gradient of K classes
+        self.of_classes: Any = None                 # the gradient of K classes, see `softmax_passes.gradient_of`
 
     def bind(self, kernel: str, *arrays: Any) -> Bound:
         """A kernel that is only told its chunks from here on."""
