@@ -132,8 +132,8 @@ def test_blocks_of_a_stream_are_rows_in_memory(kind, weight):
         assert streamed.cost == pytest.approx(whole.cost, rel=1e-12)
     streamed, whole = (fastlr.train(each, y, **given) for each in (blocks, A))
     for covariance in ("model", "HC3", ("cluster", groups)):
-        np.testing.assert_allclose(streamed.covariance(covariance), whole.covariance(covariance), rtol=1e-6, atol=1e-16)
-    np.testing.assert_allclose(streamed.cooks_distances(), whole.cooks_distances(), rtol=1e-6)
+        np.testing.assert_allclose(streamed.covariance(covariance), whole.covariance(covariance), rtol=1e-9, atol=1e-16)
+    np.testing.assert_allclose(streamed.cooks_distances(), whole.cooks_distances(), rtol=1e-9)
 
 
 @pytest.mark.slow

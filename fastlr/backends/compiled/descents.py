@@ -15,15 +15,15 @@ _NO_TABLE, _NOTHING = np.empty((0, 0)), np.empty(0)
 class _Kernels(NamedTuple):
     """The kernels that a driver calls, and what they share with it, see `quasi_newton` of `compiled.quasi_newton`."""
 
-    bound: tuple[tuple[Bound, int], ...]
-    strides: np.ndarray
-    w: np.ndarray
-    b: np.ndarray
-    sums: np.ndarray
-    totals: np.ndarray
-    P: np.ndarray
-    sample_weight: np.ndarray
-    weights: np.ndarray
+    bound: tuple[tuple[Bound, int], ...]        # kernels, each with its number of chunks
+    strides: np.ndarray         # (4,) int64
+    w: np.ndarray               # what the kernel of J takes, in one row, and
+    b: np.ndarray               # (K,)
+    sums: np.ndarray            # what it makes of each chunk, in one row, and
+    totals: np.ndarray          # what follows: the sums of slopes by class, and of losses
+    P: np.ndarray               # (K, m) probabilities, or (0, 0) for two classes
+    sample_weight: np.ndarray   # (m,), or (0,) for none, and
+    weights: np.ndarray         # (m,) those of a Gram, or (0,) for two classes
     H: np.ndarray               # (n + 1, n + 1) what `finish_hessian` makes, and
     whole: np.ndarray           # (K (n + 1), K (n + 1)) all second derivatives: the same for two classes
 

@@ -40,7 +40,7 @@ KERNELS = {
     "descend": ("descent", "calls sums theta previous grad rule center spread record status"),
     "quasi_newton": ("quasi_newton",
                      "calls at way kind factor corrections scalars center scales l2 penalty diagonal far ratio shift numbers "
-                     "common record strides w b sums totals P sample_weight weights H whole L"),
+                     "common record strides flat_w b flat_sums flat_totals P sample_weight weights H whole L"),
 }
 """The module and the parameters of each kernel."""
 
@@ -61,8 +61,6 @@ _NUMBERS = ("threads", "rows", "result", "power")
 # The arrays with two dimensions, beside X.
 _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "corrections", "L", "panel", "offsets", "P", "w", "totals",
            "copies", "V", "calls", "whole")
-# Those that a driver takes as one row of numbers.
-_FLAT = ("sums", "w", "totals")
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),
@@ -121,7 +119,7 @@ class Parameter(NamedTuple):
 def parameters(kernel: str, kind: Kind) -> tuple[Parameter, ...]:
     """What Python binds a kernel to for one kind of X; X itself has 2 dimensions, sparse or not."""
     names = KERNELS[kernel][1].split()
-    return tuple(_parameter(name, kind, kernel) for name in names if name not in _OF_CALL)
+    return tuple(_parameter(name, kind) for name in names if name not in _OF_CALL)
 
 
 def is_given_chunks(kernel: str) -> bool:
@@ -129,14 +127,13 @@ def is_given_chunks(kernel: str) -> bool:
     return KERNELS[kernel][1].endswith(" ".join(_OF_CALL))
 
 
-def _parameter(name: str, kind: Kind, kernel: str) -> Parameter:
+def _parameter(name: str, kind: Kind) -> Parameter:
     if name in _NUMBERS:
         return Parameter(name, np.dtype("int64"), 0, "C")
     if name == "X":
         return Parameter(name, np.dtype(kind.dtype), 2, kind.layout)
     dtype = np.dtype(kind.dtype) if name == "flat" else _DTYPES.get(name, np.dtype("float64"))
-    is_table = name in _TABLES and not (kernel == "quasi_newton" and name in _FLAT)
-    return Parameter(name, dtype, 2 if is_table else 1, "C")
+    return Parameter(name, dtype, 2 if name in _TABLES else 1, "C")
 
 
 def kernels_of(kind: Kind) -> list[str]:

@@ -151,14 +151,14 @@ def _remove_common(p: Any, common: Any) -> None:
 @helper
 def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, corrections: Any, scalars: Any, center: Any, scales: Any,
                  l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any, numbers: Any, common: Any, record: Any,
-                 strides: Any, w: Any, b: Any, sums: Any, totals: Any, P: Any, sample_weight: Any, weights: Any, H: Any,
-                 whole: Any, L: Any) -> None:
+                 strides: Any, flat_w: Any, b: Any, flat_sums: Any, flat_totals: Any, P: Any, sample_weight: Any, weights: Any,
+                 H: Any, whole: Any, L: Any) -> None:
     """Drive the engine until it asks for what is not computed here.
 
     at[0] and kind[0] are the records of its state, `way` has the vectors of a Descent, and `corrections` and `scalars` have the
     parts of an Approximation.  `numbers` are those of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
-    w, b, sums and totals are those of the kernel of J; strides are the steps from one number to another in w by class and by
-    feature, and those from chunk to chunk in sums and in totals.
+    w, b, sums and totals are those of the kernel of J, each in one row of numbers; strides are the steps from one number to
+    another in w by class and by feature, and those from chunk to chunk in sums and in totals.
     """
     descent = Descent(at[0], way, way[0], way[1], way[2], way[3], way[4])
     M = Approximation(kind[0], factor, corrections, scalars, *parts(corrections, scalars))
@@ -176,12 +176,12 @@ def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, correcti
             if made == len(record) or is_small(descent.at, rule):
                 return
         elif ask == EVALUATE:
-            _set_parameters(w, b, strides, descent.trial, scale)
+            _set_parameters(flat_w, b, strides, descent.trial, scale)
             run_kernel(calls, COST_GRADIENT)
-            descent.at.trial_cost = _set_gradient(descent.trial_grad, sums, totals, calls[COST_GRADIENT, 2], w, b.size, strides,
-                                                  scale)
+            descent.at.trial_cost = _set_gradient(descent.trial_grad, flat_sums, flat_totals, calls[COST_GRADIENT, 2], flat_w,
+                                                  b.size, strides, scale)
         elif ask == HESSIAN:
-            _set_parameters(w, b, strides, descent.u, scale)
+            _set_parameters(flat_w, b, strides, descent.u, scale)
             if P.size:
                 _set_hessian(calls, P, sample_weight, weights, H, whole)
             else:
