@@ -50,8 +50,9 @@ intercepts last.  With the probabilities p_ik = e^z_ik / sum_l e^z_il a backend 
         the sum of s_i (log sum_k e^z_ik - z_i,y_i); Grad is overwritten with the sums of s_i (p_ik - [y_i = k]) [x_i, 1]
     softmax_probabilities(*prepared, Theta) -> (m, K)
         the probabilities p_ik of every row
-    softmax_hessian(*prepared, Theta, center) -> (K (n + 1), K (n + 1))
-        all second derivatives: block (k, l) is the sum of s_i (p_ik [k = l] - p_ik p_il) v_i v_i^T
+    softmax_hessian(*prepared, Theta, center, floor=0.0) -> (K (n + 1), K (n + 1))
+        all second derivatives: block (k, l) is the sum of s_i (p_ik [k = l] - p_ik p_il) v_i v_i^T; classes with s_i p_ik / 2
+        below the floor may be left out of a row, see `softmax.leave_out`
     softmax_hessian_product(*prepared, Theta) -> (V -> (K, n + 1))
         a function of V: all second derivatives for features x as they are, times V
 

@@ -182,8 +182,7 @@ def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.n
 
     The block of two classes is the sum of -s p_k p_l v v^T.  The blocks of a class sum to 0: that gives the one on the diagonal.
 
-    A class whose s p_k / 2 is below the floor is left out of a row.  With the sum P of the others' p_k, the row's loss is, but
-    for a linear function, at least P log sum_k p_k e^z_k of these.  The second derivatives of that are P times those of p_k / P.
+    A class whose s p_k / 2 is below the floor is left out of a row, see `softmax.leave_out`.
     """
     (K, side), m = Theta.shape, X.shape[0]
     H = np.zeros((K * side, K * side))
@@ -191,11 +190,10 @@ def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.n
     for rows in (slice(start, min(start + step, m)) for start in range(0, m, step)):
         block = as_float64(X, rows)
         p = softmax.probabilities(margins_of_block(block, offset[rows], Theta))
-        weight = sample_weight[rows, None] if sample_weight.size else np.ones((len(p), 1))
         if floor > 0.0:
-            p[p * weight < 2.0 * floor] = 0.0
-            p /= np.sqrt(np.maximum(p.sum(axis=1, keepdims=True), np.finfo(float).tiny))
-        p *= np.sqrt(weight)
+            softmax.leave_out(p, sample_weight[rows], floor)
+        if sample_weight.size:
+            p *= np.sqrt(sample_weight[rows, None])
         V = np.column_stack([(block.toarray() if isinstance(X, Csr) else block) - center, np.ones(len(p))])
         weighed = (p[:, :, None] * V[:, None]).reshape(len(p), -1)
         H -= weighed.T @ weighed

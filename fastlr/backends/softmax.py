@@ -30,6 +30,16 @@ def probabilities(z: np.ndarray) -> np.ndarray:
     return e
 
 
+def leave_out(p: np.ndarray, sample_weight: np.ndarray, floor: float) -> None:
+    """Leave out of each row, in place, the classes whose s p_k / 2 is below the floor; p becomes p / sqrt(P).
+
+    With the sum P of the others' p_k, the row's loss is, but for a linear function, at least P log sum_k p_k e^z_k of these.  The
+    second derivatives of that are P times those of p_k / P.
+    """
+    p[(p * sample_weight[:, None] if sample_weight.size else p) < 2.0 * floor] = 0.0
+    p /= np.sqrt(np.maximum(p.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+
+
 def log_probabilities(z: np.ndarray) -> np.ndarray:
     """The logarithms of the probabilities, (m, K), finite for all margins and exact for probabilities next to 1."""
     rows, top = np.arange(len(z)), z.argmax(axis=1)

@@ -133,9 +133,7 @@ def softmax_hessian(part: InMemory, Theta: np.ndarray, center: np.ndarray, floor
 
     Then a row keeps the classes with s_i p_ik / 2 of at least the floor: the others are given their tangent.
     """
-    if floor > 0.0:
-        return numpy_passes.softmax_hessian(*part.rows, Theta, center, floor)
-    return _kernel(part, numpy_passes.softmax_hessian)(Theta, center)
+    return _kernel(part, numpy_passes.softmax_hessian)(Theta, center, floor)
 
 
 @summed

@@ -40,6 +40,8 @@ _NOTHING = 1e-13                # a component of a direction, relative to the la
 _TYPICAL_ROWS = 100             # rows of a sample that tells by what columns vary
 _MOST_FEATURES = 1000           # for directions that are made exact
 _FEWEST_ROWS = 500              # the fewest rows of a sample
+_ROOM = 4.0                     # times as small as it has to be, by what is expected, is the gap that a sample proves
+_WORTH_A_SAMPLE = 0.5           # of the time that a Hessian of all rows takes, the most that one of a sample may take
 _ROWS_A_FEATURE = 4             # rows of a sample, for each feature
 _MOST_COLUMNS = 1000            # columns of a Hessian that serves where l1 is weak, at most
 _TINY = float(np.finfo(float).tiny)
@@ -73,16 +75,21 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
         Nanoseconds that it may take, by the cost model of the problem.  A Hessian may take longer where nothing else proves that
         J has a minimum.
     """
-    costs = problem.costs
-    if costs.whole_hessian() <= budget:
+    costs, m = problem.costs, problem.data.count.rows
+    whole, best = costs.whole_hessian(), NOTHING
+    share = max(_FEWEST_ROWS / m, _ROWS_A_FEATURE * u.size / m, _ROOM * gap / max(min(enough, provable(problem)), _TINY))
+    # Few rows of a sparse X have nothing in some columns, and prove nothing; and all rows take little longer.
+    worth = 0.0 if problem.data.is_sparse else _WORTH_A_SAMPLE * whole
+    if costs.whole_hessian(share) <= (worth if whole <= budget else budget):
+        sample, = problem.data.samples([math.ceil(share * m)])
+        best = self_concordance(problem, problem.part(sample), u, grad, gap / share)
+        if best.gap <= enough:
+            return best
+    if whole <= budget:
         found = self_concordance(problem, problem, u, grad, gap)
         return found if found.gap <= enough else min(found, strong_convexity(problem, u, grad, enough))
-    best = strong_convexity(problem, u, grad, enough)
-    m, rows = problem.data.count.rows, max(_FEWEST_ROWS, _ROWS_A_FEATURE * u.size)
-    if best.gap > enough and rows < m and costs.whole_hessian(rows / m) <= budget:
-        sample, = problem.data.samples([rows])
-        best = min(best, self_concordance(problem, problem.part(sample), u, grad, m / rows * gap))
-    if best.has_minimum or problem.is_penalised or costs.whole_hessian() == math.inf:
+    best = min(best, strong_convexity(problem, u, grad, enough))
+    if best.has_minimum or problem.is_penalised or whole == math.inf:
         return best._replace(is_dear=True)
     return self_concordance(problem, problem, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
 

@@ -44,13 +44,8 @@ class CostModel(NamedTuple):
     def is_small(self) -> bool:
         """Whether many updates in one compiled call are faster than going step by step."""
         m, n, K = self.rows, self.columns, self.n_margins
-        products = max(self._grams * (self.pairs if self.is_sparse else m * n * n), (K * n) ** 3)
+        products = max(_grams(K) * (self.pairs if self.is_sparse else m * n * n), (K * n) ** 3)
         return self.is_whole and K * (self.size + _AN_EXAMPLE * m) <= SMALL and products <= _SMALL_HESSIAN
-
-    @property
-    def _grams(self) -> float:
-        """The Grams of X that all second derivatives are made of: one for each pair of classes."""
-        return max(1.0, 0.5 * self.n_margins * (self.n_margins - 1))
 
     @property
     def is_whole(self) -> bool:
@@ -76,8 +71,8 @@ class CostModel(NamedTuple):
         if not self.has_room_for_hessian:
             return math.inf
         if self.is_whole:
-            return self._hessian(share, self.n_margins * self.columns)
-        return self.n_margins * self._hessian(min(share, self.share_drawn), self.columns)
+            return self._hessian(share, self.n_margins)
+        return self.n_margins * self._hessian(min(share, self.share_drawn), 1)
 
     @property
     def share_drawn(self) -> float:
@@ -88,12 +83,14 @@ class CostModel(NamedTuple):
         """Nanoseconds of all second derivatives of a share of the rows, with the inverse; infinity where there is no room."""
         if not self.has_room_for_hessian or (self.n_margins - 1) * self.columns > MOST_CERTIFIED:
             return math.inf
-        return self._hessian(share, self.n_margins * self.columns)
+        return self._hessian(share, self.n_margins)
 
-    def _hessian(self, share: float, side: int) -> float:
-        m, times = self.rows, (side / self.columns) ** 2
-        rows = times * self.pairs if self.is_sparse else m * side * (0.4 + 0.01 * side)
-        return share * rows + 5e4 + 2.0 * side ** 2 + 0.05 * side ** 3
+    def _hessian(self, share: float, K: int) -> float:
+        """Nanoseconds of a Hessian by K rows of parameters, from Grams or, where they are many, by one product of BLAS."""
+        m, n, side = self.rows, self.columns, K * self.columns
+        by_grams = _grams(K) * (self.pairs if self.is_sparse else m * n * (0.4 + 0.01 * n))
+        by_blas = math.inf if self.is_sparse else m * side * (0.8 + 0.01 * side)
+        return share * min(by_grams, by_blas) + 5e4 + 2.0 * side ** 2 + 0.05 * side ** 3
 
     @property
     def has_compiled_hessian(self) -> bool:
@@ -133,4 +130,9 @@ class CostModel(NamedTuple):
             step, rows = 10.0 * m + 2.5 * self.size, 5.0 * self.size + self.pairs
         else:
             step, rows = m * (5.0 + 0.4 * n), m * n * (0.9 + 0.03 * n)
-        return (5e3 + 10.0 * m + self._grams * rows + 6.0 * (K * n) ** 2 + 0.07 * (K * n) ** 3) / (2e3 + K * step)
+        return (5e3 + 10.0 * m + _grams(K) * rows + 6.0 * (K * n) ** 2 + 0.07 * (K * n) ** 3) / (2e3 + K * step)
+
+
+def _grams(K: int) -> float:
+    """The Grams of X that all second derivatives by K rows of parameters are made of: one for each pair of classes."""
+    return max(1.0, 0.5 * K * (K - 1))

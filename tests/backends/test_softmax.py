@@ -194,6 +194,20 @@ def check_second_derivatives(backend, order):
         np.testing.assert_array_equal(blocks, blocks.transpose(0, 2, 1))
 
 
+@pytest.mark.compiles
+@pytest.mark.parametrize("order", ["C", "sparse"])
+def test_rows_keep_the_classes_that_have_curvature(order):
+    """A Gram for each pair of classes, and one product for all, leave out the same; and it is no more than all of it."""
+    X, y, Theta = classes(4000, 40, 4)
+    A = sparse.csr(scipy.sparse.csr_array(X)) if order == "sparse" else X
+    given, center = (weights(4000)[0], offsets(4000, 4)), np.linspace(-1.0, 1.0, 40)
+    whole, kept, by_one_product = (call(name, "softmax_hessian", Z, y, *given, Theta, center, floor)
+                                   for name, Z, floor in (("fused", A, 0.0), ("fused", A, 0.2), ("numpy", X, 0.2)))
+    np.testing.assert_allclose(kept, by_one_product, rtol=1e-10, atol=1e-9)
+    left_out = np.linalg.eigvalsh(whole - kept)
+    assert left_out[-1] > 1.0 and left_out[0] > -1e-12 * left_out[-1]
+
+
 def test_rows_that_are_drawn_stand_for_all():
     """Few rows have curvature left, and an even sample would have a tenth of them."""
     X, y, Theta = classes(4000, 7, 4)

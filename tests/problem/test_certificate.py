@@ -72,6 +72,26 @@ def test_a_hessian_that_would_prove_nothing_waits_while_the_descent_goes_on(goes
         assert (verdict.kind == "bound") == is_near
 
 
+@pytest.mark.parametrize(("times", "by_all_rows"), [(1e4, False), (1.5, True)])
+def test_as_many_rows_prove_a_gap_as_it_takes(times, by_all_rows):
+    """What is asked for is so many times what J is above its minimum."""
+    counts = []
+
+    class Counting(Problem):
+        def loss_hessian(self, u, floor=0.0):
+            counts.append(self.data.count.rows)
+            return super().loss_hessian(u, floor)
+
+    X, y = sample(20000, 40)
+    model = fastlr.train(X, y, backend="numpy")
+    problem = Counting.of_theta(door.data(X, y), l2=0.0, reduction="mean", fit_intercept=True).standardised()
+    u = problem.coordinates.u_of(np.append(model.w, model.b)) + 1e-5
+    cost, grad = problem.evaluate(u)
+    verdict = Verdict(problem, u, cost, grad, cost - model.cost, times * (cost - model.cost) / cost, 1)
+    assert verdict.kind == "bound" and cost - model.cost <= verdict.gap <= times * (cost - model.cost)
+    assert counts == [20000] if by_all_rows else max(counts) < 1000
+
+
 # ---- bounds ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l2": 0.5}, {"fit_intercept": False},

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastlr.backends import numpy_passes
+from fastlr.backends import numpy_passes, softmax
 from fastlr.backends.compiled import chunks, pool
-from fastlr.backends.compiled.chunks import SPACE_ROWS
+from fastlr.backends.compiled.chunks import SPACE_ROWS, Matrix
 from fastlr.backends.compiled.header import GRADIENT, MARGINS, PROBABILITIES, PRODUCT, Bound
 from fastlr.backends.compiled.passes import ELEMENTS_A_THREAD, Hessian, Rows
 from fastlr.backends.csr import Csr
@@ -22,6 +22,8 @@ _COPIED = 1 << 15
 _MOST_ROWS = 136
 # Numbers in the gradients of all chunks, unless there are more in four.
 _PARTIAL = 1 << 22
+# Nanoseconds until the kernels of probabilities and of Grams are bound.
+_TO_BIND = 4e5
 _NO_TABLE, _NO_OFFSET, _NO_LABELS = np.empty((0, 0)), np.empty(0), np.empty(0, np.int8)
 
 
@@ -143,12 +145,16 @@ def gram_of(rows: Rows, weights: np.ndarray, center: np.ndarray) -> Hessian:
     return gram
 
 
-def softmax_hessian(rows: Rows, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """Sum all second derivatives.
+def softmax_hessian(rows: Rows, Theta: np.ndarray, center: np.ndarray, floor: float = 0.0) -> np.ndarray:
+    """Sum all second derivatives, or less where there is a floor, see `softmax.leave_out`.
 
     The block of classes k and l is minus the Gram of X with the weights s p_k p_l.  The blocks of a class add up to 0.
     """
+    if not _grams_pay(rows.X, len(Theta)):
+        return numpy_passes.softmax_hessian(rows.X, rows.y, rows.sample_weight, rows.offset, Theta, center, floor)
     (K, side), (P, _) = Theta.shape, _predicted(rows, Theta, PROBABILITIES)
+    if floor > 0.0:
+        softmax.leave_out(P.T, rows.sample_weight, floor)
     H, weights = np.zeros((K, side, K, side)), np.empty(rows.X.shape[0])
     gram = gram_of(rows, weights, center)
     for k in range(K):
@@ -161,6 +167,13 @@ def softmax_hessian(rows: Rows, Theta: np.ndarray, center: np.ndarray) -> np.nda
             H[l, :, l] += G
             H[k, :, l] = H[l, :, k] = -G
     return H.reshape(K * side, -1)
+
+
+def _grams_pay(X: Matrix, K: int) -> bool:
+    """Whether a Gram for each pair of classes takes less time than BLAS does for all at once, which takes dense rows."""
+    m, n = X.shape
+    nanoseconds = _TO_BIND + 0.5 * K * (K - 1) * m * n * (0.4 + 0.01 * n)
+    return isinstance(X, Csr) or nanoseconds < m * K * n * (0.8 + 0.01 * K * n)
 
 
 def softmax_hessian_product(rows: Rows, Theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
