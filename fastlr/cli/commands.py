@@ -65,12 +65,13 @@ def _refuse_unwritable(inputs: Sequence[str], *outputs: str | None) -> None:
 
 def _train_by_formula(options: argparse.Namespace) -> int:
     """Train by a formula on all of a table, and print the summary."""
-    for name, given in (("-o", options.output), ("--event", options.event), ("--features", options.features),
-                        ("--drop", options.drop), ("--no-intercept", not options.intercept)):
+    if options.output is not None:
+        raise ValueError("-o does not go with --formula: a model file has no room for its categories; train in Python by "
+                         "fastlr.formula.train to predict")
+    for name, given in (("--event", options.event), ("--features", options.features), ("--drop", options.drop),
+                        ("--no-intercept", not options.intercept)):
         if given:
-            why = ("a model file has no room for its categories; train in Python by fastlr.formula.train to predict"
-                   if name == "-o" else "the formula says what is predicted from what")
-            raise ValueError(f"{name} does not go with --formula: {why}")
+            raise ValueError(f"{name} does not go with --formula: the formula says what is predicted from what")
     if options.cluster and options.missing == "drop":
         raise ValueError("--cluster does not go with --formula and --missing drop, which leaves rows out of the formula only; "
                          "drop them from the table")
@@ -178,10 +179,11 @@ def _model(options: argparse.Namespace) -> fastlr.Model:
 
 def summary(options: argparse.Namespace) -> int:
     """Print the summary that is saved with a model."""
+    model = fastlr.load(options.model)
     try:
-        _print(fastlr.load(options.model).summary(level=options.level), options.json)
+        _print(model.summary(level=options.level), options.json)
     except ValueError as error:
-        raise ValueError(str(error) if options.model in str(error) else f"{options.model}: {error}") from error
+        raise ValueError(f"{options.model}: {error}") from error
     return 0
 
 
