@@ -68,11 +68,11 @@ class FormulaModel:
         return _features(self.spec, frame, self.formula)
 
     def decision_function(self, frame: Any, offset: Any = None) -> np.ndarray:
-        """Return the margins of a frame's rows, (m,)."""
+        """Return the margins of a frame's rows, (m,) or (m, K)."""
         return self.model.decision_function(self.design(frame), offset)
 
     def predict_proba(self, frame: Any, offset: Any = None) -> np.ndarray:
-        """Return the probability of each class in a frame's rows, (m, 2)."""
+        """Return the probability of each class in a frame's rows, (m, 2) or (m, K)."""
         return self.model.predict_proba(self.design(frame), offset)
 
     def predict(self, frame: Any, offset: Any = None) -> np.ndarray:
@@ -97,7 +97,7 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
         and failures.
     frame : DataFrame of pandas or polars, pyarrow Table, or dict of columns
     missing : {"raise", "drop"}
-        What to do about rows in which a column that is used has a missing value.
+        What to do about rows that lack a value in a used column: an error, or leave them out.
     sample_weight, offset : str or array_like, (m,), optional
         The name of a column, or numbers; as for `fastlr.train`.
     **options
@@ -111,9 +111,9 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     Raises
     ------
     ValueError
-        The formula can't be read or computed; or values are missing: the text counts them by column.
+        The formula can't be read or computed; or values are missing, which the text counts by column.
     TypeError
-        `frame` is no frame, or `fit_intercept` is given, which the formula says.
+        `frame` is not a frame, or `fit_intercept` is given, which is the formula's to say.
 
     Examples
     --------

@@ -57,8 +57,8 @@ class Inference(Predictor):
             estimate is far from normal, above all with Firth's penalty and separated classes.  For each parameter they take some
             twenty gradients and a few Hessians, and they need the training data.
         base : label, optional
-            With three or more classes, the class that each other is compared with, as the data determine differences alone.  By
-            default it is the first, which with two classes there is no choice of.
+            With three or more classes, the class that each other is compared with, since the data determine only differences.  By
+            default it is the first; with two classes there is no other choice.
 
         Returns
         -------
@@ -125,10 +125,10 @@ class Inference(Predictor):
     def covariance(self, kind: Any = "model") -> np.ndarray:
         """Return the covariance of the parameters, (n + 1, n + 1) float64: first w in the order of the columns, then b.
 
-        With K classes it is (K (n + 1), K (n + 1)), class by class, and that of parameters that add up to 0 over the classes:
-        differences of classes are what the data determine.
+        With K classes it is (K (n + 1), K (n + 1)), class by class.  The parameters add up to 0 over the classes, since the data
+        determine only differences between them.
 
-        It reads X as `summary` does, where nobody has called that yet, and once more unless it is the model's.
+        It reads X as `summary` does if that was not called before, and once more unless `kind` is "model".
 
         Parameters
         ----------
@@ -157,8 +157,8 @@ class Inference(Predictor):
         Notes
         -----
         `sample_weight` counts examples, so N is the sum of the weights, r^2 has the weight itself, and a row of weight 3 is three
-        examples of one group.  Probability weights are another thing: with them r^2 has the square of the weight.  That is what
-        ("cluster", numpy.arange(m)) is, up to its factor.
+        examples of one group.  With probability weights r^2 has the square of the weight.  ("cluster", numpy.arange(m)) gives
+        that, up to its factor.
 
         Examples
         --------
@@ -255,8 +255,8 @@ class Inference(Predictor):
         if not (np.isfinite(R).all() and np.isfinite(r).all()):
             raise ValueError("R and r must be finite; a value in them is NaN or infinite")
         if self._found().penalty():
-            raise ValueError(f"{self._found().penalty('is')}, which moves the estimates, so that a test would be of nothing; "
-                             "train without")
+            raise ValueError(f"{self._found().penalty('is')}, which moves the estimates, so that a test would mean nothing; "
+                             "train without it")
         R = np.pad(R, [*((0, 0) for _ in R.shape[1:]), (0, n + 1 - R.shape[-1])])
         if rows and (np.abs(R.sum(axis=1)) > 1e-12 * np.abs(R).sum(axis=1)).any():
             raise ValueError("R must add up to 0 over the classes for each feature, since the data determine differences of "

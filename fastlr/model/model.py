@@ -24,8 +24,9 @@ class Model(Inference):
     Attributes
     ----------
     w : (n,) or (K, n) float64
-        With three or more classes, one row for each.
+        The weights; with three or more classes, one row for each.
     b : float or (K,) float64
+        The intercept; with three or more classes, one for each.
     classes : (2,) or (K,)
         The labels that stand for y = 0 and y = 1, or 0 .. K - 1.
     cost : float
@@ -41,7 +42,7 @@ class Model(Inference):
     stop_reason : str
         The reason why training ended, in words.
     grad_norm : float
-        The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardised coordinates, or with l1
+        The largest of |db| and |dw_j - mu_j db| / sd_j on the mean scale: the gradient in standardized coordinates, or with l1
         the least subgradient.  NaN where tol was 0.
     gap : float or None
         An upper bound on J - J*, or an estimate of it; None where `tol` was 0 and the solver knows nothing of it.
@@ -59,7 +60,7 @@ class Model(Inference):
     compile_time : float
         The seconds of importing Numba, compiling, and loading compiled code.
     feature_names : tuple of str, or None
-        The names of the columns, if X was a data frame.
+        The names of the columns, from a data frame, a table or `feature_names`.
     has_offset : bool
         Whether the model was trained with an offset; then it predicts only with one.
     """

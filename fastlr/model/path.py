@@ -170,7 +170,7 @@ class Path:
         ax : matplotlib Axes, or K of them, optional
             The axes to draw in; by default those of a new figure.
         labels : int
-            The number of columns that are labelled: those with the largest coefficients at the end.
+            The number of columns that are labeled: those with the largest coefficients at the end.
         class_label : optional
             The label of the one class, of three or more, that is drawn.
 

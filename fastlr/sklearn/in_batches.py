@@ -209,7 +209,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     l2, fit_intercept
         For the first batch; afterwards they are in the memory.
     tol : float
-        How far to go: a bound on the gradient in standardised coordinates, on the mean scale of all rows so far.
+        How far to go: a bound on the gradient in standardized coordinates, on the mean scale of all rows so far.
     max_iter : int
         The most updates.
     backend, n_threads
