@@ -113,12 +113,12 @@ def the_graph():
         The lecture ends its derivation of gradient descent with a warning: get rid of explicit loops, or it will take too long.
         This is what happens when one takes that seriously and goes on. We start with a graph of three numbers and end where
         a step of gradient descent takes little more time than the machine needs to read the data once. The mathematics
-        never changes; the cost stays the same to the last digit shown. Only the way through memory does.""", """
-        `python -m tools.lecture_document` wrote this text. Its numbers were measured in that run, by the code as it was then.
-        The code is the package's own as it is now: a test compares them.""",
+        never changes; the cost stays the same to the last digit shown. Only the way through memory changes.""", """
+        `python -m tools.lecture_document` wrote this page, and measured its numbers, with the code of that day.
+        The pieces of code below are the package's own as it is now: a test compares them.""",
         "## A graph", """
         J(a, b, c) = 3 (a + bc) is computed from left to right: u = bc, then v = a + u, then J = 3v. Each step remembers what
-        it was computed from, and how much it changes when that does. So the derivatives can be had from right to left.""")
+        it was computed from, and how much it changes when that does. So the derivatives follow from right to left.""")
     J = lecture_example()
     code("tools/lecture_document.py", "lecture_example")
     picture("lecture-example", J)
@@ -132,7 +132,7 @@ def the_graph():
         a value
         is used twice, the parts add up:""")
     code("fastlr/graph/value.py", "Value._sweep")
-    say("And the calculus in it is a table with a line for each operation: its value, and its derivatives.")
+    say("The calculus is a table with one line for each operation: its value, and its derivatives.")
     code("fastlr/graph/value.py", "_OPERATIONS")
 
 
@@ -148,7 +148,7 @@ def logistic_regression():
         {a:.6f} and y = 1, so a - y is {a - 1:.6f}, and the graph found dz = {d["dz"]:.6f}. Then dw1 = x1 dz =
         {d["dw1"]:.6f}, dw2 = x2 dz = {d["dw2"]:.6f} and db = dz = {d["db"]:.6f}. All that follows computes these, many
         times.""", """
-        One thing has to be repaired before. At z = 40 the prediction a rounds to 1, and log(1 - a) has no value. The graph
+        One thing has to be repaired first. At z = 40 the prediction a rounds to 1, and log(1 - a) has no value. The graph
         refuses:""")
     try:
         one_example(80.0, 0.0, 0)
@@ -156,11 +156,11 @@ def logistic_regression():
     except ValueError as error:
         text(f"ValueError: {error}")
     far = log_loss(Value(1e4, "z"), 0)
-    say(f"""Written in z, the same loss is log(1 + e^z) for y = 0 and log(1 + e^-z) for y = 1, and it has a value everywhere:
+    say(f"""Written in z, the loss is log(1 + e^z) for y = 0 and log(1 + e^-z) for y = 1. It has a value everywhere:
         at z = 10000 with y = 0 it is {far.value:g}, and its derivative {far.derivatives()["dz"]:g}. Every kernel below
         uses that form.""",
         "## What the notes have wrong",
-        "Before going on, the slips in the lecture's notes and the section's slides, with what is right:")
+        "These are the slips in the lecture's notes and the section's slides, with what is right:")
     table(["written", "right"], [
         ["dJ/da = 3(a + u)", f"dJ/da = dJ/dv * dv/da = 3 * 1 = {lecture_example().derivatives()['da']:g}"],
         ["dJ/dc = 3 * 1 * b = 6", f"it is {lecture_example().derivatives()['dc']:g}, as b = 3; 6 is dJ/db = 3c, as c = 2"],
@@ -198,8 +198,8 @@ def more_classes():
     code("fastlr/graph/softmax.py", "cross_entropy")
     far = cross_entropy([Value(z_k, f"z{k}") for k, z_k in enumerate((0.0, 1e4, 1e4))], 0)
     say(f"""For margins 0, 10000, 10000 and y = 0 it is {far.value:.6f}, and its derivatives are
-        {', '.join(f"{far.derivatives()[f'dz{k}']:g}" for k in range(3))}. Everything below is timed for two classes. It holds
-        for K as well: one read of X makes K margins a row, and K rows of derivatives.""")
+        {', '.join(f"{far.derivatives()[f'dz{k}']:g}" for k in range(3))}. Everything below is timed for two classes. K classes go
+        the same way: one read of X makes K margins a row, and K rows of derivatives.""")
 
 
 def the_steps():
@@ -238,10 +238,10 @@ def the_steps():
         A step multiplies and adds 2 m n = {2 * M * N / 1e6:.0f} million times. Python took {nanoseconds("python")} for each. The
         compiled loop below does the very same in {nanoseconds("loop")}. The rest is what Python does around a
         multiplication: it looks at the types of both numbers, finds the function that multiplies them, makes an object for the
-        result, counts who refers to it, and reads the next instruction of the program. A loop isn't slow. Deciding afresh in
-        each round what a multiplication means is.""",
+        result, counts who refers to it, and reads the next instruction of the program. A loop isn't slow. What is slow
+        is deciding anew in each round what a multiplication means.""",
         "## NumPy", """
-        The lecture's cure is to hand the whole loop over: z = Xw + b is one product, dw = X^T dz another. The types are looked
+        The lecture's cure is to hand over the whole loop: z = Xw + b is one product, dw = X^T dz another. The types are looked
         at once, and compiled code does the rest:""")
     code("fastlr/backends/numpy_vectorized.py", "cost_gradient")
     say(row("numpy"), f"""
@@ -268,8 +268,8 @@ def the_steps():
     table(["", "ms a step", "reads of X", "times as fast as the loops", "J"],
           [[name, milliseconds(step[name]), figure(step[name] / read), f"{step['python'] / step[name]:.0f}", written[name]]
            for name in step])
-    say("""Are the gradients right, too? `fastlr.graph.check_gradient` builds the graph of J and holds a kernel against its
-        derivatives, and against finite differences of the graph:""")
+    say("""Are the gradients right, too? `fastlr.graph.check_gradient` builds the graph of J, and compares a kernel with its
+        derivatives and with finite differences of the graph:""")
     text(check_gradient("fused"))
     smaller_numbers(w, b, written["fused"], read)
     return X, y
@@ -297,10 +297,11 @@ def newton(X, y):
     full = fastlr.train(X, y, solver="newton", backend="fused", n_threads=THREADS)
     descent = fastlr.train(X, y, backend="fused", solver="gd", tol=0.0, max_iter=200, n_threads=THREADS)
     say("## Fewer steps", """
-        A step can't be faster than a read. But there may be fewer of them. Gradient descent knows the slope and not how it
-        bends. Newton's method divides by the second derivative, H = X^T D X with D = a(1 - a), which costs more, and it doubles
-        the correct digits with each step. A Hessian stays good for several steps, though, and one from a sample of the rows is
-        nearly as good as one from all. That is what the default of `fastlr.train(X, y)` lives on ([optimum.md](optimum.md)).""")
+        A step can't be faster than a read. But there may be fewer of them. Gradient descent knows the slope of J and not its
+        curvature. Newton's method divides by the second derivative, H = X^T D X with D = a(1 - a). That costs more,
+        and it doubles the correct digits with each step. A Hessian stays good for several steps, though, and one from
+        a sample of the rows is nearly as good as one from all. The default of `fastlr.train(X, y)` relies on that
+        ([How the optimum is found](optimum.md)).""")
     table(["", "steps on all rows", "ms", "J", "J - J*, about"],
           [["gradient descent, steps of 1/L", descent.n_iter, milliseconds(descent.elapsed), f"{descent.cost:.12f}",
             f"{descent.cost - optimum.cost:.0e}"],
@@ -327,9 +328,9 @@ def cats():
         `fastlr.train(X, y, learning_rate=0.005, max_iter=2000)` took {model.elapsed:.2g} s. The course
         prints the cost after every hundred steps:""")
     text("  ".join(f"{J:.6f}" for J in model.costs[:1000:100]) + "\n" + "  ".join(f"{J:.6f}" for J in model.costs[1000::100]))
-    say(f"""{100 * model.score(X, y):.2f} % of the pictures it was trained on are told right, and
+    say(f"""{100 * model.score(X, y):.2f} % of the training pictures are classified correctly, and
         {100 * model.score(X_test, y_test):.1f} % of
-        {len(y_test)} new ones. The course's numbers, in all digits (`tests/test_lecture.py`).""")
+        {len(y_test)} new ones. These are the course's numbers, in all digits (`tests/test_lecture.py`).""")
     import matplotlib
 
     matplotlib.use("svg")
@@ -345,7 +346,7 @@ def cats():
         The course's curve, drawn with one point in a hundred, looks smooth. With all of them it is not: in {rose.size}
         of the 2000 steps the cost rose, the last time at step {rose.max()}, because the learning rate is a little too large
         for the steepest direction. A step of 1/L
-        would never do that. That, too, one sees only when steps are cheap enough to keep all of them.""")
+        would never do that. That shows only when steps are cheap enough to keep all of them.""")
 
 
 def main():
@@ -360,8 +361,8 @@ def main():
     say("## This run", f"""{time.strftime("%d %B %Y")}, {THREADS} threads on {platform.machine()}, Python
         {platform.python_version()}, NumPy
         {np.__version__}. Times are the least of
-        three; other programs on the machine move them from run to run, and the reads with them. [speed.md](speed.md) has more
-        shapes and says where the limits come from.""")
+        three; other programs on the machine move them from run to run, and the reads with them. [How fast a step
+        is](speed.md) has more shapes and says where the limits come from.""")
     (DOCS / "from-the-lecture-to-the-limit.md").write_text("\n\n".join(PIECES) + "\n")
     print(f"written in {time.perf_counter() - start:.0f} s")
 

@@ -2,11 +2,11 @@
 Separated classes
 =================
 
-What happens where a feature tells the classes apart, and what to do about it.
+What happens if a feature tells the classes apart, and what to do about it.
 """
 
 # %%
-# Every label left of 3.5 is 0, and every label right of it is 1.  Then J falls for ever as w grows, and no finite w is the best.
+# Every label left of 3.5 is 0, and every label right of it is 1.  Then J falls for ever as w grows, so no finite w is the best.
 # fastlr proves that and says so.
 
 import warnings
@@ -31,7 +31,7 @@ ridge = fastlr.train(X, y, l2=0.1)
 print(firth.w, ridge.w)
 
 # %%
-# The likelihood still tells something: w is at least 0.7, with 95 % confidence, and has no upper bound.
+# The likelihood still has information: w is at least 0.7, with 95 % confidence, and has no upper bound.
 
 print(separated.profile_interval("x0"))
 print(firth.profile_interval("x0"))

@@ -2,13 +2,13 @@
 Weights, counts and offsets
 ===========================
 
-Rows that stand for several examples, and parts of the log-odds that are known.
+Rows that stand for several examples, and a known part of the log-odds.
 """
 
 # %%
 # Counts
 # ------
-# Bliss's beetles: how many died and how many lived at each dose.  Two columns of counts are R's ``cbind(died, lived)``.
+# Bliss's data say how many beetles died and how many lived at each dose.  Two columns of counts are R's ``cbind(died, lived)``.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,14 +22,14 @@ model = fastlr.train(dose[:, np.newaxis], np.column_stack([died, lived]))
 print(model.summary())
 
 # %%
-# A weight is a number of examples: the same model from one row for each outcome.
+# A weight is a number of examples.  One row for each outcome, with its count as weight, gives the same model.
 
 rows = np.concatenate([dose, dose])[:, np.newaxis]
 again = fastlr.train(rows, np.repeat([1, 0], 8), sample_weight=np.concatenate([died, lived]))
 assert np.allclose(again.w, model.w)
 
 # %%
-# The points are the shares that died.  The band has 95 % intervals of the probability.
+# The points are the shares that died.  The band shows 95 % intervals of the probability.
 
 x = np.linspace(1.66, 1.91, 100)[:, np.newaxis]
 lower, upper = model.intervals(x).T
@@ -43,8 +43,8 @@ plt.show()
 # %%
 # Offsets
 # -------
-# Cases were sampled ten times as often as controls.  The known factor goes in as an offset of log(10), and the intercept is again
-# that of the whole population.
+# Here cases were sampled ten times as often as controls.  With an offset of log(10) the intercept is again that of the whole
+# population.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((200_000, 1))

@@ -2,11 +2,11 @@
 Robust errors and marginal effects
 ==================================
 
-Standard errors where rows are not independent, and effects on the scale of probabilities.
+Standard errors when rows are not independent, and effects on the scale of probabilities.
 """
 
 # %%
-# Customers of one shop are alike.  `price` is the shop's: it has 40 values and not 4000.
+# Customers of one shop are alike.  `price` belongs to the shop, so it has 40 values and not 4000.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +22,7 @@ y = frame["age"] - 0.3 * frame["price"] + of_shop[1][shop] + rng.logistic(size=4
 model = fastlr.train(frame, y)
 
 # %%
-# The model's own standard errors take the rows to be independent, and so do those of HC1.  Only clusters see the shops.
+# The model's own standard errors assume independent rows, and so do those of HC1.  Only the clustered ones know of the shops.
 
 kinds = {"model": "model", "HC1": "HC1", "clusters": ("cluster", shop)}
 errors = pd.DataFrame({name: model.summary(kind).standard_error for name, kind in kinds.items()},
@@ -40,6 +40,6 @@ axes.set(yticks=range(3), yticklabels=kinds, xlabel="weight of price, with 95 % 
 plt.show()
 
 # %%
-# A marginal effect is a change of the probability, averaged over the rows.
+# A marginal effect is the change of the probability with a column, averaged over the rows.
 
 print(model.marginal_effects(covariance=("cluster", shop)))

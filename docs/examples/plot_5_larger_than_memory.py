@@ -2,7 +2,7 @@
 Data larger than memory
 =======================
 
-A file is read one block at a time, and gives the model that it gives in memory.
+A file that is read one block at a time gives the same model as the array in memory.
 """
 
 import os
@@ -14,7 +14,7 @@ import numpy as np
 import fastlr
 
 # %%
-# A file of 16 MB, and 2 MB of memory for it.
+# The file has 16 MB, and gets 2 MB of memory.
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((200_000, 10))
@@ -27,7 +27,7 @@ in_memory = fastlr.train(X, y)
 print(streamed.converged, np.abs(streamed.w - in_memory.w).max())
 
 # %%
-# Samples of the rows come first, so the passes over all of the file are few.  Each costs one read.
+# Training starts on samples of the rows, so it makes few passes over the whole file.  Each costs one read.
 
 print(streamed.n_iter, "updates on all rows")
 

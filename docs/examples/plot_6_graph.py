@@ -2,13 +2,13 @@
 The computation graph
 =====================
 
-Derivatives of any cost that is made of sums, products, exponentials and logarithms, as the lecture draws them.
+Derivatives of any cost that is made of sums, products, exponentials and logarithms, drawn as in the lecture.
 """
 
 # %%
 # The vectorized form
 # -------------------
-# The course keeps an example in each column: Z = w^T X + b.  NumPy's arrays and functions go together with Values.
+# The course keeps an example in each column: Z = w^T X + b.  NumPy's arrays and functions work with Values.
 
 import numpy as np
 
@@ -23,14 +23,14 @@ J.backward()
 print(w.grad.ravel(), b.grad)
 
 # %%
-# The way back that the lecture derives is dw = X (A - Y)^T / m, and the graph finds the same.
+# The lecture derives dw = X (A - Y)^T / m for the way back, and the graph finds the same.
 
 print((X @ (A.value - Y).T / 3).ravel())
 
 # %%
 # A cost of your own
 # ------------------
-# A smooth absolute value as penalty: no formula for its derivative has to be written.
+# This penalty is a smooth absolute value.  Nobody has to write a formula for its derivative.
 
 penalized = J + 0.1 * np.sum(np.exp(np.log(w ** 2 + 0.01) * 0.5))
 print(penalized.derivatives()["dw"].ravel())
@@ -38,7 +38,7 @@ print(penalized.derivatives()["dw"].ravel())
 # %%
 # A kernel beside the graph
 # -------------------------
-# Every backend of fastlr is checked like this, and against finite differences.
+# Every backend of fastlr is compared with the graph and with finite differences.
 
 import fastlr
 

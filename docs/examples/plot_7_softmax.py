@@ -2,12 +2,12 @@
 Ten classes: softmax on digits
 ==============================
 
-Three labels or more make softmax regression.  Nothing else changes in the call.
+With three labels or more, the same call trains softmax regression.
 """
 
 # %%
-# Scikit-learn's digits: 1797 pictures of 8 x 8 pixels, ten labels.  A little l2 keeps the weights finite, since some classes are
-# separated from all others.
+# Scikit-learn's digits are 1797 pictures of 8 x 8 pixels in ten classes.  A little l2 keeps the weights finite, since some
+# classes are separated from all others.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +21,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0, strati
 model = fastlr.train(X_train, y_train, l2=1e-2)
 print(model)
 print("w", model.w.shape, "b", model.b.shape, "classes", model.classes)
-print("of new pictures, right:", round(model.score(X_test, y_test), 3))
+print("share of new pictures that are predicted right:", round(model.score(X_test, y_test), 3))
 
 # %%
 # All classes are alike: there is no reference class.  The weights of class k say which pixels speak for k (red) and which speak
@@ -37,16 +37,8 @@ print("largest sum over the classes:", np.abs(model.w.sum(axis=0)).max())
 # %%
 # Probabilities
 # -------------
-# Does a picture that is said to be a 3 with a probability of 0.8 turn out to be a 3 in eight of ten cases?  The curve compares
-# the largest probability of each picture with how often that label is right.
+# Does a picture that is said to be a 3 with a probability of 0.8 turn out to be a 3 in eight of ten cases?  `plot_calibration`
+# compares the probability of the predicted label with how often that label is right.  Each point is a sixth of the pictures.
 
-P = model.predict_proba(X_test)
-confidence, is_right = P.max(axis=1), model.predict(X_test) == y_test
-bins = np.digitize(confidence, [0.6, 0.8, 0.9, 0.99])
-order = [np.flatnonzero(bins == k) for k in range(5)]
-figure, ax = plt.subplots(layout="constrained")
-ax.plot([0, 1], [0, 1], "k:", label="perfectly calibrated")
-ax.plot([confidence[rows].mean() for rows in order], [is_right[rows].mean() for rows in order], "o-", label="softmax")
-ax.set(xlabel="largest probability", ylabel="share of pictures that are told right", xlim=(0.3, 1.02), ylim=(0.3, 1.02))
-ax.legend()
+model.plot_calibration(X_test, y_test, bins=6)
 plt.show()

@@ -6,7 +6,7 @@ Which columns matter, and how strong should the penalty be?
 """
 
 # %%
-# Of a hundred columns only three have an effect.  The path starts where the penalty is so strong that all weights are 0, and lets
+# Only three of a hundred columns have an effect.  The path starts where the penalty is so strong that all weights are 0, and lets
 # one column in after another.
 
 import matplotlib.pyplot as plt
@@ -23,8 +23,8 @@ path.plot()
 plt.show()
 
 # %%
-# Five folds score every penalty on rows that it has not seen.  `best` has the smallest deviance.  `best_1se` is the strongest
-# penalty whose score is at most one standard error worse.
+# Cross-validation with five folds scores every penalty on rows that its models have not seen.  `best` has the smallest deviance.
+# `best_1se` is the strongest penalty whose score is at most one standard error worse.
 
 path.plot_scores()
 plt.show()
