@@ -86,7 +86,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         Grouped labels, as R's glm takes them: two columns are the counts of successes and of failures of each example.  Floats
         from 0 to 1, some of them strictly between, are shares of successes, with `sample_weight` as numbers of trials.  Success
         is class 1, and failure class 0.  An example that has both is two rows, in a copy of at most twice X, or twice a block of
-        a stream.
+        a stream or a part of a Dask collection.
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
         The kernel.  All compute the same.  "auto" is "fused", or "numpy" where starting Numba would take longer than training.
     solver : {"auto", "gd", "newton", "lbfgs"}
@@ -154,8 +154,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     TypeError, ValueError
         The input can't be trained on; the text names the argument, the place, and the way out.
     NotImplementedError
-        Sparse data are not SciPy's; labels are grouped, and X is a Dask collection; `firth` is given, and y has three classes or
-        more; or l1 keeps more columns than there is room for.
+        Sparse data are not SciPy's; y has three classes or more, and `firth` is given, or an offset beside a Dask X; or l1 keeps
+        more columns than there is room for.
 
     Warns
     -----

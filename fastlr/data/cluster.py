@@ -1,9 +1,10 @@
 """Rows of a Dask collection: a sum over rows is a tree of tasks that Dask runs where it likes.
 
-The workers keep the labels (a byte a row), weights and offsets (eight bytes a row each) as kernels take them.  Whether they
-keep X is up to the user, who may have persisted it; otherwise every pass over the rows makes it anew.  Placing, moving,
-spilling and retrying are Dask's, with whatever scheduler is active.  The tree depends on the number of parts alone, so that
-the bits of a sum depend on neither the workers nor the order in which tasks finish.
+The workers keep the labels (a byte a row), weights and offsets (eight bytes a row each) as kernels take them, and which example
+each row is of where y counts trials (eight bytes).  Whether they keep X is up to the user, who may have persisted it; otherwise
+every pass over the rows makes it anew.  Placing, moving, spilling and retrying are Dask's, with whatever scheduler is active.
+The tree depends on the number of parts alone, so that the bits of a sum depend on neither the workers nor the order in which
+tasks finish.
 """
 
 import functools
@@ -19,7 +20,7 @@ from dask.delayed import Delayed
 from fastlr import backends
 from fastlr.backends import numpy_vectorized
 from fastlr.data import arrays, sampling, sparse
-from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features
+from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features, rows_of
 from fastlr.data.form import Form
 from fastlr.machine.arrays import read_only
 from fastlr.machine.forks import imported
@@ -31,11 +32,12 @@ _Result = TypeVar("_Result")
 
 
 class Vectors(NamedTuple):
-    """The labels, weights and offsets of a part."""
+    """The labels, weights and offsets of the rows of a part."""
 
     y: np.ndarray
     sample_weight: np.ndarray
     offset: np.ndarray
+    example: np.ndarray = np.empty(0, np.intp)      # the row of X that each is, where y counts trials; else (0,)
 
 
 class OnCluster(Dataset):
@@ -88,10 +90,11 @@ class OnCluster(Dataset):
         return self._with(self._X, vectors, self._form)
 
     def refuse_not_finite(self) -> None:
-        """Nothing: every part was looked through at the door."""
+        """Do nothing: every part was looked through at the door."""
 
     def without_features(self) -> "OnCluster":
-        other = self._with(for_each(_no_features, self._vectors), self._vectors, Form((self.shape[0], 1), np.dtype(np.uint8)))
+        vectors = for_each(_without_examples, self._vectors)
+        other = self._with(for_each(_no_features, vectors), vectors, Form((self.shape[0], 1), np.dtype(np.uint8)))
         return other.with_backend(numpy_vectorized, 1)
 
     def _with(self, X: list[Delayed], vectors: list[Delayed], form: Form) -> "OnCluster":
@@ -103,6 +106,12 @@ def for_each(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Dela
     """Call a function for each part, with one value from every column, once Dask computes it."""
     call = dask.delayed(function, pure=False)
     return [call(*values) for values in zip(*columns, strict=True)]
+
+
+def examples(vectors: Sequence[Delayed], first: Sequence[int]) -> np.ndarray:
+    """The example that each row is of, where these are the vectors of the parts, and their first examples."""
+    found = computed(part.example for part in vectors)
+    return np.concatenate([start + example for start, example in zip(first, found, strict=True)])
 
 
 def computed(values: Iterable[Delayed]) -> list[Any]:
@@ -139,8 +148,9 @@ def _take(dtype: np.dtype, samples: list[np.ndarray], X: Any, vectors: Vectors) 
 
 
 def _part(dtype: np.dtype, X: Any, vectors: Vectors) -> InMemory:
-    y, sample_weight, offset = map(_as_kernels_take_it, vectors)
-    return InMemory(arrays.real_matrix(_array(X, dtype))[0], y, sample_weight, offset, np.array([0, 1]))
+    y, sample_weight, offset, example = map(_as_kernels_take_it, vectors)
+    A, _ = arrays.real_matrix(_array(X, dtype))
+    return InMemory(rows_of(A, example) if example.size else A, y, sample_weight, offset, np.array([0, 1]))
 
 
 def _array(X: Any, dtype: np.dtype) -> Any:
@@ -151,12 +161,12 @@ def _array(X: Any, dtype: np.dtype) -> Any:
 
 
 def _threads_a_task() -> int | None:
-    """One, as a worker runs many tasks at once; as many as there are left to it where somebody has said how many."""
+    """The threads of a task: one, since a worker runs many tasks at once, or None for all that NUMBA_NUM_THREADS leaves to it."""
     return None if "NUMBA_NUM_THREADS" in os.environ else 1
 
 
 def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
-    """Aligned and read-only, which what comes from another worker may not be."""
+    """Make a vector aligned and read-only; what comes from another worker may be neither."""
     return read_only(np.require(vector, requirements="A"))
 
 
@@ -166,6 +176,10 @@ def _count(n_classes: int, vectors: Vectors) -> Count:
 
 def _divided(exponent: int, vectors: Vectors) -> Vectors:
     return vectors._replace(sample_weight=np.ldexp(vectors.sample_weight, -exponent))
+
+
+def _without_examples(vectors: Vectors) -> Vectors:
+    return vectors._replace(example=vectors.example[:0])
 
 
 def _no_features(vectors: Vectors) -> np.ndarray:

@@ -157,8 +157,8 @@ class Dataset(abc.ABC):
         The backend that passes ask, see `fastlr.backends`.
     n_threads : int
         Threads that its kernels may use.
-    example : (m,) int array, or None
-        The example that each row is of, where counts of successes and failures have made two rows of some.
+    example_of_rows : callable, or None
+        () -> the example that each row is of, (m,) int, where counts of successes and failures have made two rows of some.
     n_examples : int
         The number of examples: m, or how many rows X had where counts have made others of them.
     """
@@ -173,7 +173,7 @@ class Dataset(abc.ABC):
         self.has_weights, self.has_offset = has_weights, has_offset
         self.classes, self.feature_names = classes, feature_names
         self.backend, self.n_threads = backend, n_threads
-        self.example: np.ndarray | None = None
+        self.example_of_rows: Callable[[], np.ndarray] | None = None
         self.n_examples = form.shape[0]
 
     @property
@@ -285,8 +285,12 @@ class InMemory(Dataset):
                 for rows in samples]
 
     def heaviest_row(self) -> np.ndarray:
-        X, row = self.X, int(self.sample_weight.argmax()) if self.sample_weight.size else 0
-        return X.rows(slice(row, row + 1)).scipy().toarray()[0] if isinstance(X, Csr) else X[row].astype(np.float64)
+        row = int(self.sample_weight.argmax()) if self.sample_weight.size else 0
+        return self.dense(slice(row, row + 1))[0].astype(np.float64)
+
+    def dense(self, rows: slice) -> np.ndarray:
+        """Some rows of X as an array, (r, n)."""
+        return self.X.rows(rows).scipy().toarray() if isinstance(self.X, Csr) else self.X[rows]
 
     def with_backend(self, backend: ModuleType, n_threads: int) -> "InMemory":
         return InMemory(*self.rows, self.classes, self.feature_names, backend, n_threads)

@@ -11,9 +11,6 @@ from fastlr.data import arrays, frames, labels, trials, weights
 from fastlr.data.dataset import Dataset, InMemory, rows_of
 from fastlr.machine.arrays import read_only
 
-_NOT_ON_DASK = ("y holds counts of successes and failures, and X is a Dask collection.  Pass X in memory or as a fastlr.stream, "
-                "or pass two rows for each example, with y = 1 and y = 0, and the counts as sample_weight")
-
 
 class Vectors(NamedTuple):
     """The checked labels, weights and offsets of the rows."""
@@ -36,22 +33,17 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
     ValueError
         Shapes don't fit; a value is NaN or infinite; there is one class only; or the weights leave a class without rows.
     NotImplementedError
-        A sparse X is not SciPy's; or y holds counts, and X is a Dask collection.
+        A sparse X is not SciPy's.
     """
     if arrays.is_dask(X):
         from fastlr.data import dask
 
-        if trials.has_counts(y):
-            raise NotImplementedError(_NOT_ON_DASK)
         return dask.data(X, y, sample_weight, class_weight, offset)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
-    m = X.shape[0]
-    if trials.has_counts(y):
-        return _of_trials(X, names, trials.counts(y, m), sample_weight, class_weight, offset)
-    A = labels.label_array(y, m)
-    if trials.are_shares(A):
-        return _of_trials(X, names, np.column_stack([A, 1.0 - A]), sample_weight, class_weight, offset)
-    return _dataset(X, names, _vectors(A, sample_weight, class_weight, offset))
+    outcomes = trials.labels_or_counts(y, X.shape[0])
+    if outcomes.ndim == 2:
+        return _of_trials(X, names, outcomes, sample_weight, class_weight, offset)
+    return _dataset(X, names, _vectors(outcomes, sample_weight, class_weight, offset))
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None, n_classes: int = 2) -> Dataset:
@@ -73,13 +65,11 @@ def _of_trials(X: Any, names: tuple[str, ...] | None, counts: np.ndarray, sample
     if not is_stream:
         arrays.refuse_not_finite(X, names)      # as long as its rows are those of the user
     m = X.shape[0]
-    weight, offset = weights.checked(sample_weight, m), arrays.real_vector("offset", offset, m)
-    rows = trials.rows_of(counts * weight[:, None] if weight.size else counts)
-    if not rows.weight.size:
-        raise ValueError("y counts no trial; some example must have one")
-    vectors = _vectors(rows.y, rows.weight, class_weight, offset[rows.example] if offset.size else None)
+    rows = trials.rows_of(counts, weights.checked(sample_weight, m), arrays.real_vector("offset", offset, m))
+    trials.refuse_no_trial(rows.y.size > 0)
+    vectors = _vectors(rows.y, rows.sample_weight, class_weight, None if offset is None else rows.offset)
     data = _dataset(X if is_stream else rows_of(X, rows.example), names, vectors)
-    data.example, data.n_examples = rows.example, m
+    data.example_of_rows, data.n_examples = lambda: rows.example, m
     return data
 
 

@@ -30,9 +30,10 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
         There are not two folds; places are no examples; a fold has an example on both sides, none to test, or none of a class
         to train.
     """
-    m, example = data.n_examples, np.arange(data.y.size) if data.example is None else data.example
+    m, of_rows = data.n_examples, data.example_of_rows
+    example = np.arange(m) if of_rows is None else of_rows()
     if hasattr(given, "split"):
-        pairs = list(given.split(np.zeros((m, 1)), data.y if data.example is None else None))
+        pairs = list(given.split(np.zeros((m, 1)), data.y if of_rows is None else None))
     elif isinstance(given, Iterable):
         pairs = list(given)
     else:
@@ -44,8 +45,8 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
 
 def _at_random(count: int, data: InMemory, seed: int) -> list[Fold]:
     """So many folds, with each class spread evenly over them where each row is an example."""
-    rng, m = np.random.default_rng(seed), data.n_examples
-    groups = [np.flatnonzero(data.y == k) for k in range(data.classes.size)] if data.example is None else [np.arange(m)]
+    rng, m, has_labels = np.random.default_rng(seed), data.n_examples, data.example_of_rows is None
+    groups = [np.flatnonzero(data.y == k) for k in range(data.classes.size)] if has_labels else [np.arange(m)]
     fewest = min(group.size for group in groups)
     if fewest < count:
         raise ValueError(f"folds must be at most {fewest}, the number of examples of the rarest class, not {count}")

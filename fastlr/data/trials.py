@@ -3,19 +3,31 @@
 Sums over these two rows are those over the k + f trials.  An example without successes, or without failures, is one row.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.data import arrays
+from fastlr.data import arrays, labels
 
 
 class Rows(NamedTuple):
     """The rows that stand for the trials of some examples."""
 
-    example: np.ndarray         # (r,) which example each row is of, in order
     y: np.ndarray               # (r,) int8
-    weight: np.ndarray          # (r,) float64
+    sample_weight: np.ndarray   # (r,) float64
+    offset: np.ndarray          # (r,) float64, or (0,)
+    example: np.ndarray         # (r,) which example each row is of, in order
+
+
+def labels_or_counts(y: Any, m: int) -> np.ndarray:
+    """Labels (m,), or successes and failures (m, 2) where y holds counts or shares of successes."""
+    if has_counts(y):
+        A = counts(y, m)
+        refuse_one_hot(is_one_hot(A))
+        return A
+    A = labels.label_array(y, m)
+    return counts(A, m) if are_shares(A) else A
 
 
 def has_counts(y: Any) -> bool:
@@ -27,31 +39,63 @@ def has_counts(y: Any) -> bool:
 
 
 def counts(y: Any, m: int) -> np.ndarray:
-    """Successes and failures (m, 2) float64, checked."""
+    """Successes and failures (m, 2) float64, checked, where y holds these, or shares (m,), which are those of one trial."""
+    if not has_counts(y):
+        share = arrays.real_vector("y", y, m, at_least_zero=True)
+        return np.column_stack([share, 1.0 - share])
     A = arrays.as_array("y", y)
     if A.ndim != 2:
         raise ValueError(f"y must have one dimension, or two columns of counts; it has shape {A.shape}")
     if len(A) != m:
         raise ValueError(f"y has {len(A)} rows, and X has {m} rows")
-    if A.shape[1] == 2 and _is_one_hot(A):
-        raise ValueError("y has two columns with a single 1 in every row, which may be one-hot labels or counts of one trial "
-                         "each.  Pass labels in one column: y[:, 1] where these are one-hot labels of 0 and 1, or y[:, 0] where "
-                         "the columns are successes and failures")
     return np.column_stack([arrays.real_vector(f"y[:, {k}]", A[:, k], m, at_least_zero=True) for k in (0, 1)])
 
 
-def _is_one_hot(A: np.ndarray) -> bool:
-    return bool(((A == 0) | (A == 1)).all() and (A[:, 0] != A[:, 1]).all())
+def is_one_hot(counts: np.ndarray) -> bool:
+    """Whether every example of counts (m, 2) has a single trial."""
+    return bool(((counts == 0.0) | (counts == 1.0)).all() and (counts[:, 0] != counts[:, 1]).all())
 
 
-def are_shares(labels: np.ndarray) -> bool:
-    """Whether labels (m,) are shares of successes: floats from 0 to 1, some of them strictly between."""
-    if labels.dtype.kind != "f" or not ((labels > 0.0) & (labels < 1.0)).any():
+def refuse_one_hot(every_example_has_one_trial: bool) -> None:
+    """Raise ValueError where counts may be labels of two classes."""
+    if every_example_has_one_trial:
+        raise ValueError("y has two columns with a single 1 in every row, which may be one-hot labels or counts of one trial "
+                         "each.  Pass labels in one column: y[:, 1] where these are one-hot labels of 0 and 1, or y[:, 0] where "
+                         "the columns are successes and failures")
+
+
+def refuse_no_trial(some_example_has_one: bool) -> None:
+    """Raise ValueError where there is no trial."""
+    if not some_example_has_one:
+        raise ValueError("y counts no trial of an example that has a weight; some example must have one")
+
+
+def are_shares(A: np.ndarray) -> bool:
+    """Whether labels A (m,) are shares of successes: floats from 0 to 1, some of them strictly between."""
+    if A.dtype.kind != "f" or not ((A > 0.0) & (A < 1.0)).any():
         return False
-    return bool(labels.min() >= 0.0 and labels.max() <= 1.0)
+    return bool(A.min() >= 0.0 and A.max() <= 1.0)
 
 
-def rows_of(counts: np.ndarray) -> Rows:
-    """The rows with a weight other than 0 that stand for successes and failures (m, 2)."""
-    example, is_failure = np.nonzero(counts)
-    return Rows(example, (is_failure == 0).astype(np.int8), counts[example, is_failure])
+def some_labels(y: Any) -> np.ndarray:
+    """The least and the largest label of a part, and one strictly between 0 and 1: `are_shares` is for them what it is for all.
+
+    One NaN stands for labels that are no numbers.
+    """
+    A = arrays.as_array("y", y)
+    if not A.size:
+        return np.empty(0)
+    if A.dtype.kind not in "biuf":
+        return np.array([math.nan])
+    return np.array([A.min(), A.max(), *A[(A > 0.0) & (A < 1.0)][:1]], np.float64)
+
+
+def rows_of(counts: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray) -> Rows:
+    """The rows with a weight other than 0 that stand for successes and failures (m, 2).
+
+    Weights and offsets are those of the examples, (m,), or (0,) for none.
+    """
+    weight = counts * sample_weight[:, None] if sample_weight.size else counts
+    example, is_failure = np.nonzero(weight)
+    return Rows((is_failure == 0).astype(np.int8), weight[example, is_failure], offset[example] if offset.size else offset,
+                example)

@@ -172,7 +172,7 @@ def _code(groups: np.ndarray) -> np.ndarray:
 def _of_rows(data: Dataset, groups: Any) -> np.ndarray:
     """The group of each row, of groups of the examples."""
     groups = arrays.one_dimensional("groups", groups, data.n_examples)
-    return groups if data.example is None else groups[data.example]
+    return groups if data.example_of_rows is None else groups[data.example_of_rows()]
 
 
 def _column(data: Dataset, name: str) -> np.ndarray:

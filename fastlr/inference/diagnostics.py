@@ -69,11 +69,12 @@ def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None,
     """
     center = np.zeros(theta.size - 1) if center is None else center
     rows = data.reduce(outcomes_of_rows, theta, center, V)
-    if data.example is None:
+    if data.example_of_rows is None:
         return Outcomes(*rows)
-    trials, successes = (np.bincount(data.example, values, data.n_examples) for values in rows[:2])
+    example = data.example_of_rows()
+    trials, successes = (np.bincount(example, values, data.n_examples) for values in rows[:2])
     margin, leverage = np.zeros((2, data.n_examples))
-    margin[data.example], leverage[data.example] = rows[2:]
+    margin[example], leverage[example] = rows[2:]
     return Outcomes(trials, successes, margin, leverage)
 
 

@@ -214,7 +214,7 @@ def why_weights_count_nothing(training: Training, problem: Problem) -> str | Non
         return f"With class_weight the likelihood is not that of the data: {_NONE_OF}."
     total, rows = problem.examples, problem.data.count.rows
     if total < (1.0 - _ROUNDING_OF_WEIGHTS) * rows:
-        if training.data.example is not None:
+        if training.data.example_of_rows is not None:
             return (f"The trials of y add up to {total:.6g} over {rows} rows of successes or failures, so y doesn't count "
                     f"examples: {_NONE_OF}.  Where y holds shares, pass their numbers of trials as sample_weight.")
         return (f"sample_weight adds up to {total:.6g} over {rows} rows, so it doesn't count examples: {_NONE_OF}.  If each row "

@@ -75,7 +75,7 @@ def warn_of_a_column(y: Any) -> None:
 
 def refuse_counts(data: Dataset) -> None:
     """Raise ValueError for grouped labels, which scikit-learn's classifiers don't have."""
-    if data.example is not None:
+    if data.example_of_rows is not None:
         raise ValueError("y holds counts or shares of successes, which fastlr.train takes; an estimator takes labels.  "
                          "Numbers between 0 and 1 that are labels go in as text: y.astype(str)")
 

@@ -90,7 +90,7 @@ def test_soft_labels():
 @pytest.mark.parametrize("labels", [(0.0, 1.0), (0.5, 1.5), (-0.5, 0.5)])
 def test_what_are_labels(labels):
     model = fastlr.train(X, np.tile(labels, 30))
-    assert tuple(model.classes) == labels and model._training.data.example is None
+    assert tuple(model.classes) == labels and model._training.data.example_of_rows is None
 
 
 def test_clusters_of_grouped_labels():
@@ -137,11 +137,61 @@ def test_blocks_of_a_stream_are_rows_in_memory(kind, weight):
 
 
 @pytest.mark.slow
-def test_counts_are_refused_beside_dask():
-    da = pytest.importorskip("dask.array")
-    for y in (counts(), da.from_array(counts())):
-        with pytest.raises(NotImplementedError, match="pass two rows for each example, with y = 1 and y = 0, and the counts as"):
-            fastlr.train(da.from_array(X), y)
+@pytest.mark.parametrize("kind", ["array", "frame", "sparse"])
+def test_parts_of_dask_are_rows_in_memory(kind):
+    """Counts and shares, as Dask's in other parts than X, and as arrays, with a part without trials."""
+    dask, da, dd = (pytest.importorskip(name) for name in ("dask", "dask.array", "dask.dataframe"))
+    y, (s, o), groups = counts(), weights(60), np.arange(60) // 3
+    y[20:25] = 0
+    share = y[:, 0] / np.maximum(y.sum(axis=1), 1)
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    if kind == "frame":
+        A, parts = frame, dd.from_pandas(frame, npartitions=3)
+        of_dask = [dd.from_pandas(pd.DataFrame(y), npartitions=3), dd.from_pandas(pd.Series(share), npartitions=3)]
+    else:
+        A, parts = X, da.from_array(X, chunks=((20, 0, 5, 35), 3))
+        of_dask = [da.from_array(y, chunks=(13, 1)), da.from_array(share, chunks=(20, 0, 5, 35))]
+    if kind == "sparse":
+        csr_array = pytest.importorskip("scipy.sparse").csr_array
+        A, parts = csr_array(X), parts.map_blocks(csr_array)
+    given = {"offset": o, "sample_weight": s, "class_weight": {0: 0.5}, "l2": 0.01, "backend": "numpy", "solver": "newton",
+             "max_iter": 2, "tol": 0.0}
+    with dask.config.set(scheduler="synchronous"):
+        for labels, in_parts in zip((y, share), of_dask, strict=True):
+            whole = fastlr.train(A, labels, **given)
+            for each in (labels, in_parts)[kind != "array":]:
+                found = fastlr.train(parts, each, **given)
+                np.testing.assert_allclose(np.append(found.w, found.b), np.append(whole.w, whole.b), rtol=1e-9)
+                assert found.cost == pytest.approx(whole.cost, rel=1e-12) and found.classes.dtype == whole.classes.dtype
+        whole, found = (fastlr.train(*each, offset=o, backend="numpy", solver="newton", max_iter=6, tol=0.0)
+                        for each in ((A, y), (parts, of_dask[0])))
+        assert found.summary().examples == whole.summary().examples == y.sum()
+        assert found.summary().null_log_likelihood == pytest.approx(whole.summary().null_log_likelihood, rel=1e-10)
+        for covariance in ("model", "HC3", ("cluster", groups)):
+            np.testing.assert_allclose(found.covariance(covariance), whole.covariance(covariance), rtol=1e-9, atol=1e-16)
+        np.testing.assert_allclose(found.cooks_distances(), whole.cooks_distances(), rtol=1e-9)
+        np.testing.assert_allclose(found.predict_proba(parts, o).compute(), whole.predict_proba(A, o), rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_no_part_of_dask_decides_alone():
+    """Whether y is counts or one-hot labels, and shares or labels, is asked of all parts."""
+    dask, da = (pytest.importorskip(name) for name in ("dask", "dask.array"))
+    single = np.eye(2)[np.arange(60) % 2]
+    is_large = (np.arange(60) > 30) & (X[:, 0] > 0.0)
+    with dask.config.set(scheduler="synchronous"):
+        for y in (single * np.where(np.arange(60) < 30, 1.0, 2.0)[:, None], np.where(is_large, 1.5, 0.5),
+                  np.where(is_large, 0.75, 0.0), single[:, 0]):
+            found, whole = (fastlr.train(*each, l2=0.1, backend="numpy", solver="newton", max_iter=2, tol=0.0)
+                            for each in ((da.from_array(X, chunks=(30, 4)), da.from_array(y, chunks=30)), (X, y)))
+            np.testing.assert_allclose(found.w, whole.w, rtol=1e-9)
+            assert found.classes.tolist() == whole.classes.tolist()
+        for y, text in ((single, "^y has two columns with a single 1"), (np.zeros((60, 2)), "^y counts no trial"),
+                        (np.tile([3, 0], (60, 1)), "^y has one class only"), (-counts(), r"^partition 0, .*y\[:, 0\] must be"),
+                        (np.where(is_large, np.nan, 0.5), "^partition 1, .*missing or infinite label"),
+                        (np.ones((60, 3)), "^partition 0, .*y must have one dimension")):
+            with pytest.raises(ValueError, match=text):
+                fastlr.train(da.from_array(X, chunks=(30, 4)), da.from_array(y, chunks=30))
 
 
 @pytest.mark.parametrize("y", [counts(), np.linspace(0, 1, 60)])

@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 class InBlocks(Dataset):
     """A stream's blocks; labels, weights and offsets are in memory whole.
 
-    Where there are counts of trials, `example` says which row of the stream each row is.
+    Where there are counts of trials, `example_of_rows` says which row of the stream each row is.
 
     Parameters
     ----------
@@ -70,19 +70,21 @@ class InBlocks(Dataset):
         return other
 
     def refuse_not_finite(self) -> None:
-        """Nothing: every block was looked through at the door, and is again where a sum is not finite."""
+        """Do nothing: every block was looked through at the door, and is again where a sum is not finite."""
 
     def without_features(self) -> InMemory:
         return InMemory(no_features(self.shape[0]), self.y, self.sample_weight, self.offset, self.classes)
 
     def _part(self, first: int, X: Block) -> InMemory:
         rows = self._rows(first, first + X.shape[0])
-        X = X if self.example is None else rows_of(X, self.example[rows] - first)
+        X = X if self.example_of_rows is None else rows_of(X, self.example_of_rows()[rows] - first)
         return self._in_memory(X, *(vector[rows] for vector in (self.y, self.sample_weight, self.offset)))
 
     def _rows(self, start: int, stop: int) -> slice:
         """The rows that stand for those of the stream from `start` to `stop`."""
-        return slice(start, stop) if self.example is None else slice(*np.searchsorted(self.example, (start, stop)).tolist())
+        if self.example_of_rows is None:
+            return slice(start, stop)
+        return slice(*np.searchsorted(self.example_of_rows(), (start, stop)).tolist())
 
     def _blocks_until(self, last: int) -> Iterator[tuple[int, Block]]:
         """One pass that ends behind the block of this number."""
