@@ -75,13 +75,11 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
         Nanoseconds that it may take, by the cost model of the problem.  A Hessian may take longer where nothing else proves that
         J has a minimum.
     """
-    costs, m = problem.costs, problem.data.count.rows
-    whole, best = costs.whole_hessian(), NOTHING
-    share = max(_FEWEST_ROWS / m, _ROWS_A_FEATURE * u.size / m, _ROOM * gap / max(min(enough, provable(problem)), _TINY))
+    whole, best, share = problem.costs.whole_hessian(), NOTHING, _share_of_sample(problem, gap, enough)
     # Few rows of a sparse X have nothing in some columns, and prove nothing; and all rows take little longer.
     worth = 0.0 if problem.data.is_sparse else _WORTH_A_SAMPLE * whole
-    if costs.whole_hessian(share) <= (worth if whole <= budget else budget):
-        sample, = problem.data.samples([math.ceil(share * m)])
+    if problem.costs.whole_hessian(share) <= (worth if whole <= budget else budget):
+        sample, = problem.data.samples([math.ceil(share * problem.data.count.rows)])
         best = self_concordance(problem, problem.part(sample), u, grad, gap / share)
         if best.gap <= enough:
             return best
@@ -94,7 +92,23 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
     return self_concordance(problem, problem, u, grad, gap)       # whether J has a minimum at all is worth a Hessian
 
 
-def provable(problem: Problem) -> float:
+def obstacle(problem: Problem, grad: np.ndarray, gap: float, enough: float, budget: float) -> tuple[float, float]:
+    """What keeps `certificate` from proving enough as long as it is above something else, which follows."""
+    whole = problem.costs.whole_hessian()
+    if whole <= budget:
+        return gap, _provable(problem)
+    if not problem.is_penalised or problem.costs.whole_hessian(_share_of_sample(problem, gap, enough)) <= budget:
+        return 0.0, enough
+    return _by_weights(problem, _gradient_by_w(problem, grad)), enough
+
+
+def _share_of_sample(problem: Problem, gap: float, enough: float) -> float:
+    """The share of the rows whose Hessian can be expected to prove enough; it may be more than all."""
+    fewest = max(_FEWEST_ROWS, _ROWS_A_FEATURE * problem.size) / problem.data.count.rows
+    return max(fewest, _ROOM * gap / max(min(enough, _provable(problem)), _TINY))
+
+
+def _provable(problem: Problem) -> float:
     """About the largest J - J* for which the Hessian proves anything."""
     return 0.5 * _largest_floor(problem) / problem.loss.self_concordance ** 2
 
@@ -130,8 +144,7 @@ def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificat
     curvature of a few rows.  On that way dJ/dw_j changes by at most h rms_j / 4, where rms_j is the root mean square of column j.
     From there on J falls by at most sum_j (|dJ/dw_j| + h rms_j / 4)^2 / (2 l2).
     """
-    center, spread = problem.standardisation
-    dw, db = np.abs(problem.coordinates.gradient_by_w(grad, center)), problem.coordinates.rows(grad)[:, -1]
+    dw, db = np.abs(_gradient_by_w(problem, grad)), problem.coordinates.rows(grad)[:, -1]
     delta = 0.0
     if db.any():
         rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
@@ -139,8 +152,18 @@ def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificat
         if way.fall == math.inf:
             return NOTHING
         delta = way.fall
-        dw += way.distance * spread * problem.loss.largest_change / problem.to_mean
-    return Certificate(delta + 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity, True)
+        dw += way.distance * problem.columns.spread * problem.loss.largest_change / problem.to_mean
+    return Certificate(delta + _by_weights(problem, dw), True)
+
+
+def _gradient_by_w(problem: Problem, grad: np.ndarray) -> np.ndarray:
+    """The gradient (r, n) by w, where the columns of X are counted from their means."""
+    return problem.coordinates.gradient_by_w(grad, problem.columns.center)
+
+
+def _by_weights(problem: Problem, dw: np.ndarray) -> float:
+    """What J can fall at most, by the penalty, where the gradient by w is dw and that by the intercepts is 0."""
+    return 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity
 
 
 def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held: Problem, at: np.ndarray,

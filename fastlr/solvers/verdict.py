@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
-from fastlr.problem.certificate import certificate, provable, strong_convexity
+from fastlr.problem.certificate import certificate, obstacle, strong_convexity
 from fastlr.problem.problem import Problem
 from fastlr.solvers.separation import recession_direction
 
@@ -39,7 +39,7 @@ class Verdict:
     steps : int
         Steps on all rows so far, of whose time a certificate may take a share.
     goes_on : bool, optional
-        Whether the descent goes on if too little is proved: then no Hessian is made that would prove nothing yet.
+        Whether the descent goes on if too little is proved: then no proof is tried that would fail.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Verdict:
     cost : float
         J.
     waits : bool
-        Whether the descent goes on since a Hessian would prove nothing yet.
+        Whether the descent goes on since a proof would fail yet.
     closer : float
         What of the gradient's norm is to be left for the gap to be small enough, as far as it is known.
     """
@@ -67,7 +67,8 @@ class Verdict:
                  steps: int, goes_on: bool = False) -> None:
         enough, costs = max(tol * cost, problem.rounding(u, cost)), problem.costs
         budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * costs.step)
-        self.waits = goes_on and costs.whole_hessian() <= budget and gap > provable(problem)
+        value, limit = obstacle(problem, grad, gap, enough, budget)
+        self.waits = goes_on and value > limit
         proof = strong_convexity(problem, u, grad) if self.waits else certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
         self.way: np.ndarray | None = None
@@ -79,7 +80,7 @@ class Verdict:
         self.grad_norm = problem.bounded_by_tol(grad)
         is_known = not is_trivial and (self.kind == "bound" or proof.is_dear)
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
-        wanted, known = (min(enough, provable(problem)), gap) if self.waits else (enough, self.gap)
+        wanted, known = (min(enough, limit), value) if self.waits else (enough, self.gap)
         self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else _CLOSER
 
     def settle(self, theta: np.ndarray, given: Problem) -> None:

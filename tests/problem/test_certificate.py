@@ -72,6 +72,30 @@ def test_a_hessian_that_would_prove_nothing_waits_while_the_descent_goes_on(goes
         assert (verdict.kind == "bound") == is_near
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_penalty_that_would_prove_too_little_waits_while_the_descent_goes_on(goes_on):
+    """A Hessian of so many columns is too dear, and the way to the best intercept takes a read of X."""
+    class Counting(Problem):
+        reads = 0
+
+        def evaluate(self, u, with_moments=False):
+            type(self).reads += 1
+            return super().evaluate(u, with_moments)
+
+    X, y = sample(200, 1000)
+    model = fastlr.train(X, y, l2=1e-2, backend="numpy")
+    problem = Counting.of_theta(door.data(X, y), l2=1e-2, reduction="mean", fit_intercept=True).standardised()
+    at_minimum = problem.coordinates.u_of(np.append(model.w, model.b))
+    for distance, is_near in ((1e-3, False), (1e-8, True)):
+        u = at_minimum + distance
+        cost, grad = problem.evaluate(u)
+        Counting.reads = 0
+        verdict = Verdict(problem, u, cost, grad, cost - model.cost, 1e-6, 1, goes_on)
+        assert verdict.waits == (goes_on and not is_near)
+        assert (verdict.gap <= 1e-6 * cost) == is_near
+        assert Counting.reads == (0 if is_near or goes_on else 1)
+
+
 @pytest.mark.parametrize(("times", "by_all_rows"), [(1e4, False), (1.5, True)])
 def test_as_many_rows_prove_a_gap_as_it_takes(times, by_all_rows):
     """What is asked for is so many times what J is above its minimum."""
