@@ -28,6 +28,8 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "fastlr"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_sidebars = {"start": [], "choose": [], "reference": []}
 html_theme_options = {"navbar_align": "left", "show_toc_level": 2, "navigation_with_keys": False, "footer_start": ["copyright"],
                       "footer_end": [], "header_links_before_dropdown": 7}
