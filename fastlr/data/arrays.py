@@ -64,7 +64,7 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
         found = frames.column_names(X)
         if names is not None and found is not None:
             frames.refuse_other_columns(X, found, names)
-        A = as_array("X", X)
+        A = as_array("X", X if found is None else frames.numbers_of(X))
     refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)
@@ -153,7 +153,7 @@ def as_array(name: str, value: Any) -> np.ndarray:
 
 def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
     try:
-        if not any(isinstance(value, NOT_NUMBERS) for value in A.flat):
+        if not any(issubclass(kind, NOT_NUMBERS) for kind in {*map(type, A.ravel().tolist())}):
             return A.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         pass
@@ -214,7 +214,7 @@ def _not_finite_in_blocks(A: np.ndarray, largest: Any) -> Iterator[tuple[int, tu
 
 
 def _sum_of_squares(flat: np.ndarray) -> float:
-    """One read at the speed of one core.
+    """The sum of the squares of some numbers, in one read at the speed of one core.
 
     In pieces too short for BLAS to start threads, which would go on spinning while the kernel's threads want to run; and
     not so many of them a call that Ctrl-C would have to wait.
@@ -263,7 +263,7 @@ def real_offset(value: Any, m: int, n_classes: int) -> np.ndarray:
 
 
 def is_missing(label: Any) -> bool:
-    """None, NaN of any kind, pandas' NA and NaT, NumPy's masked."""
+    """Whether a label is None, NaN of any kind, NA or NaT of pandas, or masked of NumPy."""
     if label is None or label is np.ma.masked or type(label).__name__ in ("NAType", "NaTType"):
         return True
     try:

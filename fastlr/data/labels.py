@@ -15,13 +15,8 @@ _LABELS = (str, bytes, numbers.Number, np.bool_)
 _NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)
 
 
-def codes(y: Any, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (m,) int8 or int32 and the classes, one or more, that 0, 1 .. stand for, in sorted order."""
-    return codes_of(label_array(y, m))
-
-
 def codes_of(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The codes of labels (m,), and the classes, as from `codes`."""
+    """Codes (m,) int8 or int32 of labels (m,), and the classes, one or more, that 0, 1 .. stand for, in sorted order."""
     two = _two_numbers(A)
     if two is not None and two[0].size == 2 and all(map(math.isfinite, two[0].tolist())):
         classes, is_second = two
@@ -95,7 +90,7 @@ def label_array(y: Any, m: int) -> np.ndarray:
             A = values
     if A.dtype.kind not in "biufOUS":
         raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
-    if A.dtype == object:
+    if A.dtype == object and not _are_plain(A):
         for i, label in enumerate(A):
             if not (arrays.is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _NOT_LABELS):
                 raise TypeError(f"y must hold labels (numbers, text or booleans), not {type(label).__name__} (row {i})")
@@ -108,13 +103,20 @@ def _is_changed_by_numpy(A: np.ndarray) -> bool:
         return A.dtype.kind in "US" or (A.dtype.kind == "f" and bool((np.abs(A) >= 2.0 ** 53).any()))
 
 
+def _are_plain(A: np.ndarray) -> bool:
+    """Whether objects are text, booleans and integers of Python alone, all of which are labels, and none of which is missing."""
+    return {*map(type, A.tolist())} <= {str, bytes, bool, int}
+
+
 def _missing_objects(A: np.ndarray) -> np.ndarray:
-    if A.dtype != object:
-        return np.zeros(1, bool)
+    if A.dtype != object or _are_plain(A):
+        return np.zeros(A.size, bool)
     return np.fromiter(map(arrays.is_missing, A), bool, A.size)
 
 
 def _distinct(A: np.ndarray) -> np.ndarray:
+    if A.dtype == object:                       # NumPy would sort all of them
+        return np.array(sorted({*A.tolist()}), object)
     two = _two_numbers(A)
     return np.unique(A) if two is None else two[0]
 

@@ -14,15 +14,10 @@ _SMALLEST_SHARE = 1e-15         # The least share of all weight that a class may
 
 def checked(sample_weight: Any, m: int) -> np.ndarray:
     """sample_weight (m,) float64, at least 0, not all 0; (0,) for None."""
-    weights = checked_part(sample_weight, m)
+    weights = arrays.real_vector("sample_weight", sample_weight, m, at_least_zero=True)
     if weights.size:
         refuse_no_weight(bool(weights.any()))
     return weights
-
-
-def checked_part(sample_weight: Any, m: int) -> np.ndarray:
-    """sample_weight (m,) float64, at least 0, of a part of the rows, where all may be 0; (0,) for None."""
-    return arrays.real_vector("sample_weight", sample_weight, m, at_least_zero=True)
 
 
 def refuse_no_weight(some_row_counts: bool) -> None:

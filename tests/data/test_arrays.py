@@ -654,6 +654,14 @@ def test_large_numbers_become_float64(dtype):
     assert (A == 2 ** 24 + 1).all()
 
 
+def test_booleans_beside_numbers_in_a_frame_make_no_objects(monkeypatch):
+    monkeypatch.setattr(arrays, "_numbers_of_objects", None)
+    for numbers, dtype in ((X[:, 0], "f8"), (X[:, 0].astype("f4"), "f4"), (INTS[:, 0].astype("u1"), "u1"), (INTS[:, 0], "f8")):
+        A, names = arrays.matrix(pd.DataFrame({"a": numbers, "b": X[:, 1] > 0}))
+        assert A.dtype == np.dtype(dtype) and names == ("a", "b")
+        np.testing.assert_array_equal(A, np.column_stack([numbers, X[:, 1] > 0]))
+
+
 # ---- good but odd y, sample_weight, offset --------------------------------------------------------------------------
 
 NO_YES = ["no", "yes"]
@@ -931,7 +939,7 @@ def test_cost_and_gradient_refuses_w(w):
 
 @pytest.mark.parametrize("y", [[2.5, -1.0, 2.5, -1.0], [-1.0, 2.5, -1.0, 2.5], [True, False, True, True], [1, 0, 0, 1]])
 def test_two_numbers_are_in_order_whichever_comes_first(y):
-    codes, classes = labels.codes(np.array(y), 4)
+    codes, classes = labels.codes_of(labels.label_array(np.array(y), 4))
     assert classes.tolist() == sorted(set(y))
     assert classes[codes].tolist() == y
 
