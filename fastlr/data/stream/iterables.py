@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.data import arrays, frames
+from fastlr.data import arrays, frames, labels
 from fastlr.data.stream import buffers
 from fastlr.data.stream.source import Block, Room, where
 
@@ -90,7 +90,7 @@ class GivenSource:
             frames.refuse_other_order(X=X, y=y)
             A, names = arrays.real_matrix(X, self._features)
             if self._brings_y and not is_known:
-                self._y.append(self._of_one_kind(np.array(arrays.one_dimensional("y", y, A.shape[0]))))
+                self._y.append(self._of_one_kind(np.array(labels.label_array(y, A.shape[0]))))
         except (TypeError, ValueError, NotImplementedError) as error:
             raise type(error)(f"{place}: {error}") from error
         found = "sparse" if isinstance(A, Csr) else "dense", A.shape[1], A.dtype, names

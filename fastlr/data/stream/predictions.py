@@ -57,7 +57,7 @@ def _with_offset(features: tuple[str, ...] | None, offset: Any) -> tuple[str, ..
 
 def _of_each(method: Method, source: Stream, blocks: Generator[tuple[int, Block]], offset: Any) -> np.ndarray:
     is_named = isinstance(offset, str)
-    offsets = None if offset is None or is_named else np.asarray(offset)
+    offsets = None if offset is None or is_named else arrays.as_array("offset", offset)
     found = []
     with contextlib.closing(blocks):
         for first, block in blocks:

@@ -67,8 +67,8 @@ class ArraySource(Source):
     title, names, seeks = "X", None, True
 
     def __init__(self, X: np.ndarray) -> None:
+        self._X = X = arrays.as_array("X", X)
         arrays.refuse_shape(X.shape)
-        self._X = X
         self._form = Form((X.shape[0], X.shape[1]), arrays.kernel_dtype(X.dtype))
 
     def form(self, columns: Mapping[str, str], brings_y: bool | None, features: tuple[str, ...] | None) -> Form:
@@ -91,7 +91,7 @@ def empty(room: Room, number: int, rows: slice, form: Form, order: Order) -> np.
 
 
 def named_columns(given: Mapping[str, Any]) -> dict[str, str]:
-    """Those of some arguments that are names, of the columns that hold them."""
+    """The arguments that are given as names of columns."""
     return {argument: value for argument, value in given.items() if isinstance(value, str)}
 
 

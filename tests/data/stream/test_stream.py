@@ -257,6 +257,17 @@ def test_blocks_bring_their_y(labels):
         assert sample_weight is WEIGHT and offset is None
 
 
+def test_what_numpy_would_change_or_forget_is_refused():
+    mixed = fastlr.stream(lambda: [(X[:4], ["a", 1, "a", 1]), (X[4:8], ["a", 1, "a", 1])])
+    with pytest.raises(ValueError, match=r"^y mixes labels that can't be sorted"):
+        fastlr.train(mixed, None)
+    with pytest.raises(ValueError, match=r"^X has masked values; the first is at row 3, column 1"):
+        fastlr.stream(np.ma.array(X, mask=np.arange(M * N).reshape(M, N) == 3 * N + 1))
+    model = fastlr.train(X[:100], Y[:100], offset=WEIGHT[:100], backend="numpy", max_iter=1, tol=0.0)
+    with pytest.raises(ValueError, match=r"^offset has masked values; the first is at row 5"):
+        model.predict(fastlr.stream(X), np.ma.array(WEIGHT, mask=np.arange(M) == 5))
+
+
 # ---- memory ---------------------------------------------------------------------------------------------------------
 
 def test_blocks_are_the_pieces_of_the_array(tmp_path, monkeypatch):
