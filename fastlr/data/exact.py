@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastlr.backends.csr import Csr
 from fastlr.data.dataset import InMemory, summed
 
 _BLOCK_ELEMENTS = 1 << 16       # Elements in a block of rows: a megabyte of long doubles.
@@ -21,7 +20,7 @@ def loss_in_long_double(part: InMemory, value: Callable[[np.ndarray, np.ndarray]
     total, size = np.longdouble(0.0), max(1, _BLOCK_ELEMENTS // theta.shape[1])
     for start in range(0, part.y.size, size):
         rows = slice(start, start + size)
-        X = part.X.rows(rows).scipy().toarray() if isinstance(part.X, Csr) else part.X[rows]
+        X = part.dense(rows)
         z = np.column_stack([(X * row[:-1]).sum(axis=1) + row[-1] for row in theta])
         if part.offset.size:
             z += part.offset[rows].reshape(len(z), -1)

@@ -22,8 +22,8 @@ def largest_eigenvalue(data: Dataset, fit_intercept: bool) -> float:
     """
     m, n = data.shape
     if isinstance(data, InMemory) and m <= min(n, _MOST_SIDE):
-        root = np.sqrt(data.sample_weight)[:, None] if data.sample_weight.size else 1.0
-        return blas.largest_eigenvalue((gram_of_rows(data.X) + float(fit_intercept)) * (root * np.transpose(root)))
+        root = np.sqrt(data.weights)
+        return blas.largest_eigenvalue((gram_of_rows(data.X) + float(fit_intercept)) * np.outer(root, root))
     if n >= _MOST_SIDE:
         return data.reduce(trace, fit_intercept)
     return blas.largest_eigenvalue(data.reduce(gram_of_columns, fit_intercept))
@@ -36,7 +36,7 @@ def gram_of_columns(part: InMemory, fit_intercept: bool) -> np.ndarray:
     if isinstance(X, Csr):
         return _gram_of_sparse(X, part.weights, float(fit_intercept))
     gram = np.zeros((X.shape[1] + 1, X.shape[1] + 1))
-    for block, weight in _blocks(X, part.sample_weight):
+    for block, weight in _blocks(X, part.weights):
         rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
         rows *= np.sqrt(weight)[:, None]
         gram += rows.T @ rows
@@ -50,7 +50,7 @@ def trace(part: InMemory, fit_intercept: bool) -> float:
     if isinstance(X, Csr):
         weight, (_, values) = part.weights, X.stored()
         return float(X.each(weight) @ np.square(values, dtype=np.float64)) + fit_intercept * float(weight.sum())
-    return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, part.sample_weight))
+    return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, part.weights))
 
 
 def _gram_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> np.ndarray:
@@ -61,13 +61,13 @@ def _gram_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> np.ndarray:
     return np.block([[(A.T @ weighed).toarray(), first], [first.T, np.array([[intercept * float(weight.sum())]])]])
 
 
-def _blocks(X: np.ndarray, sample_weight: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _blocks(X: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows as float64 with their weights, about a megabyte at a time."""
     m, n = X.shape
     rows = max(1, _BLOCK_BYTES // (8 * n))
     for start in range(0, m, rows):
         block = X[start:start + rows].astype(np.float64, copy=False)
-        yield block, sample_weight[start:start + rows] if sample_weight.size else np.ones(len(block))
+        yield block, weights[start:start + rows]
 
 
 def in_row_space(data: InMemory) -> tuple[InMemory, Callable[[np.ndarray], np.ndarray]]:
@@ -91,7 +91,7 @@ def gram_of_rows(X: np.ndarray | Csr) -> np.ndarray:
         A = X.scipy()
         return (A @ A.T).toarray()
     gram = np.zeros((X.shape[0], X.shape[0]))
-    for columns in column_blocks(X):
+    for columns in _column_blocks(X):
         block = X[:, columns].astype(np.float64, copy=False)
         gram += block @ block.T
     return gram
@@ -101,10 +101,10 @@ def transposed_times(X: np.ndarray | Csr, v: np.ndarray) -> np.ndarray:
     """X^T v, (n,) float64."""
     if isinstance(X, Csr):
         return X.scipy().T @ v
-    return np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in column_blocks(X)])
+    return np.concatenate([X[:, columns].T.astype(np.float64, copy=False) @ v for columns in _column_blocks(X)])
 
 
-def column_blocks(X: np.ndarray) -> Iterator[slice]:
+def _column_blocks(X: np.ndarray) -> Iterator[slice]:
     """Slices of columns, about a megabyte each."""
     m, n = X.shape
     columns = max(1, _BLOCK_BYTES // (8 * m))

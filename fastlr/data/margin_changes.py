@@ -148,7 +148,7 @@ def signed_rows(part: InMemory, loss: Sides, center: np.ndarray, spread: np.ndar
 
 @merged_by(_below)
 def counting_rows(part: InMemory) -> np.ndarray:
-    """Those of a few rows of X that count, (r, n)."""
+    """The rows of X that count, of a few rows, (r, n)."""
     n = part.shape[1]
     return np.concatenate([rows[:, :-1] for _, rows in _counting_rows(part, np.zeros(n), np.ones(n))])
 
@@ -183,9 +183,9 @@ def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def standardised_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """The rows [(x_i - center) / spread, 1], a block (r, n + 1) at a time, and which rows these are."""
-    X, (m, n) = part.X, part.X.shape
+    m, n = part.shape
     for rows in _blocks(m, n + 1):
-        block = X.rows(rows).scipy().toarray() if isinstance(X, Csr) else X[rows]
+        block = part.dense(rows)
         standardised = np.ones((block.shape[0], n + 1))
         np.subtract(block, center, out=standardised[:, :n])
         standardised[:, :n] /= spread

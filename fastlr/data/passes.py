@@ -208,7 +208,7 @@ def descend(data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, 
 
 def descend_by(cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]], data: Dataset, theta: np.ndarray,
                previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-    """Make those steps with one pass each."""
+    """Make the steps of `descend` with one pass each."""
     def into(theta: np.ndarray, grad: np.ndarray) -> float:
         loss, grad[:] = data.reduce(cost_gradient, theta)
         return float(loss)

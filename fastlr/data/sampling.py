@@ -52,9 +52,9 @@ def by_part(samples: Sequence[np.ndarray], sizes: Sequence[int]) -> dict[int, li
     -------
     dict from the number of a part to a list of rows, one for each sample; parts of which no sample has a row are left out
     """
-    ends = np.cumsum(sizes)
-    rows = {part: [sample[(end - size <= sample) & (sample < end)] - (end - size) for sample in samples]
-            for part, (size, end) in enumerate(zip(sizes, ends, strict=True))}
+    starts = np.cumsum([0, *sizes])
+    cut = [np.split(sample, np.searchsorted(sample, starts[1:-1])) for sample in samples]
+    rows = {part: [own - start for own in each] for part, (start, *each) in enumerate(zip(starts[:-1], *cut, strict=True))}
     return {part: each for part, each in rows.items() if any(map(len, each))}
 
 

@@ -13,8 +13,7 @@ _MOST_BYTES_SHIFTED = 1 << 30   # The most bytes of X that are copied.
 
 def constant_column(data: InMemory) -> tuple[int, float] | None:
     """A column with one value other than 0 in every row, and that value."""
-    X = data.take(np.arange(min(2, data.count.rows))).X
-    rows = X.scipy().toarray() if isinstance(X, Csr) else X
+    rows = data.take(np.arange(min(2, data.count.rows))).dense(slice(None))
     for j in np.flatnonzero((rows[0] == rows[-1]) & (rows[0] != 0)):
         column = data.X.scipy()[:, [j]].toarray() if isinstance(data.X, Csr) else data.X[:, j]
         if (column == rows[0, j]).all():

@@ -223,9 +223,6 @@ class LogisticRegressionCV(LogisticRegression):
                                     n_jobs=self.n_jobs, backend=self.backend)
         return chosen._train_options()
 
-    def __sklearn_tags__(self) -> Any:
-        return LogisticRegression().__sklearn_tags__()
-
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the score of the predictions for X, by `scoring`.
 

@@ -156,8 +156,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         assert model._training is not None
         conventions.refuse_counts(model._training.data)
         conventions.warn_of_a_column(y)
-        theta = np.column_stack([np.atleast_2d(model.w), model.b]).ravel()
-        self._memory_ = memory_of_fit(model._training, theta)           # see partial_fit
+        self._memory_ = memory_of_fit(model._training, model._theta.ravel())            # see partial_fit
         self.n_samples_seen_ = A.shape[0]
         self._take(model)
         for warning in held:
@@ -385,6 +384,6 @@ def _all_labels(classes: Any, y: np.ndarray) -> np.ndarray:
                              "call of partial_fit")
         return found
     found = np.unique(np.asarray(classes))
-    if found.size == 1:
-        raise ValueError(f"classes holds one label only, {found.tolist()[0]!r}, and there must be two")
+    if found.size < 2:
+        raise ValueError(f"classes must hold two labels or more, not {found.tolist()}")
     return found

@@ -27,7 +27,6 @@ import numpy as np
 from fastlr import backends
 from fastlr._train import model_of
 from fastlr.backends import choice, logistic
-from fastlr.backends.csr import Csr
 from fastlr.backends.engine import DIAGONAL, DUE
 from fastlr.data import passes
 from fastlr.data.dataset import Dataset, InMemory
@@ -72,35 +71,35 @@ class Memory(NamedTuple):
 
     @classmethod
     def begun(cls, rows: Dataset, l2: float, fit_intercept: bool) -> Self:
-        """With the moments of the first batch; what it tells of theta comes later."""
+        """Begin with the moments of the first batch; what it tells of theta comes later."""
         problem, n, total = Problem.of_theta(rows, 0.0, "sum", fit_intercept), rows.shape[1], rows.count.total
         k, is_full = problem.size, n <= MOST_FEATURES and problem.costs.is_whole
         return cls(l2, fit_intercept, rows.shape[0], total, problem.columns.center, np.zeros(n),
                    total * problem.columns.deviation ** 2, np.zeros(k), np.zeros((k, k) if is_full else k))
 
     def with_moments(self, rows: Dataset) -> Self:
-        """With those of one more batch; what it tells of theta comes later."""
+        """Add the moments of one more batch; what it tells of theta comes later."""
         first, second = rows.reduce(passes.moments, self.center)
         return self._replace(rows=self.rows + rows.shape[0], total=self.total + rows.count.total, first=self.first + first,
                              second=self.second + second)
 
     def spread(self) -> np.ndarray:
-        """(n,) the deviation of every column."""
+        """The deviation of every column in all rows so far, (n,)."""
         return Columns.of(self.center, self.first, self.second, self.total, self.fit_intercept).spread
 
     def penalty(self) -> np.ndarray:
-        """(k,) the diagonal of the penalty in the quadratic that the next step adds."""
+        """The diagonal of the penalty in the quadratic that the next step adds, (k,)."""
         return np.resize(np.append(np.maximum(self.l2, WEAKEST * self.spread() ** 2), WEAKEST), self.theta.size)
 
     def settled(self) -> Self:
-        """The same memory with no rows apart."""
+        """Put rows that were kept apart into H."""
         if self.inverse is None or not len(self.inverse.told):
             return self
         told = self.inverse.told
         return self._replace(curvature=self.curvature + product(told.T, told), inverse=self.inverse.settled())
 
     def with_inverse(self) -> Self:
-        """The same memory with an inverse whose penalty is within a factor of 2 of `penalty`."""
+        """Make the inverse anew, unless the penalty in it is within a factor of 2 of `penalty`."""
         penalty = self.penalty()
         if self.inverse is not None and np.abs(np.log2(penalty / self.inverse.diagonal)).max() <= 1.0:
             return self
@@ -120,7 +119,9 @@ class Memory(NamedTuple):
 
 @np.errstate(all="ignore")
 def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
-    """What the rows of a training would have left as the first batch; None where there are too many features to keep it, or l1.
+    """Make the memory that the rows of a training would have left as the first batch.
+
+    It is None where there are too many features to keep it, or l1.
 
     Many rows have their Hessian estimated from some, spread evenly over them.  The penalty of a first batch, where it is stronger
     than that of the training, moves theta (k,), where the training has led, by one Newton step.
@@ -145,7 +146,7 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
 
 
 def _told(problem: Problem, u: np.ndarray, is_full: bool) -> np.ndarray:
-    """What a batch tells of theta, as `Memory` has it: the second derivatives of its loss at u, or their diagonal."""
+    """The second derivatives of a batch's loss at u by theta, or their diagonal: what `Memory` keeps of the batch."""
     coordinates = problem.coordinates
     if not is_full:
         _, diagonal = problem.loss.hessian_product(problem.data, coordinates.theta_of(u).reshape(problem.shape))
@@ -183,8 +184,7 @@ def _of_few_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
         raise ValueError(_TOO_LARGE) from None
     inverse = memory.inverse
     assert inverse is not None
-    X = rows.X.scipy().toarray() if isinstance(rows.X, Csr) else rows.X
-    V = np.column_stack([X - memory.center, np.full(len(X), float(memory.fit_intercept))])
+    V = np.column_stack([rows.dense(slice(None)) - memory.center, np.full(rows.y.size, float(memory.fit_intercept))])
     s, inverse_times_V = rows.weights, inverse.times(V)
 
     def after(point: Point) -> Memory:
@@ -259,4 +259,3 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     result = Result(theta, history, converged, reason, point.grad_norm, point.gap, "estimate", solver, warning)
     training = Training(data, backend, {}, n_threads, False, None)
     return memory, model_of(result, training, count, False, began, compiled), warning
-

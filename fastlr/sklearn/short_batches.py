@@ -51,7 +51,7 @@ class Inverse(NamedTuple):
         return self._replace(told=np.concatenate([self.told, U]), taken=np.concatenate([self.taken, Z]))
 
     def settled(self) -> Self:
-        """The same inverse with no rows apart."""
+        """Put rows that were kept apart into `made`."""
         nothing = self.told[:0]
         return self._replace(made=self.made - product(self.taken.T, self.taken), told=nothing, taken=nothing)
 

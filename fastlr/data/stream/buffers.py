@@ -88,7 +88,7 @@ class KeptNone:
         return False
 
     def add(self, number: int, block: Block) -> None:
-        """Keep a block, or don't."""
+        """Keep a block, if `takes` says so."""
         if self.takes(number, bytes_of(block)):
             self.blocks[number] = block
 
@@ -149,7 +149,7 @@ class AllOrNone(KeptNone):
         return sum(self._sizes.values()) + in_flight <= room
 
     def add(self, number: int, block: Block) -> None:
-        """Keep a block, or none any more."""
+        """Keep a block, or let go of all where two more would no longer find room."""
         if self.takes(number, bytes_of(block)):
             self.blocks[number] = block
         else:

@@ -42,7 +42,7 @@ class Labels:
         return np.array(is_known)[indices]
 
     def add(self, batch: Any, first_row: int, kept: np.ndarray | None = None) -> None:
-        """Read on, in all rows of a batch or in those that are kept (rows,)."""
+        """Add the labels of a batch: those of all rows, or of the rows that are kept, (rows,) bool."""
         values, indices = self._distinct(batch.column(self._name), first_row)
         kept = np.ones(indices.size, bool) if kept is None else kept
         codes = np.zeros(len(values), np.min_scalar_type(-self._most))
