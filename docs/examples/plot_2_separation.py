@@ -9,6 +9,7 @@ What happens if a feature tells the classes apart, and what to do about it.
 # Every label left of 3.5 is 0, and every label right of it is 1.  Then J falls for ever as w grows, so no finite w is the best.
 # fastlr proves that and says so.
 
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -21,7 +22,8 @@ y = np.array([0, 0, 0, 1, 1, 1])
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     separated = fastlr.train(X, y)
-print(caught[0].category.__name__, "-", caught[0].message)
+print(caught[0].category.__name__)
+print(textwrap.fill(str(caught[0].message), 80))
 
 # %%
 # Firth's penalty has a finite maximum.  A ridge penalty has one too, and shrinks as strongly as you choose.

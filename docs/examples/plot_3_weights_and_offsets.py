@@ -18,7 +18,7 @@ import fastlr
 dose = np.array([1.691, 1.724, 1.755, 1.784, 1.811, 1.837, 1.861, 1.884])
 died = np.array([6, 13, 18, 28, 52, 53, 61, 60])
 lived = np.array([59, 60, 62, 56, 63, 59, 62, 60]) - died
-model = fastlr.train(dose[:, np.newaxis], np.column_stack([died, lived]))
+model = fastlr.train(dose[:, np.newaxis], np.column_stack([died, lived]), feature_names=["dose"])
 print(model.summary())
 
 # %%
