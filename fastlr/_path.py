@@ -134,10 +134,10 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
             rows = data.with_backend(kernel, threads)
             make = functools.partial(problem_of, penalty, "mean", fit_intercept)
             make(rows).refuse_not_finite(moments_are_needed=True)
-            found = follow(make(rows), options, solver.Descent, grid, smallest)
+            found = follow(make(rows), options, solver.Optimizer, grid, smallest)
             scored = []
             for k, (train, test) in enumerate(pairs, start=1):
-                others = follow(make(only(rows, train)), options, solver.Descent, found.lambdas, before=k * found.lambdas.size)
+                others = follow(make(only(rows, train)), options, solver.Optimizer, found.lambdas, before=k * found.lambdas.size)
                 thetas = np.array([result.theta for result in others.results])
                 scored.append(scores_of(rows, test, thetas, of_margins, rows.weights))
     finally:

@@ -188,7 +188,7 @@ class LogisticRegressionCV(LogisticRegression):
                 for ratio in ratios:
                     problem = problem_of(ElasticNet(ratio, 1.0 - ratio, ones), "sum", fit_intercept, only(rows, train))
                     problem.refuse_not_finite(moments_are_needed=True)
-                    found = follow(problem, options, solver.Descent, 1.0 / Cs)
+                    found = follow(problem, options, solver.Optimizer, 1.0 / Cs)
                     training = Training(data, name, {}, None, False, None)
                     models[-1].append([model_of(each, training, threads, has_offset=False, start=options.start, compiled=compiled)
                                        for each in found.results])

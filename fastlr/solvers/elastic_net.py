@@ -66,8 +66,8 @@ ON_START = Aim(tol=1e-10, gap=1e-10)
 """What the start without the penalized columns is wanted to."""
 
 
-class Descent:
-    """The updates of one training, over several penalties.
+class Optimizer:
+    """The optimizer of one training, over several penalties: it makes the updates, and records them.
 
     Parameters
     ----------
@@ -181,52 +181,52 @@ class Descent:
             self.is_stopped = bool(self._options.callback(state))
 
 
-def solve(problem: Problem, theta: np.ndarray | None, options: Options, descent_of: type[Descent] = Descent) -> Result:
+def solve(problem: Problem, theta: np.ndarray | None, options: Options, optimizer_of: type[Optimizer] = Optimizer) -> Result:
     """Minimize J from theta; or from w = 0, by way of stronger penalties."""
-    problem, point, descent = start(problem, theta, options, descent_of)
+    problem, point, optimizer = start(problem, theta, options, optimizer_of)
     times = 1.0
     if theta is None:
-        point, times = without_penalized(problem, point, descent)
-    point, certificate = descent.weaken(problem, point, times, Aim(options.tol, options.tol))
-    return result(problem, point, certificate, descent, options)
+        point, times = without_penalized(problem, point, optimizer)
+    point, certificate = optimizer.weaken(problem, point, times, Aim(options.tol, options.tol))
+    return result(problem, point, certificate, optimizer, options)
 
 
 def start(problem: Problem, theta: np.ndarray | None, options: Options,
-          descent_of: type[Descent] = Descent) -> tuple[Problem, Point, Descent]:
+          optimizer_of: type[Optimizer] = Optimizer) -> tuple[Problem, Point, Optimizer]:
     """J in standardized coordinates, with theta or the null model to start from, and nothing done yet."""
     problem, u, known = problem.start(theta)
     problem.coordinates.rows(u)[:, :-1][:, problem.elastic_net.is_left_out] = 0.0
     point = evaluated(problem, u) if known is None else Point(u, *known)
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
-    return problem, point, descent_of(problem, options)
+    return problem, point, optimizer_of(problem, options)
 
 
-def without_penalized(problem: Problem, point: Point, descent: Descent) -> tuple[Point, float]:
+def without_penalized(problem: Problem, point: Point, optimizer: Optimizer) -> tuple[Point, float]:
     """The minimum without the penalized columns, and how many times as strong the penalty has to be for it."""
     penalty, scales = problem.elastic_net, problem.coordinates.scales
     if problem.data.has_offset or penalty.is_unpenalized(scales).any():
-        point, _ = descent.minimize(problem.with_penalty(penalty.without_penalized(scales)), point, ON_START)
+        point, _ = optimizer.minimize(problem.with_penalty(penalty.without_penalized(scales)), point, ON_START)
     return point, penalty.least_factor(point.grad, scales)
 
 
-def result(problem: Problem, point: Point, certificate: Certificate, descent: Descent, options: Options) -> Result:
-    """Make the Result of a descent: of the parameters that J can't tell apart, the intercepts that sum to 0, and settled w."""
-    recorder, grad_norm = descent.recorder, subgradient_norm(problem, point)
+def result(problem: Problem, point: Point, certificate: Certificate, optimizer: Optimizer, options: Options) -> Result:
+    """Make the Result of a point: of the parameters that J can't tell apart, the intercepts that sum to 0, and settled w."""
+    recorder, grad_norm = optimizer.recorder, subgradient_norm(problem, point)
     warning: ConvergenceWarning | SeparationWarning | None = None
     gap = min(certificate.gap, point.cost)
     has_converged = options.tol > 0.0 and certificate.has_minimum and grad_norm <= options.tol and gap <= max(
         options.tol * point.cost, problem.rounding(point.u, point.cost))
     reason = (f"the least subgradient is at most tol={options.tol:g}" if has_converged else
-              "the callback asked to stop" if descent.is_stopped else
-              f"max_iter={options.most_updates} updates were made" if descent.is_over else
+              "the callback asked to stop" if optimizer.is_stopped else
+              f"max_iter={options.most_updates} updates were made" if optimizer.is_over else
               "no step lowers J any more: what is left of the gradient is rounding")
     if not certificate.has_minimum and _is_separated(problem, point):
         reason, gap = SEPARATED, point.cost
         warning = SeparationWarning("the columns without a penalty tell the classes apart, so that J falls for ever as their w "
                                     f"grow, and has no minimum; w after {recorder.n_iter} updates is returned (J = "
                                     f"{point.cost:.3g}).  Give them a penalty factor above 0")
-    elif not (has_converged or descent.is_stopped or options.tol == 0.0):
+    elif not (has_converged or optimizer.is_stopped or options.tol == 0.0):
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the least subgradient is "
                                      f"{grad_norm:.3g} and J = {point.cost:.6g} may be {gap:.3g} above its minimum, with "
                                      f"tol={options.tol:g}, and {reason}.  To go on, raise max_iter or set a larger tol")

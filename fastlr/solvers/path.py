@@ -10,7 +10,7 @@ import numpy as np
 
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, auto, newton
-from fastlr.solvers.elastic_net import ON_START, Aim, Descent, result, start, without_penalized
+from fastlr.solvers.elastic_net import ON_START, Aim, Optimizer, result, start, without_penalized
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.proximal_step import Point
 
@@ -37,7 +37,7 @@ class Found(NamedTuple):
     seconds: np.ndarray             # (L,) for each
 
 
-def follow(problem: Problem, options: Options, descent_of: type[Descent], lambdas: int | np.ndarray,
+def follow(problem: Problem, options: Options, optimizer_of: type[Optimizer], lambdas: int | np.ndarray,
            smallest: float | None = None, before: int = 0) -> Found:
     """Minimize J for each lambda, which the penalty of the problem is multiplied with.
 
@@ -46,7 +46,7 @@ def follow(problem: Problem, options: Options, descent_of: type[Descent], lambda
     problem : Problem
         With an ElasticNet.
     options : Options
-    descent_of : type of Descent
+    optimizer_of : type of Optimizer
         That of the solver of l1.
     lambdas : int or (L,) float64
         The penalties, falling; or how many are made, evenly spaced in the logarithm, from the least that leaves w = 0.  Such a
@@ -57,10 +57,10 @@ def follow(problem: Problem, options: Options, descent_of: type[Descent], lambda
         Models that were made before, for the progress.
     """
     given = problem
-    problem, point, descent = start(problem, None, options._replace(progress=None), descent_of)
+    problem, point, optimizer = start(problem, None, options._replace(progress=None), optimizer_of)
     base, scales = problem.elastic_net, problem.coordinates.scales
-    null = _null_loss(problem, point, descent)
-    point, stronger = without_penalized(problem, point, descent)
+    null = _null_loss(problem, point, optimizer)
+    point, stronger = without_penalized(problem, point, optimizer)
     rounding = problem.of_all_rows(_ROUNDING * (1.0 + problem.coordinates.means_in_deviations))
     told = np.where(problem.to_mean * np.abs(point.grad) > rounding, point.grad, 0.0)
     largest = replace(base, l1=max(base.l1, _LEAST_L1)).least_factor(told, scales)
@@ -69,7 +69,7 @@ def follow(problem: Problem, options: Options, descent_of: type[Descent], lambda
                          "penalty tells anything about y; for no penalty call train, or pass lambdas as a list")
     grid = _grid(largest, lambdas, smallest, problem.data.shape) if isinstance(lambdas, int) else lambdas
     is_smooth = base.l1 == 0.0 and not base.is_left_out.any()
-    minima = _of_ridge(given, options, grid) if is_smooth else _of_l1(problem, point, stronger, descent, options, grid)
+    minima = _of_ridge(given, options, grid) if is_smooth else _of_l1(problem, point, stronger, optimizer, options, grid)
     results, explained, seconds, began = list[Result](), list[float](), list[float](), time.perf_counter()
     for found, loss in minima:
         results.append(found)
@@ -83,17 +83,17 @@ def follow(problem: Problem, options: Options, descent_of: type[Descent], lambda
     return Found(grid[:len(results)], results, np.array(explained), np.array(seconds))
 
 
-def _of_l1(problem: Problem, point: Point, stronger: float, descent: Descent, options: Options,
+def _of_l1(problem: Problem, point: Point, stronger: float, optimizer: Optimizer, options: Options,
            grid: np.ndarray) -> Iterator[tuple[Result, float]]:
     """Minimize J for each penalty by working sets, from the point for a stronger one; the Result, and J without the penalty."""
     base, aim = problem.elastic_net, Aim(options.tol, options.tol)
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times))
-        descent.recorder = Recorder(options.start)
-        point, certificate = descent.weaken(at, point, stronger / times, aim)
+        optimizer.recorder = Recorder(options.start)
+        point, certificate = optimizer.weaken(at, point, stronger / times, aim)
         stronger = times
         of_penalty = at.penalty.value(at.coordinates.rows(point.u), at.coordinates.scales)
-        yield result(at, point, certificate, descent, options), point.cost - of_penalty
+        yield result(at, point, certificate, optimizer, options), point.cost - of_penalty
 
 
 def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[tuple[Result, float]]:
@@ -106,11 +106,11 @@ def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[
         theta = None if newton.is_wide(at) else found.theta.flatten()       # wide X starts best in the space of its rows
 
 
-def _null_loss(problem: Problem, point: Point, descent: Descent) -> float:
+def _null_loss(problem: Problem, point: Point, optimizer: Optimizer) -> float:
     """J without penalty of the best model with w = 0, where the start is the null model."""
     if problem.data.has_offset and problem.fit_intercept:
         alone = replace(problem.elastic_net, factors=np.full(problem.data.shape[1], np.inf))
-        point, _ = descent.minimize(problem.with_penalty(alone), point, ON_START)
+        point, _ = optimizer.minimize(problem.with_penalty(alone), point, ON_START)
     return point.cost
 
 

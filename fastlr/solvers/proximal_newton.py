@@ -20,7 +20,7 @@ from fastlr.solvers import Options, Result, elastic_net
 from fastlr.solvers.elastic_net import EXPECTED_STEPS, Aim, in_order, kernels, needs_no_penalized, support, working_set
 from fastlr.solvers.proximal_step import OF_MODEL, RIDGE, Point, line_search, minimize_quadratic, subgradient_norm
 
-__all__ = ["EXPECTED_STEPS", "Descent", "kernels", "solve"]
+__all__ = ["EXPECTED_STEPS", "Optimizer", "kernels", "solve"]
 
 # Up to so many parameters all columns are the working set.
 _FEW = 400
@@ -28,8 +28,8 @@ _FEW = 400
 _MOST_SLACK = 0.5
 
 
-class Descent(elastic_net.Descent):
-    """The updates of one training, over several penalties."""
+class Optimizer(elastic_net.Optimizer):
+    """The optimizer of one training, over several penalties: it makes the updates, and records them."""
 
     def minimize(self, problem: Problem, point: Point, aim: Aim, slack: float = 0.0) -> tuple[Point, Certificate]:
         penalty, scales, options = problem.elastic_net, problem.coordinates.scales, self._options
@@ -58,7 +58,7 @@ class Descent(elastic_net.Descent):
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
     """Minimize J from theta, or from the best model without the penalized columns."""
-    return elastic_net.solve(problem, theta, options, Descent)
+    return elastic_net.solve(problem, theta, options, Optimizer)
 
 
 def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[float, Point] | None:
