@@ -8,7 +8,7 @@
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
     classes     a step by the number of classes
-    elastic_net one l1 penalty, a path, a path with ten folds
+    elastic_net one l1 penalty, a path, with ten folds, of several classes
     sparse      a step and the optimum on sparse X
     distributed_data    a step on a Dask array
     streaming   a step on a file that is read for it

@@ -1,8 +1,9 @@
-"""How long do models take that choose columns?  One penalty, the path, ten folds; by NumPy's backend, which compiles nothing."""
+"""How long do models take that choose columns?  One penalty, paths, ten folds; by NumPy's backend, which compiles nothing."""
 
 import numpy as np
 
 from . import problem
+from .classes import labels
 
 
 def wide():
@@ -69,4 +70,27 @@ class Path:
         self.run()
 
     def time_path(self, name, folds):
+        self.run()
+
+
+class PathOfClasses:
+    """A path of thirty penalties by the number of classes."""
+
+    version = "1"
+    rounds = 1
+    repeat = (2, 5, 2.0)
+    param_names = ("K",)
+    params = ((3, 10),)
+
+    def setup(self, classes):
+        import fastlr
+
+        if not hasattr(fastlr, "path"):
+            raise NotImplementedError("this commit has no path")
+        X, _ = problem(1000, 30)
+        y = labels(X, classes)
+        self.run = lambda: fastlr.path(X, y, lambdas=30, backend="numpy")
+        self.run()                                          # of two classes alone: NotImplementedError
+
+    def time_path(self, classes):
         self.run()
