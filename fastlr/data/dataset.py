@@ -304,13 +304,19 @@ class InMemory(Dataset):
         if theta is not None:
             margins = numpy_vectorized.margins if theta.ndim == 1 else numpy_vectorized.softmax_margins
             rows = self._in_memory(self.X, self.y, self.sample_weight, read_only(margins(self.X, self.offset, theta)))
-        X = self.transposed
-        if not isinstance(X, Csr):
-            return rows.with_features(columns_of(self.X, columns))
-        chosen = X.take(columns)
+        chosen = self.columns_as_rows(columns)
+        if not isinstance(chosen, Csr):
+            return rows.with_features(read_only(chosen.T))
         part = rows.with_features(sparse.transposed(chosen))
         part._transposed = chosen
         return part
+
+    def columns_as_rows(self, columns: np.ndarray) -> np.ndarray | Csr:
+        """Some columns, which are in order, as rows (p, m); they are copied, unless they are all columns."""
+        X = self.transposed
+        if columns.size == self.shape[1]:
+            return X
+        return X.take(columns) if isinstance(X, Csr) else _columns_of_dense(X.T, columns).T
 
     @property
     def transposed(self) -> np.ndarray | Csr:
@@ -376,7 +382,11 @@ def columns_of(X: np.ndarray | Csr, columns: np.ndarray) -> np.ndarray | Csr:
     """A copy of some columns of X, which are in order."""
     if isinstance(X, Csr):
         return sparse.transposed(sparse.transposed(X).take(columns))
-    return read_only(X.take(columns, axis=1) if X.flags.c_contiguous else X.T.take(columns, axis=0).T)
+    return read_only(_columns_of_dense(X, columns))
+
+
+def _columns_of_dense(X: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return X.take(columns, axis=1) if X.flags.c_contiguous else X.T.take(columns, axis=0).T
 
 
 def rows_of(X: np.ndarray | Csr, rows: np.ndarray) -> np.ndarray | Csr:

@@ -1,4 +1,4 @@
-"""The minimum of J with l1 in compiled calls, which read X column by column."""
+"""The minimum of J with l1 in compiled calls, which read some columns of X one by one."""
 
 from typing import NamedTuple, Self
 
@@ -9,41 +9,52 @@ from fastlr.backends.penalized_newton import Goal
 from fastlr.data import passes
 from fastlr.data.dataset import InMemory
 from fastlr.machine.arrays import read_only
-from fastlr.problem.cost_model import MOST_BY_COLUMNS
+from fastlr.machine.blas import dot
+from fastlr.problem.cost_model import MOST_BY_COLUMNS, CostModel
 from fastlr.problem.problem import Evaluation, Problem
 
 
 class ByColumns(NamedTuple):
-    """A problem with a copy of its X by columns.
+    """Some columns of a problem, copied one behind another.
 
     Attributes
     ----------
     problem : Problem
-        With an ElasticNet.
+        With an ElasticNet, on all columns.
     data : InMemory
         Its rows.
-    X : (n, m) array or Csr
-        X transposed, as float64, in the units of the coordinates: dense with the center at 0, sparse with its zeros.
+    place : (p + 1,)
+        Where the coordinates of these columns are in u, in order, with that of the intercept.
+    X : (p, m) array or Csr
+        The columns as rows, as float64, in the units of the coordinates: dense with the center at 0, sparse with its zeros.
+    costs : CostModel
+        What a step on these columns costs.
     """
 
     problem: Problem
     data: InMemory
+    place: np.ndarray
     X: np.ndarray | Csr
+    costs: CostModel
 
     @classmethod
-    def of(cls, problem: Problem) -> Self | None:
-        """Copy X; None where the backend has no such calls for this loss, or X is too large for a copy."""
-        data, coordinates = problem.data, problem.coordinates
+    def of(cls, problem: Problem, columns: np.ndarray) -> Self | None:
+        """Copy columns; None where the backend has no such calls for this loss, or there is too much to copy."""
+        data, (m, n), p = problem.data, problem.data.shape, columns.size
         if not (isinstance(data, InMemory) and hasattr(data.backend, "penalized_newton")
-                and problem.loss.cost_gradient is passes.cost_gradient and data.size <= MOST_BY_COLUMNS):
+                and problem.loss.cost_gradient is passes.cost_gradient
+                and (data.is_sparse or m * p <= MOST_BY_COLUMNS)):
             return None
-        X = data.transposed
+        X, place, scales = data.columns_as_rows(columns), np.append(columns, n), problem.coordinates.scales[columns]
         if isinstance(X, Csr):
-            return cls(problem, data, X._replace(values=read_only(X.values * X.each(coordinates.scales[:-1]))))
-        columns = np.empty(X.shape)
-        np.subtract(X, coordinates.center[:, None], out=columns)
-        columns *= coordinates.scales[:-1, None]
-        return cls(problem, data, read_only(columns))
+            in_rows = np.bincount(X.indices, minlength=m).astype(np.float64)
+            costs = CostModel(m, p, X.size, 0.5 * dot(in_rows, in_rows), True)
+            scaled = X._replace(values=read_only(X.values * X.each(scales)))
+            return cls(problem, data, place, scaled, costs) if X.size <= MOST_BY_COLUMNS else None
+        standardized = np.empty(X.shape)
+        np.subtract(X, problem.coordinates.center[columns, None], out=standardized)
+        standardized *= scales[:, None]
+        return cls(problem, data, place, read_only(standardized), CostModel(m, p, m * p, 0.0, False))
 
     def minimize(self, u: np.ndarray, cost: float, tol: float, gap: float, enough: float,
                  record: np.ndarray) -> tuple[np.ndarray, Evaluation, int, int]:
@@ -52,7 +63,7 @@ class ByColumns(NamedTuple):
         Parameters
         ----------
         u, cost : (n + 1,), float
-            The start, and J there.
+            The start, 0 outside these columns, and J there.
         tol, gap, enough : float
             The goal, see `fastlr.backends.penalized_newton.Goal`; the gap is relative to J.
         record : (k, 3)
@@ -60,14 +71,18 @@ class ByColumns(NamedTuple):
 
         Returns
         -------
-        u, J with the gradient of all but l1, the number of updates, and the reason for the end.
+        u, J with the gradient (p + 1,) of all but l1 by the coordinates of these columns, the number of updates, and the reason
+        for the end.
         """
-        problem, scales, costs = self.problem, self.problem.coordinates.scales, self.problem.costs
+        problem, place, costs = self.problem, self.place, self.costs
         goal = Goal(problem.to_cost, problem.to_mean, float(problem.fit_intercept), tol, gap * cost, enough,
                     problem.rounding(u, cost), costs.numbers_read, float(costs.has_compiled_hessian))
-        shift = problem.coordinates.center * scales[:-1] if isinstance(self.X, Csr) else np.zeros(u.size - 1)
-        u, grad = u.copy(), np.empty_like(u)
+        centers = problem.coordinates.center[place[:-1]] * problem.coordinates.scales[place[:-1]]
+        shift = centers if costs.is_sparse else np.zeros(centers.size)
+        part, grad = u[place], np.empty(place.size)
         cost, updates, status = self.data.backend.penalized_newton(
-            *self.data.prepared, self.X, u, grad, shift, problem.elastic_net.thresholds(scales),
-            problem.penalty_diagonal[:-1].copy(), goal, record)
+            *self.data.prepared, self.X, part, grad, shift, problem.thresholds[place], problem.penalty_diagonal[place[:-1]], goal,
+            record)
+        u = np.zeros(u.size)
+        u[place] = part
         return u, Evaluation(cost, grad), updates, status

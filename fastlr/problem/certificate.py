@@ -166,8 +166,7 @@ def _by_weights(problem: Problem, dw: np.ndarray) -> float:
     return 0.5 * float(np.square(dw).sum()) / problem.penalty.convexity
 
 
-def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held: Problem, at: np.ndarray,
-            enough: float = math.inf) -> Certificate:
+def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, enough: float = math.inf) -> Certificate:
     """The bound where the penalty is an elastic net, on all columns whose w may differ from 0.
 
     Let delta be what J falls by the intercept and the unpenalized columns alone.  On that way the losses' slopes change by so
@@ -181,17 +180,12 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
     u, grad : (n + 1,)
         The point, and the gradient of all but l1 there.
     cost : float
-    held : Problem
-        J on columns that include those where u is not 0 and those without a penalty.
-    at : (p + 1,)
-        The point in its coordinates.
     enough : float
         A bound that is small enough.  Where l1 is so weak that it proves less, and there are few columns, the Hessian of the loss
         serves with the least subgradient in place of the gradient, since l1 is convex.
     """
     penalty, scales, C = problem.elastic_net, problem.coordinates.scales, problem.loss.largest_curvature
-    free = np.append(penalty.is_unpenalized(scales), True)
-    delta, found = _fall_of_unpenalized(held, at, problem.coordinates.rows(grad)[:, free].ravel()), NOTHING
+    delta, found = _fall_of_unpenalized(problem, u, grad), NOTHING
     if delta < math.inf:
         slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
         found = Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
@@ -203,12 +197,20 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, held
 
 
 def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> float:
-    """What J falls at most by the coordinates without a penalty alone, whose gradient is given; infinity if nothing is known."""
-    free = np.flatnonzero(problem.elastic_net.is_unpenalized(problem.coordinates.scales))
-    if free.size:
-        part = problem.around(u, free)
-        return self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap
-    return _to_best_intercepts(problem, u, grad).fall if grad.any() else 0.0
+    """What J falls at most by the coordinates without a penalty alone; infinity if nothing is known."""
+    is_free, rows = problem.elastic_net.is_unpenalized(problem.coordinates.scales), problem.coordinates.rows
+    grad = rows(grad)[:, np.append(is_free, True)].ravel()
+    if not (grad.any() or is_free.any()):
+        return 0.0
+    is_held = is_free | rows(u)[:, :-1].any(axis=0)
+    is_held[0] = True                           # a problem has a column
+    columns = np.flatnonzero(is_held)
+    if 4 * columns.size < is_free.size:         # the others move no margin, and a copy takes less than they do
+        problem, u, is_free = problem.on_columns(columns), rows(u)[:, np.append(columns, -1)].ravel(), is_free[columns]
+    if not is_free.any():
+        return _to_best_intercepts(problem, u, grad).fall
+    part = problem.around(u, np.flatnonzero(is_free))
+    return self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap
 
 
 class _Way(NamedTuple):

@@ -30,9 +30,9 @@ class Penalty(abc.ABC):
         """What the second derivatives along w are at least; 0 if nothing is known."""
         return 0.0
 
-    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
-        """Which coordinates of a row of u, (n + 1,), l1 is not on."""
-        return np.full(scales.size, True)
+    def thresholds(self, scales: np.ndarray) -> np.ndarray:
+        """The slopes (n + 1,) of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0."""
+        return np.zeros(scales.size)
 
     @abc.abstractmethod
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
@@ -109,20 +109,18 @@ class ElasticNet(Penalty):
     def convexity(self) -> float:
         return self.ridge.convexity
 
-    def is_smooth(self, scales: np.ndarray) -> np.ndarray:
-        return self.thresholds(scales) == 0.0
-
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
-        return self.ridge.value(u, scales) + dot(self.thresholds(scales), np.abs(u.reshape(-1, scales.size)).sum(axis=0))
+        of_l1 = dot(self.thresholds(scales), np.abs(u.reshape(-1, scales.size)).sum(axis=0))
+        return of_l1 + self.ridge.value(u, scales) if self.l2 > 0.0 else of_l1
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
-        return self.ridge.product(v, scales)
+        return self.ridge.product(v, scales) if self.l2 > 0.0 else np.zeros(v.shape)
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
         return self.ridge.diagonal(scales)
 
     def thresholds(self, scales: np.ndarray) -> np.ndarray:
-        """The slopes (n + 1,) of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0.
+        """The slopes (n + 1,) of l1 by |u_j|.
 
         A column that is left out has the largest number, whose product with 0 is 0.
         """

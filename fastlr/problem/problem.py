@@ -80,6 +80,8 @@ class Problem:
         From J to the mean scale, on which tol is meant.
     size : int
         The length of u: r (n + 1).
+    thresholds : (n + 1,)
+        The slopes of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0.
     penalty_diagonal, diagonal : (r (n + 1),)
         The diagonals of the penalty's Hessian, and of that of J at the null model.
     uncertainty : float
@@ -121,6 +123,7 @@ class Problem:
         self.coordinates = coordinates
         self.shape = self.loss.shape(coordinates.scales.size)
         self.size = math.prod(self.shape)
+        self.thresholds = self.penalty.thresholds(coordinates.scales)
         self.penalty_diagonal = self.of_all_rows(self.penalty.diagonal(coordinates.scales))
         self._least_penalty = float(self.penalty_diagonal[:self.shape[-1] - 1].min(initial=math.inf))
         self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
@@ -222,7 +225,7 @@ class Problem:
         """The coordinates of a class (n + 1,) of which what all classes have in common is of no use; or none, (0,)."""
         if self.loss.n_free == self.loss.n_margins:
             return np.empty(0, bool)
-        is_moved = self.penalty.is_smooth(self.coordinates.scales)
+        is_moved = self.thresholds == 0.0
         is_moved[-1] = self.fit_intercept
         return is_moved
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.backends.penalized_newton import DEAR, NEAR, STUCK
+from fastlr.backends.penalized_newton import DEAR, FULL, STUCK
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.by_columns import ByColumns
 from fastlr.problem.certificate import Certificate, with_l1
@@ -38,14 +38,18 @@ _FEWEST_NEW = 20
 _PRUNED = 1.2
 # The share of the violation outside a working set to which it is minimized.
 _OF_OUTSIDE = 0.3
-# The share of the gap that is wanted to which a working set is minimized; and of that, where it does not suffice.
+# The share of the gap that is wanted to which a working set is minimized.
 _INSIDE = 0.5
-# The gap, as a share of J, to which the stronger penalties on the way are minimized.
-_ROUGH = 1.0
+# The share of what a set was minimized to that is asked of it next, where nothing outside it is violated and the proof fails.
+_CLOSER = 0.1
+# The gap, as a share of J, to which working sets are minimized for the stronger penalties on the way, one for each penalty.
+_ROUGH = 0.5
 # The penalties on the way to one that is a tenth of the least that leaves w = 0.
 _A_DECADE = 2.0
 # A gap, as a share of J, that no proof has.
 _NO_GAP = 1e-16
+# No columns of X.
+_NO_COLUMNS = np.empty(0, np.intp)
 # Working sets for one penalty, at most.
 _MOST_SETS = 200
 
@@ -104,68 +108,82 @@ class Optimizer:
         slack : float
             A column may leave 0 if its gradient is not below its threshold by more than this share of it.
         """
-        penalty, columns, size = problem.elastic_net, np.empty(0, np.intp), point.u.size
-        thresholds = penalty.thresholds(problem.coordinates.scales)
-        point, inside = self._under(problem, point), _INSIDE * aim.gap
+        point, columns, inside = self._under(problem, point), _NO_COLUMNS, Aim(aim.tol, _INSIDE * aim.gap)
         for _ in range(_MOST_SETS):
-            columns = in_order(~penalty.is_left_out) if _holds_all(problem) else working_set(problem, point, columns, slack)
-            place, slack = np.append(columns, size - 1), 0.0
-            held = problem if columns.size == size - 1 else problem.on_columns(columns)
-            enough = _OF_OUTSIDE * problem.to_mean * _violation(point, thresholds, columns)
-            start = Point(point.u[place], point.cost, point.grad[place])
-            at, is_exhausted = self._on_working_set(held, start, Aim(aim.tol, inside), enough, place, size)
-            point = at if held is problem else evaluated(problem, _whole(at.u, place, size))
-            gap = max(aim.gap * point.cost, problem.rounding(point.u, point.cost))
-            certificate = with_l1(problem, point.u, point.cost, point.grad, held, at.u, enough=gap)
-            norm = subgradient_norm(problem, point)
-            is_done = certificate.gap <= gap and norm <= aim.tol
-            left = _violation(point, thresholds, columns)
-            if is_done or self.is_over or (is_exhausted and not left):
+            columns = (in_order(~problem.elastic_net.is_left_out) if _holds_all(problem) else
+                       working_set(problem, point, columns, slack))
+            point, is_exhausted = self._on_working_set(problem, point, columns, inside)
+            slack, left = 0.0, _violation(problem, point, columns)
+            if problem.to_mean * left <= aim.tol and subgradient_norm(problem, point) <= aim.tol:
+                gap = wanted_gap(problem, point, aim.gap)
+                certificate = with_l1(problem, *point, enough=gap)
+                if certificate.gap <= gap:
+                    return point, certificate
+            if self.is_over or (is_exhausted and not left):
                 break
-            if not left:                        # the proof for all columns is weaker than that for the set
-                inside *= _INSIDE
-        self._penalty = penalty
-        return point, certificate
+            if not left:                        # a proof takes more than such a minimum of the set
+                inside = Aim(_CLOSER * inside.tol, _CLOSER * inside.gap)
+        return point, with_l1(problem, *point, enough=wanted_gap(problem, point, aim.gap))
 
     def weaken(self, problem: Problem, point: Point, times: float, aim: Aim) -> tuple[Point, Certificate]:
         """Go to the minimum of J from that for a penalty so many times as strong, by way of those between."""
         penalty, stronger = problem.elastic_net, times
         for weaker in _on_the_way(1.0 if _holds_all(problem) else times):
-            point, _ = self.minimize(problem.with_penalty(penalty.times(weaker)), point, Aim(math.inf, _ROUGH),
-                                     stronger / weaker - 1.0)
+            between = problem.with_penalty(penalty.times(weaker))
+            point = self._under(between, point)
+            columns = working_set(between, point, _NO_COLUMNS, stronger / weaker - 1.0)
+            point, _ = self._on_working_set(between, point, columns, Aim(math.inf, _ROUGH))
             stronger = weaker
         return self.minimize(problem, point, aim, max(stronger - 1.0, 0.0))
 
     def _under(self, problem: Problem, point: Point) -> Point:
         """The point with J and the gradient by the penalty of the problem."""
         before, now, scales, rows = self._penalty, problem.penalty, problem.coordinates.scales, problem.coordinates.rows(point.u)
+        self._penalty = now
         return Point(point.u, point.cost + now.value(rows, scales) - before.value(rows, scales),
                      point.grad + (now.gradient(rows, scales) - before.gradient(rows, scales)).ravel())
 
-    def _on_working_set(self, problem: Problem, point: Point, aim: Aim, enough: float, place: np.ndarray,
-                        size: int) -> tuple[Point, bool]:
-        """Minimize J on a working set until the least subgradient is small enough; also whether no step lowers J any more."""
-        options, columns, near = self._options, ByColumns.of(problem), aim.gap
+    def _on_working_set(self, problem: Problem, point: Point, columns: np.ndarray, aim: Aim) -> tuple[Point, bool]:
+        """Minimize J on a working set as far as it pays; also whether there is no step that lowers J, or may be made.
+
+        It pays until the aim is reached, or the least subgradient is small beside what is violated outside the set.
+        """
+        size, enough = point.u.size, _OF_OUTSIDE * problem.to_mean * _violation(problem, point, columns)
+        place, is_all = np.append(columns, size - 1), columns.size == size - 1
+        point, status = self._by_columns(problem, point, columns, aim, enough)
+        is_exhausted = status == FULL
+        if status in (STUCK, DEAR):
+            held = problem if is_all else problem.on_columns(columns)
+            point, is_exhausted = self._by_steps(held, point, aim, enough, place, size)
+        return point if is_all else evaluated(problem, _whole(point.u, place, size)), is_exhausted
+
+    def _by_columns(self, problem: Problem, point: Point, columns: np.ndarray, aim: Aim, enough: float) -> tuple[Point, int]:
+        """Minimize J on a working set in compiled calls; the point in the coordinates of the set, and why they have ended."""
+        options, place = self._options, np.append(columns, point.u.size - 1)
+        u, cost, grad, status = point.u, point.cost, point.grad[place], FULL
+        by_columns = ByColumns.of(problem, columns) if aim.gap >= _NO_GAP else None
+        if by_columns is None:
+            return Point(u[place], cost, grad), DEAR
+        while status == FULL and not (self.is_over or needs_no_penalized(problem, u, cost)):
+            left = options.most_updates - self.recorder.n_iter
+            record = np.empty((1 if options.callback is not None else min(by_columns.costs.updates_by_columns, left), 3))
+            u, (cost, grad), updates, status = by_columns.minimize(u, cost, *aim, enough, record)
+            self._note(record[:updates], u)
+            if options.progress is not None and updates:
+                options.progress.show(self.recorder.n_iter, cost, float(record[updates - 1, 1]))
+        return Point(u[place], cost, grad), status
+
+    def _by_steps(self, problem: Problem, point: Point, aim: Aim, enough: float, place: np.ndarray,
+                  size: int) -> tuple[Point, bool]:
+        """Minimize J on a working set step by step; also whether no step lowers J any more."""
+        options = self._options
         while True:
             norm = subgradient_norm(problem, point)
             if options.progress is not None:
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
             if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
                 return point, False
-            if needs_no_penalized(problem, point):
-                return point, True
-            if columns is not None:
-                left = options.most_updates - self.recorder.n_iter
-                record = np.empty((1 if options.callback is not None else min(problem.costs.updates_by_columns, left), 3))
-                u, known, updates, status = columns.minimize(point.u, point.cost, aim.tol, near, enough, record)
-                point = Point(u, *known)
-                self._note(record[:updates], _whole(u, place, size))
-                if status == NEAR:              # as far as it can be told without a proof
-                    near *= _INSIDE
-                if status in (STUCK, DEAR) or near < _NO_GAP:
-                    columns = None
-                continue
-            found = step(problem, point, norm, self._damping)
+            found = None if needs_no_penalized(problem, point.u, point.cost) else step(problem, point, norm, self._damping)
             if found is None:
                 return point, True
             before = point.cost
@@ -210,13 +228,18 @@ def without_penalized(problem: Problem, point: Point, optimizer: Optimizer) -> t
     return point, penalty.least_factor(point.grad, scales)
 
 
+def wanted_gap(problem: Problem, point: Point, share: float) -> float:
+    """The gap to be proved at a point, where a share of J is wanted: no less than what may be rounding."""
+    return max(share * point.cost, problem.rounding(point.u, point.cost))
+
+
 def result(problem: Problem, point: Point, certificate: Certificate, optimizer: Optimizer, options: Options) -> Result:
     """Make the Result of a point: of the parameters that J can't tell apart, the intercepts that sum to 0, and settled w."""
     recorder, grad_norm = optimizer.recorder, subgradient_norm(problem, point)
     warning: ConvergenceWarning | SeparationWarning | None = None
     gap = min(certificate.gap, point.cost)
-    has_converged = options.tol > 0.0 and certificate.has_minimum and grad_norm <= options.tol and gap <= max(
-        options.tol * point.cost, problem.rounding(point.u, point.cost))
+    has_converged = (options.tol > 0.0 and certificate.has_minimum and grad_norm <= options.tol
+                     and gap <= wanted_gap(problem, point, options.tol))
     reason = (f"the least subgradient is at most tol={options.tol:g}" if has_converged else
               "the callback asked to stop" if optimizer.is_stopped else
               f"max_iter={options.most_updates} updates were made" if optimizer.is_over else
@@ -255,21 +278,18 @@ def _holds_all(problem: Problem) -> bool:
 
 def working_set(problem: Problem, point: Point, before: np.ndarray, slack: float) -> np.ndarray:
     """The columns, in order, that may differ from 0 next: the support, the set before unless it is too large, and the worst."""
-    coordinates, is_held = problem.coordinates, support(problem, point)
-    size = np.count_nonzero(is_held)
+    rows, thresholds = problem.coordinates.rows, problem.thresholds[:-1]
+    is_held = (rows(point.u)[:, :-1] != 0.0).any(axis=0) | (thresholds == 0.0)
+    size = int(np.count_nonzero(is_held))
     if before.size <= _PRUNED * size + _FEWEST_NEW:
         is_held[before] = True
-    thresholds = np.where(is_held, np.inf, problem.elastic_net.thresholds(coordinates.scales)[:-1])
-    score = np.abs(coordinates.rows(point.grad)[:, :-1]).max(axis=0) / thresholds
+    score, most = np.abs(rows(point.grad)[:, :-1]).max(axis=0) / thresholds, max(_FEWEST_NEW, size)
+    score[is_held] = 0.0
     new = np.flatnonzero(score > 1.0 - slack)
-    is_held[new[np.argsort(-score[new], kind="stable")[:max(_FEWEST_NEW, size)]]] = True
+    if new.size > most:
+        new = new[np.argpartition(score[new], -most)[-most:]]
+    is_held[new] = True
     return in_order(is_held)
-
-
-def support(problem: Problem, point: Point) -> np.ndarray:
-    """Which columns, (n,), have a w other than 0, or no l1 to hold it there."""
-    coordinates = problem.coordinates
-    return (coordinates.rows(point.u) != 0.0).any(axis=0)[:-1] | problem.penalty.is_smooth(coordinates.scales)[:-1]
 
 
 def in_order(is_held: np.ndarray) -> np.ndarray:
@@ -277,18 +297,20 @@ def in_order(is_held: np.ndarray) -> np.ndarray:
     return np.flatnonzero(is_held) if is_held.any() else np.array([0])
 
 
-def _violation(point: Point, thresholds: np.ndarray, columns: np.ndarray) -> float:
+def _violation(problem: Problem, point: Point, columns: np.ndarray) -> float:
     """By how much gradients are above their thresholds outside a working set, at most."""
-    excess = np.abs(point.grad) - thresholds
+    excess = np.abs(point.grad) - problem.thresholds
     excess[columns] = excess[-1] = 0.0
     return float(excess.max(initial=0.0))
 
 
-def needs_no_penalized(problem: Problem, point: Point) -> bool:
+def needs_no_penalized(problem: Problem, u: np.ndarray, cost: float) -> bool:
     """Whether the columns without a penalty have every example on its right side, so that J falls for ever as they grow."""
+    if cost > problem.cost_of_one_error:        # mostly, and costs least to ask
+        return False
     is_free = np.append(problem.elastic_net.is_unpenalized(problem.coordinates.scales), True)
-    of_free = np.where(is_free, problem.coordinates.rows(point.u), 0.0).ravel()
-    return bool(is_free[:-1].any()) and is_without_error(problem, point.cost, of_free)
+    of_free = np.where(is_free, problem.coordinates.rows(u), 0.0).ravel()
+    return bool(is_free[:-1].any()) and is_without_error(problem, cost, of_free)
 
 
 def _is_separated(problem: Problem, point: Point) -> bool:
@@ -303,7 +325,7 @@ def _is_separated(problem: Problem, point: Point) -> bool:
 def _is_near(problem: Problem, point: Point, gap: float) -> bool:
     """Whether J on a working set is proved to be near its minimum; the penalized columns alone cost least to ask."""
     return (problem.elastic_net.gap(point.u, point.grad, problem.coordinates.scales, point.cost, 0.0) <= gap
-            and with_l1(problem, point.u, point.cost, point.grad, problem, point.u).gap <= gap)
+            and with_l1(problem, *point).gap <= gap)
 
 
 def _whole(part: np.ndarray, place: np.ndarray, size: int) -> np.ndarray:

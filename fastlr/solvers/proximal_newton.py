@@ -17,7 +17,7 @@ from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, elastic_net
-from fastlr.solvers.elastic_net import EXPECTED_STEPS, Aim, in_order, kernels, needs_no_penalized, support, working_set
+from fastlr.solvers.elastic_net import EXPECTED_STEPS, Aim, in_order, kernels, needs_no_penalized, wanted_gap, working_set
 from fastlr.solvers.proximal_step import OF_MODEL, RIDGE, Point, line_search, minimize_quadratic, subgradient_norm
 
 __all__ = ["EXPECTED_STEPS", "Optimizer", "kernels", "solve"]
@@ -38,9 +38,9 @@ class Optimizer(elastic_net.Optimizer):
             norm = subgradient_norm(problem, point)
             if options.progress is not None:
                 options.progress.show(self.recorder.n_iter, point.cost, norm)
-            gap = max(aim.gap * point.cost, problem.rounding(point.u, point.cost))
+            gap = wanted_gap(problem, point, aim.gap)
             is_near = norm <= aim.tol and penalty.gap(point.u, point.grad, scales, point.cost, 0.0) <= gap
-            certificate = _certificate(problem, point, gap) if is_near else None
+            certificate = with_l1(problem, *point, enough=gap) if is_near else None
             if certificate is not None and certificate.gap <= gap:
                 break
             found = None if self.is_over else _step(problem, point, norm, slack)
@@ -49,8 +49,7 @@ class Optimizer(elastic_net.Optimizer):
             before, slack = point.cost, 0.0
             share, point = found
             self._note([(before, norm, share)], point.u)
-        self._penalty = penalty
-        return point, _certificate(problem, point, gap) if certificate is None else certificate
+        return point, with_l1(problem, *point, enough=gap) if certificate is None else certificate
 
     def weaken(self, problem: Problem, point: Point, times: float, aim: Aim) -> tuple[Point, Certificate]:
         return self.minimize(problem, point, aim, max(times - 1.0, 0.0))
@@ -63,12 +62,12 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
 
 def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[float, Point] | None:
     """Find a step toward the minimum of the quadratic model that lowers J enough: its share and where it leads."""
-    penalty, coordinates = problem.elastic_net, problem.coordinates
-    if needs_no_penalized(problem, point):
+    coordinates = problem.coordinates
+    if needs_no_penalized(problem, point.u, point.cost):
         return None
     columns = _working_set(problem, point, slack)
     place, held = np.append(columns, coordinates.scales.size - 1), problem.on_columns(columns)
-    thresholds = repeated(penalty.thresholds(coordinates.scales), point.u.size)
+    thresholds = repeated(problem.thresholds, point.u.size)
     u, grad, of_set = (coordinates.rows(each)[:, place].ravel() for each in (point.u, point.grad, thresholds))
     H = held.loss_hessian(u)
     H.flat[::len(H) + 1] += RIDGE * held.diagonal + held.penalty_diagonal
@@ -91,10 +90,3 @@ def _working_set(problem: Problem, point: Point, slack: float) -> np.ndarray:
                                   f"derivatives of {MOST_SIDE} at most.  Raise l1; or train with l2 alone, on X without the "
                                   "columns whose penalty factor is infinity")
     return columns
-
-
-def _certificate(problem: Problem, point: Point, enough: float) -> Certificate:
-    """What is proved about a point, by its support."""
-    columns = in_order(support(problem, point))
-    at = problem.coordinates.rows(point.u)[:, np.append(columns, -1)].ravel()
-    return with_l1(problem, point.u, point.cost, point.grad, problem.on_columns(columns), at, enough=enough)

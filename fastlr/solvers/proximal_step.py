@@ -59,7 +59,7 @@ def step(problem: Problem, point: Point, norm: float, damping: float) -> tuple[f
     -------
     The share of the step, where it leads, and the damping for the next step; None where no step lowers J.
     """
-    H, thresholds = problem.hessian(point.u), problem.elastic_net.thresholds(problem.coordinates.scales)
+    H, thresholds = problem.hessian(point.u), problem.thresholds
     diagonal = H.diagonal().copy()
     while True:
         H.flat[::len(H) + 1] = diagonal + (RIDGE + damping) * problem.diagonal
@@ -81,7 +81,7 @@ def line_search(problem: Problem, point: Point, v: np.ndarray, norm: float) -> t
     The share and where it leads, None if there is none; and whether the change of J is rounding.  Then the whole way is taken
     where it makes the least subgradient, whose norm is given, much smaller.
     """
-    way, thresholds = v - point.u, repeated(problem.elastic_net.thresholds(problem.coordinates.scales), v.size)
+    way, thresholds = v - point.u, repeated(problem.thresholds, v.size)
     promised = -dot(point.grad, way) - dot(thresholds, np.abs(v) - np.abs(point.u))
     if not promised > problem.rounding(point.u, point.cost):
         there = evaluated(problem, v)
