@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlr import backends, solvers
-from fastlr._train import backend_for, model_of, refuse_many_classes, solver_of_l1
+from fastlr._train import backend_for, has_minimum, model_of, refuse_many_classes, solver_of_l1
 from fastlr.backends.csr import as_float64
 from fastlr.data import arguments, arrays, door
 from fastlr.data.dataset import InMemory, columns_of, rows_of
@@ -147,7 +147,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     for lambda_, result, seconds in zip(found.lambdas, found.results, found.seconds, strict=True):
         objective = {"l1": float(lambda_) * ratio, "l2": float(lambda_) * (1.0 - ratio), "penalty_factors": factors,
                      "reduction": "mean", "fit_intercept": fit_intercept}
-        training = Training(data, backend, objective, n_threads, class_weight is not None, True)
+        training = Training(data, backend, objective, n_threads, class_weight is not None, has_minimum(result))
         models.append(dataclasses.replace(model_of(result, training, threads, data.has_offset, start, compiled),
                                           elapsed=float(seconds), compile_time=0.0))
     _warn_of_unconverged(found)

@@ -250,13 +250,19 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         if options.progress is not None:
             options.progress.close()
 
-    has_minimum = (False if isinstance(result.warning, SeparationWarning) else
-                   True if firth or (result.converged and result.gap_kind == "bound") else None)
-    training = Training(data, backend, objective_options, n_threads, class_weight is not None, has_minimum, firth)
+    training = Training(data, backend, objective_options, n_threads, class_weight is not None, firth or has_minimum(result),
+                        firth)
     model = model_of(result, training, count, data.has_offset, start, compiled)
     if result.warning is not None:
         warn(result.warning)
     return model
+
+
+def has_minimum(result: solvers.Result) -> bool | None:
+    """Whether J has been proved to have a minimum, or to have none; None if neither."""
+    if isinstance(result.warning, SeparationWarning):
+        return False
+    return True if result.converged and result.gap_kind == "bound" else None
 
 
 def model_of(result: solvers.Result, training: Training, n_threads: int, has_offset: bool, start: float,

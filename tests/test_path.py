@@ -87,6 +87,14 @@ def test_ridge_paths():
     np.testing.assert_allclose(path.w[-1], fastlr.train(X, y, l2=path.lambdas[-1], backend="numpy").w, atol=1e-5)
 
 
+def test_a_ridge_that_leaves_out_what_separates_has_no_standard_errors():
+    X, y = table()
+    X[:, 0] = np.where(y == 1, 1.0, -1.0) * (1.0 + np.abs(X[:, 0]))
+    with pytest.warns(fastlr.SeparationWarning):
+        path = fastlr.path(X, y, l1_ratio=0.0, lambdas=[0.1], penalty_factors=np.arange(30) > 0, backend="numpy")
+    assert "the likelihood has no maximum" in str(path[0].summary()) and np.isnan(path[0].summary().standard_error).all()
+
+
 def test_sparse_is_dense():
     X, y = table()
     X[np.abs(X) < 0.7] = 0.0

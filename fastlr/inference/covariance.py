@@ -20,15 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from fastlr import backends
 from fastlr.backends import softmax
 from fastlr.data.dataset import InMemory, OfRows, summed
-from fastlr.data.passes import moments, squared_scores
+from fastlr.data.passes import squared_scores
 from fastlr.inference import clusters
 from fastlr.inference.class_leverages import adjusted, covariances_of_margins, root_of_curvature
 from fastlr.inference.design import blocks, scores
-from fastlr.inference.statistics import Statistics, Training, pseudo_inverse, refuse_changed
+from fastlr.inference.statistics import Statistics, Training, inverse_hessian, refuse_changed
+from fastlr.machine.arrays import repeated
 from fastlr.problem.loss import Loss, of_classes
+from fastlr.problem.problem import Problem
 
 # The power of 1 - h that the squared residual of a row is divided by.
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
@@ -87,11 +88,9 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     N, (center, V, k) = found.examples, of_design(training, theta, found)
     Theta = theta.reshape(loss.n_margins, -1)
     if groups is None:
-        kernel = backends.load(training.backend)
-        with backends.threads(kernel, training.n_threads, data.size) as count:
-            data = data.with_backend(kernel, count)
-            total, M = (data.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.n_margins == 1 else
-                        data.reduce(products_of_scores, loss, Theta @ to_design(center).T, center, V, _POWERS[kind]))
+        with training.rows() as rows:
+            total, M = (rows.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.n_margins == 1 else
+                        rows.reduce(products_of_scores, loss, Theta @ to_design(center).T, center, V, _POWERS[kind]))
         if kind == "HC1":
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
@@ -146,26 +145,15 @@ def to_design(center: np.ndarray) -> np.ndarray:
 
 def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Find the center, V and the number of parameters that `of_design` describes, by two reads of X."""
-    data, options, n = training.data, training.objective_options, training.data.shape[1]
-    center, V, loss = np.zeros(n), np.zeros((theta.size, theta.size)), of_classes(data.classes.size)
-    places = np.arange(theta.size).reshape(loss.n_margins, -1)
-    free = places[:, :n + options["fit_intercept"]].ravel()
-    kernel = backends.load(training.backend)
-    with backends.threads(kernel, training.n_threads, data.size) as count:
-        data = data.with_backend(kernel, count)
-        if options["fit_intercept"] and not data.is_sparse:
-            center = data.reduce(moments, center)[0] / data.count.total
-        H = data.reduce(loss.hessian, theta.reshape(loss.shape(n + 1)), center, 0.0)
-    penalized = places[:, :-1].ravel()
-    H[penalized, penalized] += options["l2"] * (data.count.total if options["reduction"] == "mean" else 1.0)
-    H = loss.with_common(H[np.ix_(free, free)])
-    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
-    inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
-    apart = np.eye(loss.n_margins)
-    loss.remove_common(apart)
-    only = np.kron(apart, np.eye(free.size // loss.n_margins))
-    V[np.ix_(free, free)] = only @ (inverse / np.outer(scale, scale)) @ only
-    return center, V, free.size // loss.n_margins * loss.n_free - flat.shape[1]
+    with training.rows() as data:
+        problem = Problem.of_theta(data, **training.objective_options).standardised()
+        V, flat = inverse_hessian(problem, problem.coordinates.u_of(theta), problem.examples)
+    center, scales = problem.coordinates.center, repeated(problem.coordinates.scales, theta.size)
+    V *= np.outer(scales, scales)
+    if data.is_sparse:
+        T = np.kron(np.eye(problem.loss.n_margins), to_design(-center))
+        center, V = np.zeros(center.size), T @ V @ T.T
+    return center, V, (center.size + problem.fit_intercept) * problem.loss.n_free - flat.shape[1]
 
 
 def _center(V: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr.inference.distributions import normal_quantile
-from fastlr.inference.statistics import Solved, Training, solved, why_weights_count_nothing
+from fastlr.inference.statistics import Solved, Training, refuse_weights, solved
 from fastlr.machine.warnings import ConvergenceWarning, warn
 
 # The decrease of the deviance that a step promises, up to which the others are at their best.
@@ -75,11 +75,9 @@ def likelihood_ratios(training: Training, theta: np.ndarray, cost: float, places
 
     The statistics are NaN where nobody wants them.  Errors are those of `profile_interval`.
     """
+    refuse_weights(training, "there is no interval of the profile likelihood")
     chi2, bounds, quantile = np.full(len(places), np.nan), np.empty((len(places), 2)), normal_quantile(level)
     with solved(training, theta, cost) as at:
-        why_not = why_weights_count_nothing(training, at.problem)
-        if why_not is not None:
-            raise ValueError(f"there is no interval of the profile likelihood: {why_not}")
         u, H = at.u, None
         for i, place in enumerate(places):
             profile = _Profile(at, place)

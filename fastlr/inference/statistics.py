@@ -7,6 +7,7 @@ Laplace's approximation of the posterior's covariance, for a normal prior of w w
 
 import contextlib
 import functools
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from fastlr import backends, solvers
 from fastlr.data import arguments
 from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
+from fastlr.machine.wording import listed
 from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
@@ -34,8 +36,6 @@ _TOUCHING_SHARE = 1e-5
 # The relative change of J that is larger than rounding, so that the data must have been changed.
 _CHANGED_J = 1e-6
 _SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
-# Names of columns in a note, at most.
-_MOST_NAMES = 8
 # The relative rounding of a sum of weights, at most.
 _ROUNDING_OF_WEIGHTS = 1e-9
 _PENALIZED_BY_FIRTH = ("Firth's penalty: standard errors are those by the information at these estimates; where the classes are "
@@ -64,6 +64,19 @@ class Training(NamedTuple):
     has_class_weight: bool
     has_minimum: bool | None    # whether J has been proved to have a minimum, or to have none; None if neither
     firth: bool = False         # whether J has Firth's penalty
+
+    @contextlib.contextmanager
+    def rows(self) -> Iterator[Dataset]:
+        """The data with the backend and the threads of the training, for as long as a `with` block takes."""
+        kernel, data = backends.load(self.backend), self.data
+        with np.errstate(all="ignore"), backends.threads(kernel, self.n_threads, data.size) as count:
+            yield data.with_backend(kernel, count)
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """Which columns, (n,), a penalty factor of infinity leaves out."""
+        factors = self.objective_options["penalty_factors"]
+        return np.zeros(self.data.shape[1], bool) if factors is None else np.isinf(factors)
 
 
 class Statistics(NamedTuple):
@@ -136,7 +149,7 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
     ValueError
         There are too many features for a Hessian, or the arrays have been changed: J has another value at theta now.
     """
-    kernel, data, n = backends.load(training.backend), training.data, training.data.shape[1]
+    n = training.data.shape[1]
     rows = theta.size // (n + 1)
     if rows * n > MOST_SIDE:
         of_classes = f" and {rows} classes" if rows > 1 else ""
@@ -144,8 +157,8 @@ def solved(training: Training, theta: np.ndarray, cost: float) -> Iterator[Solve
                          f"{of_classes} is a matrix of {8e-9 * (rows * n) ** 2:.2g} GB; it goes as far as {MOST_SIDE // rows} "
                          "features.  Train on fewer, or without standard errors: w, b, cost and score() are there")
     own = firth.cost_gradient if training.firth else Problem.evaluate
-    with np.errstate(all="ignore"), backends.threads(kernel, training.n_threads, data.size) as count:
-        problem = Problem.of_theta(data.with_backend(kernel, count), **training.objective_options)
+    with training.rows() as data:
+        problem = Problem.of_theta(data, **training.objective_options)
         if training.firth:
             problem = problem.standardised()
             now, grad = own(problem, problem.coordinates.u_of(theta))
@@ -169,24 +182,23 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     """
     data, options = training.data, training.objective_options
     with solved(training, theta, cost) as (problem, u, now, grad, _):
-        why_not = why_weights_count_nothing(training, problem)
+        why_not = why_weights_count_nothing(training)
         examples = problem.examples if why_not is None else float(problem.data.count.rows)
         covariance, parameters, notes = (_chosen(names, theta, options) if options["l1"] > 0.0 else
                                          _covariance(training, names, problem, u, grad, examples))
         if training.firth:
             notes.append(_PENALIZED_BY_FIRTH)
-        if training.firth and why_not is None:
-            log_likelihood = null_log_likelihood = math.nan
-        elif why_not is None:
+        log_likelihood = null_log_likelihood = math.nan
+        if why_not is not None:
+            covariance[:] = math.nan
+            notes.append(why_not)
+        elif not training.firth:
             penalty = problem.penalty.value(u.reshape(problem.shape), problem.coordinates.scales)
             log_likelihood = -examples * problem.to_mean * (now - penalty)
             null_log_likelihood = _null_log_likelihood(problem, problem.coordinates.rows(theta)[:, -1])
             is_weighted = data.has_weights or examples != problem.data.count.rows
             if is_weighted and not np.isnan(covariance).all():
                 notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
-        else:
-            covariance[:] = log_likelihood = null_log_likelihood = math.nan
-            notes.append(why_not)
         return Statistics(covariance, examples, parameters, log_likelihood, null_log_likelihood, options["l2"],
                           options["fit_intercept"], tuple(notes), options["l1"])
 
@@ -195,9 +207,8 @@ def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) 
     """What stands for the covariance of a model with l1, the number of parameters that are not 0, and notes about both."""
     rows = theta.reshape(-1, len(names) + 1)
     chosen = np.flatnonzero(rows[:, :-1].any(axis=0))
-    others = chosen.size - _MOST_NAMES
-    listed = ", ".join(names[j] for j in chosen[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
-    notes = [f"l1 = {options['l1']:g} has chosen {chosen.size} of {len(names)} columns{f': {listed}' if listed else ''}.",
+    known = f": {listed([names[j] for j in chosen])}" if chosen.size else ""
+    notes = [f"l1 = {options['l1']:g} has chosen {chosen.size} of {len(names)} columns{known}.",
              "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so that the "
              "estimates are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, "
              "with the chosen columns alone."]
@@ -205,14 +216,14 @@ def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) 
     return np.full((theta.size, theta.size), np.nan), int(parameters), notes
 
 
-def why_weights_count_nothing(training: Training, problem: Problem) -> str | None:
+def why_weights_count_nothing(training: Training) -> str | None:
     """Say why the weighted likelihood is not that of any data; None where each weight is a count of examples.
 
     A row that counts is at least one example.  So counts add up to no less than the number of rows that count.
     """
     if training.has_class_weight:
         return f"With class_weight the likelihood is not that of the data: {_NONE_OF}."
-    total, rows = problem.examples, problem.data.count.rows
+    total, rows = training.data.count.total, training.data.count.rows
     if total < (1.0 - _ROUNDING_OF_WEIGHTS) * rows:
         if training.data.example_of_rows is not None:
             return (f"The trials of y add up to {total:.6g} over {rows} rows of successes or failures, so y doesn't count "
@@ -222,52 +233,80 @@ def why_weights_count_nothing(training: Training, problem: Problem) -> str | Non
     return None
 
 
+def refuse_weights(training: Training, what: str) -> None:
+    """Raise ValueError, with what there is not then, where the weights don't count examples."""
+    why_not = why_weights_count_nothing(training)
+    if why_not is not None:
+        raise ValueError(f"{what}: {why_not}")
+
+
 def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u: np.ndarray, grad: np.ndarray,
                 examples: float) -> tuple[np.ndarray, int, list[str]]:
     """The covariance of theta, the number of parameters that are determined, and notes about both."""
-    side, loss, unknown = problem.coordinates.scales.size, problem.loss, np.full((u.size, u.size), np.nan)
-    free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
-    parameters = free.size // loss.n_margins * loss.n_free
+    side, unknown = problem.coordinates.scales.size, np.full((u.size, u.size), np.nan)
+    left_out = list(itertools.compress(names, training.left_out))
+    parameters = (len(names) - len(left_out) + problem.fit_intercept) * problem.loss.n_free
     if training.has_minimum is False:
         return unknown, parameters, [_SEPARATED]
+    if left_out:
+        return unknown, parameters, [f"penalty_factors leave out {listed(left_out)}.  For standard errors train on the other "
+                                     "columns alone."]
     l2, to_examples = training.objective_options["l2"], problem.to_mean * examples
-    H = problem.loss_hessian(u)
-    problem.add_penalty(H)
-    H = loss.with_common(H[np.ix_(free, free)] * to_examples)
-    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
-    inverse, flat = pseudo_inverse(H / np.outer(scale, scale))
-    inverse /= np.outer(scale, scale)
-    g = grad[free] * to_examples
-    distance = math.sqrt(max(float(g @ inverse @ g), 0.0))
-    parameters -= flat.shape[1]
+    V, flat = inverse_hessian(problem, u, examples)
+    distance = to_examples * math.sqrt(max(float(grad @ V @ grad), 0.0))
     if not (training.has_minimum or problem.is_penalised):
         gap = 0.5 * distance ** 2 / to_examples
         is_proved = self_concordance(problem, problem, u, grad, gap).has_minimum
         if not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None:
-            return unknown, parameters + flat.shape[1], [_SEPARATED]
+            return unknown, parameters, [_SEPARATED]
+    parameters -= flat.shape[1]
     if not distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM:
         return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
                                      "mean nothing.  Train without a learning rate, or with more updates."]
     of_units = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side)
-    apart = np.eye(loss.n_margins)
-    loss.remove_common(apart)
-    to_theta = np.kron(apart, of_units[:free.size // loss.n_margins].T)
-    touched = _touched(to_theta, flat / scale[:, None])
-    covariance = to_theta @ inverse @ to_theta.T
+    to_theta = np.kron(np.eye(problem.loss.n_margins), of_units.T)
+    touched = _touched(to_theta, flat)
+    covariance = to_theta @ V @ to_theta.T
     covariance[touched] = covariance[:, touched] = np.nan
     notes = []
     if touched.any():
-        undetermined = np.array([*names, "(intercept)"])[problem.coordinates.rows(touched).any(axis=0)]
-        others = undetermined.size - _MOST_NAMES
-        listed = ", ".join(undetermined[:_MOST_NAMES]) + (f" and {others} more" if others > 0 else "")
-        notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed}.")
+        of_columns = zip((*names, "(intercept)"), problem.coordinates.rows(touched).T, strict=True)
+        undetermined = [name for name, is_open in of_columns if is_open.any()]
+        notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed(undetermined)}.")
     if l2 > 0.0:
         notes.append(f"l2 = {l2:g} shrinks the estimates.  Standard errors and intervals are those of the posterior, under the "
                      "normal prior that l2 stands for.  There are no tests, which would be of estimates that are off on purpose.")
     return covariance, parameters, notes
 
 
-def pseudo_inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def inverse_hessian(problem: Problem, u: np.ndarray, examples: float) -> tuple[np.ndarray, np.ndarray]:
+    """Invert the Hessian of J at u, on the scale of a sum over so many examples, along what the data determine.
+
+    Returns
+    -------
+    V : (k, k)
+        The inverse for the k coordinates u.  It is 0 for an intercept that is not fitted, and along flat directions and what all
+        classes have in common.
+    flat : (k, d)
+        The flat directions.
+    """
+    loss, side = problem.loss, problem.coordinates.scales.size
+    free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
+    H = problem.loss_hessian(u)
+    problem.add_penalty(H)
+    H = loss.with_common(H[np.ix_(free, free)] * (problem.to_mean * examples))
+    scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
+    inverse, directions = _pseudo_inverse(H / np.outer(scale, scale))
+    inverse /= np.outer(scale, scale)
+    V, flat = np.zeros((u.size, u.size)), np.zeros((u.size, directions.shape[1]))
+    V[np.ix_(free, free)], flat[free] = inverse, directions / scale[:, None]
+    by_class = V.reshape(loss.n_margins, side, loss.n_margins, side)
+    loss.remove_common(by_class)
+    loss.remove_common(np.moveaxis(by_class, 2, 0))
+    return V, flat
+
+
+def _pseudo_inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Invert R, with a diagonal of ones, except along its flat directions; return these too, (size, k), orthonormal."""
     try:
         P = blas.inverse_factor(R)

@@ -16,7 +16,7 @@ from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
 from fastlr.inference.intervals import class_intervals, intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.profile import profile_interval
-from fastlr.inference.statistics import Statistics, Training, names_of, place_of, statistics
+from fastlr.inference.statistics import Statistics, Training, names_of, place_of, refuse_weights, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.wording import counted
 from fastlr.model.predictor import Predictor
@@ -498,6 +498,11 @@ class Inference(Predictor):
         ChiSquaredTest
             With `chi2`, `df` and `p_value`.
 
+        Raises
+        ------
+        ValueError
+            The weights don't count examples, or there are too few different probabilities.
+
         Examples
         --------
         >>> import fastlr, numpy as np
@@ -509,8 +514,9 @@ class Inference(Predictor):
         """
         groups = arguments.integer("groups", groups, at_least=3)
         self._refuse_many_classes("hosmer_lemeshow()")
-        data = self._with_rows("hosmer_lemeshow").data
-        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(data, self._theta), groups)
+        training = self._with_rows("hosmer_lemeshow()")
+        refuse_weights(training, "there is no Hosmer-Lemeshow test")
+        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(training.data, self._theta), groups)
 
     def _known_covariance(self, kind: Any) -> tuple[np.ndarray, str]:
         """As `_covariance`; ValueError where there is none of some parameters."""
@@ -547,7 +553,9 @@ class Inference(Predictor):
     def _without_l1(self, what: str) -> Training:
         """The training, whose rows something needs together with second derivatives of J; ValueError where there are none."""
         training = self._with_rows(what)
-        if training.objective_options["l1"] > 0.0:
-            raise ValueError(f"{what} needs second derivatives of J, and l1 = {training.objective_options['l1']:g} has none; "
-                             "train without l1, with the chosen columns alone")
+        l1 = training.objective_options["l1"]
+        without = f"l1 = {l1:g}" if l1 > 0.0 else "a penalty factor of infinity" if training.left_out.any() else ""
+        if without:
+            raise ValueError(f"{what} needs second derivatives of J, and {without} has none; train without, with the chosen "
+                             "columns alone")
         return training

@@ -132,6 +132,12 @@ def test_a_penalty_takes_parameters_away(reduction):
     assert model.leverages().sum() < 5.0
 
 
+def test_penalty_factors_count_where_columns_are_far_from_zero():
+    options = {"l2": 0.1, "penalty_factors": [0.0, 2.0, 1.0, 5.0], "backend": "numpy"}
+    near, far = (fastlr.train(X + shift, Y, tol=1e-9, **options).leverages() for shift in (0.0, [1e6, 0.0, -1e7, 0.0]))
+    np.testing.assert_allclose(far, near, rtol=1e-5)
+
+
 def test_a_deviance_that_is_next_to_nothing():
     """Shares that are the model's own but for 1e-9: the terms of the deviance would cancel to nothing."""
     z = X @ [1.0, -0.5, 0.25, 2.0] + 0.5
@@ -169,6 +175,9 @@ def test_what_is_refused():
         model.hosmer_lemeshow(2)
     with pytest.raises(ValueError, match="gives 1 group"):
         fastlr.train(X[:, :1] > 0, Y).hosmer_lemeshow()
+    for options in ({"sample_weight": N / N.sum()}, {"class_weight": "balanced"}):
+        with pytest.raises(ValueError, match=r"there is no Hosmer-Lemeshow test: (sample_weight adds up to|With class_weight)"):
+            fastlr.train(X, Y, **options).hosmer_lemeshow()
     with pytest.raises(ValueError, match="y holds 2 at row 0, which is none of the classes"):
         model.plot_roc(X, np.full(80, 2))
     import pickle

@@ -192,6 +192,17 @@ def test_all_levels_of_a_factor_and_a_constant():
     assert columns_without(no_intercept) == [] and no_intercept.names == ("x0", "x1", "x2", "x3")
 
 
+def test_columns_that_a_factor_leaves_out():
+    X, y, *_ = problem(200, 4)
+    model = fastlr.train(X, y, penalty_factors=[1.0, np.inf, 1.0, 1.0], backend="numpy")
+    summary, kept = model.summary(), fastlr.train(X[:, [0, 2, 3]], y, backend="numpy").summary()
+    assert summary.parameters == kept.parameters == 4 and summary.aic == pytest.approx(kept.aic, rel=1e-9)
+    assert np.isnan(summary.standard_error).all() and "penalty_factors leave out x1.  For standard errors" in str(summary)
+    for ask in (model.leverages, lambda: model.profile_interval(0)):
+        with pytest.raises(ValueError, match="needs second derivatives of J, and a penalty factor of infinity has none; train"):
+            ask()
+
+
 def test_nearly_collinear_columns_are_not_collinear():
     X, y, *_ = problem(300, 2)
     X[:, 1] = X[:, 0] + 1e-4 * X[:, 1]
