@@ -49,6 +49,16 @@ def log_probabilities(z: np.ndarray) -> np.ndarray:
     return z - np.log1p(e.sum(axis=1, keepdims=True))
 
 
+def log_odds(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The log-odds z_k - log sum_(l != k) e^z_l of each class against all others, (m, K), and their derivatives, (m, K, K).
+
+    By the margins z these are 1 and, for the others, less their shares among themselves.
+    """
+    identity = np.eye(z.shape[1])
+    others = np.where(identity, -np.inf, z[:, None])
+    return z - np.logaddexp.reduce(others, axis=2), identity - probabilities(others.reshape(-1, z.shape[1])).reshape(others.shape)
+
+
 def curvatures(p: np.ndarray) -> np.ndarray:
     """The second derivatives p_k (1 - p_k) of the loss by each margin, (m, K), as exact for p_k near 1 as near 0."""
     rows, top = np.arange(len(p)), p.argmax(axis=1)

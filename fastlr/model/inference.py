@@ -1,6 +1,5 @@
 """What a model says of the population: standard errors, tests, intervals, effects, diagnostics."""
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,14 @@ from fastlr.inference.class_summary import class_summary
 from fastlr.inference.covariance import sandwich
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
-from fastlr.inference.intervals import class_intervals, intervals
+from fastlr.inference.intervals import intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.profile import profile_interval
 from fastlr.inference.statistics import Statistics, Training, names_of, place_of, refuse_weights, statistics
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.wording import counted
-from fastlr.model.predictor import Predictor
+from fastlr.model.predictor import Predictor, part_by_part
+from fastlr.problem.loss import of_classes
 
 
 class Inference(Predictor):
@@ -180,7 +180,7 @@ class Inference(Predictor):
         Parameters
         ----------
         X, offset
-            As for `decision_function`; a Dask collection gives a Dask array.
+            As for `decision_function`.
         level : float
             The probability with which an interval covers what it is for.
         covariance
@@ -200,16 +200,13 @@ class Inference(Predictor):
         array([[0.   , 0.827],
                [0.19 , 0.995]])
         """
-        made = functools.partial(self._intervals, normal_quantile(arguments.level(level)), self._known_covariance(covariance)[0])
-        if not arrays.is_dask(X):
-            return made(X, offset)
-        from fastlr.data import dask
+        quantile = normal_quantile(arguments.level(level))
+        return self._intervals(X, offset, V=self._known_covariance(covariance)[0], quantile=quantile)
 
-        return dask.predicted(made, X, offset)
-
-    def _intervals(self, quantile: float, V: np.ndarray, X: Any, offset: Any) -> np.ndarray:
-        z = self.decision_function(X, offset)
-        return (intervals if self.classes.size == 2 else class_intervals)(z, arrays.real_matrix(X)[0], V, quantile)
+    @part_by_part
+    def _intervals(self, X: Any, offset: Any, *, V: np.ndarray, quantile: float) -> np.ndarray:
+        z, loss = self.decision_function(X, offset), of_classes(self.classes.size)
+        return intervals(loss, z.reshape(-1, loss.n_margins), arrays.real_matrix(X)[0], V, quantile).reshape(*z.shape, 2)
 
     def contrast(self, R: Any, r: Any = 0.0, covariance: Any = "model") -> ChiSquaredTest:
         """Test the hypothesis R theta = r by Wald's statistic.

@@ -13,19 +13,20 @@ from fastlr.machine.arrays import plain
 from fastlr.problem.loss import of_classes
 
 
-def _part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
+def part_by_part(method: Callable[..., np.ndarray]) -> Callable[..., Any]:
     """Let a method take a stream or a path, and a Dask collection: that gives a Dask array, and is worked on where it lies."""
     @functools.wraps(method)
-    def with_parts(self: "Predictor", X: Any, offset: Any = None) -> Any:
+    def with_parts(self: "Predictor", X: Any, offset: Any = None, **given: Any) -> Any:
+        of_part = functools.partial(getattr(self, method.__name__), **given)
         if arrays.is_in_blocks(X):
             from fastlr.data.stream.predictions import predicted
 
-            return predicted(getattr(self, method.__name__), X, self.feature_names, offset)
-        if not arrays.is_dask(X):
-            return method(self, X, offset)
-        from fastlr.data import dask
+            return predicted(of_part, X, self.feature_names, offset)
+        if arrays.is_dask(X):
+            from fastlr.data import dask
 
-        return dask.predicted(getattr(self, method.__name__), X, offset)
+            return dask.predicted(of_part, X, offset)
+        return method(self, X, offset, **given)
     return with_parts
 
 
@@ -50,7 +51,7 @@ class Predictor:
         """The classes as Python's own values; arrays of objects may hold NumPy scalars."""
         return [plain(label) for label in self.classes.tolist()]
 
-    @_part_by_part
+    @part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """Return z = X w + b + offset: the log-odds of the second class, or with K classes the margin of each.
 
@@ -75,7 +76,7 @@ class Predictor:
         """
         return self._predicted(X, offset, as_probabilities=False)
 
-    @_part_by_part
+    @part_by_part
     def predict_proba(self, X: Any, offset: Any = None) -> np.ndarray:
         """Return the probability of each class, (m, 2) or (m, K) float64, with columns in the order of `classes`.
 
@@ -105,7 +106,7 @@ class Predictor:
             _refuse_infinite_margins(z, self.w)
         return predicted
 
-    @_part_by_part
+    @part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
         """Return the more probable class of each row, as its original label, (m,).
 

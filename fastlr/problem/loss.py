@@ -117,6 +117,10 @@ class Loss(abc.ABC):
         return ""
 
     @abc.abstractmethod
+    def log_odds(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The log-odds (m, r) of a class against all others by margins (m, r), and their derivatives (m, r, r)."""
+
+    @abc.abstractmethod
     def decide(self, z: np.ndarray) -> np.ndarray:
         """The most likely labels (m,) by predicted margins: the first of several."""
 
@@ -170,6 +174,9 @@ class Logistic(Loss):
 
     def squared_range(self, inverse: np.ndarray) -> float:
         return float(inverse[0, 0])
+
+    def log_odds(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return z, np.ones((len(z), 1, 1))
 
     def decide(self, z: np.ndarray) -> np.ndarray:
         return (z > 0.0).astype(np.intp)
@@ -231,6 +238,9 @@ class Softmax(Loss):
 
     def of_class(self, classes: np.ndarray, k: int) -> str:
         return f" of class {plain(classes[k])!r}"
+
+    def log_odds(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return softmax.log_odds(z)
 
     def decide(self, z: np.ndarray) -> np.ndarray:
         return z.argmax(axis=1)

@@ -34,13 +34,15 @@ def test_robust():
 
 
 @pytest.mark.slow
-def test_forms_of_x():
+def test_forms_of_x(tmp_path):
     X, y, *_ = problem(3000, 4)
     offset = np.linspace(-1, 1, 3000)
     model = fastlr.train(X, y, offset=offset, backend="numpy")
     right = model.intervals(X, offset=offset)
     da = pytest.importorskip("dask.array")
-    for same in (csr_array(X), np.asfortranarray(X), X.tolist()):
+    np.save(tmp_path / "X.npy", X)
+    for same in (csr_array(X), np.asfortranarray(X), X.tolist(), tmp_path / "X.npy",
+                 fastlr.stream(tmp_path / "X.npy", memory=1 << 16)):
         np.testing.assert_allclose(model.intervals(same, offset=offset), right, rtol=1e-10)
     lazy = model.intervals(da.from_array(X, chunks=(700, 4)), offset=da.from_array(offset, chunks=700))
     np.testing.assert_allclose(lazy.compute(), right, rtol=1e-10)
