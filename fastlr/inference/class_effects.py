@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastlr.backends import softmax
-from fastlr.data import arguments
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.inference.class_table import ClassTable
 from fastlr.inference.design import blocks, sum_of_rows
-from fastlr.inference.marginal_effects import MarginalEffects, chosen_columns, columns_of, mean_row, notes_of
+from fastlr.inference.marginal_effects import MarginalEffects, averaged, chosen_columns, columns_of, values_of
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ClassEffects(ClassTable, MarginalEffects):
     """The table that `Model.marginal_effects` returns for K classes.
 
-    Attributes and methods are those of `MarginalEffects` and `ClassTable`.  The effects of a column add up to 0 over the classes.
+    It has the attributes and methods of `MarginalEffects` and `ClassTable`.
+    The effects of a column add up to 0 over the classes.
     """
 
 
@@ -84,7 +84,7 @@ def _with_derivatives(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @np.errstate(all="ignore")
 def class_effects(data: Dataset, Theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], labels: list[Any], at: Any,
-                  columns: Any, discrete: Any, head: dict[str, str], level: float, is_penalised: bool) -> ClassEffects:
+                  columns: Any, discrete: Any, **table: Any) -> ClassEffects:
     """Find the effects on the rows of `data` at Theta (K, n + 1), whose covariance is V (K (n + 1), K (n + 1)).
 
     Arguments are those of `marginal_effects`, without values for `at`, and the labels of the classes.
@@ -92,21 +92,17 @@ def class_effects(data: Dataset, Theta: np.ndarray, V: np.ndarray, names: tuple[
     if isinstance(at, dict):
         raise NotImplementedError(f"marginal_effects(at={{...}}) is there for two classes, and the model has {len(labels)}")
     chosen, by_difference = chosen_columns(data, columns, discrete, names)
-    total = data.count.total
-    if arguments.one_of("at", at, ("average", "mean")) == "mean":
-        data, total = mean_row(data), 1.0
-    one, two, three, differences, gradients = (each / total for each in data.reduce(sums_of_products, Theta, by_difference))
-    (K, side), c, w = Theta.shape, len(chosen), Theta[:, chosen]
+    data = averaged(data, at)
+    sums = data.reduce(sums_of_products, Theta, by_difference)
+    one, two, three, differences, gradients = (each / data.count.total for each in sums)
+    K, c, w = len(Theta), len(chosen), Theta[:, chosen]
     estimate = one[:, -1:] * w - two[..., -1] @ w
     jacobian = 2.0 * np.einsum("qj,klqa->kjla", w, three) - two[:, None] * (w[:, :, None] + w.T)[..., None]
     itself, each = np.arange(K), np.arange(c)
     jacobian[itself, :, itself] += one[:, None] * w[..., None] - np.einsum("qj,kqa->kja", w, two)
     jacobian[:, each, :, chosen] += np.diag(one[:, -1]) - two[..., -1]
-    is_discrete = np.isin(chosen, by_difference)
-    order = [by_difference.index(j) for j in chosen if j in by_difference]
-    estimate[:, is_discrete], jacobian[:, is_discrete] = differences[:, order], gradients[:, order]
-    jacobian = jacobian.reshape(K * c, K * side)
-    return ClassEffects(names=tuple(names[j] for _ in labels for j in chosen), estimate=estimate.ravel(),
-                        class_of=tuple(label for label in labels for _ in chosen), covariance=jacobian @ V @ jacobian.T,
-                        is_discrete=np.tile(is_discrete, K), head=head, level=level, is_penalised=is_penalised,
-                        notes=notes_of(is_discrete, chosen, names))
+    jacobian = jacobian.reshape(K, c, Theta.size)
+    return ClassEffects(names=tuple(names[j] for _ in labels for j in chosen),
+                        class_of=tuple(label for label in labels for _ in chosen), **table,
+                        **values_of(estimate, jacobian, differences, gradients.reshape(K, -1, Theta.size), V, chosen,
+                                    by_difference, names))

@@ -4,42 +4,21 @@ Softmax leaves open what all classes have in common, so that the data determine 
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastlr.inference.class_table import ClassTable
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Statistics
-from fastlr.inference.summary import Summary
-
-
-class Differences(NamedTuple):
-    """Parameters of all classes but the base, less those of the base.
-
-    Attributes
-    ----------
-    estimate : (K - 1, p)
-    covariance : (K - 1, p, K - 1, p)
-    """
-
-    estimate: np.ndarray
-    covariance: np.ndarray
-
-    @classmethod
-    def to_base(cls, Theta: np.ndarray, V: np.ndarray, base: int) -> "Differences":
-        """Those of the parameters Theta (K, p) with the covariance V (K p, K p) to the class with the number base."""
-        blocks = V.reshape(*Theta.shape, *Theta.shape)
-        blocks = np.delete(blocks - blocks[base], base, axis=0)
-        blocks = np.delete(blocks - blocks[:, :, base, None], base, axis=2)
-        return cls(np.delete(Theta - Theta[base], base, axis=0), blocks)
+from fastlr.inference.summary import Summary, places_of, values_of
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ClassSummary(ClassTable, Summary):
     """The table that `Model.summary` returns for K classes, as Stata's mlogit and statsmodels' MNLogit print it.
 
-    Attributes and methods are those of `Summary` and `ClassTable`, and
+    It has the attributes and methods of `Summary` and `ClassTable`, and these:
 
     Attributes
     ----------
@@ -73,17 +52,12 @@ class ClassSummary(ClassTable, Summary):
         return [*facts, ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
 
 
-def class_summary(Theta: np.ndarray, names: tuple[str, ...], classes: list[Any], base: int, head: dict[str, str],
-                  statistics: Statistics, covariance: np.ndarray, level: float) -> ClassSummary:
-    """Make the table of the parameters Theta (K, n + 1), with their covariance (K (n + 1), K (n + 1))."""
-    n = Theta.shape[1] - 1
-    order = [*([n] if statistics.fit_intercept else []), *range(n)]
-    all_names, others = (*names, "(intercept)"), [label for k, label in enumerate(classes) if k != base]
-    estimate, blocks = Differences.to_base(Theta, covariance, base)
-    blocks = blocks[:, order][..., order]
-    return ClassSummary(names=tuple(all_names[j] for _ in others for j in order), estimate=estimate[:, order].ravel(),
-                        class_of=tuple(label for label in others for _ in order), base=classes[base],
-                        covariance=blocks.reshape(2 * (len(others) * len(order),)), level=level, examples=statistics.examples,
-                        parameters=statistics.parameters, is_penalised=statistics.penalty() != "",
-                        fit_intercept=statistics.fit_intercept, log_likelihood=statistics.log_likelihood,
-                        null_log_likelihood=statistics.null_log_likelihood, head=head, notes=statistics.notes)
+def class_summary(Theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], classes: list[Any], base: int, head: dict[str, str],
+                  statistics: Statistics, level: float) -> ClassSummary:
+    """Make the table of Theta (K, n + 1) less the row of the base, where V (K (n + 1), K (n + 1)) is the covariance of Theta."""
+    V = V.reshape(*Theta.shape, *Theta.shape)
+    V = np.delete(V - V[base], base, axis=0)
+    V = np.delete(V - V[:, :, base, None], base, axis=2)
+    values = values_of(np.delete(Theta - Theta[base], base, axis=0), V, names, head, statistics, level)
+    class_of = (label for k, label in enumerate(classes) if k != base for _ in places_of(Theta.shape[1], statistics))
+    return ClassSummary(**values, class_of=tuple(class_of), base=classes[base])

@@ -19,8 +19,8 @@ def chi_squared_tail(x: float, df: int) -> float:
 
     It is a finite sum: each two degrees of freedom add a term (x / 2)^k e^(-x / 2) / Gamma(k + 1) to the tail of the first ones.
     """
-    if not x > 0.0:
-        return 1.0 if x <= 0.0 else math.nan
+    if not (x > 0.0 and df > 0):                # without degrees of freedom, x is 0 but for rounding
+        return math.nan if math.isnan(x) else 1.0
     half = 0.5 * x
     first = math.erfc(math.sqrt(half)) if df % 2 else 0.0
     return first + math.fsum(math.exp(k * math.log(half) - half - math.lgamma(k + 1.0))

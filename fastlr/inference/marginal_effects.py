@@ -21,16 +21,13 @@ from fastlr.backends.logistic import curvature, sigmoid
 from fastlr.backends.numpy_vectorized import row_blocks
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import Dataset, InMemory, summed
-from fastlr.inference.design import blocks, sum_of_rows
+from fastlr.inference.design import blocks, row_ranges, sum_of_rows
 from fastlr.inference.statistics import place_of
 from fastlr.inference.table import Table
+from fastlr.machine.wording import listed
 
 # Rows in the sample that tells which columns can be discrete.
 _FEW_ROWS = 500
-# Numbers in a block of columns that are looked through.
-_BLOCK_ELEMENTS = 1 << 17
-# Names of columns in a note, at most.
-_MOST_NAMES = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -115,21 +112,23 @@ def effects(part: InMemory, theta: np.ndarray, discrete: list[int], points: list
 @summed
 def sums(part: InMemory) -> tuple[np.ndarray, Any]:
     """The sums of s x, (n,), and of s times the offset: a number, or (K,) for K classes."""
-    s = part.sample_weight if part.sample_weight.size else np.ones(part.shape[0])
+    s = part.weights
     first = np.sum([s[rows] @ as_float64(part.X, rows) for rows in row_blocks(part.X)], axis=0)
     return first, s @ part.offset if part.offset.size else 0.0
 
 
 @summed
 def others(part: InMemory, columns: list[int]) -> np.ndarray:
-    """How many values of some columns are neither 0 nor 1, (q,)."""
+    """How many values of some columns are neither 0 nor 1, (q,), in rows that count."""
+    counts = part.sample_weight > 0.0 if part.has_weights else np.ones(part.shape[0], bool)
     if isinstance(part.X, Csr):
         places, values = part.X.stored()
-        return np.bincount(places[(values != 0.0) & (values != 1.0)], minlength=part.shape[1])[columns]
-    found, size = np.zeros(len(columns), np.int64), max(64, _BLOCK_ELEMENTS // len(columns))
-    for start in range(0, part.shape[0], size):
-        X = part.X[start:start + size, columns]
-        found += np.count_nonzero((X != 0) & (X != 1), axis=0)
+        is_other = (values != 0.0) & (values != 1.0) & part.X.each(counts)
+        return np.bincount(places[is_other], minlength=part.shape[1])[columns]
+    found = np.zeros(len(columns), np.int64)
+    for rows in row_ranges(part.X):
+        X = part.X[rows, columns]
+        found += np.count_nonzero((X != 0) & (X != 1) & counts[rows, None], axis=0)
     return found
 
 
@@ -148,7 +147,7 @@ def _sum_of_rows(weight: np.ndarray, A: Any, fixed: list[int], values: list[floa
 
 @np.errstate(all="ignore")
 def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], at: Any, columns: Any,
-                     discrete: Any, head: dict[str, str], level: float, is_penalised: bool) -> MarginalEffects:
+                     discrete: Any, **table: Any) -> MarginalEffects:
     """Find the effects on the rows of `data` at theta (n + 1,), whose covariance is V.
 
     Parameters
@@ -158,51 +157,58 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tup
     columns : sequence of columns, or None for all
     discrete : "auto" or sequence of columns
         A column is a name or a place.
+    **table
+        What else the table has: `head`, `level` and `is_penalised`.
     """
     chosen, by_difference = chosen_columns(data, columns, discrete, names)
-    points, total = [Point([], [])], data.count.total
+    points = [Point([], [])]
     if isinstance(at, dict):
         values = [np.atleast_1d(arrays.as_array(f"at[{name!r}]", value)).tolist() for name, value in at.items()]
         fixed = _places("at", list(at), names)
+        if len(set(fixed)) < len(fixed):
+            raise ValueError(f"at has a column twice, by its name and by its place: {list(at)}; leave one of them out")
         points = [Point(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
-    elif arguments.one_of("at", at, ("average", "mean")) == "mean":
-        data, total = mean_row(data), 1.0
-    d, slopes, differences, gradients = (each / total for each in data.reduce(effects, theta, by_difference, points))
+    else:
+        data = averaged(data, at)
+    d, slopes, differences, gradients = (each / data.count.total for each in data.reduce(effects, theta, by_difference, points))
     estimate = d[:, None] * theta[chosen]
     jacobian = theta[chosen][:, None] * slopes[:, None]
     jacobian[:, np.arange(len(chosen)), chosen] += d[:, None]
-    is_discrete = np.isin(chosen, by_difference)
-    order = [by_difference.index(j) for j in chosen if j in by_difference]
-    estimate[:, is_discrete], jacobian[:, is_discrete] = differences[:, order], gradients[:, order]
-    jacobian = jacobian.reshape(-1, theta.size)
     labels = ["".join(f", {names[j]} = {value:g}" for j, value in zip(*point, strict=True)) for point in points]
-    return MarginalEffects(names=tuple(names[j] + label for label in labels for j in chosen), estimate=estimate.ravel(),
-                           covariance=jacobian @ V @ jacobian.T, is_discrete=np.tile(is_discrete, len(points)), head=head,
-                           level=level, is_penalised=is_penalised, notes=notes_of(is_discrete, chosen, names))
+    return MarginalEffects(names=tuple(names[j] + label for label in labels for j in chosen), **table,
+                           **values_of(estimate, jacobian, differences, gradients, V, chosen, by_difference, names))
 
 
 def chosen_columns(data: Dataset, columns: Any, discrete: Any, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
-    """The places of the columns that are wanted, and of those of them whose effect is a difference."""
+    """The places of the columns that are wanted, and of those of them whose effect is a difference, in the same order."""
     chosen = list(range(len(names))) if columns is None else _places("columns", columns, names)
     if isinstance(discrete, str) and discrete == "auto":
         return chosen, _of_zeros_and_ones(data, chosen)
-    return chosen, [j for j in _places("discrete", discrete, names) if j in chosen]
+    by_difference = _places("discrete", discrete, names)
+    return chosen, [j for j in chosen if j in by_difference]
 
 
-def mean_row(data: Dataset) -> InMemory:
-    """One row that is the mean of all, by one read."""
+def averaged(data: Dataset, at: Any) -> Dataset:
+    """The rows as they are, at "average"; at "mean" one row that is the mean of all, by one read."""
+    if arguments.one_of("at", at, ("average", "mean")) == "average":
+        return data
     (first, offset), total = data.reduce(sums), data.count.total
     return InMemory(first[None] / total, np.zeros(1, np.int8), np.empty(0),
                     np.asarray(offset / total)[None] if data.has_offset else np.empty(0), data.classes)
 
 
-def notes_of(is_discrete: np.ndarray, chosen: list[int], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Say which effects are differences."""
-    if not is_discrete.any():
-        return ()
-    listed = [names[j] for j, by_difference in zip(chosen, is_discrete, strict=True) if by_difference]
-    more = f" and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
-    return (f"From 0 to 1, not by one unit: {', '.join(listed[:_MOST_NAMES])}{more}.",)
+def values_of(estimate: np.ndarray, jacobian: np.ndarray, differences: np.ndarray, gradients: np.ndarray, V: np.ndarray,
+              chosen: list[int], by_difference: list[int], names: tuple[str, ...]) -> dict[str, Any]:
+    """What a table has of the effects (g, c) of c chosen columns, for g points or classes, and their derivatives (g, c, k).
+
+    Those of the q columns that take 0 and 1, (g, q) and (g, q, k), are put in their places.
+    """
+    is_discrete = np.isin(chosen, by_difference)
+    estimate[:, is_discrete], jacobian[:, is_discrete] = differences, gradients
+    jacobian = jacobian.reshape(estimate.size, len(V))
+    note = f"From 0 to 1, not by one unit: {listed([names[j] for j in by_difference])}."
+    return {"estimate": estimate.ravel(), "covariance": jacobian @ V @ jacobian.T,
+            "is_discrete": np.tile(is_discrete, len(estimate)), "notes": (note,) if by_difference else ()}
 
 
 def _places(argument: str, columns: Any, names: tuple[str, ...]) -> list[int]:

@@ -132,25 +132,35 @@ class LikelihoodRatioSummary(Summary):
         return self.bounds[:, 1]
 
 
-def summary(theta: np.ndarray, names: tuple[str, ...], head: dict[str, str], statistics: Statistics, covariance: np.ndarray,
-            level: float, training: Training | None = None, cost: float = math.nan) -> Summary:
-    """Make the table of the parameters theta (n + 1,), with their covariance (n + 1, n + 1), and of their statistics.
+def summary(theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], head: dict[str, str], statistics: Statistics, level: float,
+            training: Training | None = None, cost: float = math.nan) -> Summary:
+    """Make the table of the parameters theta (n + 1,), with their covariance V (n + 1, n + 1), and of their statistics.
 
     Tests are Wald's, or those of the likelihood ratio where the training is given, with J at theta.
     """
-    n = theta.size - 1
-    order = [*([n] if statistics.fit_intercept else []), *range(n)]
-    all_names = (*names, "(intercept)")
-    values: dict[str, Any] = {
-        "names": tuple(all_names[k] for k in order), "estimate": theta[order], "covariance": covariance[np.ix_(order, order)],
-        "level": level, "examples": statistics.examples, "parameters": statistics.parameters,
-        "is_penalised": statistics.penalty() != "", "fit_intercept": statistics.fit_intercept,
-        "log_likelihood": statistics.log_likelihood, "null_log_likelihood": statistics.null_log_likelihood, "head": head,
-        "notes": statistics.notes}
+    order = places_of(theta.size, statistics)
+    values = values_of(theta[None], V[None, :, None], names, head, statistics, level)
     if training is None:
         return Summary(**values)
     chi2, bounds = likelihood_ratios(training, theta, cost, order, level, with_chi2=not values["is_penalised"])
     return LikelihoodRatioSummary(**values, chi2=chi2, bounds=bounds)
+
+
+def places_of(side: int, statistics: Statistics) -> list[int]:
+    """The places of the parameters (n + 1,) in the order of a table: the intercept first, if it was fitted."""
+    return [*([side - 1] if statistics.fit_intercept else []), *range(side - 1)]
+
+
+def values_of(Theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], head: dict[str, str], statistics: Statistics,
+              level: float) -> dict[str, Any]:
+    """What a table has of the parameters Theta (r, n + 1), with their covariance V (r, n + 1, r, n + 1), and their statistics."""
+    order, all_names = places_of(Theta.shape[1], statistics), (*names, "(intercept)")
+    estimate = Theta[:, order].ravel()
+    return {"names": tuple(all_names[j] for _ in Theta for j in order), "estimate": estimate,
+            "covariance": V[:, order][..., order].reshape(estimate.size, estimate.size), "level": level, "head": head,
+            "is_penalised": statistics.penalty() != "", "examples": statistics.examples, "parameters": statistics.parameters,
+            "fit_intercept": statistics.fit_intercept, "log_likelihood": statistics.log_likelihood,
+            "null_log_likelihood": statistics.null_log_likelihood, "notes": statistics.notes}
 
 
 def _on(freedom: float) -> str:

@@ -119,8 +119,8 @@ class Inference(Predictor):
                 "training": f"{state}: {self.stop_reason} ({self.solver}, {counted(self.n_iter, 'update')})",
                 **({"standard errors": line} if line else {})}
         if len(labels) > 2:
-            return class_summary(self._theta, self._names, labels, place, head, found, V, level)
-        return summary(self._theta, self._names, head, found, V, level, training, self.cost)
+            return class_summary(self._theta, V, self._names, labels, place, head, found, level)
+        return summary(self._theta, V, self._names, head, found, level, training, self.cost)
 
     def covariance(self, kind: Any = "model") -> np.ndarray:
         """Return the covariance of the parameters, (n + 1, n + 1) float64: first w in the order of the columns, then b.
@@ -345,9 +345,9 @@ class Inference(Predictor):
         >>> model.marginal_effects(at={1: [0, 1]}, columns=[0]).names
         ('x0, x1 = 0', 'x0, x1 = 1')
         """
-        if arrays.is_dask(X):
-            raise TypeError("X is a Dask collection, and marginal_effects takes arrays in memory; leave X out for the training "
-                            "data, or pass X.compute()")
+        if arrays.is_dask(X) or arrays.is_in_blocks(X):
+            raise TypeError(f"marginal_effects takes arrays in memory, and X is a {type(X).__name__}; load it, or leave X out "
+                            "for the training data")
         V, line = self._known_covariance(covariance)
         if X is None:
             data = self._with_rows("marginal_effects() without X").data
@@ -361,10 +361,10 @@ class Inference(Predictor):
                 "examples": f"{data.count.total:.12g}",
                 "at": at if isinstance(at, str) else "given values, averaged over the examples",
                 **({"standard errors": line} if line else {})}
-        given = at, columns, discrete, head, arguments.level(level), self._found().penalty() != ""
+        table = {"head": head, "level": arguments.level(level), "is_penalised": self._found().penalty() != ""}
         if len(labels) > 2:
-            return class_effects(data, self._theta, V, names, labels, *given)
-        return marginal_effects(data, self._theta, V, names, *given)
+            return class_effects(data, self._theta, V, names, labels, at, columns, discrete, **table)
+        return marginal_effects(data, self._theta, V, names, at, columns, discrete, **table)
 
     def profile_interval(self, column: Any, level: float = 0.95) -> tuple[float, float]:
         """Return the interval of the profile likelihood for a parameter, from the lower to the upper bound.

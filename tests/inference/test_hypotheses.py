@@ -15,6 +15,7 @@ def test_chi_squared(df):
     x = np.array([1e-9, 0.1, 1.0, df - 0.5, 3.0 * df, 600.0])
     np.testing.assert_allclose([chi_squared_tail(each, df) for each in x], chi2.sf(x, df), rtol=1e-11)
     assert chi_squared_tail(0.0, df) == 1.0 and np.isnan(chi_squared_tail(np.nan, df)) and chi_squared_tail(1e6, df) == 0.0
+    assert chi_squared_tail(1e-14, 0) == 1.0
 
 
 def test_normal_quantile():

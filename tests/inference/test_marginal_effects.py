@@ -117,6 +117,17 @@ def test_standard_errors_are_the_delta_methods():
         np.testing.assert_allclose(effects.covariance, J @ V @ J.T, rtol=1e-6, atol=1e-13)
 
 
+@pytest.mark.parametrize("form", [np.asarray, csr_array])
+def test_rows_without_weight_say_nothing(form):
+    X, y, *_ = problem(300, 3)
+    X[:, 2], s = X[:, 2] > 0, np.repeat([0.0, 1.0], [1, 299])
+    right = fastlr.train(form(X[1:]), y[1:], tol=1e-12, backend="numpy").marginal_effects()
+    X[0, 2] = 0.5
+    effects = fastlr.train(form(X), y, sample_weight=s, tol=1e-12, backend="numpy").marginal_effects()
+    assert effects.is_discrete.tolist() == right.is_discrete.tolist() == [False, False, True]
+    np.testing.assert_allclose(effects.estimate, right.estimate, rtol=1e-8)
+
+
 def test_other_rows_and_saved_models(tmp_path):
     X, y, *_ = data_set("fair")
     model = fastlr.train(X, y, backend="numpy")
@@ -127,6 +138,8 @@ def test_other_rows_and_saved_models(tmp_path):
         with pytest.raises(ValueError, match=r"without the training data, which marginal_effects\(\) without X reads"):
             again.marginal_effects()
     assert model.marginal_effects(X[:10]).head["examples"] == "10"
+    with pytest.raises(TypeError, match="marginal_effects takes arrays in memory, and X is a str; load it, or leave X out"):
+        model.marginal_effects("X.npy")
 
 
 def test_forms():
@@ -163,6 +176,7 @@ def test_memory_is_bounded():
     ({"discrete": ["y"]}, "discrete has 'y', which is no column of X"),
     ({"at": {"x9": 1}}, "at has 'x9', which is no column of X"),
     ({"at": {"x1": np.nan}}, "at must be finite, not nan"),
+    ({"at": {"x1": 0.0, 1: 1.0}}, r"at has a column twice, by its name and by its place: \['x1', 1\]"),
     ({"level": 2}, "level must be above 0 and below 1"),
     ({"covariance": "HC9"}, "covariance must be"),
     ({"X": np.ones((2, 2))}, "X has 2 features"),
