@@ -118,11 +118,6 @@ class Statistics(NamedTuple):
         return " and ".join(f"{name} {verb} {value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value > 0.0)
 
 
-def names_of(feature_names: tuple[str, ...] | None, n: int) -> tuple[str, ...]:
-    """Name n features: by their own names, or x0, x1, ..."""
-    return tuple(f"x{j}" for j in range(n)) if feature_names is None else feature_names
-
-
 def place_of(argument: str, column: Any, names: tuple[str, ...]) -> int:
     """The place of a column that is given by name or place; ValueError where there is none."""
     if isinstance(column, str):

@@ -1,4 +1,4 @@
-"""What a model says of the population: standard errors, tests, intervals, effects, diagnostics."""
+"""What a model says of the population: standard errors, tests, intervals, effects."""
 
 from typing import Any
 
@@ -6,38 +6,29 @@ import numpy as np
 
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import InMemory
-from fastlr.inference import diagnostics
 from fastlr.inference.class_effects import class_effects
 from fastlr.inference.class_summary import class_summary
-from fastlr.inference.covariance import sandwich
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
 from fastlr.inference.intervals import intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.profile import profile_interval
-from fastlr.inference.statistics import Statistics, Training, names_of, place_of, refuse_weights, statistics
+from fastlr.inference.statistics import place_of
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.wording import counted
-from fastlr.model.predictor import Predictor, part_by_part
+from fastlr.model.diagnostics import Diagnostics
+from fastlr.model.predictor import part_by_part
 from fastlr.problem.loss import of_classes
 
 
-class Inference(Predictor):
-    """The part of `Model` that most often reads the training data: what the estimates say of the population."""
+class Inference(Diagnostics):
+    """The part of `Model` that says what the estimates mean for the population."""
 
-    cost: float
     n_iter: int
     converged: bool
     stop_reason: str
     grad_norm: float
     solver: str
-    _training: Training | None
-    _statistics: Statistics | None
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The names of the columns, which are x0, x1 and so on where they have none."""
-        return names_of(self.feature_names, self.w.shape[-1])
 
     def summary(self, covariance: Any = "model", level: float = 0.95, tests: str = "wald", base: Any = None) -> Summary:
         """Summarize the model: estimates with standard errors, tests and intervals; likelihood, deviance, AIC and BIC.
@@ -412,147 +403,3 @@ class Inference(Predictor):
         intercept = ["(intercept)"] if training.objective_options["fit_intercept"] else []
         place = place_of("column", column, (*self._names, *intercept))
         return profile_interval(training, self._theta, self.cost, place, arguments.level(level))
-
-    @np.errstate(all="ignore")
-    def residuals(self, kind: str = "pearson") -> np.ndarray:
-        """Return the residuals of the training examples, (m,) float64, by one read of X.
-
-        Parameters
-        ----------
-        kind : {"pearson", "deviance"}
-            An example is a group of trials, as in R's glm: as many as its weight or its counts say.  With k successes of n, and
-            the probability a, "pearson" is (k - n a) / sqrt(n a (1 - a)).  The squares of "deviance" add up to the residual
-            deviance of the groups.
-
-        Returns
-        -------
-        (m,) float64
-            0 where an example has weight 0.
-
-        Examples
-        --------
-        >>> import fastlr
-        >>> model = fastlr.train([[0.5], [1.0], [1.5], [2.0], [2.5]], [0, 0, 1, 0, 1])
-        >>> model.residuals().round(2), model.residuals("deviance").round(2)
-        (array([-0.25, -0.42,  1.37, -1.26,  0.46]), array([-0.34, -0.58,  1.45, -1.38,  0.62]))
-        """
-        of_kind = {"pearson": diagnostics.pearson, "deviance": diagnostics.deviance}
-        kind = arguments.one_of("kind", kind, tuple(of_kind))
-        self._refuse_many_classes("residuals()")
-        return of_kind[kind](diagnostics.outcomes(self._with_rows("residuals").data, self._theta))
-
-    @np.errstate(all="ignore")
-    def leverages(self) -> np.ndarray:
-        """Return the leverages of the training examples, (m,) float64, by one read of X beyond those of `summary`.
-
-        They are the diagonal of the hat matrix, between 0 and 1, and add up to the number of parameters.  With `l2` the Hessian
-        of J takes the place of the information, and they add up to less: the effective number of parameters.  With K classes an
-        example has a hat matrix (K, K), and its leverage is the trace, between 0 and K - 1 (Lesaffre and Albert, 1989).
-
-        Examples
-        --------
-        >>> import fastlr
-        >>> model = fastlr.train([[0.5], [1.0], [1.5], [2.0], [2.5]], [0, 0, 1, 0, 1])
-        >>> model.leverages().round(3)
-        array([0.354, 0.392, 0.316, 0.391, 0.548])
-        """
-        return self._leverages_and_distances("leverages")[0]
-
-    @np.errstate(all="ignore")
-    def cooks_distances(self) -> np.ndarray:
-        """Return Cook's distances of the training examples, (m,) float64: how far each moves the estimates.
-
-        It takes one read of X beyond those of `summary`.  The distance is r^2 h / (k (1 - h)^2), with Pearson's residual r, the
-        leverage h and k parameters (Pregibon, 1981): d^T I d / k, where d is how far one step of Newton's method moves the
-        parameters without the example, and I the information.  That holds for K classes too.
-
-        Examples
-        --------
-        >>> import fastlr
-        >>> model = fastlr.train([[0.5], [1.0], [1.5], [2.0], [2.5]], [0, 0, 1, 0, 1])
-        >>> model.cooks_distances().round(3)
-        array([0.026, 0.096, 0.628, 0.84 , 0.282])
-        """
-        return self._leverages_and_distances("cooks_distances")[1]
-
-    def _leverages_and_distances(self, what: str) -> tuple[np.ndarray, np.ndarray]:
-        return diagnostics.leverages_and_distances(self._without_l1(what), self._theta.ravel(), self._found())
-
-    @np.errstate(all="ignore")
-    def hosmer_lemeshow(self, groups: int = 10) -> ChiSquaredTest:
-        """Test the fit on the training data: expected against observed successes in groups of similar probability.
-
-        Groups are cut at quantiles of the fitted probabilities, as by hoslem.test of R's ResourceSelection; equal probabilities
-        share a group.  There are two degrees of freedom less than groups.  A small p-value speaks against the model.
-
-        Parameters
-        ----------
-        groups : int
-            The number of groups, at least 3.
-
-        Returns
-        -------
-        ChiSquaredTest
-            With `chi2`, `df` and `p_value`.
-
-        Raises
-        ------
-        ValueError
-            The weights don't count examples, or there are too few different probabilities.
-
-        Examples
-        --------
-        >>> import fastlr, numpy as np
-        >>> rng = np.random.default_rng(0)
-        >>> X = rng.standard_normal((500, 2))
-        >>> test = fastlr.train(X, X[:, 0] + rng.logistic(size=500) > 0).hosmer_lemeshow()
-        >>> round(test.chi2, 3), test.df, round(test.p_value, 3)
-        (5.191, 8, 0.737)
-        """
-        groups = arguments.integer("groups", groups, at_least=3)
-        self._refuse_many_classes("hosmer_lemeshow()")
-        training = self._with_rows("hosmer_lemeshow()")
-        refuse_weights(training, "there is no Hosmer-Lemeshow test")
-        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(training.data, self._theta), groups)
-
-    def _known_covariance(self, kind: Any) -> tuple[np.ndarray, str]:
-        """As `_covariance`; ValueError where there is none of some parameters."""
-        V, line = self._covariance(kind)
-        if not np.isfinite(V).all():
-            raise ValueError("some parameters have no standard errors, and so nothing made of them has any: "
-                             f"{' '.join(self._found().notes)}")
-        return V, line
-
-    def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:
-        """The covariance (n + 1, n + 1) of this kind, and a line that says which it is: none for the model's."""
-        found = self._found()
-        if isinstance(kind, str) and kind == "model":
-            return found.covariance, ""
-        return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}"),
-                        self._theta.ravel(), kind, found)
-
-    def _found(self) -> Statistics:
-        """The statistics of the model, which are found once."""
-        found = self._statistics
-        if found is None:
-            found = statistics(self._with_rows("summary()"), self._names, self._theta.ravel(), self.cost)
-            self.__dict__["_statistics"] = found            # the one thing that changes, and only from None
-        return found
-
-    def _with_rows(self, what: str) -> Training:
-        """The training, whose rows something needs; ValueError where they are gone."""
-        if self._training is None:
-            raise ValueError("this model comes from a file or a pickle, an estimator's fit or partial_fit, without the training "
-                             f"data, which {what} reads; train with fastlr.train(X, y), ask the Model that it returns, and call "
-                             "summary() before saving, which keeps the model's covariance")
-        return self._training
-
-    def _without_l1(self, what: str) -> Training:
-        """The training, whose rows something needs together with second derivatives of J; ValueError where there are none."""
-        training = self._with_rows(what)
-        l1 = training.objective_options["l1"]
-        without = f"l1 = {l1:g}" if l1 > 0.0 else "a penalty factor of infinity" if training.left_out.any() else ""
-        if without:
-            raise ValueError(f"{what} needs second derivatives of J, and {without} has none; train without, with the chosen "
-                             "columns alone")
-        return training

@@ -51,6 +51,11 @@ class Predictor:
         """The classes as Python's own values; arrays of objects may hold NumPy scalars."""
         return [plain(label) for label in self.classes.tolist()]
 
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The names of the columns, which are x0, x1 and so on where they have none."""
+        return self.feature_names or tuple(f"x{j}" for j in range(self.w.shape[-1]))
+
     @part_by_part
     def decision_function(self, X: Any, offset: Any = None) -> np.ndarray:
         """Return z = X w + b + offset: the log-odds of the second class, or with K classes the margin of each.
