@@ -22,7 +22,8 @@ from formulaic import Formula, ModelSpec
 from formulaic.errors import DataMismatchWarning, FormulaicError
 
 from fastlr import _train
-from fastlr.data import arguments
+from fastlr.data import arguments, frames
+from fastlr.machine.wording import listed
 from fastlr.model.model import Model
 
 # What a formula may name: text in backticks, or an identifier.
@@ -31,8 +32,6 @@ _NAME = re.compile(r"`([^`]+)`|([^\W\d]\w*)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # The set of categories in a message of formulaic's.
 _CATEGORIES = re.compile(r"\{(.*?)\}")
-# Columns that a message names, at most.
-_MOST_NAMED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +80,8 @@ class FormulaModel:
 
     def score(self, frame: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the share of a frame's rows whose label, by the left-hand side, is predicted."""
-        return self.model.score(self.design(frame), _labels(self.labels, _pandas(frame), self.formula), sample_weight, offset)
+        frame = _pandas(frame)
+        return self.model.score(self.design(frame), _labels(self.labels, frame, self.formula), sample_weight, offset)
 
 
 def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: Any = None, offset: Any = None,
@@ -127,6 +127,7 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
         raise TypeError("fit_intercept is the formula's to say: write 0 + ... on its right-hand side to leave the intercept out")
     arguments.one_of("missing", missing, ("raise", "drop"))
     frame = _pandas(frame)
+    frames.refuse_other_order(frame=frame, sample_weight=sample_weight, offset=offset)
     parsed = _parsed(formula, frame)
     vectors = {"sample_weight": sample_weight, "offset": offset}
     named = [_column(name, value, frame) for name, value in vectors.items() if isinstance(value, str)]
@@ -200,9 +201,7 @@ def _pandas(frame: Any) -> pd.DataFrame:
 
 def _column(name: str, column: str, frame: pd.DataFrame) -> str:
     if column not in frame:
-        known = ", ".join(map(str, frame.columns[:_MOST_NAMED]))
-        raise ValueError(f"{name} names {column!r}, which is no column of the frame: {known}"
-                         f"{' ...' if len(frame.columns) > _MOST_NAMED else ''}")
+        raise ValueError(f"{name} names {column!r}, which is no column of the frame: {listed(list(map(str, frame.columns)))}")
     return column
 
 
@@ -220,10 +219,9 @@ def _missing(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 def _refuse_missing(lacking: pd.DataFrame, rows: int, way_out: str) -> None:
     counts = lacking.sum()
     if counts.any():
-        listed = ", ".join(f"{name} {count}" for name, count in counts[counts > 0][:_MOST_NAMED].items())
-        more = int((counts > 0).sum()) - _MOST_NAMED
-        raise ValueError(f"frame has missing values in {int(lacking.any(axis=1).sum())} of {rows} rows, by column: {listed}"
-                         f"{f' and {more} more columns' if more > 0 else ''}.  {way_out}")
+        by_column = listed([f"{name} {count}" for name, count in counts[counts > 0].items()])
+        raise ValueError(f"frame has missing values in {int(lacking.any(axis=1).sum())} of {rows} rows, by column: {by_column}.  "
+                         f"{way_out}")
 
 
 def _kept(name: str, values: Any, kept: np.ndarray) -> Any:
@@ -231,6 +229,6 @@ def _kept(name: str, values: Any, kept: np.ndarray) -> Any:
     if values is None:
         return None
     values = np.asarray(values)
-    if values.shape != kept.shape:
+    if values.shape[:1] != kept.shape:
         raise ValueError(f"{name} has shape {values.shape}, and the frame has {kept.size} rows")
     return values[kept]

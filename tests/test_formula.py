@@ -121,6 +121,17 @@ def test_missing_values_are_counted_or_dropped():
         train("bought ~ other", missing="drop")
 
 
+def test_dropping_keeps_rows_paired():
+    """A vector of the frame in another order is refused, and an offset of K classes has a column for each."""
+    frame = with_missing()
+    with pytest.raises(ValueError, match="sample_weight has the index of frame in another order"):
+        train("bought ~ income", frame, missing="drop", sample_weight=frame["count"][::-1])
+    offset = np.linspace(-1.0, 1.0, 3 * M).reshape(M, 3)
+    kept = FRAME.drop(index=range(3, 6))
+    dropped = train("city ~ income", frame.assign(city=FRAME["city"]), missing="drop", offset=offset)
+    np.testing.assert_array_equal(dropped.model.w, train("city ~ income", kept, offset=offset[kept.index]).model.w)
+
+
 @pytest.mark.parametrize(("formula", "options", "text"), [
     ("age + city", {}, "formula must be labels ~ features, such as"),
     ("bought ~ age | city", {}, "formula must be labels ~ features"),

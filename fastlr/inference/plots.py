@@ -14,7 +14,7 @@ _ROUNDS = 20
 
 def costs(cost: np.ndarray, ax: Any) -> Any:
     """Draw J before the first update and after each, (n_iter + 1,); return the Axes."""
-    ax = _axes("plot_costs()", ax)
+    ax, = axes_of("plot_costs()", ax, 1)
     ax.plot(np.arange(cost.size), cost)
     ax.set(xlabel="updates", ylabel="cost J")
     return ax
@@ -68,7 +68,7 @@ def path(lambdas: np.ndarray, w: np.ndarray, used: np.ndarray, names: tuple[str,
 def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_nonzero: np.ndarray, name: str, best: int,
            best_1se: int, ax: Any) -> Any:
     """Draw the mean score against the penalties, with a standard error to both sides; return the Axes."""
-    ax = _axes("plot_scores()", ax)
+    ax, = axes_of("plot_scores()", ax, 1)
     ax.errorbar(lambdas, mean, standard_error, fmt="o", markersize=3.0, color="C0", ecolor="0.7", elinewidth=1.0)
     for i, label, style in ((best, "best", "--"), (best_1se, "best_1se", ":")):
         ax.axvline(lambdas[i], color="0.3", linestyle=style, linewidth=1.0, label=f"{label}: {n_nonzero[i]} columns")
@@ -78,14 +78,8 @@ def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_
     return ax
 
 
-def _axes(what: str, ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    return needed("matplotlib.pyplot", "matplotlib", what).subplots(layout="constrained")[1]         # with room for names
-
-
 def axes_of(what: str, ax: Any, count: int) -> np.ndarray:
-    """The axes (count,) that were given, or those of a new figure."""
+    """The axes (count,) that were given, or those of a new figure, which has room for names."""
     if ax is None:
         return axes_in(needed("matplotlib.pyplot", "matplotlib", what).figure(layout="constrained"), count)
     axes = np.ravel(ax)

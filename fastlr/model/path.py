@@ -218,7 +218,7 @@ class Path:
         ----------
         path : str or os.PathLike
         """
-        scores = None if self.scores is None else {"name": self.scores.name, "of_folds": self.scores.of_folds}
+        scores = None if self.scores is None else self.scores._asdict()
         file.write_path({"lambdas": self.lambdas, "l1_ratio": self.l1_ratio, "deviance_explained": self.deviance_explained,
                          "elapsed": self.elapsed, "scores": scores}, list(map(values_of, self.models)), path)
 

@@ -266,7 +266,6 @@ assert choice.is_ready("predict", X)
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_many_threads_predict_at_once_and_a_fork_too():
     result = run(PREDICT + """
 with ThreadPoolExecutor(4) as pool:
