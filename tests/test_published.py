@@ -42,6 +42,7 @@ def test_spector(solver, shared_data):
     assert model.b == pytest.approx(-13.0213468581, abs=6e-11)
     assert model.w == pytest.approx([2.82611259489, .0951576613179, 2.37868765509], rel=6e-12)
     assert len(y) * model.cost == pytest.approx(12.8896342221314, abs=5e-13)
+    assert model.summary().standard_error == pytest.approx([4.93132462871, 1.26294114526, .141554207662, 1.06456430165], rel=1e-6)
 
     model = fastlr.train(X, y, solver=solver)
     assert model.converged
@@ -59,6 +60,12 @@ def test_admissions(solver, shared_data):
     assert deviance(model, y) == pytest.approx(458.52, abs=5e-3)
     assert deviance(model, y) + 2 * 6 == pytest.approx(470.52, abs=5e-3)        # AIC
     assert null_deviance(y, solver) == pytest.approx(499.98, abs=5e-3)
+    summary = model.summary()
+    assert summary.standard_error == pytest.approx([1.139951, .001094, .331819, .316490, .345306, .417832], abs=5e-7)
+    assert summary.z == pytest.approx([-3.500, 2.070, 2.423, -2.134, -3.881, -3.713], abs=5e-4)
+    assert summary.p_value == pytest.approx([.000465, .038465, .015388, .032829, .000104, .000205], abs=5e-7)
+    text = str(summary)
+    assert "499.98 on 399 degrees" in text and "458.52 on 394 degrees" in text and "470.52" in text
 
 
 def test_diabetes(solver, shared_data):
@@ -86,6 +93,9 @@ def test_default(solver, shared_data):
     assert model.w == pytest.approx([.005498917], abs=5e-10)
     assert deviance(model, y) == pytest.approx(1596.5, abs=.05)
     assert null_deviance(y, solver) == pytest.approx(2920.6, abs=.05)
+    summary = model.summary()
+    assert summary.standard_error == pytest.approx([.3612, .0002204], abs=5e-5)
+    assert summary.standard_error[1] == pytest.approx(.0002204, abs=5e-8)
 
     model = fastlr.train(student[:, None], y, solver=solver, tol=1e-10)
     assert parameters(model) == pytest.approx([-3.50413, .40489], abs=5e-6)

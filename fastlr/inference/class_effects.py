@@ -9,15 +9,15 @@ p_ik v_i, p_ik p_il v_i and p_ik p_il p_iq v_i only.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fastlr.backends import softmax
 from fastlr.data.dataset import Dataset, InMemory, summed
-from fastlr.inference.class_table import ClassTable
 from fastlr.inference.design import blocks, sum_of_rows
 from fastlr.inference.marginal_effects import MarginalEffects, averaged, chosen_columns, columns_of, values_of
+from fastlr.inference.table import ClassTable
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -29,11 +29,12 @@ class ClassEffects(ClassTable, MarginalEffects):
     """
 
 
-class Sums(NamedTuple):
-    """Sums over rows, weighted by s.
+@summed
+def sums_of_products(part: InMemory, Theta: np.ndarray, discrete: list[int]) -> tuple[np.ndarray, ...]:
+    """Sums over rows at Theta (K, n + 1), weighted by s, for q discrete columns.
 
-    Attributes
-    ----------
+    Returns
+    -------
     one : (K, n + 1)
         p_k v.
     two : (K, K, n + 1)
@@ -41,21 +42,10 @@ class Sums(NamedTuple):
     three : (K, K, K, n + 1)
         p_k p_l p_q v.
     differences : (K, q)
-        p_k with x_j = 1, less that with x_j = 0, for q discrete columns j.
+        p_k with x_j = 1, less that with x_j = 0.
     gradients : (K, q, K, n + 1)
         Their derivatives by Theta.
     """
-
-    one: np.ndarray
-    two: np.ndarray
-    three: np.ndarray
-    differences: np.ndarray
-    gradients: np.ndarray
-
-
-@summed
-def sums_of_products(part: InMemory, Theta: np.ndarray, discrete: list[int]) -> tuple[np.ndarray, ...]:
-    """The `Sums` of these rows at Theta (K, n + 1)."""
     (K, side), q = Theta.shape, len(discrete)
     one, two, three = np.zeros((K, side)), np.zeros((K * K, side)), np.zeros((K ** 3, side))
     differences, gradients = np.zeros((K, q)), np.zeros((K, q, K, side))
@@ -73,7 +63,7 @@ def sums_of_products(part: InMemory, Theta: np.ndarray, discrete: list[int]) -> 
             by_theta = sum_of_rows((s * (by_high - by_low)).reshape(K * K, -1), A).reshape(K, K, side)
             by_theta[..., j] = by_high @ s
             gradients[:, i] += by_theta
-    return Sums(one, two.reshape(K, K, side), three.reshape(K, K, K, side), differences, gradients)
+    return one, two.reshape(K, K, side), three.reshape(K, K, K, side), differences, gradients
 
 
 def _with_derivatives(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.inference.class_table import ClassTable
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Statistics
 from fastlr.inference.summary import Summary, places_of, values_of
+from fastlr.inference.table import ClassTable
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -41,15 +41,12 @@ class ClassSummary(ClassTable, Summary):
     def to_dict(self) -> dict[str, Any]:
         return {"base": self.base} | super().to_dict()
 
-    def _facts(self) -> list[tuple[str, str]]:
-        if np.isnan(self.log_likelihood):
-            return []
+    def _likelihoods(self) -> list[tuple[str, str]]:
         facts = [("log-likelihood", f"{self.log_likelihood:.4f}, and {self.null_log_likelihood:.4f} without features")]
         if not self.is_penalised:
             chi2, df, p_value = self.likelihood_ratio
-            facts += [("likelihood ratio", f"chi2 = {chi2:.2f} on {df} degrees of freedom, p = {p_value:.4g}"),
-                      ("AIC, BIC", f"{self.aic:.2f}, {self.bic:.2f}")]
-        return [*facts, ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
+            facts.append(("likelihood ratio", f"chi2 = {chi2:.2f} on {df} degrees of freedom, p = {p_value:.4g}"))
+        return facts
 
 
 def class_summary(Theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], classes: list[Any], base: int, head: dict[str, str],

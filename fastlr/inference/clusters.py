@@ -16,7 +16,7 @@ from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.ranges import pieces
 from fastlr.data import arrays
 from fastlr.data.dataset import Dataset, InMemory, merged_by
-from fastlr.inference.design import blocks
+from fastlr.inference.design import blocks, joined
 from fastlr.problem.loss import Loss
 
 # The range of whole numbers, as a multiple of how many there are, up to which it takes less time to count than to sort them.
@@ -35,13 +35,7 @@ class Grouped(NamedTuple):
         """The sums over these rows and others."""
         keys = np.union1d(self.keys, other.keys)
         places = np.searchsorted(keys, np.concatenate([self.keys, other.keys]))
-        if isinstance(self.sums, np.ndarray):
-            both: Any = np.concatenate([self.sums, other.sums])
-        else:
-            from scipy.sparse import vstack  # SciPy is there: X was one of its matrices
-
-            both = vstack([self.sums, other.sums], format="csr")
-        return Grouped(keys, _sums_of_rows(both, np.ones(places.size), places, keys.size))
+        return Grouped(keys, _sums_of_rows(joined([self.sums, other.sums], axis=0), np.ones(places.size), places, keys.size))
 
 
 def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tuple[Grouped, ...]]
@@ -78,11 +72,7 @@ def _sums(X: np.ndarray | Csr, slopes: np.ndarray, places: np.ndarray, size: int
     for slope in slopes:
         some = (_sums_of_rows(as_float64(X, rows), slope[rows], places[rows], size) for rows in _blocks(X, size))
         parts += [functools.reduce(operator.add, some), np.bincount(places, slope, size)[:, None]]
-    if isinstance(X, Csr):
-        from scipy.sparse import hstack  # SciPy is there: X was one of its matrices
-
-        return hstack(parts, format="csr")
-    return np.concatenate(parts, axis=1)
+    return joined(parts, axis=1)
 
 
 def _blocks(X: np.ndarray | Csr, groups: int) -> Iterator[slice]:

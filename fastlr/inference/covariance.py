@@ -37,7 +37,6 @@ _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
 _CANCELLED = 1e-6
 # That share from which on rows are not centered, which costs a copy of X and saves three digits at most.
 _NEAR = 1e-3
-_KINDS = "'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups)"
 
 
 @summed
@@ -76,7 +75,7 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     """
     is_cluster = isinstance(kind, tuple) and len(kind) == 2 and isinstance(kind[0], str) and kind[0] == "cluster"
     if not is_cluster and not (isinstance(kind, str) and kind in _POWERS):
-        raise ValueError(f"covariance must be {_KINDS}, not {kind!r}")
+        raise ValueError(f"covariance must be 'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups), not {kind!r}")
     if found.penalty():
         raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
                          f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")

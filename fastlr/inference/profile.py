@@ -52,8 +52,11 @@ class _Rest(NamedTuple):
     curvature: float            # the second
 
 
-def profile_interval(training: Training, theta: np.ndarray, cost: float, place: int, level: float) -> tuple[float, float]:
-    """Find the bounds of the parameter at a place of theta (n + 1,); either may be infinite.
+def likelihood_ratios(training: Training, theta: np.ndarray, cost: float, places: list[int], level: float,
+                      with_chi2: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Find the statistics D(0), (k,), of parameters at some places of theta (n + 1,), and the bounds of their intervals, (k, 2).
+
+    The statistics are NaN where nobody wants them, and bounds may be infinite.
 
     Raises
     ------
@@ -64,16 +67,6 @@ def profile_interval(training: Training, theta: np.ndarray, cost: float, place: 
     -----
     ConvergenceWarning
         The search for a bound ended before it was found; the last value is returned.
-    """
-    _, (bounds,) = likelihood_ratios(training, theta, cost, [place], level, with_chi2=False)
-    return float(bounds[0]), float(bounds[1])
-
-
-def likelihood_ratios(training: Training, theta: np.ndarray, cost: float, places: list[int], level: float,
-                      with_chi2: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Find the statistics D(0), (k,), of parameters at some places of theta (n + 1,), and the bounds of their intervals, (k, 2).
-
-    The statistics are NaN where nobody wants them.  Errors are those of `profile_interval`.
     """
     refuse_weights(training, "there is no interval of the profile likelihood")
     chi2, bounds, quantile = np.full(len(places), np.nan), np.empty((len(places), 2)), normal_quantile(level)

@@ -317,8 +317,6 @@ def _pseudo_inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
     """Mark the components of theta that the flat directions change by more than rounding."""
-    if flat.shape[1] == 0:
-        return np.zeros(len(to_theta), bool)
     flat = flat / np.linalg.norm(flat, axis=0)
     moved = np.linalg.norm(to_theta @ flat, axis=1)
     return moved > _TOUCHING_SHARE * np.linalg.norm(to_theta, axis=1)

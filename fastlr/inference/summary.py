@@ -93,11 +93,14 @@ class Summary(Table):
     def _facts(self) -> list[tuple[str, str]]:
         if math.isnan(self.log_likelihood):
             return []
+        return [*self._likelihoods(), *([] if self.is_penalised else [("AIC, BIC", f"{self.aic:.2f}, {self.bic:.2f}")]),
+                ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
+
+    def _likelihoods(self) -> list[tuple[str, str]]:
+        """Lines about the likelihoods, with their names."""
         return [("log-likelihood", f"{self.log_likelihood:.4f}"),
                 ("null deviance", f"{self.null_deviance:.2f}{_on(self.examples - self.fit_intercept)}"),
-                ("residual deviance", f"{self.deviance:.2f}{_on(self.examples - self.parameters)}"),
-                *([] if self.is_penalised else [("AIC, BIC", f"{self.aic:.2f}, {self.bic:.2f}")]),
-                ("pseudo R2 (McFadden)", f"{self.pseudo_r2:.4f}")]
+                ("residual deviance", f"{self.deviance:.2f}{_on(self.examples - self.parameters)}")]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

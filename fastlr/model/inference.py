@@ -12,7 +12,7 @@ from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
 from fastlr.inference.intervals import intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
-from fastlr.inference.profile import profile_interval
+from fastlr.inference.profile import likelihood_ratios
 from fastlr.inference.statistics import place_of
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.wording import counted
@@ -402,4 +402,6 @@ class Inference(Diagnostics):
         training = self._without_l1("profile_interval()")
         intercept = ["(intercept)"] if training.objective_options["fit_intercept"] else []
         place = place_of("column", column, (*self._names, *intercept))
-        return profile_interval(training, self._theta, self.cost, place, arguments.level(level))
+        level = arguments.level(level)
+        _, ((lower, upper),) = likelihood_ratios(training, self._theta, self.cost, [place], level, with_chi2=False)
+        return float(lower), float(upper)
