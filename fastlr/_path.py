@@ -195,9 +195,8 @@ def _margins(data: InMemory, rows: np.ndarray, thetas: np.ndarray) -> np.ndarray
 
 
 def _warn_of_unconverged(found: Found) -> None:
-    places = [i for i, result in enumerate(found.results) if result.warning is not None]
-    if places:
-        warning = found.results[places[0]].warning
-        assert warning is not None
-        warn(type(warning)(f"{len(places)} of {len(found.results)} models have not converged; the first, with lambda = "
-                           f"{found.lambdas[places[0]]:.4g}: {warning}"))
+    warnings = [(lambda_, result.warning) for lambda_, result in zip(found.lambdas, found.results, strict=True) if result.warning]
+    if warnings:
+        lambda_, warning = warnings[0]
+        warn(type(warning)(f"{len(warnings)} of {len(found.results)} models have not converged; the first, with lambda = "
+                           f"{lambda_:.4g}: {warning}"))

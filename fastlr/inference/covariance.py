@@ -76,15 +76,18 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     is_cluster = isinstance(kind, tuple) and len(kind) == 2 and isinstance(kind[0], str) and kind[0] == "cluster"
     if not is_cluster and not (isinstance(kind, str) and kind in _POWERS):
         raise ValueError(f"covariance must be 'model', 'HC0', 'HC1', 'HC2', 'HC3' or ('cluster', groups), not {kind!r}")
+    name = "cluster" if is_cluster else kind
     if found.penalty():
-        raise ValueError(f"covariance={kind[0] if is_cluster else kind!r} is that of an estimate without a penalty, and "
+        raise ValueError(f"covariance={name!r} is that of an estimate without a penalty, and "
                          f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")
     data, loss = training.data, of_classes(training.data.classes.size)
     groups = clusters.codes(data, kind[1]) if is_cluster else None
     is_open = np.isnan(found.covariance.diagonal())
     if is_open.all():
-        return found.covariance, f"none: {kind[0] if is_cluster else kind} needs the model's"
+        return found.covariance, f"none: {name} needs the model's"
     N, (center, V, k) = found.examples, of_design(training, theta, found)
+    if N <= k and name != "HC0":                # Firth's penalty allows that
+        raise ValueError(f"covariance={name!r} needs more examples than parameters, and there are {N:.12g} and {k}; take 'HC0'")
     Theta = theta.reshape(loss.n_margins, -1)
     if groups is None:
         with training.rows() as rows:

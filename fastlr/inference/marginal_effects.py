@@ -12,7 +12,7 @@ So the rows have to give sums only.
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -65,11 +65,8 @@ class MarginalEffects(Table):
     title = "Marginal effects"
 
 
-class Point(NamedTuple):
-    """Values that some columns are given in all rows; none of them where the rows are taken as they are."""
-
-    columns: list[int]
-    values: list[float]
+Point = tuple[list[int], list[float]]
+"""Columns, and the values that they are given in all rows; none where the rows are taken as they are."""
 
 
 @summed
@@ -161,13 +158,13 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tup
         What else the table has: `head`, `level` and `is_penalised`.
     """
     chosen, by_difference = chosen_columns(data, columns, discrete, names)
-    points = [Point([], [])]
+    points: list[Point] = [([], [])]
     if isinstance(at, dict):
         values = [np.atleast_1d(arrays.as_array(f"at[{name!r}]", value)).tolist() for name, value in at.items()]
         fixed = _places("at", list(at), names)
         if len(set(fixed)) < len(fixed):
             raise ValueError(f"at has a column twice, by its name and by its place: {list(at)}; leave one of them out")
-        points = [Point(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
+        points = [(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
     else:
         data = averaged(data, at)
     d, slopes, differences, gradients = (each / data.count.total for each in data.reduce(effects, theta, by_difference, points))

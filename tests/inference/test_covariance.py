@@ -172,6 +172,14 @@ def test_where_there_is_none(recwarn):
     assert not recwarn
 
 
+def test_as_many_parameters_as_examples():
+    model = fastlr.train([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [0, 1, 1], firth=True, backend="numpy")
+    assert np.isfinite(model.covariance("HC0")).all()
+    for kind in ("HC1", "HC3", ("cluster", [0, 1, 2])):
+        with pytest.raises(ValueError, match=r"covariance='.*' needs more examples than parameters, and there are 3 and 3; take"):
+            model.covariance(kind)
+
+
 @pytest.mark.parametrize("form", [np.asarray, csr_array])
 @pytest.mark.parametrize("kind", ["HC0", "HC3", ("cluster", np.arange(300) % 11)])
 def test_collinear_columns(kind, form):
