@@ -234,7 +234,7 @@ class Inference(Diagnostics):
         """
         (*rows, n), R = self.w.shape, np.atleast_1d(arrays.as_array("R", R)).astype(np.float64)
         R = R[None] if R.ndim == self.w.ndim else R
-        if list(R.shape[1:-1]) != rows or R.shape[-1] not in (n, n + 1):
+        if not len(R) or list(R.shape[1:-1]) != rows or R.shape[-1] not in (n, n + 1):
             raise ValueError(f"R has shape {R.shape}; a row has {f'{rows[0]} times ' if rows else ''}{n} factors for w, and "
                              "perhaps one more for b")
         r = np.asarray(r, np.float64)

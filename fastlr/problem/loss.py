@@ -209,8 +209,9 @@ class Softmax(Loss):
 
     def with_common(self, H: np.ndarray) -> np.ndarray:
         K, side = self.n_margins, len(H) // self.n_margins
-        typical = np.diag(H.diagonal().reshape(K, side).mean(axis=0))
-        return H + np.tile(typical / K, (K, K))
+        typical = H.diagonal().reshape(K, side).mean(axis=0)
+        typical[typical == 0.0] = 1.0           # of a column that is constant
+        return H + np.tile(np.diag(typical / K), (K, K))
 
     def null_margins(self, shares: np.ndarray) -> np.ndarray:
         z = np.log(shares)

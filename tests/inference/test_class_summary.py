@@ -123,6 +123,9 @@ def test_collinear_columns_are_named(form):
     assert "they have no standard errors: x0, x4." in str(table) and table.parameters == right.parameters == 10
     known = [0, 2, 3, 4]                                    # the intercept, and columns that nothing else depends on
     np.testing.assert_allclose(table.standard_error[known], right.standard_error[known], rtol=1e-6)
+    for constant in (0.0, 5.0):
+        table = fastlr.train(form(np.column_stack([X, np.full(len(X), constant)])), y, tol=1e-11, backend="numpy").summary()
+        assert table.parameters == 10 and table.aic == pytest.approx(right.aic, rel=1e-9)
 
 
 def test_penalty_and_class_weight():
