@@ -101,7 +101,8 @@ def kernel_dtype(dtype: np.dtype, column: str | None = None) -> np.dtype:
     """
     if dtype.kind not in "biuf":
         where = "" if column is None else f" (column {column!r})"
-        hint = _TEXT_HINT if dtype.kind in "SUT" else frames.DATES_HINT if dtype.kind in "mM" else ""
+        hint = (_TEXT_HINT if dtype.kind in "SUT" else frames.DATES_HINT if dtype.kind in "mM" else
+                "; where they are numbers, pass X.astype(float)" if dtype.kind == "O" else "")
         raise TypeError(f"X must hold real numbers, not {dtype}{where}{hint}")
     if dtype.kind == "b":
         return np.dtype(np.uint8)

@@ -22,12 +22,16 @@ class Rows(NamedTuple):
 
 def labels_or_counts(y: Any, m: int) -> np.ndarray:
     """Labels (m,), or successes and failures (m, 2) where y holds counts or shares of successes."""
-    if has_counts(y):
-        A = counts(y, m)
+    A = as_given(y, m)
+    if A.ndim == 2:
         refuse_one_hot(is_one_hot(A))
         return A
-    A = labels.label_array(y, m)
     return counts(A, m) if are_shares(A) else A
+
+
+def as_given(y: Any, m: int) -> np.ndarray:
+    """Labels or shares (m,), or counts of successes and failures (m, 2), of all rows or of a part of them."""
+    return counts(y, m) if has_counts(y) else labels.label_array(y, m)
 
 
 def has_counts(y: Any) -> bool:

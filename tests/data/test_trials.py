@@ -121,7 +121,8 @@ def test_what_is_refused(y, text):
 @pytest.mark.parametrize("weight", [None, 1e8])
 def test_blocks_of_a_stream_are_rows_in_memory(kind, weight):
     A = X if kind == "dense" else pytest.importorskip("scipy.sparse").csr_array(X)
-    blocks = fastlr.stream(lambda: iter([A[:20], A[20:25], A[25:]]))
+    cuts = slice(20), slice(20, 25), slice(25, 60)
+    blocks = fastlr.stream(lambda: (A[rows] for rows in cuts))
     y, groups = counts(), np.arange(60) // 3
     y[20:25] = 0                                                    # a block without trials
     given = {"offset": weights(60)[1], "backend": "numpy", "tol": 1e-12,
@@ -130,7 +131,9 @@ def test_blocks_of_a_stream_are_rows_in_memory(kind, weight):
         streamed, whole = (fastlr.train(each, labels, **given) for each in (blocks, A))
         np.testing.assert_allclose(streamed.w, whole.w, rtol=1e-9)
         assert streamed.cost == pytest.approx(whole.cost, rel=1e-12)
-    streamed, whole = (fastlr.train(each, y, **given) for each in (blocks, A))
+    with_y = fastlr.stream(lambda: ((A[rows], y[rows]) for rows in cuts))
+    whole, streamed, brought = (fastlr.train(*each, **given) for each in ((A, y), (blocks, y), (with_y, None)))
+    assert brought.w.tobytes() == streamed.w.tobytes()
     for covariance in ("model", "HC3", ("cluster", groups)):
         np.testing.assert_allclose(streamed.covariance(covariance), whole.covariance(covariance), rtol=1e-9, atol=1e-16)
     np.testing.assert_allclose(streamed.cooks_distances(), whole.cooks_distances(), rtol=1e-9)

@@ -34,8 +34,8 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
           frame.  They are float64, unless float32 holds all of them, or all are uint8, int8 or int16.  Labels keep their type;
           decimals are numbers if they are written as Python writes them (1, 0.5), else text (1.00).
         - An iterable of blocks (X, y), or of X where y is passed to `train`, or a function that returns one.  It gives the same
-          blocks in every pass; blocks are frames, arrays, or SciPy's sparse matrices, and are copied.  Files that SciPy has
-          written are blocks of ``lambda: map(scipy.sparse.load_npz, paths)``.
+          blocks in every pass.  Blocks are frames, arrays, or SciPy's sparse matrices, and are copied; their y is labels or
+          counts, as for `train`.  Files that SciPy has written are blocks of ``lambda: map(scipy.sparse.load_npz, paths)``.
         - An array in memory.
     memory : int, optional
         Bytes that X may take: blocks that are computed on and read, blocks kept, and samples of rows that solvers take (a quarter

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends.csr import Csr
-from fastlr.data import arrays, frames, labels
+from fastlr.data import arrays, frames, trials
 from fastlr.data.stream import buffers
 from fastlr.data.stream.source import Block, Room, where
 
@@ -90,7 +90,7 @@ class GivenSource:
             frames.refuse_other_order(X=X, y=y)
             A, names = arrays.real_matrix(X, self._features)
             if self._brings_y and not is_known:
-                self._y.append(self._of_one_kind(np.array(labels.label_array(y, A.shape[0]))))
+                self._y.append(self._of_one_kind(np.array(trials.as_given(y, A.shape[0]))))
         except (TypeError, ValueError, NotImplementedError) as error:
             raise type(error)(f"{place}: {error}") from error
         found = "sparse" if isinstance(A, Csr) else "dense", A.shape[1], A.dtype, names
@@ -105,8 +105,10 @@ class GivenSource:
 
     def _of_one_kind(self, y: np.ndarray) -> np.ndarray:
         """y, unless NumPy would turn its labels into others to put them beside those of the first block."""
-        if self._y and (y.dtype.kind in "SU") != (self._y[0].dtype.kind in "SU"):
-            raise ValueError(f"y holds {y.dtype} here, and {self._y[0].dtype} in the first block; make them all of one kind")
+        first = self._y[0] if self._y else y
+        if (y.ndim, y.dtype.kind in "SU") != (first.ndim, first.dtype.kind in "SU"):
+            here, before = ("counts" if each.ndim == 2 else each.dtype for each in (y, first))
+            raise ValueError(f"y holds {here} here, and {before} in the first block; make them all of one kind")
         return y
 
 
