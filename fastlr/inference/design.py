@@ -4,7 +4,7 @@ The column of ones is left out of a block, which then needs no copy where X is f
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,14 @@ from fastlr.data.dataset import InMemory
 _BLOCK_ELEMENTS = 1 << 17
 
 
-class Block(NamedTuple):
-    """Some rows of a design matrix.
+def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray,
+           width: int = 0) -> Iterator[tuple[Any, np.ndarray, np.ndarray, np.ndarray]]:
+    """Some rows of the design matrix of a part at a time, with the margins at theta (n + 1,) or (K, n + 1), which belongs to it.
 
-    Attributes
-    ----------
+    The center (n,) is 0 where X is sparse.  Blocks are shorter where the caller needs `width` numbers a row.
+
+    Yields
+    ------
     A : (r, n) float64 array in C order, or SciPy's sparse array where X is sparse
         The rows x - center, without the ones.
     z : (r,) or (r, K) float64
@@ -30,22 +33,10 @@ class Block(NamedTuple):
     s : (r,) float64
         The weights.
     """
-
-    A: Any
-    z: np.ndarray
-    y: np.ndarray
-    s: np.ndarray
-
-
-def blocks(part: InMemory, theta: np.ndarray, center: np.ndarray, width: int = 0) -> Iterator[Block]:
-    """The design matrix of a part, with the margins at theta (n + 1,) or (K, n + 1), which belongs to the design matrix.
-
-    The center (n,) is 0 where X is sparse.  Blocks are shorter where the caller needs `width` numbers a row.
-    """
     for rows in row_ranges(part.X, width):
         A = features(part.X, rows, center)
         s = part.sample_weight[rows] if part.sample_weight.size else np.ones(A.shape[0])
-        yield Block(A, margins_of_block(A, part.offset[rows], theta), part.y[rows], s)
+        yield A, margins_of_block(A, part.offset[rows], theta), part.y[rows], s
 
 
 def row_ranges(X: np.ndarray | Csr, width: int = 0) -> Iterator[slice]:

@@ -5,6 +5,8 @@ import functools
 import numpy as np
 import pandas as pd
 
+from tests.test_published import table
+
 
 @functools.cache
 def data_set(name):
@@ -34,6 +36,29 @@ def logit(X, y, s=None):
     Z = np.column_stack([np.asarray(X, float), np.ones(len(X))])
     s = np.ones(len(y), int) if s is None else s.astype(int)
     return sm.Logit(np.repeat(y, s), np.repeat(Z, s, axis=0)).fit(disp=0, method="newton", tol=1e-11, maxiter=100)
+
+
+def glm(Z, y, **options):
+    """statsmodels' generalized linear model of the binomial family, to its own optimum."""
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+
+    return GLM(y, Z, family=Binomial(), **options).fit(tol=1e-15, maxiter=200)
+
+
+def published(name, folder):
+    """X and labels 0 and 1 of a data set that results are printed for."""
+    if name == "spector":
+        data = np.loadtxt(folder / "sm_spector.csv", skiprows=1)
+        return data[:, 1:4], data[:, 4]
+    if name == "admissions":
+        y, gre, gpa, rank = table(folder / "ucla_binary_fixed.csv", ["admit", "gre", "gpa", "rank"])
+        return np.column_stack([gre, gpa, rank == 2, rank == 3, rank == 4]), y
+    if name == "diabetes":
+        *columns, kind = table(folder / "R_MASS_Pima.tr.csv", ["npreg", "glu", "bp", "skin", "bmi", "ped", "age", "type"])
+        return np.column_stack(columns), (kind == "Yes") * 1.0
+    y, balance, income = table(folder / "R_ISLR_Default.csv", ["default", "balance", "income"])
+    return np.column_stack([balance, income]), (y == "Yes") * 1.0
 
 
 each_data_set = "name", ["spector", "fair", "cancer", "anes96"]

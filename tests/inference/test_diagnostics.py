@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import fastlr
+from tests.inference.data_sets import glm, published
 from tests.problems import problem, weights
-from tests.test_published import table
 
 pytestmark = pytest.mark.slow
 
@@ -19,11 +19,8 @@ K = RNG.binomial(N.astype(int), 1.0 / (1.0 + np.exp(-X[:, 0] - 0.3)))
 OFFSET = weights(80)[1]
 
 
-def glm(y, X=X, fit_intercept=True, **options):
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    return GLM(y, np.column_stack([X, np.ones(len(X))]) if fit_intercept else X, family=Binomial(), **options).fit(tol=1e-15)
+def of_statsmodels(y, X=X, fit_intercept=True, **options):
+    return glm(np.column_stack([X, np.ones(len(X))]) if fit_intercept else X, y, **options)
 
 
 CASES = {
@@ -40,7 +37,7 @@ CASES = {
 def test_statsmodels(case):
     y, options, theirs = CASES[case]
     model = fastlr.train(X, y, tol=1e-14, max_iter=100, **options)
-    result = glm(y, **theirs)
+    result = of_statsmodels(y, **theirs)
     influence = result.get_influence()
     np.testing.assert_allclose(model.residuals(), result.resid_pearson, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(model.residuals("deviance"), result.resid_deviance, rtol=1e-8, atol=1e-8)
@@ -50,29 +47,14 @@ def test_statsmodels(case):
     assert model.leverages().sum() == pytest.approx(4 + options.get("fit_intercept", True), rel=1e-12)
 
 
-def real(name, folder):
-    """X and labels 0 and 1 of a data set."""
-    if name == "spector":
-        data = np.loadtxt(folder / "sm_spector.csv", skiprows=1)
-        return data[:, 1:4], data[:, 4]
-    if name == "admissions":
-        y, gre, gpa, rank = table(folder / "ucla_binary_fixed.csv", ["admit", "gre", "gpa", "rank"])
-        return np.column_stack([gre, gpa, rank == 2, rank == 3, rank == 4]), y
-    if name == "diabetes":
-        *columns, kind = table(folder / "R_MASS_Pima.tr.csv", ["npreg", "glu", "bp", "skin", "bmi", "ped", "age", "type"])
-        return np.column_stack(columns), (kind == "Yes") * 1.0
-    y, balance, income = table(folder / "R_ISLR_Default.csv", ["default", "balance", "income"])
-    return np.column_stack([balance, income]), (y == "Yes") * 1.0
-
-
 @pytest.mark.parametrize("name", ["spector", "admissions", "diabetes", "default"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_statsmodels_on_real_data(name, weighted, shared_data):
     """Columns as they are: statsmodels gets them standardised, since it squares their condition."""
-    X, y = real(name, shared_data / "oracles")
+    X, y = published(name, shared_data / "oracles")
     s = np.random.default_rng(1).integers(1, 5, y.size).astype(float) if weighted else None
     model = fastlr.train(X, y, sample_weight=s, tol=1e-12)
-    result = glm(y, (X - X.mean(axis=0)) / X.std(axis=0), **({"var_weights": s} if weighted else {}))
+    result = of_statsmodels(y, (X - X.mean(axis=0)) / X.std(axis=0), **({"var_weights": s} if weighted else {}))
     influence = result.get_influence()
     np.testing.assert_allclose(model.residuals(), result.resid_pearson, rtol=1e-8)
     np.testing.assert_allclose(model.residuals("deviance"), result.resid_deviance, rtol=1e-8)
@@ -155,8 +137,7 @@ def test_margins_that_are_huge():
 
 def test_hosmer_lemeshow_of_r(shared_data):
     """hoslem.test(admit, fitted(glm(admit ~ gre + gpa + factor(rank), binomial)))."""
-    y, gre, gpa, rank = table(shared_data / "oracles" / "ucla_binary_fixed.csv", ["admit", "gre", "gpa", "rank"])
-    test = fastlr.train(np.column_stack([gre, gpa, rank == 2, rank == 3, rank == 4]), y).hosmer_lemeshow()
+    test = fastlr.train(*published("admissions", shared_data / "oracles")).hosmer_lemeshow()
     assert test.chi2 == pytest.approx(11.085, abs=5e-4) and test.df == 8 and test.p_value == pytest.approx(0.1969, abs=5e-5)
 
 

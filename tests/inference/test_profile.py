@@ -11,11 +11,10 @@ from scipy.stats import chi2, norm
 
 import fastlr
 from fastlr.inference import profile
-from tests.inference.data_sets import data_set, each_data_set
+from tests.inference.data_sets import data_set, each_data_set, published
 from tests.inference.test_covariance import rows_of
 from tests.problems import problem
 from tests.solvers.test_firth import ENDOMETRIAL, sex2
-from tests.test_published import table
 
 pytestmark = pytest.mark.slow
 
@@ -28,9 +27,7 @@ def separated(X, y, **options):
 
 def test_admissions(shared_data):
     """confint(glm(admit ~ gre + gpa + factor(rank), binomial)) in R, which interpolates by a spline."""
-    y, gre, gpa, rank = table(shared_data / "oracles" / "ucla_binary_fixed.csv", ["admit", "gre", "gpa", "rank"])
-    X = np.column_stack([gre, gpa, *(rank == level for level in (2, 3, 4))])
-    model = fastlr.train(X, y, backend="numpy")
+    model = fastlr.train(*published("admissions", shared_data / "oracles"), backend="numpy")
     printed = [[0.0001375921, 0.004435874], [0.1602959439, 1.464142727], [-1.3008888002, -0.056745722],
                [-2.0276713127, -0.670372346], [-2.4000265384, -0.753542605], [-6.2716202334, -1.792547080]]
     for j, bounds in enumerate(printed):

@@ -10,15 +10,8 @@ import pandas as pd
 import pytest
 
 import fastlr
+from tests.inference.data_sets import glm
 from tests.problems import problem, weights
-
-
-def logit(X, y, **options):
-    """statsmodels' generalised linear model of the binomial family, to its own optimum."""
-    from statsmodels.genmod.families import Binomial
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    return GLM(y, X, family=Binomial(), **options).fit(tol=1e-14, maxiter=200)
 
 
 def add_constant(X):
@@ -50,7 +43,7 @@ def test_statsmodels(backend, options, fit_intercept):
         X[:, 1] -= 50.0
     # One coefficient is 1e-4 of the others': 1e-7 of it takes a gradient of 1e-13.
     summary = fastlr.train(X, y, backend=backend, sample_weight=s, offset=o, fit_intercept=fit_intercept, tol=1e-13).summary()
-    result = logit(add_constant(X) if fit_intercept else X, y, freq_weights=s, offset=o)
+    result = glm(add_constant(X) if fit_intercept else X, y, freq_weights=s, offset=o)
     for own, theirs in ((summary.estimate, result.params), (summary.standard_error, result.bse)):
         np.testing.assert_allclose(own, theirs, rtol=1e-7)
     assert summary.deviance == pytest.approx(result.deviance, rel=1e-10)
@@ -63,7 +56,7 @@ def test_statsmodels(backend, options, fit_intercept):
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_well_scaled(backend, reduction):
     X, y, *_ = problem(200, 5)
-    assert_agrees(fastlr.train(X, y, backend=backend, reduction=reduction).summary(), logit(add_constant(X), y), rtol=1e-6)
+    assert_agrees(fastlr.train(X, y, backend=backend, reduction=reduction).summary(), glm(add_constant(X), y), rtol=1e-6)
 
 
 def test_integer_weights_are_repeated_rows():
@@ -153,7 +146,7 @@ def test_columns_that_a_factor_leaves_out():
 def test_nearly_collinear_columns_are_not_collinear():
     X, y, *_ = problem(300, 2)
     X[:, 1] = X[:, 0] + 1e-4 * X[:, 1]
-    assert_agrees(fastlr.train(X, y, tol=1e-11).summary(), logit(add_constant(X), y), rtol=1e-4)
+    assert_agrees(fastlr.train(X, y, tol=1e-11).summary(), glm(add_constant(X), y), rtol=1e-4)
 
 
 def test_many_collinear_columns_are_not_all_listed():
