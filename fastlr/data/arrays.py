@@ -61,10 +61,10 @@ def real_matrix(X: Any, names: tuple[str, ...] | None = None,
             return X if isinstance(X, Csr) else sparse.csr(X), None
         _refuse_other_collections("X", X)
         X = frames.with_array(X)
-        found = frames.column_names(X)
+        found, A = frames.names_and_numbers(X)
         if names is not None and found is not None:
             frames.refuse_other_columns(X, found, names)
-        A = as_array("X", X if found is None else frames.numbers_of(X))
+        A = as_array("X", A)
     refuse_shape(A.shape, n_features)
     if A.dtype == object:
         A = _numbers_of_objects("X", A, found)

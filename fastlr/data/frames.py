@@ -48,8 +48,10 @@ def refuse_lazy(name: str, value: Any) -> None:
         raise TypeError(f"{name} is a LazyFrame, whose rows are not there yet; pass {name}.collect()")
 
 
-def column_names(X: Any) -> tuple[str, ...] | None:
-    """The columns' names, or None for what has none.
+def names_and_numbers(X: Any) -> tuple[tuple[str, ...] | None, Any]:
+    """The columns' names, or None for what has none; and X as NumPy is to read it.
+
+    pandas by itself makes objects of booleans beside numbers, which takes a hundred times as long.
 
     Raises
     ------
@@ -61,14 +63,16 @@ def column_names(X: Any) -> tuple[str, ...] | None:
     is_arrow = hasattr(type(X), "column_names")         # whose `columns` are what they hold
     columns = X.column_names if is_arrow else getattr(X, "columns", None) if hasattr(X, "__array__") else None
     if columns is None:
-        return None
+        return None, X
     names = tuple(map(str, _listed(columns)))
     refuse_twice("X has", names)
     dtypes = _dtypes(X)
-    for dtype in dict.fromkeys(dtypes):                 # few, however many columns there are
+    kinds = dict.fromkeys(dtypes)                       # few, however many columns there are
+    for dtype in kinds:
         if not isinstance(dtype, np.dtype):
             _refuse_dtype(dtype, names[dtypes.index(dtype)])
-    return names
+    are_numbers = all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in kinds)
+    return names, X.to_numpy(np.result_type(*kinds)) if are_numbers and len(kinds) > 1 else X
 
 
 def refuse_twice(where: str, names: tuple[str, ...]) -> None:
@@ -89,16 +93,6 @@ def _dtypes(X: Any) -> list[Any]:
     if schema is None:
         return _listed(getattr(X, "dtypes", ()))
     return list(schema.types if hasattr(schema, "types") else schema.values())
-
-
-def numbers_of(X: Any) -> Any:
-    """The array of a pandas frame whose columns are NumPy's numbers of several types; any other frame as it is.
-
-    pandas by itself makes objects of booleans beside numbers, which takes a hundred times as long.
-    """
-    dtypes = {*_dtypes(X)}
-    are_numbers = all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in dtypes)
-    return X.to_numpy(np.result_type(*dtypes)) if are_numbers and len(dtypes) > 1 else X
 
 
 _CATEGORIES = ("CategoricalDtype", "Categorical", "Enum")              # The categories of pandas and polars.
