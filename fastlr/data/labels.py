@@ -86,7 +86,7 @@ def label_array(y: Any, m: int) -> np.ndarray:
     if isinstance(y, Sequence) and _is_changed_by_numpy(A):
         values = np.empty(m, object)
         values[:] = [v[0] if isinstance(v, (list, tuple)) else v for v in y]
-        if not all(isinstance(v, (str, bytes)) for v in values):
+        if not all(issubclass(kind, (str, bytes)) for kind in {*map(type, values.tolist())}):
             A = values
     if A.dtype.kind not in "biufOUS":
         raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
