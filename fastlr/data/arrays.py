@@ -165,7 +165,7 @@ def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None 
             float(value)
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} holds {value!r} at {_place(where, names)}, which is not a number"
-                             f"{_way_out(value) if name == 'X' else ''}") from None
+                             f"{_way_out(value) if name == 'X' or is_missing(value) else ''}") from None
     raise ValueError(f"{name} holds values that are not numbers")
 
 

@@ -268,7 +268,7 @@ REFUSED = [
     ("sample_weight object text", {"sample_weight": put(ONES, "x", dtype=object)}, ValueError, r"_weight .*'x'.*row 4\b"),
     ("sample_weight object digits", {"sample_weight": put(ONES, "1", dtype=object)}, ValueError, r"_weight .*'1'.*row 4\b"),
     ("sample_weight None inside", {"sample_weight": put(ONES, None, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
-    ("sample_weight NA inside", {"sample_weight": put(ONES, pd.NA, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
+    ("sample_weight NA inside", {"sample_weight": put(ONES, pd.NA, dtype=object)}, ValueError, r"_weight .*row 4.*impute"),
     ("sample_weight huge", {"sample_weight": put(ONES, HUGE_INTEGER, dtype=object)}, ValueError, r"^sample_weight .*row 4\b"),
     ("sample_weight complex", {"sample_weight": ONES + 0j}, TypeError, r"^sample_weight must hold real numbers, not complex128"),
     ("sample_weight datetime", {"sample_weight": ONES.astype("M8[s]")}, TypeError, r"^sample_weight must hold real numbers"),

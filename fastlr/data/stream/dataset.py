@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
@@ -57,10 +57,11 @@ class InBlocks(Dataset):
         sizes = [rows.stop - rows.start if not self.has_weights else int(np.count_nonzero(self.sample_weight[rows]))
                  for rows in (self._rows(rows.start, rows.stop) for rows in self.stream.ranges)]
         wanted, found = sampling.by_part(samples, sizes), []
-        for number, (first, X) in enumerate(self._blocks_until(max(wanted))):
-            if number in wanted:
-                self.stream.refuse_not_finite(first, X)
-                found.append([taken.rows for taken in self._part(first, X).take_each(wanted[number])])
+        with contextlib.closing(self.stream.blocks()) as blocks:
+            for number, (first, X) in zip(range(max(wanted) + 1), blocks, strict=False):            # no block behind the last
+                if number in wanted:
+                    self.stream.refuse_not_finite(first, X)
+                    found.append([taken.rows for taken in self._part(first, X).take_each(wanted[number])])
         return [self._in_memory(*sampling.stacked(parts)) for parts in zip(*found, strict=True)]
 
     def divided_weights(self, exponent: int) -> "InBlocks":
@@ -85,14 +86,6 @@ class InBlocks(Dataset):
         if self.example_of_rows is None:
             return slice(start, stop)
         return slice(*np.searchsorted(self.example_of_rows(), (start, stop)).tolist())
-
-    def _blocks_until(self, last: int) -> Iterator[tuple[int, Block]]:
-        """One pass that ends behind the block of this number."""
-        with contextlib.closing(self.stream.blocks()) as blocks:
-            for number, block in enumerate(blocks):
-                yield block
-                if number == last:
-                    break
 
 
 def _is_finite(found: Any) -> bool:
