@@ -146,10 +146,15 @@ class Optimizer:
     def _on_working_set(self, problem: Problem, point: Point, columns: np.ndarray, aim: Aim) -> tuple[Point, bool]:
         """Minimize J on a working set as far as it pays; also whether there is no step that lowers J, or may be made.
 
-        It pays until the aim is reached, or the least subgradient is small beside what is violated outside the set.
+        It pays until the aim is reached, or the least subgradient is small beside what it was, and beside what is violated
+        outside the set.
         """
-        size, enough = point.u.size, _OF_OUTSIDE * problem.to_mean * _violation(problem, point, columns)
+        size, scales = point.u.size, problem.coordinates.scales
         place, is_all = np.append(columns, size - 1), columns.size == size - 1
+        violated = np.abs(problem.elastic_net.least_subgradient(point.u, point.grad, scales))
+        inside = violated[place].max()
+        violated[place] = 0.0
+        enough = _OF_OUTSIDE * problem.to_mean * float(min(inside, violated.max()))
         point, status = self._by_columns(problem, point, columns, aim, enough)
         is_exhausted = status == FULL
         if status in (STUCK, DEAR):

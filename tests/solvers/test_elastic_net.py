@@ -290,6 +290,16 @@ def test_a_proof_that_fails_where_a_working_set_is_done(monkeypatch):
     assert model.converged and 1 < proofs.count(True) < 20
 
 
+def test_every_working_set_is_minimized_further():
+    """Columns that come first by the ratio to their thresholds are violated by less than a column outside is."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 70))
+    X[:, :69] *= 1000.0
+    y = (3.0 * X[:, 69] + rng.logistic(size=600) > 0).astype(int)
+    model = fastlr.train(X, y, l1=0.1, backend="numpy", tol=1e-10, init=(np.zeros(70), 0.0))
+    assert_is_optimum(model, X, y, 0.1)
+
+
 # ---- compiled code ------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize(("rows", "columns", "is_sparse"), [(60, 80, False), (500, 200, False), (4000, 1000, False),
