@@ -24,6 +24,7 @@ from fastlr.machine import blas
 from fastlr.machine.arrays import read_only
 
 MOST_BYTES_OF_SAMPLES = 1 << 26     # The most bytes of X that samples copy.
+_MOST_KEPT = 1 << 22                # The most numbers in copied columns that are kept for the next choice of columns.
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -260,6 +261,7 @@ class InMemory(Dataset):
         self.prepared: tuple[Any, ...] = (backend.prepare(*self.rows, n_threads) if hasattr(backend, "prepare") else self.rows)
         self._counted: Count | None = None
         self._transposed: Csr | None = None
+        self._chosen: tuple[np.ndarray, np.ndarray] | None = None       # the columns that were copied last, and their copy
 
     @property
     def count(self) -> Count:
@@ -305,18 +307,37 @@ class InMemory(Dataset):
             margins = numpy_vectorized.margins if theta.ndim == 1 else numpy_vectorized.softmax_margins
             rows = self._in_memory(self.X, self.y, self.sample_weight, read_only(margins(self.X, self.offset, theta)))
         chosen = self.columns_as_rows(columns)
-        if not isinstance(chosen, Csr):
-            return rows.with_features(read_only(chosen.T))
-        part = rows.with_features(sparse.transposed(chosen))
-        part._transposed = chosen
-        return part
+        if isinstance(chosen, Csr):
+            part = rows.with_features(sparse.transposed(chosen))
+            part._transposed = chosen
+            return part
+        is_by_rows = isinstance(self.X, np.ndarray) and self.X.flags.c_contiguous
+        return rows.with_features(read_only(np.ascontiguousarray(chosen.T) if is_by_rows else chosen.T))
 
     def columns_as_rows(self, columns: np.ndarray) -> np.ndarray | Csr:
-        """Some columns, which are in order, as rows (p, m); they are copied, unless they are all columns."""
+        """Some columns, which are in order, as rows (p, m); they are copied, unless they are all columns.
+
+        A column of dense X in C order takes long to copy, since its numbers are far from each other.  So columns that were among
+        those before are copied from there.
+        """
         X = self.transposed
         if columns.size == self.shape[1]:
             return X
-        return X.take(columns) if isinstance(X, Csr) else _columns_of_dense(X.T, columns).T
+        if isinstance(X, Csr):
+            return X.take(columns)
+        if columns.size * self.shape[0] > _MOST_KEPT:
+            return _columns_of_dense(X.T, columns).T
+        if self._chosen is None:
+            self._chosen = columns, np.ascontiguousarray(_columns_of_dense(X.T, columns).T)
+            return self._chosen[1]
+        before, kept = self._chosen
+        at = np.searchsorted(before, columns)
+        new = np.flatnonzero(before.take(at, mode="clip") != columns)
+        chosen = kept.take(at, axis=0, mode="clip")
+        if new.size:
+            chosen[new] = _columns_of_dense(X.T, columns[new]).T
+            self._chosen = columns, chosen
+        return chosen
 
     @property
     def transposed(self) -> np.ndarray | Csr:
