@@ -383,7 +383,7 @@ def _all_labels(classes: Any, y: np.ndarray) -> np.ndarray:
             raise ValueError(f"y holds one label only, {found.tolist()[0]!r}, and there must be two; pass classes= on the first "
                              "call of partial_fit")
         return found
-    found = np.unique(np.asarray(classes))
-    if found.size < 2:
-        raise ValueError(f"classes must hold two labels or more, not {found.tolist()}")
-    return found
+    given = np.asarray(classes).ravel().tolist()
+    if len({*given}) < 2 or any(map(arrays.is_missing, given)):
+        raise ValueError(f"classes must hold two labels or more, none of which is missing, not {given}")
+    return np.unique(np.asarray(classes))
