@@ -137,8 +137,7 @@ def columns_of(A: Any, columns: list[int]) -> np.ndarray:
 def _sum_of_rows(weight: np.ndarray, A: Any, fixed: list[int], values: list[float]) -> np.ndarray:
     """The sum of weighted rows of a design matrix, for weights (r,) or (q, r), where some columns are given values."""
     total = sum_of_rows(weight, A)
-    if fixed:
-        total[..., fixed] = weight.sum(axis=-1)[..., None] * values
+    total[..., fixed] = weight.sum(axis=-1, keepdims=True) * values
     return total
 
 

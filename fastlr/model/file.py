@@ -153,7 +153,9 @@ def _write(document: dict[str, Any], what: str, check: Callable[[Any], Any], pat
         lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in document.items()]
         data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
         if len(data) > _LARGEST_FILE:
-            raise ValueError(f"it would take {len(data)} bytes, and a model file has at most {_LARGEST_FILE}")
+            way_out = "" if document.get("statistics") is None else ("; its covariance takes most of that: save it before "
+                                                                     "summary(), or pickle it")
+            raise ValueError(f"it would take {len(data)} bytes, and a model file has at most {_LARGEST_FILE}{way_out}")
     except ValueError as error:
         raise ValueError(f"{what} can't be saved: {error}") from error
     with replacing(path) as file:

@@ -232,12 +232,13 @@ class Inference(Diagnostics):
         >>> round(chi2, 3), df, round(p_value, 3)
         (1.515, 2, 0.469)
         """
-        (*rows, n), R = self.w.shape, np.atleast_1d(arrays.as_array("R", R)).astype(np.float64)
-        R = R[None] if R.ndim == self.w.ndim else R
+        (*rows, n), R, r = self.w.shape, np.atleast_1d(arrays.as_array("R", R)), arrays.as_array("r", r)
+        if not {R.dtype.kind, r.dtype.kind} <= set("biuf"):
+            raise TypeError(f"R and r must hold real numbers, not {R.dtype} and {r.dtype}")
+        R = (R[None] if R.ndim == self.w.ndim else R).astype(np.float64)
         if not len(R) or list(R.shape[1:-1]) != rows or R.shape[-1] not in (n, n + 1):
             raise ValueError(f"R has shape {R.shape}; a row has {f'{rows[0]} times ' if rows else ''}{n} factors for w, and "
                              "perhaps one more for b")
-        r = np.asarray(r, np.float64)
         if r.shape not in ((), (len(R),)):
             raise ValueError(f"r has shape {r.shape}, and R has {len(R)} row(s); pass one number, or one for each row of R")
         if not (np.isfinite(R).all() and np.isfinite(r).all()):

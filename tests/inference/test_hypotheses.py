@@ -62,6 +62,8 @@ def test_contrasts_are_checked():
     model = fastlr.train(X, y, backend="numpy")
     with pytest.raises(ValueError, match=r"R has shape \(0, 3\); a row has 3 factors for w"):
         model.contrast(np.empty((0, 3)))
+    with pytest.raises(TypeError, match="R and r must hold real numbers, not <U1 and int64"):
+        model.contrast(["a", "b", "c"], 0)
     for R in (np.ones((2, 3)), np.zeros(3)):
         with pytest.raises(ValueError, match="a row of R is 0 or depends on the others"):
             model.contrast(R)
