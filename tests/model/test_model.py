@@ -79,8 +79,8 @@ def test_prediction_is_the_more_probable_class(model):
 @pytest.mark.parametrize("labels", [np.array(["no", "yes"]), np.array(["no", "yes"], object), np.array([False, True]),
                                     np.array([-1, 1]), np.array([1, 2], np.uint8), np.array([0.5, 1.5])],
                          ids=["text", "objects", "bool", "-1 and 1", "uint8", "float"])
-def test_labels_come_back(backend, labels):
-    model = train(y=labels[Y], backend=backend)
+def test_labels_come_back(labels):
+    model = train(y=labels[Y])
     predicted = model.predict(X)
     assert predicted.dtype == labels.dtype
     np.testing.assert_array_equal(predicted, labels[(X @ model.w + model.b > 0).astype(int)])
@@ -375,24 +375,23 @@ def assert_close(model, other, rtol=1e-13):
     np.testing.assert_allclose(np.append(model.costs, model.cost), np.append(other.costs, other.cost), rtol=rtol)
 
 
-def test_balanced(backend):
-    balanced = train(backend=backend, class_weight="balanced")
-    assert_close(balanced, train(backend=backend, sample_weight=(M / (2 * np.bincount(Y)))[Y]))
-    assert not np.allclose(balanced.w, train(backend=backend).w, rtol=1e-3)
+def test_balanced():
+    balanced = train(class_weight="balanced")
+    assert_close(balanced, train(sample_weight=(M / (2 * np.bincount(Y)))[Y]))
+    assert not np.allclose(balanced.w, train().w, rtol=1e-3)
 
 
-def test_balanced_gives_both_classes_the_same_total(backend):
+def test_balanced_gives_both_classes_the_same_total():
     total = np.array([WEIGHTS[Y == 0].sum(), WEIGHTS[Y == 1].sum()])
     equal = WEIGHTS * (total.sum() / (2 * total))[Y]
-    balanced = train(backend=backend, class_weight="balanced", sample_weight=WEIGHTS)
-    assert_close(balanced, train(backend=backend, sample_weight=equal))
+    assert_close(train(class_weight="balanced", sample_weight=WEIGHTS), train(sample_weight=equal))
 
 
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["alone", "with sample_weight"])
-def test_class_weight_dict(backend, weights):
+def test_class_weight_dict(weights):
     each = np.where(Y == 1, 3.0, 0.5)
-    model = train(backend=backend, class_weight={0: 0.5, 1: 3.0}, sample_weight=weights)
-    assert_close(model, train(backend=backend, sample_weight=each if weights is None else each * weights))
+    model = train(class_weight={0: 0.5, 1: 3.0}, sample_weight=weights)
+    assert_close(model, train(sample_weight=each if weights is None else each * weights))
 
 
 def test_class_weight_of_text_labels():
