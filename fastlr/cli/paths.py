@@ -6,6 +6,7 @@ import numpy as np
 
 import fastlr
 from fastlr.cli import evaluation
+from fastlr.machine.wording import listed
 
 # Columns that a line names, at most.
 _MOST_NAMES = 20
@@ -52,9 +53,7 @@ class PathTable:
         return [self._path[i]._names[j] for j in self._path._columns(i)]
 
     def _listed(self, i: int) -> str:
-        names = self._names(i)
-        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-        return (", ".join(names[:_MOST_NAMES]) or "no column") + more
+        return listed(self._names(i), _MOST_NAMES) or "no column"
 
 
 def plot(path: fastlr.Path, file: str) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from fastlr.data.leverages import jeffreys_gradient_and_hessian
 from fastlr.machine import blas
 from fastlr.machine.warnings import ConvergenceWarning
+from fastlr.machine.wording import listed
 from fastlr.problem.better_coordinates import near_origin
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
@@ -204,5 +205,5 @@ def _refuse_dependent_columns(problem: Problem) -> None:
     flat = np.abs(V[:-1, eigenvalues <= _LEAST_EIGENVALUE]).max(axis=1, initial=0.0)
     if flat.any():
         columns = [problem.column(int(j)) for j in np.flatnonzero(flat > 1e-5)]
-        raise ValueError(f"firth=True needs columns that don't depend on each other, and these do: {', '.join(columns[:8])}"
-                         f"{f' and {len(columns) - 8} more' if len(columns) > 8 else ''}.  Drop one of them, or use l2")
+        raise ValueError(f"firth=True needs columns that don't depend on each other, and these do: {listed(columns)}.  Drop one "
+                         "of them, or use l2")
