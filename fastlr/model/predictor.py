@@ -184,14 +184,14 @@ class Predictor:
         matplotlib Axes
         """
         self._refuse_many_classes("plot_roc()")
-        is_second, p = scores.calibrated(*self._labelled(X, y, offset))
+        is_second, p = scores.calibrated(*self._labelled(X, y, offset, sample_weight))
         s = weights.checked(sample_weight, p.size)
         other, label = map(repr, self._labels)
         return plots.roc(is_second, p, s if s.size else None, label, other, ax)
 
-    def _labelled(self, X: Any, y: Any, offset: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _labelled(self, X: Any, y: Any, offset: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """The place (m,) of each row's label among the classes, and the probabilities (m, K)."""
-        frames.refuse_other_order(X=X, y=y, offset=offset)
+        frames.refuse_other_order(X=X, y=y, offset=offset, sample_weight=sample_weight)
         P = self.predict_proba(X, offset)
         return labels.places(labels.labels_as_given(y, len(P)), self.classes), P
 

@@ -2,6 +2,7 @@
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastlr
@@ -161,6 +162,8 @@ def test_what_is_refused():
             fastlr.train(X, Y, **options).hosmer_lemeshow()
     with pytest.raises(ValueError, match="y holds 2 at row 0, which is none of the classes"):
         model.plot_roc(X, np.full(80, 2))
+    with pytest.raises(ValueError, match="sample_weight has the index of X in another order"):
+        model.plot_roc(pd.DataFrame(X), Y, sample_weight=pd.Series(N)[::-1])
     import pickle
 
     with pytest.raises(ValueError, match="without the training data, which leverages reads"):
