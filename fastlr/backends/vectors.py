@@ -1,7 +1,5 @@
 """The vector operations of the engine, by NumPy; `compiled.vectors` has the same as loops, which Numba puts in their place."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from fastlr.machine.blas import dot
@@ -44,26 +42,24 @@ def weighted_size(x: np.ndarray, weights: np.ndarray) -> float:
 
 
 def lower_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """out = P x for a lower triangular P, or several of them along a diagonal; no BLAS thread is started."""
-    for block, part, result in _each_block(P, x, out):
-        for i in range(0, part.size, _ROWS):
-            np.vecdot(block[i:i + _ROWS, :i + _ROWS], part[:i + _ROWS], out=result[i:i + _ROWS])
+    """out = P x for a lower triangular P, or several of them (K, k, k) along a diagonal; no BLAS thread is started."""
+    blocks, parts, results = _by_block(P, x, out)
+    for i in range(0, P.shape[-1], _ROWS):
+        np.vecdot(blocks[:, i:i + _ROWS, :i + _ROWS], parts[:, None, :i + _ROWS], out=results[:, i:i + _ROWS])
 
 
 def lower_transposed_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """out = P^T x for a lower triangular P, or several of them along a diagonal; no BLAS thread is started."""
-    out[:] = 0.0
-    for block, part, result in _each_block(P, x, out):
-        for i in range(0, part.size, _ROWS):
-            result[:i + _ROWS] += np.einsum("ij,i->j", block[i:i + _ROWS, :i + _ROWS], part[i:i + _ROWS])
+    """out = P^T x for a lower triangular P, or several of them (K, k, k) along a diagonal; no BLAS thread is started."""
+    blocks, parts, results = _by_block(P, x, out)
+    results[:] = 0.0
+    for i in range(0, P.shape[-1], _ROWS):
+        results[:, :i + _ROWS] += np.einsum("kij,ki->kj", blocks[:, i:i + _ROWS, :i + _ROWS], parts[:, i:i + _ROWS])
 
 
-def _each_block(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The squares of P (k, k) or (K, k, k), with their parts of x and out."""
-    if P.ndim == 2:
-        return ((P, x, out),)
+def _by_block(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """P as (K, k, k), and x and out, whose memory is shared, as (K, k)."""
     side = P.shape[-1]
-    return zip(P.reshape(-1, side, side), x.reshape(-1, side), out.reshape(-1, side), strict=True)
+    return P.reshape(-1, side, side), x.reshape(-1, side), out.reshape(-1, side)
 
 
 def standardised_size(grad: np.ndarray, ratio: np.ndarray, shift: np.ndarray) -> float:

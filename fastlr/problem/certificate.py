@@ -93,7 +93,7 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
 
 
 def obstacle(problem: Problem, grad: np.ndarray, gap: float, enough: float, budget: float) -> tuple[float, float]:
-    """What keeps `certificate` from proving enough as long as it is above something else, which follows."""
+    """Two numbers: before the first has fallen to the second, `certificate` can't be expected to prove enough."""
     whole = problem.costs.whole_hessian()
     if whole <= budget:
         return gap, _provable(problem)
