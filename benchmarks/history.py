@@ -4,9 +4,11 @@ The results carry the name that is given to the machine, and nothing else that w
 """
 
 import argparse
+import json
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 CORE = r"^(kernels|training|optimum|start_up|calls)\."
 _ASV = [sys.executable, "-m", "asv"]
@@ -20,6 +22,9 @@ def main():
     parser.add_argument("--steps", help="at most so many commits, evenly spaced over the range")
     arguments = parser.parse_args()
     system = ["--os", platform.system(), "--arch", platform.machine()]
+    known = Path(__file__).parent / "results" / arguments.machine / "machine.json"
+    if known.exists():                          # the memory differs by some bytes at each start, and asv would draw two curves
+        system += ["--ram", json.loads(known.read_text())["ram"]]
     subprocess.run([*_ASV, "machine", "--yes", "--machine", arguments.machine, *system], check=True)
     steps = [] if arguments.steps is None else ["--steps", arguments.steps]
     run = [*_ASV, "run", "--machine", arguments.machine, "--bench", CORE, "--skip-existing-successful", "--show-stderr",
