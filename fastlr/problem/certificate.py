@@ -103,9 +103,11 @@ def obstacle(problem: Problem, grad: np.ndarray, gap: float, enough: float, budg
 
 
 def _share_of_sample(problem: Problem, gap: float, enough: float) -> float:
-    """The share of the rows whose Hessian can be expected to prove enough; it may be more than all."""
-    fewest = max(_FEWEST_ROWS, _ROWS_A_FEATURE * problem.size) / problem.data.count.rows
-    return max(fewest, _ROOM * gap / max(min(enough, _provable(problem)), _TINY))
+    """The share of the rows whose Hessian can be expected to prove enough; infinity where there is no room for a copy of them."""
+    data = problem.data
+    fewest = max(_FEWEST_ROWS, _ROWS_A_FEATURE * problem.size) / data.count.rows
+    share = max(fewest, _ROOM * gap / max(min(enough, _provable(problem)), _TINY))
+    return share if share * data.count.rows * data.bytes_a_row <= data.most_bytes_of_samples else math.inf
 
 
 def _provable(problem: Problem) -> float:

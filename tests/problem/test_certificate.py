@@ -96,9 +96,9 @@ def test_a_penalty_that_would_prove_too_little_waits_while_the_descent_goes_on(g
         assert Counting.reads == (0 if is_near or goes_on else 1)
 
 
-@pytest.mark.parametrize(("times", "by_all_rows"), [(1e4, False), (1.5, True)])
-def test_as_many_rows_prove_a_gap_as_it_takes(times, by_all_rows):
-    """What is asked for is so many times what J is above its minimum."""
+@pytest.mark.parametrize(("times", "room", "by_all_rows"), [(1e4, 1 << 20, False), (1e4, 1 << 10, True), (1.5, 1 << 30, True)])
+def test_as_many_rows_prove_a_gap_as_it_takes(times, room, by_all_rows):
+    """What is asked for is so many times what J is above its minimum, and there is room for so many bytes of samples."""
     counts = []
 
     class Counting(Problem):
@@ -108,7 +108,9 @@ def test_as_many_rows_prove_a_gap_as_it_takes(times, by_all_rows):
 
     X, y = sample(20000, 40)
     model = fastlr.train(X, y, backend="numpy")
-    problem = Counting.of_theta(door.data(X, y), l2=0.0, reduction="mean", fit_intercept=True).standardised()
+    data = door.data(X, y)
+    data.most_bytes_of_samples = room
+    problem = Counting.of_theta(data, l2=0.0, reduction="mean", fit_intercept=True).standardised()
     u = problem.coordinates.u_of(np.append(model.w, model.b)) + 1e-5
     cost, grad = problem.evaluate(u)
     verdict = Verdict(problem, u, cost, grad, cost - model.cost, times * (cost - model.cost) / cost, 1)
