@@ -131,7 +131,9 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     parsed = _parsed(formula, frame)
     vectors = {"sample_weight": sample_weight, "offset": offset}
     named = [_column(name, value, frame) for name, value in vectors.items() if isinstance(value, str)]
-    lacking = _missing(frame, [*_names(f"{formula} {parsed.rhs}", frame), *named])
+    used = _names(f"{formula} {parsed.rhs}", frame)
+    frames.refuse_twice("frame has", tuple(used))
+    lacking = _missing(frame, [*used, *named])
     given = {name: frame[value] if isinstance(value, str) else value for name, value in vectors.items()}
     if missing == "drop":
         kept = ~lacking.any(axis=1).to_numpy()
@@ -142,7 +144,10 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
         _refuse_missing(lacking, len(frame), "missing='drop' leaves out the rows that have some")
     y = _labels(parsed.lhs, frame, formula)
     design = _computed(formula, parsed.rhs.get_model_matrix, frame, na_action="raise")
-    model = _train.train(_without_intercept(design), y, fit_intercept="Intercept" in design, **given, **options)
+    X = _without_intercept(design)
+    if X.shape[1] == 0:
+        raise ValueError(f"formula={formula!r} names no feature on its right-hand side; name one column at least")
+    model = _train.train(X, y, fit_intercept="Intercept" in design, **given, **options)
     return FormulaModel(formula, model, parsed.lhs, design.model_spec)
 
 

@@ -136,6 +136,7 @@ def test_dropping_keeps_rows_paired():
     ("age + city", {}, "formula must be labels ~ features, such as"),
     ("bought ~ age | city", {}, "formula must be labels ~ features"),
     ("bought ~ age +", {}, r"formula='bought ~ age \+': Operator"),
+    ("bought ~ 1", {}, "formula='bought ~ 1' names no feature on its right-hand side"),
     ("bought ~ nosuch", {}, "nosuch` is not present"),
     ("nosuch ~ age", {}, "formula names 'nosuch', which is no column of the frame: age, city"),
     ("bought ~ log(age - 100)", {}, "null values after evaluation"),
@@ -151,6 +152,8 @@ def test_what_is_refused(formula, options, text):
 def test_other_refusals():
     with pytest.raises(TypeError, match="fit_intercept is the formula's"):
         train(fit_intercept=False)
+    with pytest.raises(ValueError, match="frame has 2 columns called 'age'; rename all but one"):
+        train("bought ~ age", pd.concat([FRAME, FRAME[["age"]]], axis=1))
     with pytest.raises(TypeError, match="frame must be a DataFrame"):
         train(frame=[1, 2])
     trained = train()
