@@ -30,6 +30,10 @@ class Penalty(abc.ABC):
         """What the second derivatives along w are at least; 0 if nothing is known."""
         return 0.0
 
+    def of_norm(self) -> "Ridge | None":
+        """The penalty for any number of columns, where it depends on the norm of w alone."""
+        return None
+
     def thresholds(self, scales: np.ndarray) -> np.ndarray:
         """The slopes (n + 1,) of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0."""
         return np.zeros(scales.size)
@@ -65,6 +69,10 @@ class Ridge(Penalty):
     @property
     def convexity(self) -> float:
         return self.l2 * float(np.min(self.factors))
+
+    def of_norm(self) -> "Ridge | None":
+        least = self.convexity
+        return Ridge(least) if least == self.l2 * float(np.max(self.factors)) else None
 
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         w = u[..., :-1] * scales[:-1]

@@ -429,10 +429,11 @@ class Problem:
         return other.in_coordinates(self.coordinates)
 
     def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
-        """J by theta with m features in place of n > m, and what turns its theta into one for X."""
-        assert isinstance(self.data, InMemory)
+        """J by theta with m features in place of n > m, and what turns its theta into one for X; its penalty is `of_norm`."""
+        penalty = self.penalty.of_norm()
+        assert isinstance(self.data, InMemory) and penalty is not None
         rows, to_w = gram.in_row_space(self.data)
-        reduced = self._of_features(rows)
+        reduced = self.with_penalty(penalty)._of_features(rows)
 
         def to_theta(theta: np.ndarray) -> np.ndarray:
             return np.concatenate([np.append(to_w(row[:-1]), row[-1]) for row in reduced.coordinates.rows(theta)])

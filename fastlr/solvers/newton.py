@@ -45,9 +45,9 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
 
 
 def is_wide(problem: Problem) -> bool:
-    """Whether it pays to go through the space of the rows, which data in parts have too many of."""
+    """Whether it pays to go through the space of the rows, which data in parts have too many of; it knows the norm of w alone."""
     m, n = problem.data.shape
-    return isinstance(problem.data, InMemory) and m <= min(_WIDE * n, _MOST_ROWS)
+    return isinstance(problem.data, InMemory) and m <= min(_WIDE * n, _MOST_ROWS) and problem.penalty.of_norm() is not None
 
 
 def _optimum_in_row_space(problem: Problem, options: Options) -> np.ndarray:

@@ -505,6 +505,20 @@ def test_auto_says_which_method_ran_and_agrees_with_all(shape, l2):
         np.testing.assert_allclose(model.w, models["newton"].w, rtol=0, atol=2e-6 * abs(models["newton"].w).max())
 
 
+@pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_wide_data_with_penalty_factors(solver, classes):
+    """A factor is a unit of its column; with one for all, the penalty is that of another l2."""
+    X, *_ = problem(30, 80)
+    y, f = np.arange(30) % classes, np.geomspace(0.2, 5.0, 80)
+    scaled = fastlr.train(X / np.sqrt(f), y, l2=0.05, tol=1e-11, backend="numpy")
+    for factors, l2, w in ((f, 0.05, scaled.w / np.sqrt(f)),
+                           (np.full(80, 2.0), 0.025, fastlr.train(X, y, l2=0.05, tol=1e-11, backend="numpy").w)):
+        model = fastlr.train(X, y, l2=l2, penalty_factors=factors, solver=solver, tol=1e-11, backend="numpy")
+        assert model.converged
+        np.testing.assert_allclose(model.w, w, atol=1e-9)
+
+
 @pytest.mark.slow
 def test_wide_data_ends_where_lbfgs_ends(backend):
     """From the space of the rows, also with weights and offset, and on the scale of sums."""
