@@ -47,10 +47,13 @@ class ByColumns(NamedTuple):
             return None
         X, place, scales = data.columns_as_rows(columns), np.append(columns, n), problem.coordinates.scales[columns]
         if isinstance(X, Csr):
-            in_rows = np.bincount(X.indices, minlength=m).astype(np.float64)
-            costs = CostModel(m, p, X.size, 0.5 * dot(in_rows, in_rows), True)
-            scaled = X._replace(values=read_only(X.values * X.each(scales)))
-            return cls(problem, data, place, scaled, costs) if X.size <= MOST_BY_COLUMNS else None
+            if X.size > MOST_BY_COLUMNS:
+                return None
+            costs, scaled = problem.costs, X._replace(values=read_only(X.values * X.each(scales)))
+            if p < n:
+                in_rows = np.bincount(X.indices, minlength=m).astype(np.float64)
+                costs = CostModel(m, p, X.size, 0.5 * dot(in_rows, in_rows), True)
+            return cls(problem, data, place, scaled, costs)
         standardized = np.empty(X.shape)
         np.subtract(X, problem.coordinates.center[columns, None], out=standardized)
         standardized *= scales[:, None]
