@@ -162,6 +162,8 @@ class Dataset(abc.ABC):
         () -> the example that each row is of, (m,) int, where counts of successes and failures have made two rows of some.
     n_examples : int
         The number of examples: m, or how many rows X had where counts have made others of them.
+    index : pandas Index, or None
+        The index of the examples, where X was a data frame that has one.
     """
 
     most_bytes_of_samples = MOST_BYTES_OF_SAMPLES
@@ -176,6 +178,7 @@ class Dataset(abc.ABC):
         self.backend, self.n_threads = backend, n_threads
         self.example_of_rows: Callable[[], np.ndarray] | None = None
         self.n_examples = form.shape[0]
+        self.index: Any = None
 
     @property
     def count(self) -> Count:

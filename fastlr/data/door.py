@@ -39,11 +39,13 @@ def data(X: Any, y: Any, sample_weight: Any = None, class_weight: Any = None, of
         from fastlr.data import dask
 
         return dask.data(X, y, sample_weight, class_weight, offset)
+    index = frames.index_of(X)
     X, names, y, sample_weight, offset = _matrix_or_stream(X, y, sample_weight, offset)
     outcomes = trials.labels_or_counts(y, X.shape[0])
-    if outcomes.ndim == 2:
-        return _of_trials(X, names, outcomes, sample_weight, class_weight, offset)
-    return _dataset(X, names, _vectors(outcomes, sample_weight, class_weight, offset))
+    found = (_of_trials(X, names, outcomes, sample_weight, class_weight, offset) if outcomes.ndim == 2 else
+             _dataset(X, names, _vectors(outcomes, sample_weight, class_weight, offset)))
+    found.index = index
+    return found
 
 
 def data_as_given(X: Any, y: Any, sample_weight: Any = None, offset: Any = None, n_classes: int = 2) -> Dataset:

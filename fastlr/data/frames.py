@@ -131,7 +131,7 @@ def refuse_other_order(**given: Any) -> None:
 
     Rows are paired by position, which is not what such data mean.  Indices that differ in what they hold say nothing.
     """
-    indexed = [(name, value.index) for name, value in given.items() if _has_index(value)]
+    indexed = [(name, index) for name, value in given.items() if (index := index_of(value)) is not None]
     for name, index in indexed[1:]:
         first, reference = indexed[0]
         if len(index) != len(reference) or index.dtype != reference.dtype or index.equals(reference):
@@ -151,7 +151,7 @@ def refuse_other_order(**given: Any) -> None:
                              f"and {index[i]!s} in {name}.  Pass {by_index}{name}.to_numpy() to pair them as they stand")
 
 
-def _has_index(value: Any) -> bool:
-    """Whether it is a DataFrame or Series of pandas' kind; a list has an `index` too."""
+def index_of(value: Any) -> Any:
+    """The index of a DataFrame or Series of pandas' kind, or None; a list has an `index` too."""
     index = getattr(value, "index", None)
-    return index is not None and hasattr(index, "equals") and hasattr(index, "get_indexer")
+    return index if hasattr(index, "equals") and hasattr(index, "get_indexer") else None

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.ranges import pieces
-from fastlr.data import arrays
+from fastlr.data import arrays, frames
 from fastlr.data.dataset import Dataset, InMemory, merged_by
 from fastlr.inference.design import blocks, joined
 from fastlr.problem.loss import Loss
@@ -134,7 +134,7 @@ def codes(data: Dataset, groups: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        A group is missing, groups can't be told apart, or there is no such column.
+        A group is missing, groups can't be told apart, there is no such column, or the index is that of X in another order.
     """
     ways = groups if isinstance(groups, tuple) else (groups,)
     if len(ways) > 2:
@@ -161,6 +161,7 @@ def _code(groups: np.ndarray) -> np.ndarray:
 
 def _of_rows(data: Dataset, groups: Any) -> np.ndarray:
     """The group of each row, of groups of the examples."""
+    frames.refuse_other_order(X=data, groups=groups)
     groups = arrays.one_dimensional("groups", groups, data.n_examples)
     return groups if data.example_of_rows is None else groups[data.example_of_rows()]
 

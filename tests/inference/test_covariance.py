@@ -126,6 +126,19 @@ def test_groups_of_any_kind():
         assert_agree(model.covariance(("cluster", same)), right)
 
 
+def test_groups_in_another_order_are_refused():
+    """Where X was a frame, whether its rows are labels or counts; an index of other rows says nothing."""
+    X, y, *_ = problem(60, 2)
+    X, groups = pd.DataFrame(X, index=np.arange(60) + 7), pd.Series(np.arange(60) // 4, index=np.arange(60) + 7)
+    for labels in (y, np.column_stack([y + 1, 2 - y])):
+        model = fastlr.train(X, labels, backend="numpy")
+        right = model.covariance(("cluster", groups))
+        for kind in (groups[::-1], (groups.to_numpy(), groups[::-1])):
+            with pytest.raises(ValueError, match="groups has the index of X in another order: row 0 is 7 in X, and 66 in groups"):
+                model.covariance(("cluster", kind))
+        np.testing.assert_array_equal(model.covariance(("cluster", groups.reset_index(drop=True))), right)
+
+
 @pytest.mark.parametrize("K", [2, 3])
 def test_clusters_by_numpy_alone(K, monkeypatch):
     X, y, s, offset = problem(300, 4)[0], np.arange(300) * 7 % 11 % K, np.arange(300.0) % 3, np.linspace(-1, 1, 300)
