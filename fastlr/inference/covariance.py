@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import softmax
-from fastlr.data.dataset import InMemory, OfRows, summed
+from fastlr.backends.logistic import curvature
+from fastlr.data.dataset import InMemory, OfRows, merged_by, summed
 from fastlr.data.passes import squared_scores
 from fastlr.inference import clusters
 from fastlr.inference.class_leverages import adjusted, covariances_of_margins, root_of_curvature
@@ -35,6 +36,8 @@ from fastlr.problem.problem import Problem
 _POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
 # The variance of the intercept at the center, as a share of that at 0, below which rounding has ten digits of it.
 _CANCELLED = 1e-6
+# The difference between 1 and a leverage that may be rounding.
+_ROUNDING_OF_LEVERAGES = 1e-9
 # That share from which on rows are not centered, which costs a copy of X and saves three digits at most.
 _NEAR = 1e-3
 
@@ -51,12 +54,26 @@ def products_of_scores(part: InMemory, loss: Loss, Theta: np.ndarray, center: np
         losses, r = loss.loss_and_slope(y, z)
         total += float(s @ losses)
         if power:
-            G = root_of_curvature(softmax.probabilities(z), np.ones(y.size))
+            G = root_of_curvature(softmax.probabilities(z), np.sign(s))
             r = adjusted(r, G, covariances_of_margins(A, V, K), 0.5 * power)
         U = scores(A, np.sqrt(s)[:, None] * r)
         squares = U.T @ U
         M += squares if isinstance(squares, np.ndarray) else squares.toarray()
     return total, M
+
+
+@merged_by(max)
+def largest_leverage(part: InMemory, Theta: np.ndarray, center: np.ndarray, V: np.ndarray) -> float:
+    """The largest leverage of one trial among the rows whose weight is not 0, at Theta (K, n + 1) for features x - center.
+
+    With K classes it is the largest eigenvalue of a row's leverages W Q.
+    """
+    K, largest = len(Theta), 0.0
+    for A, z, _, s in blocks(part, Theta, center, K * K):
+        G = np.sqrt(curvature(z))[:, :, None] if K == 1 else root_of_curvature(softmax.probabilities(z), np.ones(s.size))
+        h = np.linalg.eigvalsh(np.swapaxes(G, 1, 2) @ covariances_of_margins(A, V, K) @ G)
+        largest = max(largest, float(h[s > 0.0].max(initial=0.0)))
+    return largest
 
 
 @np.errstate(all="ignore")
@@ -91,6 +108,12 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
     Theta = theta.reshape(loss.n_margins, -1)
     if groups is None:
         with training.rows() as rows:
+            may_exceed = training.firth or rows.count.lightest < 1.0        # weight times leverage is at most 1
+            if _POWERS[kind] and may_exceed:
+                h = rows.reduce(largest_leverage, Theta @ to_design(center).T, center, V)
+                if h >= 1.0 - _ROUNDING_OF_LEVERAGES:
+                    return np.full_like(V, np.nan), (f"none: {kind} divides by 1 - h, and the leverage h of one trial is {h:.4g} "
+                                                     "in some row; HC0 and HC1 are there")
             total, M = (rows.reduce(squared_scores, theta, center, V, _POWERS[kind]) if loss.n_margins == 1 else
                         rows.reduce(products_of_scores, loss, Theta @ to_design(center).T, center, V, _POWERS[kind]))
         if kind == "HC1":

@@ -129,7 +129,8 @@ class Inference(Diagnostics):
               of r^2 x x^T with the residuals r = a - y.  "HC1" is that times N / (N - k), as in R's sandwich and statsmodels'
               linear models; Stata's ``logit, vce(robust)`` has N / (N - 1).  "HC2" divides r^2 by 1 - h, and "HC3" by
               (1 - h)^2, with the leverages h.  With K classes r is a vector, and these are matrices: "HC3" has the moves of one
-              step of Newton's method without each row, and "HC2" has the mean M that the model implies.
+              step of Newton's method without each row, and "HC2" has the mean M that the model implies.  h is that of one trial.
+              Where it is 1 or more, as a weight below 1 and `firth` allow, there is no "HC2" and no "HC3".
             - ("cluster", groups) holds if rows of different groups are independent.  It has the factor
               G / (G - 1) (N - 1) / (N - k) for G groups, as in statsmodels and Stata's ``regress``; Stata's ``logit`` has
               G / (G - 1).  Groups are a vector (m,) in the order of the training rows, the name of a column of X, or a tuple of

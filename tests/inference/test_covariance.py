@@ -289,3 +289,31 @@ def test_counts_of_trials():
     V = result.cov_params()
     assert_agree(model.covariance(), V)
     assert_agree(model.covariance(("cluster", np.arange(80))), 80 / 79 * (N - 1) / (N - 4) * (V @ (scores.T @ scores) @ V))
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_a_leverage_of_one_trial_above_one(K):
+    """With weight 0 the row doesn't count; with a small weight HC2 and HC3 have no value, and say why."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 3))
+    y = np.argmax(X[:, :K] + rng.gumbel(size=(60, K)), axis=1)
+    twice = np.full(60, 2.0)
+    model = fastlr.train(X, y, sample_weight=twice, backend="numpy")
+    far = 20.0 * np.linalg.svd(np.atleast_2d(model.w))[2][-1]           # where no class is far more probable than the others
+    without, light = (fastlr.train(np.vstack([X, far]), np.append(y, 1), sample_weight=np.append(twice, s), backend="numpy")
+                      for s in (0.0, 0.01))
+    for kind in KINDS:
+        assert_agree(without.covariance(kind), model.covariance(kind), 1e-6)
+    assert np.isfinite(light.covariance("HC1")).all()
+    for kind in ("HC2", "HC3"):
+        table = light.summary(covariance=kind)
+        assert np.isnan(table.standard_error).all()
+        assert table.head["standard errors"].startswith(f"none: {kind} divides by 1 - h, and the leverage h of one trial is ")
+
+
+def test_a_row_that_alone_determines_a_parameter():
+    """Its leverage is 1, which Firth's penalty allows."""
+    X, y, *_ = problem(60, 2)
+    model = fastlr.train(np.column_stack([X, np.arange(60) == 7]), y, firth=True, backend="numpy")
+    assert np.isfinite(model.covariance("HC0")).all()
+    assert np.isnan(model.covariance("HC3")).all()
