@@ -191,11 +191,14 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, enou
     if delta < math.inf:
         slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
         found = Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
-    # What all classes have in common is held by l1 alone, of which this Hessian knows nothing.
-    has_common = problem.loss.n_free < problem.loss.n_margins
-    if (found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any() or has_common):
+    if found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any():
         return found
-    return min(found, self_concordance(problem, problem, u, penalty.least_subgradient(u, grad, scales), enough))
+    r, left = penalty.least_subgradient(u, grad, scales), 0.0
+    if problem.loss.n_free < problem.loss.n_margins:
+        # What all classes share is held by the penalty alone, whose l1 part is at most J here and at the minimum.
+        r, left = penalty.balanced_subgradient(u, grad, scales)
+    by_hessian = self_concordance(problem, problem, u, r, enough)
+    return min(found, by_hessian._replace(gap=by_hessian.gap + 2.0 * cost * left))
 
 
 def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> float:

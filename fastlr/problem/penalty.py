@@ -15,6 +15,7 @@ from fastlr.machine.blas import dot
 
 # The slope that holds a w at 0 whatever the gradient is.
 _LARGEST = float(np.finfo(float).max)
+_TINY = float(np.finfo(float).tiny)
 
 
 class Penalty(abc.ABC):
@@ -142,6 +143,26 @@ class ElasticNet(Penalty):
         signs = np.sign(u)
         at_zero = np.copysign(np.maximum(np.abs(grad) - thresholds, 0.0), grad)
         return np.where(signs == 0.0, at_zero, grad + thresholds * signs)
+
+    def balanced_subgradient(self, u: np.ndarray, grad: np.ndarray, scales: np.ndarray) -> tuple[np.ndarray, float]:
+        """A small subgradient of J that adds up to 0 over the classes, (K (n + 1),), where that of all but l1 is grad.
+
+        What all classes share moves no loss, so the slopes of the penalty have to add up to 0 by themselves.  Where w is 0, l1
+        leaves its slope open: it takes up the sum of the others, as far as it can.
+
+        Returns
+        -------
+        The subgradient, and the largest mean of the slopes that is left, as a share of the slope of l1.
+        """
+        thresholds, rows, of_rest = self.thresholds(scales), u.reshape(-1, scales.size), grad.reshape(-1, scales.size)
+        of_l2 = self.gradient(rows, scales).sum(axis=0)
+        slopes = np.where(rows == 0.0, np.clip(-of_rest, -thresholds, thresholds), thresholds * np.sign(rows))
+        total = slopes.sum(axis=0) + of_l2
+        room = np.where(rows == 0.0, thresholds + np.sign(total) * slopes, 0.0)
+        slopes -= np.sign(total) * room * np.minimum(np.abs(total) / np.maximum(room.sum(axis=0), _TINY), 1.0)
+        r, held = of_rest + slopes, thresholds > 0.0
+        left = np.abs(slopes.sum(axis=0) + of_l2)[held] / thresholds[held] / len(rows)
+        return (r - r.mean(axis=0)).ravel(), float(left.max(initial=0.0))
 
     def gap(self, u: np.ndarray, grad: np.ndarray, scales: np.ndarray, cost: float, slack: float) -> float:
         """An upper bound on J - J* by the penalized columns alone.

@@ -10,7 +10,7 @@ import scipy.sparse
 import fastlr
 from fastlr import SeparationWarning, backends
 from fastlr.data import door
-from fastlr.problem.certificate import self_concordance, strong_convexity
+from fastlr.problem.certificate import self_concordance, strong_convexity, with_l1
 from fastlr.problem.cost_model import CostModel
 from fastlr.problem.problem import Problem
 from fastlr.solvers.verdict import Verdict
@@ -164,6 +164,27 @@ def test_an_intercept_that_is_off_costs_a_bound_next_to_nothing(classes):
     excess = cost - model.cost
     assert strong_convexity(problem, u, grad).gap > 100.0 * excess
     assert excess * (1.0 - 1e-6) <= strong_convexity(problem, u, grad, 2.0 * excess).gap <= 10.0 * excess
+
+
+@pytest.mark.parametrize("l2", [0.0, 1e-9])
+@pytest.mark.parametrize("classes", [3, 4])
+def test_a_weak_l1_of_classes_is_proved_by_the_hessian(classes, l2):
+    """Bounds are near the truth, but where l2 has moved what all classes share; and above it where only l1 knows of that."""
+    rng = np.random.default_rng(classes)
+    X = rng.standard_normal((300, 4))
+    y = np.argmax(X[:, [0, 1, 2, 0]][:, :classes] + rng.gumbel(size=(300, classes)), axis=1)
+    best = fastlr.train(X, y, l1=1e-7, l2=l2, tol=1e-9, backend="numpy")
+    problem = Problem.of_theta(door.data(X, y), l1=1e-7, l2=l2, reduction="mean", fit_intercept=True).standardised()
+    u = problem.coordinates.u_of(np.column_stack([best.w, best.b]).ravel())
+    for distance in (1e-3, 1e-5):
+        at = u * (1.0 + distance * rng.standard_normal(u.size))
+        problem.remove_common(at)
+        excess = problem.evaluate(at).cost - best.cost
+        gap = with_l1(problem, at, *problem.evaluate(at), enough=0.0).gap
+        assert excess <= gap and (l2 > 0.0 or gap <= 2.0 * excess + 1e-13)
+    shared = u + np.tile([0.3, -0.3, 0.3, 0.3, 0.0], classes)
+    excess = problem.evaluate(shared).cost - best.cost
+    assert 0.0 < excess <= with_l1(problem, shared, *problem.evaluate(shared), enough=0.0).gap
 
 
 def test_rows_without_curvature_do_not_spoil_a_bound():
