@@ -120,7 +120,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         Factors of `sample_weight` by class; "balanced" gives all classes the same total.
     offset : array_like, (m,) or (m, K), optional
         Numbers that are added to the margins of the rows.  Predicting then needs an offset too.  With K >= 3 labels they are
-        (m, K): one number for all classes of a row would change nothing.
+        (m, K): one number for all classes of a row would change nothing.  The columns are in the order of the sorted labels; a
+        frame whose columns are the labels in another order is refused.
     init : (w, b) or Model, optional
         The start, with w (K, n) and b (K,) for K >= 3 labels.  Zeros are a start like any other.  Every solver but "gd" takes the
         mean over K >= 3 classes from each column of w, and from b if it is fitted.  By default "gd" starts at zeros, and the

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastlr.backends.csr import Csr
 from fastlr.data import frames, sparse
-from fastlr.machine.arrays import read_only
+from fastlr.machine.arrays import plain, read_only
 from fastlr.machine.limits import BYTES_A_CALL
 from fastlr.machine.wording import counted
 
@@ -252,10 +252,12 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     return A
 
 
-def real_offset(value: Any, m: int, n_classes: int) -> np.ndarray:
+def real_offset(value: Any, m: int, classes: np.ndarray) -> np.ndarray:
     """The offset (m,) of two classes, or (m, K) of K; (0,) for None."""
+    n_classes = classes.size
     if value is None or n_classes == 2:
         return real_vector("offset", value, m)
+    frames.refuse_other_places("offset", frames.columns_of(value), "the classes", list(map(plain, classes.tolist())))
     A = as_array("offset", value)
     if A.shape != (m, n_classes):
         raise ValueError(f"offset has shape {A.shape}; with {n_classes} classes it must have shape ({m}, {n_classes}), a column "

@@ -83,7 +83,7 @@ def _vectors(y: np.ndarray, sample_weight: Any, class_weight: Any, offset: Any) 
     s = weights.of_rows(sample_weight, class_weight, codes, classes)
     if s.size:
         weights.refuse_class_without_weight(weights.totals(s, codes, classes.size), classes)
-    return Vectors(codes, read_only(s), arrays.real_offset(offset, m, classes.size), classes)
+    return Vectors(codes, read_only(s), arrays.real_offset(offset, m, classes), classes)
 
 
 def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any, n_classes: int) -> Vectors:
@@ -91,7 +91,8 @@ def vectors_as_given(m: int, y: Any, sample_weight: Any, offset: Any, n_classes:
     s = weights.checked(sample_weight, m)
     if s.size:
         weights.refuse_extreme_total(float(s.sum()))
-    return Vectors(labels.zero_one(y, m, n_classes), s, arrays.real_offset(offset, m, n_classes), np.arange(n_classes))
+    classes = np.arange(n_classes)
+    return Vectors(labels.zero_one(y, m, n_classes), s, arrays.real_offset(offset, m, classes), classes)
 
 
 def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, ...]:

@@ -60,11 +60,10 @@ def names_and_numbers(X: Any) -> tuple[tuple[str, ...] | None, Any]:
     ValueError
         Two columns of one name.
     """
-    is_arrow = hasattr(type(X), "column_names")         # whose `columns` are what they hold
-    columns = X.column_names if is_arrow else getattr(X, "columns", None) if hasattr(X, "__array__") else None
+    columns = columns_of(X)
     if columns is None:
         return None, X
-    names = tuple(map(str, _listed(columns)))
+    names = tuple(map(str, columns))
     refuse_twice("X has", names)
     dtypes = _dtypes(X)
     kinds = dict.fromkeys(dtypes)                       # few, however many columns there are
@@ -73,6 +72,13 @@ def names_and_numbers(X: Any) -> tuple[tuple[str, ...] | None, Any]:
             _refuse_dtype(dtype, names[dtypes.index(dtype)])
     are_numbers = all(isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in kinds)
     return names, X.to_numpy(np.result_type(*kinds)) if are_numbers and len(kinds) > 1 else X
+
+
+def columns_of(X: Any) -> list[Any] | None:
+    """The labels of the columns of a frame or a table; None for what has none."""
+    is_arrow = hasattr(type(X), "column_names")         # whose `columns` are what they hold
+    columns = X.column_names if is_arrow else getattr(X, "columns", None) if hasattr(X, "__array__") else None
+    return None if columns is None else _listed(columns)
 
 
 def refuse_twice(where: str, names: tuple[str, ...]) -> None:
@@ -149,6 +155,21 @@ def refuse_other_order(**given: Any) -> None:
             i = int(np.argmax(is_moved))
             raise ValueError(f"{name} has the index of {first} in another order: row {i} is {reference[i]!s} in {first}, "
                              f"and {index[i]!s} in {name}.  Pass {by_index}{name}.to_numpy() to pair them as they stand")
+
+
+def refuse_other_places(name: str, given: list[Any] | None, what: str, expected: list[Any]) -> None:
+    """Raise ValueError where the labels along an argument are those that are expected, in another order.
+
+    Values are paired by position.  Labels that differ in what they are say nothing.
+    """
+    if given is None or len(given) != len(expected):
+        return
+    if not {*given} & {*expected}:                      # "1" is the name of 1
+        given, expected = list(map(str, given)), list(map(str, expected))
+    if given != expected and {*given} == {*expected}:
+        k = next(k for k, (found, label) in enumerate(zip(given, expected, strict=True)) if found != label)
+        raise ValueError(f"{name} has {what} in another order: number {k} is {given[k]!r}, and should be {expected[k]!r}.  "
+                         f"Reorder it, or pass {name}.to_numpy() to take it as it stands")
 
 
 def index_of(value: Any) -> Any:

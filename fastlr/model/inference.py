@@ -348,7 +348,7 @@ class Inference(Diagnostics):
             self.decision_function(X, offset)                   # which checks both
             A = arrays.real_matrix(X)[0]
             data = InMemory(A, np.zeros(A.shape[0], np.int8), np.empty(0),
-                            arrays.real_offset(offset, A.shape[0], self.classes.size), self.classes)
+                            arrays.real_offset(offset, A.shape[0], self.classes), self.classes)
         labels, names = self._labels, self._names
         head = {"on the probability of": ", ".join(map(repr, labels if len(labels) > 2 else labels[1:])),
                 "examples": f"{data.count.total:.12g}",

@@ -102,7 +102,7 @@ class Predictor:
         A, names = arrays.real_matrix(X, self.feature_names, self.w.shape[-1])
         if self.has_offset and offset is None:
             raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        offset = arrays.real_offset(offset, A.shape[0], self.classes.size)
+        offset = arrays.real_offset(offset, A.shape[0], self.classes)
         theta, predict = self._theta, of_classes(self.classes.size).predictor(A)
         predicted, is_finite = predict(A, offset, theta, as_probabilities)
         if not is_finite:

@@ -852,6 +852,20 @@ def test_the_same_index_in_another_order(index):
             call(y.iloc[[0, 1, *range(2, M)[BACKWARDS]]])
 
 
+@pytest.mark.parametrize("labels", [list("pqr"), [1, 2, 10]], ids=["text", "numbers"])
+def test_an_offset_for_the_classes_in_another_order(labels):
+    """Names of columns are those of classes as they are, or as text; other names say nothing."""
+    y, offset = np.array(labels)[np.arange(M) % 3], pd.DataFrame(RNG.standard_normal((M, 3)), columns=labels)
+    model, stream = train(X, y, offset=offset), fastlr.stream([X[:15], X[15:]])
+    assert_close(train(X, y, offset=offset.set_axis(["a", "b", "c"], axis=1)), model)
+    np.testing.assert_array_equal(model.predict(stream, offset), model.predict(X, offset.to_numpy()))
+    for moved in (offset[[labels[0], labels[2], labels[1]]], offset[labels[::-1]].rename(columns=str)):
+        for call in (lambda o: train(X, y, offset=o), lambda o: train(stream, y, offset=o), lambda o: model.predict_proba(X, o),
+                     lambda o: model.score(stream, y, offset=o)):
+            with pytest.raises(ValueError, match=r"offset has the classes in another order: number [01] is .*\.to_numpy\(\)"):
+                call(moved)
+
+
 def test_labels_that_come_twice_are_no_way_to_pair_rows():
     groups = pd.DataFrame(X, index=["a"] * 15 + ["b"] * 15), pd.Series(Y, index=["b"] * 15 + ["a"] * 15)
     with pytest.raises(ValueError, match=r"row 0 is a in X, and b in y\.  Pass y\.to_numpy\(\) to pair them as they stand"):

@@ -57,11 +57,12 @@ def _with_offset(features: tuple[str, ...] | None, offset: Any) -> tuple[str, ..
 
 def _of_each(method: Method, source: Stream, blocks: Generator[tuple[int, Block]], offset: Any) -> np.ndarray:
     is_named = isinstance(offset, str)
-    offsets = None if offset is None or is_named else arrays.as_array("offset", offset)
+    has_labels = hasattr(offset, "iloc")                # of its columns, which are compared with the classes
+    offsets = None if offset is None or is_named else offset if has_labels else arrays.as_array("offset", offset)
     found = []
     with contextlib.closing(blocks):
         for first, block in blocks:
-            own = None if offsets is None else offsets[first:first + block.shape[0]]
+            own = None if offsets is None else getattr(offsets, "iloc", offsets)[first:first + block.shape[0]]
             if is_named:
                 block, own = _cut_out(block, source, offset)
             try:
