@@ -120,7 +120,8 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
                                   "for each l1 and l2")
     if score == "auc":
         refuse_many_classes("score='auc'", data.classes.size, "choose 'deviance' or 'accuracy'")
-    factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
+    factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1],
+                                 names=data.feature_names)
     penalty = ElasticNet(ratio, 1.0 - ratio, np.ones(data.shape[1]) if factors is None else factors)
     pairs = [] if folds is None else folds_of(folds, data, seed)
     solver = solver_of_l1(data)

@@ -108,7 +108,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         of the two middle ones is 0 then.  The Model's `solver` is then "elastic_net", and there is no choice of another.
     penalty_factors : array_like, (n,), optional
         The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, which
-        needs what l1 needs.
+        needs what l1 needs.  A Series whose index is the columns of X in another order is refused.
     reduction : {"mean", "sum"}
         Whether J averages the losses over the examples (by weight) or sums them.
     fit_intercept : bool
@@ -228,7 +228,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     if feature_names is not None:
         data.feature_names = arguments.feature_names(feature_names, data.shape[1], data.feature_names)
     theta = arguments.start(init, data.shape[1], data.classes.size)
-    factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1])
+    factors = arguments.optional(arguments.factors, "penalty_factors", penalty_factors, n=data.shape[1],
+                                 names=data.feature_names)
     objective_options["penalty_factors"] = factors
     has_l1 = objective_options["l1"] > 0.0 or (factors is not None and bool(np.isposinf(factors).any()))
     if firth:

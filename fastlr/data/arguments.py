@@ -97,8 +97,11 @@ def optional(check: Callable[..., Any], name: str, value: Any, **bounds: Any) ->
     return None if value is None else check(name, value, **bounds)
 
 
-def factors(name: str, value: Any, n: int) -> np.ndarray:
-    """Factors (n,) float64 of the penalties on n columns: at least 0, and perhaps infinity."""
+def factors(name: str, value: Any, n: int, names: tuple[str, ...] | None) -> np.ndarray:
+    """Factors (n,) float64 of the penalties on n columns, which may have names: at least 0, and perhaps infinity."""
+    index = frames.index_of(value)
+    if index is not None and names is not None:
+        frames.refuse_other_places(name, index.tolist(), "the columns of X", list(names))
     given = arrays.as_array(name, value)
     if given.shape != (n,):
         raise ValueError(f"{name} has shape {given.shape}, and X has {n} features: it must have shape ({n},)")

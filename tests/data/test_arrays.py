@@ -866,6 +866,15 @@ def test_an_offset_for_the_classes_in_another_order(labels):
                 call(moved)
 
 
+@pytest.mark.parametrize("names", [list("abc"), [3, 4, 5]], ids=["text", "numbers"])
+def test_factors_for_the_columns_in_another_order(names):
+    frame, factors = pd.DataFrame(X, columns=names), pd.Series([0.0, 1.0, 2.0], index=names)
+    assert_close(train(frame, l2=0.1, penalty_factors=factors), train(X, l2=0.1, penalty_factors=[0.0, 1.0, 2.0]))
+    for call in (train, fastlr.path):
+        with pytest.raises(ValueError, match=r"^penalty_factors has the columns of X in another order: number 0 is "):
+            call(frame, y=Y, penalty_factors=factors[::-1])
+
+
 def test_labels_that_come_twice_are_no_way_to_pair_rows():
     groups = pd.DataFrame(X, index=["a"] * 15 + ["b"] * 15), pd.Series(Y, index=["b"] * 15 + ["a"] * 15)
     with pytest.raises(ValueError, match=r"row 0 is a in X, and b in y\.  Pass y\.to_numpy\(\) to pair them as they stand"):
