@@ -3,13 +3,14 @@
 Softmax leaves open what all classes have in common, so that the data determine differences of two classes' parameters only.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastlr.inference.hypotheses import ChiSquaredTest
-from fastlr.inference.statistics import Statistics
+from fastlr.inference.statistics import Statistics, far_from_optimum
 from fastlr.inference.summary import Summary, places_of, values_of
 from fastlr.inference.table import ClassTable
 
@@ -27,7 +28,7 @@ class ClassSummary(ClassTable, Summary):
     odds_ratio : (k,) float64
         e^estimate: the factor by which one unit of the feature multiplies the odds of the class against the base.
     likelihood_ratio : ChiSquaredTest
-        The test of all features, against the best model with w = 0.
+        The test of all features, against the best model with w = 0; NaN with a penalty, and far from the optimum.
     """
 
     base: Any
@@ -35,7 +36,8 @@ class ClassSummary(ClassTable, Summary):
     @property
     def likelihood_ratio(self) -> ChiSquaredTest:
         free = len(set(self.class_of)) * self.fit_intercept
-        chi2 = np.nan if self.is_penalised else 2.0 * (self.log_likelihood - self.null_log_likelihood)
+        is_no_maximum = self.is_penalised or far_from_optimum(self.notes)
+        chi2 = math.nan if is_no_maximum else 2.0 * (self.log_likelihood - self.null_log_likelihood)
         return ChiSquaredTest.of(chi2, self.parameters - free)
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,8 +45,8 @@ class ClassSummary(ClassTable, Summary):
 
     def _likelihoods(self) -> list[tuple[str, str]]:
         facts = [("log-likelihood", f"{self.log_likelihood:.4f}, and {self.null_log_likelihood:.4f} without features")]
-        if not self.is_penalised:
-            chi2, df, p_value = self.likelihood_ratio
+        chi2, df, p_value = self.likelihood_ratio
+        if not math.isnan(chi2):
             facts.append(("likelihood ratio", f"chi2 = {chi2:.2f} on {df} degrees of freedom, p = {p_value:.4g}"))
         return facts
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr.inference.distributions import chi_squared_tail
-from fastlr.inference.statistics import Statistics
+from fastlr.inference.statistics import Statistics, far_from_optimum
 
 # The least eigenvalue of a correlation matrix of contrasts that is no rounding.
 _DEPENDENT = 1e-12
@@ -69,6 +69,8 @@ def likelihood_ratio(larger: Statistics, smaller: Statistics) -> ChiSquaredTest:
             raise ValueError(f"{name} was trained with {model.penalty()}, and a likelihood ratio compares maxima; train without")
         if np.isnan(model.log_likelihood):
             raise ValueError(f"{name} has no likelihood: {' '.join(model.notes)}")
+        if far := far_from_optimum(model.notes):
+            raise ValueError(f"{name} has not the largest likelihood, and a likelihood ratio compares maxima.  {far}")
     if not np.isclose(larger.examples, smaller.examples, rtol=_OTHER_ROWS):
         raise ValueError(f"smaller was trained on {smaller.examples:.12g} examples, and the larger model on "
                          f"{larger.examples:.12g}; train both on the same rows")

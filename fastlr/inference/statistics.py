@@ -35,6 +35,7 @@ _FLAT_EIGENVALUE = 1e-11
 _TOUCHING_SHARE = 1e-5
 # The relative change of J that is larger than rounding, so that the data must have been changed.
 _CHANGED_J = 1e-6
+_FAR = "The parameters are "
 _SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
 # The relative rounding of a sum of weights, at most.
 _ROUNDING_OF_WEIGHTS = 1e-9
@@ -116,6 +117,11 @@ class Statistics(NamedTuple):
     def penalty(self, verb: str = "=") -> str:
         """The penalty in words, such as "l2 = 0.1"; empty without one."""
         return " and ".join(f"{name} {verb} {value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value > 0.0)
+
+
+def far_from_optimum(notes: tuple[str, ...]) -> str:
+    """The one of a model's notes, which files keep, that says how far it is from its optimum; empty where it is near."""
+    return next((note for note in notes if note.startswith(_FAR)), "")
 
 
 def place_of(argument: str, column: Any, names: tuple[str, ...]) -> int:
@@ -256,8 +262,8 @@ def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u:
             return unknown, parameters, [_SEPARATED]
     parameters -= flat.shape[1]
     if not distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM:
-        return unknown, parameters, [f"The parameters are {distance:.2g} standard errors from the optimum: standard errors would "
-                                     "mean nothing.  Train without a learning rate, or with more updates."]
+        return unknown, parameters, [f"{_FAR}{distance:.2g} standard errors from the optimum: standard errors would mean "
+                                     "nothing.  Train without a learning rate, or with more updates."]
     of_units = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side)
     to_theta = np.kron(np.eye(problem.loss.n_margins), of_units.T)
     touched = _touched(to_theta, flat)

@@ -270,7 +270,8 @@ class Inference(Diagnostics):
         Raises
         ------
         ValueError
-            The models are not nested ones of the same data, or one was trained with a penalty, or has no likelihood.
+            The models are not nested ones of the same data; or one was trained with a penalty, is far from its optimum, or has no
+            likelihood.
 
         Examples
         --------

@@ -94,6 +94,10 @@ def test_only_nested_models_are_compared():
         model.likelihood_ratio(fastlr.train(smaller, y, l2=0.1, **train))
     with pytest.raises(ValueError, match="smaller has no likelihood: With class_weight"):
         model.likelihood_ratio(fastlr.train(smaller, y, class_weight="balanced", **train))
+    early = fastlr.train(smaller, y, learning_rate=0.01, max_iter=3, **train)
+    for larger, other, name in ((model, early, "smaller"), (early, fastlr.train(X.iloc[:, :1], y, **train), "the larger model")):
+        with pytest.raises(ValueError, match=rf"{name} has not the largest likelihood.* standard errors from the optimum"):
+            larger.likelihood_ratio(other)
     with pytest.raises(ValueError, match=r"smaller tells \['a', 'b'\] apart"):
         model.likelihood_ratio(fastlr.train(smaller, np.array(["a", "b"])[y], **train))
     with pytest.raises(TypeError, match="smaller must be a Model, not str"):

@@ -176,6 +176,8 @@ def test_far_from_the_optimum():
     assert np.isnan(early.standard_error).all() and "standard errors from the optimum" in str(early)
     late = fastlr.train(X, y, learning_rate=2.0, max_iter=500, backend="numpy").summary()
     np.testing.assert_allclose(late.standard_error, fastlr.train(X, y).summary().standard_error, rtol=1e-3)
+    of_classes = fastlr.train(X, np.arange(200) % 3, learning_rate=0.1, max_iter=3, backend="numpy").summary()
+    assert np.isnan(of_classes.likelihood_ratio.p_value) and "likelihood ratio" not in str(of_classes)
 
 
 LIKELIHOODS = ("log_likelihood", "null_log_likelihood", "deviance", "null_deviance", "aic", "bic", "pseudo_r2")
