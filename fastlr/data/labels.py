@@ -1,5 +1,6 @@
 """The gate for labels: out comes y (m,) int8 of two classes, or int32 of K, and the classes that 0, 1 .. stand for."""
 
+import decimal
 import math
 import numbers
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from fastlr.data import arrays
 from fastlr.machine.arrays import plain, read_only
 
 _LABELS = (str, bytes, numbers.Number, np.bool_)
+_NUMBERS = (numbers.Real, decimal.Decimal)
 # These are numbers.Number too, and no labels.
 _NOT_LABELS = (*arrays.COMPLEX, np.timedelta64)
 
@@ -31,7 +33,8 @@ def codes_of(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def refuse_missing(A: np.ndarray) -> None:
     """Raise ValueError, with the place, where one of these labels (m,) is missing or infinite."""
-    missing = ~np.isfinite(A) if A.dtype.kind == "f" else _missing_objects(A)
+    values = as_floats(A)
+    missing = _missing_objects(A) if values is None else ~np.isfinite(values)
     if missing.any():
         i = int(np.argmax(missing))
         raise ValueError(f"y has {np.count_nonzero(missing)} missing or infinite label(s); the first is {plain(A[i])!r} "
@@ -44,10 +47,26 @@ def classes_among(A: np.ndarray) -> np.ndarray:
         classes = _distinct(A)
     except TypeError:
         raise ValueError("y mixes labels that can't be sorted, such as text and numbers; make them all of one kind") from None
-    if classes.size > 2 and classes.dtype.kind == "f" and (classes % 1.0 != 0.0).any():
+    values = as_floats(classes) if classes.size > 2 else None
+    if values is not None and (values % 1.0 != 0.0).any():
         raise ValueError(f"y has {classes.size} different values ({', '.join(map(repr, classes[:3].tolist()))}, ...), which are "
                          "no whole numbers.  fastlr predicts classes; if these are classes, pass y.astype(str)")
     return classes
+
+
+def as_floats(A: np.ndarray) -> np.ndarray | None:
+    """Labels (m,) as floats, where they are numbers that are not all whole by their type, perhaps as objects; else None."""
+    if A.dtype.kind == "f":
+        return A
+    if A.dtype != object or not A.size or not isinstance(A[0], _NUMBERS):
+        return None
+    kinds = {*map(type, A.tolist())}
+    if kinds <= {bool, int} or not all(issubclass(kind, _NUMBERS) for kind in kinds):
+        return None
+    try:
+        return A.astype(np.float64)
+    except (OverflowError, ValueError):         # a larger integer, or Decimal's signalling NaN
+        return None
 
 
 def refuse_one_class(classes: np.ndarray) -> None:

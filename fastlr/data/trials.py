@@ -76,9 +76,10 @@ def refuse_no_trial(some_example_has_one: bool) -> None:
 
 def are_shares(A: np.ndarray) -> bool:
     """Whether labels A (m,) are shares of successes: floats from 0 to 1, some of them strictly between."""
-    if A.dtype.kind != "f" or not ((A > 0.0) & (A < 1.0)).any():
+    shares = labels.as_floats(A)
+    if shares is None or not ((shares > 0.0) & (shares < 1.0)).any():
         return False
-    return bool(A.min() >= 0.0 and A.max() <= 1.0)
+    return bool(shares.min() >= 0.0 and shares.max() <= 1.0)
 
 
 def some_labels(y: Any) -> np.ndarray:

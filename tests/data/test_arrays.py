@@ -216,6 +216,8 @@ REFUSED = [
     ("y one text", {"y": ["no"] * M}, ValueError, r"^y has one class only, 'no'; .*needs two"),
     ("y zero and -zero", {"y": np.where(Y, 0.0, -0.0)}, ValueError, r"^y has one class only, -?0\.0;"),
     ("y real numbers", {"y": np.linspace(-1.0, 3.0, M)}, ValueError, r"^y has 30 different values \(-1.0, .*no whole numbers"),
+    ("y real objects", {"y": np.linspace(-1.0, 3.0, M).astype(object)}, ValueError, r"^y has 30 .* \(-1.0, .*no whole numbers"),
+    ("y infinite object", {"y": np.array([0.0, np.inf] * 15, object)}, ValueError, r"^y has 15 .*infinite.*is inf at row 1"),
     # y: values
     ("y nan", {"y": put(Y, np.nan, dtype=float)}, ValueError, r"^y has 1 missing.*first is nan at row 4\b.*Drop those rows"),
     ("y inf", {"y": put(Y, np.inf, dtype=float)}, ValueError, r"^y has 1 .*infinite.*first is inf at row 4\b.*Drop those rows"),
@@ -431,7 +433,7 @@ def test_score_refuses_labels_that_are_none():
 
 THE_ESTIMATORS = {"X", "y", "sample_weight", "class_weight"}
 # With what scikit-learn's checks ask for (see test_estimator.py), or with what to do about Dask there.
-IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y real numbers", "y dask",
+IN_OTHER_WORDS = {"X complex", "X no columns", "y None", "y short", "y long", "y real numbers", "y real objects", "y dask",
                   "sample_weight dask"}
 
 

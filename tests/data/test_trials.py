@@ -1,5 +1,7 @@
 """Grouped labels: counts of successes and failures, and shares of successes, against statsmodels and repeated rows."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,6 +48,16 @@ def test_shares_with_trials_are_those_of_statsmodels():
     result = glm(y[:, 0] / n, var_weights=n)
     np.testing.assert_allclose(summary.estimate, result.params, rtol=1e-8)
     np.testing.assert_allclose(summary.standard_error, result.bse, rtol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [float, Decimal])
+def test_shares_may_be_objects(kind):
+    y = counts(zeros=False)
+    shares, n = y[:, 0] / y.sum(axis=1), y.sum(axis=1)
+    objects = np.array([kind(repr(share)) for share in shares.tolist()], object)
+    model, same = (fastlr.train(X, each, sample_weight=n, backend="numpy") for each in (objects, shares))
+    np.testing.assert_array_equal(model.w, same.w)
+    assert model.classes.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"firth": True}, {"class_weight": "balanced"}, {"fit_intercept": False}])
