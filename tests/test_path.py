@@ -186,6 +186,7 @@ def test_ties_count_half():
     ({"folds": [(range(100), []), (range(100), [100])]}, r"folds\[0\] has no example to test"),
     ({"folds": [(range(100), [100]), (range(100), [101])], "score": "auc", "lambdas": 1}, "held-out examples of one class only"),
     ({"penalty_factors": np.zeros(30)}, "no column with a penalty tells anything about y; for no penalty call train"),
+    ({"penalty_factors": [0.0, np.inf] * 15}, "no column with a penalty tells anything about y; for no penalty call train"),
 ])
 def test_what_is_refused(options, text):
     with pytest.raises(ValueError, match=text):

@@ -192,9 +192,12 @@ class ElasticNet(Penalty):
         return (self.thresholds(scales)[:-1] == 0.0) & (self.diagonal(scales)[:-1] == 0.0)
 
     def least_factor(self, grad: np.ndarray, scales: np.ndarray) -> float:
-        """How many times as strong the penalty has to be for w to stay 0, where the gradient of the loss at w = 0 is grad."""
+        """How many times as strong the penalty has to be for w to stay 0, where the gradient of the loss at w = 0 is grad.
+
+        Columns that are left out stay 0 in any case.
+        """
         thresholds = repeated(self.thresholds(scales), grad.size)
-        held = np.flatnonzero(thresholds)
+        held = np.flatnonzero((thresholds > 0.0) & (thresholds < _LARGEST))
         return float(np.max(np.abs(grad[held]) / thresholds[held], initial=0.0))
 
     def settle_common(self, w: np.ndarray) -> None:
