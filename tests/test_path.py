@@ -193,6 +193,11 @@ def test_what_is_refused(options, text):
         fastlr.path(*table(), backend="numpy", **options)
 
 
+def test_text_is_no_folds():
+    with pytest.raises(TypeError, match=r"folds must be a number, a splitter, or pairs \(train, test\), not '5'"):
+        fastlr.path(*table(), folds="5", backend="numpy")
+
+
 @pytest.mark.parametrize(("m", "value"), [(7, 0.3), (50, 0.1), (100, 1e3)])
 def test_constant_columns_have_no_path(m, value):
     """Their gradient is rounding."""

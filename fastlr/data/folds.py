@@ -32,6 +32,8 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     """
     m, of_rows = data.n_examples, data.example_of_rows
     example = np.arange(m) if of_rows is None else of_rows()
+    if isinstance(given, (str, bytes)):
+        raise TypeError(f"folds must be a number, a splitter, or pairs (train, test), not {given!r}")
     if hasattr(given, "split"):
         pairs = list(given.split(np.zeros((m, 1)), data.y if of_rows is None else None))
     elif isinstance(given, Iterable):
