@@ -97,6 +97,14 @@ def places(A: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return found
 
 
+def refuse_strangers(A: np.ndarray, classes: np.ndarray) -> None:
+    """Raise ValueError where labels (m,) are of other classes: several, or text instead of numbers, and none that is known."""
+    found, known = set(A.tolist()), set(classes.tolist())
+    are_of_two_kinds = len({isinstance(label, (str, bytes)) for label in found | known}) > 1
+    if found.isdisjoint(known) and (len(found) > 1 or are_of_two_kinds):
+        places(A, classes)
+
+
 def label_array(y: Any, m: int) -> np.ndarray:
     """y (m,) of numbers, text or booleans, perhaps as objects, some of which may be missing."""
     A = arrays.one_dimensional("y", y, m)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.data import arguments, arrays, frames, labels, weights
+from fastlr.data import arguments, arrays, frames, labels, trials, weights
 from fastlr.inference import plots, scores
 from fastlr.machine.arrays import plain
 from fastlr.problem.loss import of_classes
@@ -120,16 +120,24 @@ class Predictor:
         return self.classes[of_classes(self.classes.size).decide(self.decision_function(X, offset))]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None) -> float:
-        """Return the accuracy: the (weighted) share of rows whose label is predicted, between 0 and 1.
+        """Return the accuracy: the (weighted) share of rows, or of trials, whose label is predicted, between 0 and 1.
 
         Parameters
         ----------
         X, offset
             As for `decision_function`.
-        y : array_like, (m,), str or None
-            Original labels; a label that the model does not know counts as predicted wrongly.  Where X is a stream or a path, it
-            may be the name of a column, or None for blocks that bring it.
+        y : array_like, (m,) or (m, 2), str or None
+            Original labels; a label that the model does not know counts as predicted wrongly.  If the classes are 0 and 1, it may
+            hold counts or shares of successes, as for `train`.  Where X is a stream or a path, it may be the name of a column, or
+            None for blocks that bring it.
         sample_weight : array_like, (m,), or str, optional
+            How often each row counts; of shares, the numbers of trials.
+
+        Raises
+        ------
+        ValueError
+            As for `decision_function`; y holds several labels or labels of another kind, and none of them is a class; or y holds
+            counts or shares, and the classes are not 0 and 1.
         """
         if arrays.is_dask(X):
             raise TypeError("X is a Dask collection, and score takes arrays in memory; (model.predict(X) == y).mean() is the "
@@ -141,9 +149,25 @@ class Predictor:
             predicted, y, sample_weight = predicted_beside(self.predict, X, self.feature_names, y, sample_weight, offset)
         else:
             predicted = self.predict(X, offset)
-        right = predicted == labels.labels_as_given(y, predicted.size)
-        s = weights.checked(sample_weight, right.size)
+        outcomes, s = self._outcomes(y, predicted.size), weights.checked(sample_weight, predicted.size)
+        if outcomes.ndim == 2:
+            rows = trials.rows_of(outcomes, s, np.empty(0))
+            trials.refuse_no_trial(rows.y.size > 0)
+            predicted, outcomes, s = predicted[rows.example], rows.y, rows.sample_weight
+        right = predicted == outcomes
+        if not right.any():
+            labels.refuse_strangers(outcomes, self.classes)
         return float(np.average(right, weights=s if s.size else None))
+
+    def _outcomes(self, y: Any, m: int) -> np.ndarray:
+        """Labels (m,), or successes and failures (m, 2) where y holds counts or shares that are no classes."""
+        outcomes = trials.labels_or_counts(y, m)
+        if outcomes.ndim == 1 or not (trials.has_counts(y) or set(outcomes[:, 0].tolist()) - {0.0, 1.0, *self._labels}):
+            return labels.labels_as_given(y, m)
+        if self._labels != [0, 1]:
+            raise ValueError(f"y holds counts or shares of successes, and the model's classes are {self._labels}; score a model "
+                             "whose classes are 0 and 1, or pass labels, one row for each trial")
+        return outcomes
 
     def plot_calibration(self, X: Any, y: Any, bins: int = 10, offset: Any = None, ax: Any = None) -> Any:
         """Draw how often a class occurs against its probability; needs matplotlib and scikit-learn.

@@ -154,6 +154,36 @@ def test_score_counts_an_unknown_label_as_wrong(model, unknown):
     assert model.score(X, y) == 0.75
 
 
+@pytest.mark.parametrize("unknown", [[0, 1] * 30, [1] * 60, [None] * 60, ["a", "b"] * 30], ids=["0, 1", "1", "None", "text"])
+def test_score_refuses_labels_of_other_classes(unknown):
+    with pytest.raises(ValueError, match=r"^y holds .* at row 0, which is none of the classes \['no', 'yes'\]$"):
+        train(y=np.array(["no", "yes"])[Y]).score(X, unknown)
+    assert train(y=np.array(["no", "yes"])[Y]).score(X[:1], ["maybe"]) == 0.0
+
+
+def test_score_counts_trials():
+    """Counts, shares and one row for each trial have the same accuracy."""
+    counts = np.random.default_rng(0).integers(0, 5, (M, 2))
+    counts[0] = 0
+    n = counts.sum(axis=1)
+    share = counts[:, 0] / np.maximum(n, 1)
+    model = train(y=counts)
+    each, y = np.repeat(np.repeat(X, 2, axis=0), counts.ravel(), axis=0), np.repeat(np.tile([1, 0], M), counts.ravel())
+    right = model.score(each, y)
+    assert 0.4 < right < 1.0
+    assert model.score(X, counts) == model.score(X, pd.DataFrame(counts)) == pytest.approx(right, rel=1e-14)
+    assert model.score(X, share, sample_weight=n) == pytest.approx(right, rel=1e-14)
+    assert model.score(X, counts, sample_weight=WEIGHTS) == pytest.approx(
+        model.score(each, y, sample_weight=np.repeat(np.repeat(WEIGHTS, 2), counts.ravel())), rel=1e-14)
+    with pytest.raises(ValueError, match=r"one-hot"):
+        model.score(X, np.eye(2)[Y])
+    for given in (counts, share):
+        with pytest.raises(ValueError, match=r"^y holds counts or shares of successes, and the model's classes are \['no'"):
+            train(y=np.array(["no", "yes"])[Y]).score(X, given)
+    halves = train(y=np.array([0.5, 1.5])[Y])
+    assert halves.score(X[:2], [0.5, 0.5]) == np.mean(halves.predict(X[:2]) == 0.5)
+
+
 def test_score_of_what_has_only_array(model):
     class OnlyArray:
         def __array__(self, dtype=None, copy=None):
