@@ -165,6 +165,10 @@ def test_counts_of_trials_stay_in_one_fold():
     counts = np.column_stack([y + 1, 2 - y])
     path = fastlr.path(X, counts, lambdas=[0.01], folds=4, backend="numpy")
     assert path.scores.of_folds.shape == (4, 1) and np.isfinite(path.scores.of_folds).all()
+    selection = pytest.importorskip("sklearn.model_selection")
+    assert fastlr.path(X, counts, lambdas=[0.01], folds=selection.KFold(3), backend="numpy").scores.of_folds.shape == (3, 1)
+    with pytest.raises(ValueError, match=r"^folds=StratifiedKFold\(.*whose y counts trials.*  Pass the number of folds"):
+        fastlr.path(X, counts, folds=selection.StratifiedKFold(3), backend="numpy")
 
 
 def test_ties_count_half():

@@ -35,7 +35,7 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     if isinstance(given, (str, bytes)):
         raise TypeError(f"folds must be a number, a splitter, or pairs (train, test), not {given!r}")
     if hasattr(given, "split"):
-        pairs = list(given.split(np.zeros((m, 1)), data.y if of_rows is None else None))
+        pairs = _split(given, m, data.y if of_rows is None else None)
     elif isinstance(given, Iterable):
         pairs = list(given)
     else:
@@ -43,6 +43,18 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     if len(pairs) < 2:
         raise ValueError(f"folds must be at least 2, and there are {len(pairs)}")
     return [_checked(k, pair, data, m, example) for k, pair in enumerate(pairs)]
+
+
+def _split(splitter: Any, m: int, y: np.ndarray | None) -> list[Any]:
+    """The pairs that a splitter makes of m examples, which have labels y (m,), or none where y counts trials."""
+    try:
+        return list(splitter.split(np.zeros((m, 1)), y))
+    except (TypeError, ValueError) as error:
+        if y is not None:
+            raise
+        raise ValueError(f"folds={splitter!r} can't split examples whose y counts trials, since they have no labels: {error}.  "
+                         "Pass the number of folds, a splitter that reads no labels such as KFold, or pairs (train, test)"
+                         ) from error
 
 
 def _at_random(count: int, data: InMemory, seed: int) -> list[Fold]:
