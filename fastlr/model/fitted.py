@@ -20,8 +20,9 @@ class Fitted(Predictor):
         """The covariance as from `_covariance`; ValueError where some parameters have none."""
         V, line = self._covariance(kind)
         if not np.isfinite(V).all():
-            raise ValueError("some parameters have no standard errors, and so nothing made of them has any: "
-                             f"{' '.join(self._found().notes)}")
+            found = self._found()
+            why = line if np.isfinite(found.covariance).all() else " ".join(found.notes)
+            raise ValueError(f"some parameters have no standard errors, and so nothing made of them has any: {why}")
         return V, line
 
     def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:

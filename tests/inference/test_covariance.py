@@ -180,8 +180,12 @@ def test_where_there_is_none(recwarn):
     weighted = fastlr.train(X, y, class_weight="balanced", backend="numpy")
     assert np.isnan(weighted.covariance("HC0")).all() and "none: HC0 needs the model's" in str(weighted.summary("HC0"))
     rng = np.random.default_rng(0)
-    two = fastlr.train(X, y, backend="numpy").summary(("cluster", (rng.integers(0, 3, 100), rng.integers(0, 3, 100))))
+    model, kind = fastlr.train(X, y, backend="numpy"), ("cluster", (rng.integers(0, 3, 100), rng.integers(0, 3, 100)))
+    two = model.summary(kind)
     assert np.isnan(two.standard_error).any() and "the variance is below 0" in str(two)
+    for method in (functools.partial(model.intervals, X), model.marginal_effects):
+        with pytest.raises(ValueError, match=r"nothing made of them has any: clustered, by .* the variance is below 0$"):
+            method(covariance=kind)
     assert not recwarn
 
 
