@@ -123,11 +123,13 @@ def meat(way: Grouped, center: np.ndarray, N: float, k: int) -> np.ndarray:
     return G / (G - 1) * (N - 1) / (N - k) * (squares if isinstance(squares, np.ndarray) else squares.toarray())
 
 
-def codes(data: Dataset, groups: Any) -> np.ndarray:
+def codes(data: Dataset, names: tuple[str, ...], groups: Any) -> np.ndarray:
     """Find the groups of the rows, (m, 1), or for two ways of grouping (m, 3) with the groups that both make together.
 
     Parameters
     ----------
+    names : tuple of str
+        Those of the columns of X.
     groups : array_like (m,), str, or tuple of two of these
         A group for each example, or the name of a column.
 
@@ -139,7 +141,7 @@ def codes(data: Dataset, groups: Any) -> np.ndarray:
     ways = groups if isinstance(groups, tuple) else (groups,)
     if len(ways) > 2:
         raise ValueError(f"groups are a vector, the name of a column, or a tuple of two of these, not a tuple of {len(ways)}")
-    found = [_code(_column(data, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
+    found = [_code(_column(data, names, way) if isinstance(way, str) else _of_rows(data, way)) for way in ways]
     if len(found) == 2:
         found.append(_code(found[0] * (found[1].max() + 1) + found[1]))
     return np.array(found).T                    # a way of grouping lies along memory
@@ -166,9 +168,8 @@ def _of_rows(data: Dataset, groups: Any) -> np.ndarray:
     return groups if data.example_of_rows is None else groups[data.example_of_rows()]
 
 
-def _column(data: Dataset, name: str) -> np.ndarray:
-    if data.feature_names is None or name not in data.feature_names:
-        raise ValueError(f"groups is {name!r}, which is no column of X"
-                         f"{'' if data.feature_names is None else ': ' + ', '.join(map(repr, data.feature_names[:8]))}; pass the "
-                         "groups as a vector")
-    return np.concatenate(data.reduce(columns, [data.feature_names.index(name)]))[:, 0]
+def _column(data: Dataset, names: tuple[str, ...], name: str) -> np.ndarray:
+    if name not in names:
+        raise ValueError(f"groups is {name!r}, which is no column of X: {', '.join(map(repr, names[:8]))}; pass the groups as a "
+                         "vector")
+    return np.concatenate(data.reduce(columns, [names.index(name)]))[:, 0]

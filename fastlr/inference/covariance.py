@@ -77,13 +77,16 @@ def largest_leverage(part: InMemory, Theta: np.ndarray, center: np.ndarray, V: n
 
 
 @np.errstate(all="ignore")
-def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics) -> tuple[np.ndarray, str]:
+def sandwich(training: Training, names: tuple[str, ...], theta: np.ndarray, kind: Any,
+             found: Statistics) -> tuple[np.ndarray, str]:
     """Find the covariance (k, k) of theta by one read of X, and a line that says which it is.
 
     Parameters
     ----------
     training : Training
         That of the model.
+    names : tuple of str
+        Those of the columns of X.
     theta : (k,)
     kind : {"HC0", "HC1", "HC2", "HC3"} or ("cluster", groups)
         Groups are a vector (m,), the name of a column, or a tuple of two of these.
@@ -98,7 +101,7 @@ def sandwich(training: Training, theta: np.ndarray, kind: Any, found: Statistics
         raise ValueError(f"covariance={name!r} is that of an estimate without a penalty, and "
                          f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")
     data, loss = training.data, of_classes(training.data.classes.size)
-    groups = clusters.codes(data, kind[1]) if is_cluster else None
+    groups = clusters.codes(data, names, kind[1]) if is_cluster else None
     is_open = np.isnan(found.covariance.diagonal())
     if is_open.all():
         return found.covariance, f"none: {name} needs the model's"

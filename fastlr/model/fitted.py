@@ -31,7 +31,7 @@ class Fitted(Predictor):
         if isinstance(kind, str) and kind == "model":
             return found.covariance, ""
         return sandwich(self._with_rows(f"covariance={kind[0] if isinstance(kind, tuple) and kind else kind!r}"),
-                        self._theta.ravel(), kind, found)
+                        self._names, self._theta.ravel(), kind, found)
 
     def _found(self) -> Statistics:
         """The statistics of the model, which are found once."""

@@ -133,8 +133,9 @@ class Inference(Diagnostics):
               Where it is 1 or more, as a weight below 1 and `firth` allow, there is no "HC2" and no "HC3".
             - ("cluster", groups) holds if rows of different groups are independent.  It has the factor
               G / (G - 1) (N - 1) / (N - k) for G groups, as in statsmodels and Stata's ``regress``; Stata's ``logit`` has
-              G / (G - 1).  Groups are a vector (m,) in the order of the training rows, the name of a column of X, or a tuple of
-              two of these for two ways of grouping.  A Series whose index is that of X in another order is refused.
+              G / (G - 1).  Groups are a vector (m,) in the order of the training rows, the name of a column of X ("x0" is the
+              first of an array), or a tuple of two of these for two ways of grouping.  A Series whose index is that of X in
+              another order is refused.
 
         Returns
         -------

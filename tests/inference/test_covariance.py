@@ -105,7 +105,7 @@ def test_columns_that_are_far_from_zero(shift, rtol):
         assert_agree(far.covariance(kind)[:3, :3], near.covariance(kind)[:3, :3], rtol=rtol)
 
 
-@pytest.mark.parametrize("kind", ["frame", "dask"])
+@pytest.mark.parametrize("kind", ["frame", "dask", "array"])
 def test_groups_of_a_column(kind):
     X, y, *_ = data_set("fair")
     model = fastlr.train(X, y, backend="numpy")
@@ -113,7 +113,11 @@ def test_groups_of_a_column(kind):
     if kind == "dask":
         X = pytest.importorskip("dask.dataframe").from_pandas(X, npartitions=3)
         model = fastlr.train(X, y, backend="numpy")
-    assert_agree(model.covariance(("cluster", ("age", "children"))), right)
+    names = ("age", "children")
+    if kind == "array":
+        names = tuple(f"x{X.columns.get_loc(name)}" for name in names)
+        model = fastlr.train(X.to_numpy(), y, backend="numpy")
+    assert_agree(model.covariance(("cluster", names)), right)
 
 
 def test_groups_of_any_kind():
@@ -229,7 +233,7 @@ def test_it_is_not_what_the_model_keeps():
     (("cluster", [1.0] * 99 + [np.nan]), r"groups has 1 missing value\(s\); the first is at row 99"),
     (("cluster", ["a"] * 99 + [None]), "the first is at row 99"),
     (("cluster", np.array(["a", 1] * 50, object)), "groups mixes values"),
-    (("cluster", "x0"), "groups is 'x0', which is no column of X; pass the groups as a vector"),
+    (("cluster", "x3"), "groups is 'x3', which is no column of X: 'x0', 'x1', 'x2'; pass the groups as a vector"),
     (("cluster", (1, 2, 3)), "not a tuple of 3"),
 ])
 def test_refusals(kind, what):
