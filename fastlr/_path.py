@@ -56,7 +56,8 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
         columns.
     folds : int, scikit-learn splitter, or iterable of (train, test), optional
         A number of folds, each with its share of every class; an object whose `split` gives the places of the rows; or these
-        places themselves.  By default there is no cross-validation.
+        places themselves.  By default there is no cross-validation.  A splitter or a list may give a single fold, which has no
+        standard error and no `best_1se`.
     score : {"deviance", "accuracy", "auc"}
         The score of held-out rows: -2 log-likelihood for each, the share of them that is predicted, or for two classes the
         area under the ROC curve.  Rows count by their weights, those of classes included.

@@ -160,6 +160,26 @@ def test_splitters_of_scikit_learn():
     assert fastlr.path(X, y, lambdas=[0.01], folds=groups, backend="numpy").scores.of_folds.shape == (3, 1)
 
 
+def test_a_single_fold(tmp_path):
+    selection = pytest.importorskip("sklearn.model_selection")
+    X, y = table()
+    splitter = selection.ShuffleSplit(1, random_state=0)
+    path = fastlr.path(X, y, lambdas=3, folds=splitter, backend="numpy")
+    (train, test), = splitter.split(X)
+    for lambda_, score in zip(path.lambdas, path.score_mean, strict=True):
+        p = fastlr.train(X[train], y[train], l1=lambda_, backend="numpy").predict_proba(X[test])[np.arange(test.size), y[test]]
+        assert score == pytest.approx(-2.0 * np.log(p).mean(), abs=1e-5)
+    assert path.best == np.argmin(path.score_mean) and np.isnan(path.score_se).all()
+    with pytest.raises(ValueError, match="best_1se needs a standard error, and there is a single fold"):
+        _ = path.best_1se
+    ax = pytest.importorskip("matplotlib.figure").Figure().add_subplot()
+    assert [text.get_text().split(":")[0] for text in path.plot_scores(ax).get_legend().get_texts()] == ["best"]
+    path.save(tmp_path / "path.json")
+    assert np.isnan(fastlr.Path.load(tmp_path / "path.json").score_se).all()
+    with pytest.raises(ValueError, match=r"folds must hold one pair \(train, test\) at least"):
+        fastlr.path(X, y, folds=[], backend="numpy")
+
+
 def test_counts_of_trials_stay_in_one_fold():
     X, y = table(40, 5)
     counts = np.column_stack([y + 1, 2 - y])

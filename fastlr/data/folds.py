@@ -27,8 +27,8 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     Raises
     ------
     TypeError, ValueError
-        There are not two folds; places are no examples; a fold has an example on both sides, none to test, or none of a class
-        to train.
+        There is no fold, or their number is 1; places are no examples; a fold has an example on both sides, none to test, or none
+        of a class to train.
     """
     m, of_rows = data.n_examples, data.example_of_rows
     example = np.arange(m) if of_rows is None else of_rows()
@@ -40,8 +40,8 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
         pairs = list(given)
     else:
         pairs = _at_random(arguments.integer("folds", given, at_least=2), data, seed)
-    if len(pairs) < 2:
-        raise ValueError(f"folds must be at least 2, and there are {len(pairs)}")
+    if not pairs:
+        raise ValueError("folds must hold one pair (train, test) at least, and there is none")
     return [_checked(k, pair, data, m, example) for k, pair in enumerate(pairs)]
 
 

@@ -65,12 +65,12 @@ def path(lambdas: np.ndarray, w: np.ndarray, used: np.ndarray, names: tuple[str,
     _along(lambdas, np.count_nonzero(w, axis=1), ax)
 
 
-def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_nonzero: np.ndarray, name: str, best: int,
-           best_1se: int, ax: Any) -> Any:
-    """Draw the mean score against the penalties, with a standard error to both sides; return the Axes."""
+def scores(lambdas: np.ndarray, mean: np.ndarray, standard_error: np.ndarray, n_nonzero: np.ndarray, name: str,
+           chosen: dict[str, int], ax: Any) -> Any:
+    """Draw the mean score against the penalties, with a standard error to both sides and the chosen places; return the Axes."""
     ax, = axes_of("plot_scores()", ax, 1)
     ax.errorbar(lambdas, mean, standard_error, fmt="o", markersize=3.0, color="C0", ecolor="0.7", elinewidth=1.0)
-    for i, label, style in ((best, "best", "--"), (best_1se, "best_1se", ":")):
+    for (label, i), style in zip(chosen.items(), ("--", ":"), strict=False):
         ax.axvline(lambdas[i], color="0.3", linestyle=style, linewidth=1.0, label=f"{label}: {n_nonzero[i]} columns")
     ax.legend()
     ax.set_ylabel(f"{name}, mean over folds")

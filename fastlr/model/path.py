@@ -38,8 +38,9 @@ class Scores(NamedTuple):
 
     @property
     def standard_error(self) -> np.ndarray:
-        """The standard error of the mean, (L,) float64, from how much folds differ."""
-        return self.of_folds.std(axis=0, ddof=1) / math.sqrt(len(self.of_folds))
+        """The standard error of the mean, (L,) float64, from how much folds differ; NaN for a single fold."""
+        count, length = self.of_folds.shape
+        return self.of_folds.std(axis=0, ddof=1) / math.sqrt(count) if count > 1 else np.full(length, math.nan)
 
     @property
     def losses(self) -> np.ndarray:
@@ -141,7 +142,7 @@ class Path:
 
     @property
     def score_se(self) -> np.ndarray:
-        """The standard error of the mean score, (L,) float64."""
+        """The standard error of the mean score, (L,) float64; NaN for a single fold."""
         return self._scored("score_se").standard_error
 
     @property
@@ -151,8 +152,17 @@ class Path:
 
     @property
     def best_1se(self) -> int:
-        """The place of the strongest penalty whose mean score is at most one standard error worse than the best."""
+        """The place of the strongest penalty whose mean score is at most one standard error worse than the best.
+
+        Raises
+        ------
+        ValueError
+            There is no cross-validation; or it has a single fold, which gives no standard error.
+        """
         scores, best = self._scored("best_1se"), self.best
+        if len(scores.of_folds) == 1:
+            raise ValueError("best_1se needs a standard error, and there is a single fold, which gives none; make two folds or "
+                             "more, or take best")
         return int(np.argmax(scores.losses <= scores.losses[best] + scores.standard_error[best]))
 
     def _scored(self, what: str) -> Scores:
@@ -198,6 +208,8 @@ class Path:
     def plot_scores(self, ax: Any = None) -> Any:
         """Draw the mean score and its standard error against lambda, with `best` and `best_1se`; needs matplotlib.
 
+        A single fold gives neither the standard error nor `best_1se`.
+
         Parameters
         ----------
         ax : matplotlib Axes, optional
@@ -208,8 +220,8 @@ class Path:
         matplotlib Axes
         """
         scores = self._scored("plot_scores()")
-        return plots.scores(self.lambdas, scores.mean, scores.standard_error, self.n_nonzero, scores.name, self.best,
-                            self.best_1se, ax)
+        chosen = {"best": self.best} | ({"best_1se": self.best_1se} if len(scores.of_folds) > 1 else {})
+        return plots.scores(self.lambdas, scores.mean, scores.standard_error, self.n_nonzero, scores.name, chosen, ax)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the path to a JSON file that `Path.load` reads, with every bit of every number.

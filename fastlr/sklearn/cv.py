@@ -53,7 +53,7 @@ class LogisticRegressionCV(LogisticRegression):
     fit_intercept : bool, default=True
         Whether there is an intercept.
     cv : int, splitter or iterable of (train, test), default=None
-        The folds, as everywhere in scikit-learn; by default five.
+        The folds, as everywhere in scikit-learn, a single one too; by default five.
     scoring : str or callable, default=None
         The score of held-out rows, as everywhere in scikit-learn; by default the accuracy.
     solver : {"auto"}, default="auto"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import linear_model
 from sklearn.datasets import load_iris
-from sklearn.model_selection import GroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, PredefinedSplit, StratifiedKFold
 from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -119,6 +119,17 @@ def test_splits_and_numbers_of_cs(data):
     np.testing.assert_allclose(estimator.Cs_, np.logspace(-4, 4, 4))
     assert estimator.scores_.shape == (3, 1, 4) and estimator.model_.converged
     assert not hasattr(estimator, "partial_fit") and hasattr(fastlr.LogisticRegression(), "partial_fit")
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_single_split(data, refit):
+    options = {"Cs": CS, "cv": PredefinedSplit(np.where(np.arange(120) < 80, -1, 0)), "refit": refit}
+    ours = LogisticRegressionCV(backend="numpy", **options).fit(*data)
+    theirs = linear_model.LogisticRegressionCV(l1_ratios=(0.0,), scoring="accuracy", tol=1e-9, max_iter=10_000,
+                                               use_legacy_attributes=False, **options).fit(*data)
+    assert ours.C_ == pytest.approx(theirs.C_)
+    np.testing.assert_allclose(ours.scores_, theirs.scores_)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
 
 
 @pytest.mark.parametrize(("options", "text"), [
