@@ -344,7 +344,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ----------
         X : array_like or SciPy sparse matrix, (n_samples, n_features)
         y : array_like, (n_samples,)
-            The labels.  A label that is none of `classes_` counts as predicted wrongly, and a missing one is refused.
+            The labels.  A label that is none of `classes_` counts as predicted wrongly, and a missing one is refused.  So are
+            several labels, or labels of another kind, of which none is a class.
         sample_weight : array_like, (n_samples,), optional
             How often each row counts; at least 0.
 
