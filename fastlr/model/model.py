@@ -147,7 +147,7 @@ class Model(Inference):
         TypeError
             Labels are of another type than bool, int, float, str or NumPy's versions of these: bytes or an Enum, for example.
         ValueError
-            JSON in UTF-8 can't hold a label or name, such as infinity or half a surrogate pair; the file would have more than
+            JSON in UTF-8 can't hold a label or name, such as half a surrogate pair; the file would have more than
             256 MiB; or the path is that of something else than a regular file.
 
         Examples

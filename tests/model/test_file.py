@@ -116,7 +116,7 @@ def test_labels_come_back_in_the_byte_order_of_the_machine(tmp_path):
     assert bits(fastlr.load(tmp_path / "model").classes)[:3] == bits(np.array(["no", "yes"]))[:3]
 
 
-@pytest.mark.parametrize("labels", [objects(np.int8(-3), np.uint64(2 ** 64 - 1)), objects(np.float16(0.1), np.float32(0.2)),
+@pytest.mark.parametrize("labels", [objects(np.int8(-3), np.uint64(2 ** 64 - 1)), objects(np.float16(0.1), np.float32(1.2)),
                                     objects(np.False_, np.True_), objects(np.str_("no"), np.str_("yes"))], ids=repr)
 def test_numpys_scalars_come_back_as_the_same_labels_of_python(labels, tmp_path):
     model_of(labels).save(tmp_path / "model")
@@ -281,11 +281,10 @@ WAY_OUT = r"; train on labels that are bool, int, float or str: y\.astype\(str\)
     (objects(b"a", b"b"), TypeError, r"the label b'a', a bytes" + WAY_OUT),
     (np.array([b"a", b"b"]), TypeError, r"the label b'a', a bytes" + WAY_OUT),
     (np.array([0, 1], np.longdouble), TypeError, r"the label np\.longdouble\('0\.0'\), a longdouble" + WAY_OUT),
-    (objects(1.0, math.inf), ValueError, r"can't be saved: classes\.values\[1\] must be a finite number, not inf"),
     (objects(1, 2 ** 1000 + 1), ValueError, r"can't be saved: classes\.values\[1\] must be an integer from -1\.071509e\+301 to "),
     (np.array(["a", "\ud800"]), ValueError, r"can't be saved: classes\.values\[1\] must be text without half a surrogate pair"),
     (np.array(["a", "b"], "U1048577"), ValueError, r"can't be saved: classes\.length must be an integer from 1 to 1048576"),
-], ids=["enum", "Fraction", "objects: bytes", "bytes", "longdouble", "infinity", "huge int", "surrogate", "long"])
+], ids=["enum", "Fraction", "objects: bytes", "bytes", "longdouble", "huge int", "surrogate", "long"])
 def test_labels_that_can_not_be_saved(labels, error, text, tmp_path):
     model = model_of(labels)
     with pytest.raises(error, match=text):
