@@ -404,7 +404,7 @@ class _Maker:
         pairs = [(0, 1)] * 6 if zero_one else [
             (0, 1), (0, 1), (-1, 1), (1, 2), ("a", "b"), ("no", "yes"), (b"x", b"y"), (True, False), (0.5, 1.5), (0.0, 1e300),
             (np.int8(0), np.int8(1)), (np.float32(1.1), np.float32(1.2)), (2 ** 53, 2 ** 53 + 1), (10 ** 30, 1), (10 ** 400, 1),
-            (decimal.Decimal(1), decimal.Decimal(2)), (fractions.Fraction(1, 3), 1), (Colour.RED, Colour.BLUE), (np.str_("a"),
+            (decimal.Decimal(1), decimal.Decimal(2)), (fractions.Fraction(4, 3), 1), (Colour.RED, Colour.BLUE), (np.str_("a"),
                                                                                                                  "b"),
             (2 ** 64 - 1, 0), (-2 ** 63, 2 ** 63), ("", " "), ("a", "a\0"), ("é", "e"), (np.bool_(True), np.bool_(False)),
             (-1e-320, 0.0)]
