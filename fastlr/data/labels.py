@@ -58,7 +58,7 @@ def as_floats(A: np.ndarray) -> np.ndarray | None:
     """Labels (m,) as floats, where they are numbers that are not all whole by their type, perhaps as objects; else None."""
     if A.dtype.kind == "f":
         return A
-    if A.dtype != object or not A.size or not isinstance(A[0], _NUMBERS):
+    if A.dtype != object or A.ndim != 1 or not A.size or not isinstance(A[0], _NUMBERS):
         return None
     kinds = {*map(type, A.tolist())}
     if kinds <= {bool, int} or not all(issubclass(kind, _NUMBERS) for kind in kinds):
