@@ -115,7 +115,7 @@ def _refuse_examples_in_columns(shape: tuple[int, int], y: Any) -> None:
     size = y.size if isinstance(y, np.ndarray) else len(y) if isinstance(y, list) else None
     if size == shape[1] != shape[0]:
         raise ValueError(f"y has {size} values, and X has shape {shape}.  If each column of X is an example, pass X.T"
-                         + (" and y.ravel()" if np.ndim(y) > 1 else ""))
+                         + (" and y.ravel()" if getattr(y, "ndim", 1) > 1 else ""))
 
 
 def _dataset(X: Any, names: tuple[str, ...] | None, vectors: Vectors) -> Dataset:

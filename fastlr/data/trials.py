@@ -37,7 +37,7 @@ def as_given(y: Any, m: int) -> np.ndarray:
 def has_counts(y: Any) -> bool:
     """Whether y is (m, 2): an array, a frame, or a list of pairs."""
     if isinstance(y, (list, tuple)) and y and isinstance(y[0], (list, tuple, np.ndarray)):
-        return len(y[0]) == 2
+        return y[0].shape == (2,) if isinstance(y[0], np.ndarray) else len(y[0]) == 2
     shape = getattr(y, "shape", ())
     return isinstance(shape, tuple) and len(shape) == 2 and shape[1] == 2
 

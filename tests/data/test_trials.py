@@ -129,6 +129,13 @@ def test_what_is_refused(y, text):
         fastlr.train(X, y)
 
 
+def test_a_list_that_starts_with_an_array_may_hold_labels():
+    labels = [np.array(k % 2) for k in range(60)]           # each of no dimension
+    np.testing.assert_array_equal(fastlr.train(X, labels, l2=0.1).w, fastlr.train(X, np.arange(60) % 2, l2=0.1).w)
+    with pytest.raises(ValueError, match="If each column of X is an example"):
+        fastlr.train(np.zeros((5, 2)), [[0], [1, 0]])
+
+
 @pytest.mark.parametrize("kind", ["dense", pytest.param("sparse", marks=pytest.mark.sparse)])
 @pytest.mark.parametrize("weight", [None, 1e8])
 def test_blocks_of_a_stream_are_rows_in_memory(kind, weight):
