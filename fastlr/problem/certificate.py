@@ -78,7 +78,7 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
     whole, best, share = problem.costs.whole_hessian(), NOTHING, _share_of_sample(problem, gap, enough)
     # Few rows of a sparse X have nothing in some columns, and prove nothing; and all rows take little longer.
     worth = 0.0 if problem.data.is_sparse else _WORTH_A_SAMPLE * whole
-    if problem.costs.whole_hessian(share) <= (worth if whole <= budget else budget):
+    if share <= _most_of_sample(problem, worth if whole <= budget else budget):
         sample, = problem.data.samples([math.ceil(share * problem.data.count.rows)])
         best = self_concordance(problem, problem.part(sample), u, grad, gap / share)
         if best.gap <= enough:
@@ -97,17 +97,27 @@ def obstacle(problem: Problem, grad: np.ndarray, gap: float, enough: float, budg
     whole = problem.costs.whole_hessian()
     if whole <= budget:
         return gap, _provable(problem)
-    if not problem.is_penalised or problem.costs.whole_hessian(_share_of_sample(problem, gap, enough)) <= budget:
+    if not problem.is_penalised:
         return 0.0, enough
+    most = _most_of_sample(problem, budget)
+    if _share_of_sample(problem, 0.0, enough) <= most:          # a step or two more cost less than the way to the best intercept
+        return gap, most / _ROOM * min(enough, _provable(problem))
     return _by_weights(problem, _gradient_by_w(problem, grad)), enough
 
 
 def _share_of_sample(problem: Problem, gap: float, enough: float) -> float:
-    """The share of the rows whose Hessian can be expected to prove enough; infinity where there is no room for a copy of them."""
-    data = problem.data
-    fewest = max(_FEWEST_ROWS, _ROWS_A_FEATURE * problem.size) / data.count.rows
-    share = max(fewest, _ROOM * gap / max(min(enough, _provable(problem)), _TINY))
-    return share if share * data.count.rows * data.bytes_a_row <= data.most_bytes_of_samples else math.inf
+    """The share of the rows whose Hessian can be expected to prove enough; it may be more than all."""
+    fewest = max(_FEWEST_ROWS, _ROWS_A_FEATURE * problem.size) / problem.data.count.rows
+    return max(fewest, _ROOM * gap / max(min(enough, _provable(problem)), _TINY))
+
+
+def _most_of_sample(problem: Problem, budget: float) -> float:
+    """The largest share of the rows for whose Hessian there is time, and for whose copy there is room."""
+    data, at_least = problem.data, problem.costs.whole_hessian(0.0)
+    if not at_least < budget:
+        return 0.0
+    in_time = (budget - at_least) / max(problem.costs.whole_hessian() - at_least, _TINY)
+    return min(in_time, data.most_bytes_of_samples / (data.count.rows * data.bytes_a_row))
 
 
 def _provable(problem: Problem) -> float:

@@ -96,6 +96,20 @@ def test_a_penalty_that_would_prove_too_little_waits_while_the_descent_goes_on(g
         assert Counting.reads == (0 if is_near or goes_on else 1)
 
 
+def test_a_sample_that_would_prove_too_little_waits_too():
+    """A Hessian of all rows takes too long, and the way to the best intercept longer than another step."""
+    X, y = sample(20000, 40)
+    model = fastlr.train(X, y, l2=1.0 / 20000, backend="numpy")
+    problem = Problem.of_theta(door.data(X, y), l2=1.0 / 20000, reduction="mean", fit_intercept=True).standardised()
+    problem.costs = problem.costs._replace(rows=1_000_000)
+    at_minimum = problem.coordinates.u_of(np.append(model.w, model.b))
+    for distance, is_near in ((2e-4, False), (1e-5, True)):
+        cost, grad = problem.evaluate(at_minimum + distance)
+        verdict = Verdict(problem, at_minimum + distance, cost, grad, cost - model.cost, 1e-2, 1, True)
+        assert verdict.waits == (not is_near)
+        assert (verdict.kind, verdict.gap <= 1e-2 * cost) == ("bound", is_near)
+
+
 @pytest.mark.parametrize(("times", "room", "by_all_rows"), [(1e4, 1 << 20, False), (1e4, 1 << 10, True), (1.5, 1 << 30, True)])
 def test_as_many_rows_prove_a_gap_as_it_takes(times, room, by_all_rows):
     """What is asked for is so many times what J is above its minimum, and there is room for so many bytes of samples."""
