@@ -40,7 +40,7 @@ _NOTHING = 1e-13                # a component of a direction, relative to the la
 _TYPICAL_ROWS = 100             # rows of a sample that tells by what columns vary
 _MOST_FEATURES = 1000           # for directions that are made exact
 _FEWEST_ROWS = 500              # the fewest rows of a sample
-_ROOM = 4.0                     # times as small as it has to be, by what is expected, is the gap that a sample proves
+_ROOM = 4.0                     # times the rows that a proof is expected to need, which a sample has
 _WORTH_A_SAMPLE = 0.5           # of the time that a Hessian of all rows takes, the most that one of a sample may take
 _ROWS_A_FEATURE = 4             # rows of a sample, for each feature
 _MOST_COLUMNS = 1000            # columns of a Hessian that serves where l1 is weak, at most
@@ -60,7 +60,9 @@ NOTHING = Certificate(math.inf, False)
 
 
 def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, enough: float, budget: float) -> Certificate:
-    """The best bound on J - J* at u that can be had at this price.
+    """A bound on J - J* at u that is small enough; or else the best that can be had at this price.
+
+    As many rows are taken as it is expected to need.  All of them are where fewer prove too little, or hardly save time.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
     gap : float
         What J - J* is expected to be.
     enough : float
-        A bound that is small enough: a better one is not worth a Hessian of many features.
+        A bound that is small enough: a better one is not worth its time.
     budget : float
         Nanoseconds that it may take, by the cost model of the problem.  A Hessian may take longer where nothing else proves that
         J has a minimum.

@@ -152,7 +152,10 @@ class ElasticNet(Penalty):
 
         Returns
         -------
-        The subgradient, and the largest mean of the slopes that is left, as a share of the slope of l1.
+        r : (K (n + 1),) float64
+            The subgradient, less what is left of the sum.
+        left : float
+            What is left of the sum, divided by K, as a share of the slope of l1: the largest of all columns.
         """
         thresholds, rows, of_rest = self.thresholds(scales), u.reshape(-1, scales.size), grad.reshape(-1, scales.size)
         of_l2 = self.gradient(rows, scales).sum(axis=0)
