@@ -21,6 +21,7 @@ FEWEST_DRAWN = 2000             # from so many.
 MOST_BY_COLUMNS = 1 << 22       # X is not copied by columns where it has more numbers.
 _NUMBERS_A_CALL = BYTES_A_CALL // 8         # Coordinate descent in one call reads so many numbers of float64.
 _MULTIPLICATIONS_A_CALL = PRODUCTS_A_CALL // 16     # On one thread, and where they don't go in tiles.
+_MOST_CHEAP = 2e8               # An update with l1 of so many multiplications takes about as long as reading a wide X.
 _MOST_AT_ONCE = 50              # Updates with l1 in one compiled call, at most.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
@@ -95,12 +96,20 @@ class CostModel(NamedTuple):
     @property
     def has_compiled_hessian(self) -> bool:
         """Whether a compiled minimization with l1 makes second derivatives: in time for Ctrl-C, and of dense columns alone."""
-        return not self.is_sparse and self._compiled_hessian <= _MULTIPLICATIONS_A_CALL
+        return not self.is_sparse and self._update(self.columns) <= _MULTIPLICATIONS_A_CALL
 
     @property
-    def _compiled_hessian(self) -> float:
-        p = self.columns
-        return float(p * p * (self.rows + 8 * p))           # with the factors of several sets of signs
+    def column(self) -> float:
+        """Numbers in a column of X, on average."""
+        return self.size / self.columns
+
+    def is_dear(self, p: int) -> bool:
+        """Whether an update with l1 of so many of the columns may take longer than reading a wide X."""
+        return self._update(p) > _MOST_CHEAP
+
+    def _update(self, p: int) -> float:
+        """Multiplications of the second derivatives by so many of the columns, and of their factors for several sets of signs."""
+        return p * p * (self.column + 8.0 * p)
 
     @property
     def numbers_read(self) -> float:
@@ -117,7 +126,7 @@ class CostModel(NamedTuple):
         """Updates with l1 that one compiled call may make, so that Ctrl-C is answered in time."""
         most = _NUMBERS_A_CALL / max(1.0, self.numbers_read)
         if self.has_compiled_hessian:
-            most = min(most, _MULTIPLICATIONS_A_CALL / self._compiled_hessian)
+            most = min(most, _MULTIPLICATIONS_A_CALL / self._update(self.columns))
         return max(1, int(min(most, _MOST_AT_ONCE)))
 
     @property

@@ -34,10 +34,14 @@ _FEW = 64
 _FEW_OF_SPARSE = 1.0
 # The least number of columns that may come into a working set at once; otherwise as many as the support has.
 _FEWEST_NEW = 20
+# The shares of the numbers in a column, and of the columns, up to which more may come: such a set costs less than reading X.
+_NEW_OF_COLUMN, _NEW_OF_COLUMNS = 1 / 4, 1 / 32
 # A working set with so many times the columns of the support, and _FEWEST_NEW, starts again from the support.
 _PRUNED = 1.2
 # The share of the violation outside a working set to which it is minimized.
 _OF_OUTSIDE = 0.3
+# The share of its own violation to which a dear working set is minimized before all of X is read again.
+_OF_INSIDE = 0.1
 # The share of the gap that is wanted to which a working set is minimized.
 _INSIDE = 0.5
 # The share of what a set was minimized to that is asked of it next, where nothing outside it is violated and the proof fails.
@@ -154,7 +158,10 @@ class Optimizer:
         violated = np.abs(problem.elastic_net.least_subgradient(point.u, point.grad, scales))
         inside = violated[place].max()
         violated[place] = 0.0
-        enough = _OF_OUTSIDE * problem.to_mean * float(min(inside, violated.max()))
+        enough = _OF_OUTSIDE * min(inside, violated.max())
+        if not is_all and problem.costs.is_dear(columns.size):
+            enough = max(enough, _OF_INSIDE * inside)
+        enough *= problem.to_mean
         point, status = self._by_columns(problem, point, columns, aim, enough)
         is_exhausted = status == FULL
         if status in (STUCK, DEAR):
@@ -288,8 +295,9 @@ def working_set(problem: Problem, point: Point, before: np.ndarray, slack: float
     size = int(np.count_nonzero(is_held))
     if before.size <= _PRUNED * size + _FEWEST_NEW:
         is_held[before] = True
-    score, most = np.abs(rows(point.grad)[:, :-1]).max(axis=0) / thresholds, max(_FEWEST_NEW, size)
+    score, costs = np.abs(rows(point.grad)[:, :-1]).max(axis=0) / thresholds, problem.costs
     score[is_held] = 0.0
+    most = max(_FEWEST_NEW, size, int(min(_NEW_OF_COLUMN * costs.column, _NEW_OF_COLUMNS * costs.columns)))
     new = np.flatnonzero(score > 1.0 - slack)
     if new.size > most:
         new = new[np.argpartition(score[new], -most)[-most:]]

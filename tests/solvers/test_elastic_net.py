@@ -9,6 +9,7 @@ from scipy.special import expit
 
 import fastlr
 from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
+from fastlr.problem import cost_model
 from fastlr.problem.certificate import with_l1
 from fastlr.problem.cost_model import CostModel
 from fastlr.solvers import elastic_net, proximal_step
@@ -298,6 +299,17 @@ def test_every_working_set_is_minimized_further():
     y = (3.0 * X[:, 69] + rng.logistic(size=600) > 0).astype(int)
     model = fastlr.train(X, y, l1=0.1, backend="numpy", tol=1e-10, init=(np.zeros(70), 0.0))
     assert_is_optimum(model, X, y, 0.1)
+
+
+def test_a_dear_working_set_is_left_before_its_last_digits(monkeypatch):
+    """All of X is read in between, so that fewer updates are made where it has columns that have to come in."""
+    X, y = wide(100, 400)
+    l1 = 0.001 * least(X, y)
+    cheap = fastlr.train(X, y, l1=l1, backend="numpy", tol=1e-10)
+    monkeypatch.setattr(cost_model, "_MOST_CHEAP", 0.0)
+    dear = fastlr.train(X, y, l1=l1, backend="numpy", tol=1e-10)
+    assert_is_optimum(dear, X, y, l1)
+    assert dear.n_iter < cheap.n_iter
 
 
 # ---- compiled code ------------------------------------------------------------------------------------------------------
