@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, _raise_for_params, _routing_enabled, process_routing
+from sklearn.utils.validation import _check_method_params
 
 from fastlr import backends, solvers
 from fastlr._path import only, problem_of, scores_of
@@ -20,7 +22,15 @@ from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
 from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
-from fastlr.sklearn.conventions import SMALLEST_C, WITHOUT, in_scikit_learns_words, n_threads_of, named, refuse_counts
+from fastlr.sklearn.conventions import (
+    SMALLEST_C,
+    WITHOUT,
+    in_scikit_learns_words,
+    n_threads_of,
+    named,
+    refuse_counts,
+    warn_of_a_column,
+)
 from fastlr.sklearn.estimator import LogisticRegression
 from fastlr.solvers.path import follow
 
@@ -122,12 +132,14 @@ class LogisticRegressionCV(LogisticRegression):
         self.random_state = random_state
         self.backend = backend
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **params: Any) -> Self:
         """Choose C and l1_ratio, and train on X and y with them.
 
-        Parameters, errors and warnings are those of `LogisticRegression.fit`.
+        Parameters, errors and warnings are those of `LogisticRegression.fit`.  With scikit-learn's metadata routing the splitter
+        and the scorer get others, such as ``groups``.
         """
         Cs, ratios = self._grid()
+        routed = self._routed("fit", params, sample_weight)
         refit = arguments.flag("refit", self.refit)
         with in_scikit_learns_words():
             A, names = self._checked(X, reset=True, y=y, sample_weight=sample_weight)
@@ -137,9 +149,10 @@ class LogisticRegressionCV(LogisticRegression):
             raise ValueError(f"scoring='roc_auc' is there for two classes, and y has {data.classes.size}; choose 'roc_auc_ovr' "
                              "or 'roc_auc_ovo'")
         assert isinstance(data, InMemory)
-        pairs = folds(check_cv(self.cv, data.classes[data.y], classifier=True), data, 0)
+        labels = data.classes[data.y]
+        pairs = folds(list(check_cv(self.cv, labels, classifier=True).split(X, labels, **routed["splitter"]["split"])), data, 0)
         models = self._models(data, pairs, Cs, ratios)
-        self.scores_ = self._scores(X, data, pairs, models, sample_weight)
+        self.scores_ = self._scores(X, data, pairs, models, routed["scorer"]["score"])
         if refit:
             best = np.unravel_index(np.argmax(self.scores_.mean(axis=0).T), (Cs.size, ratios.size))       # the least C of equals
             self.C_, self.l1_ratio_ = float(Cs[best[0]]), float(ratios[best[1]])
@@ -150,6 +163,7 @@ class LogisticRegressionCV(LogisticRegression):
             self.l1_ratio_ = float(np.mean([ratios[j] for _, j in chosen]))
             best_models = [models[k][j][i] for k, (i, j) in enumerate(chosen)]
             w, b = solvers.weights_and_intercept(np.mean([model._theta for model in best_models], axis=0))
+            warn_of_a_column(y)
             self.n_samples_seen_ = A.shape[0]
             self._take(dataclasses.replace(best_models[0], w=w, b=b))
         self.Cs_, self.l1_ratios_ = Cs, ratios
@@ -195,23 +209,23 @@ class LogisticRegressionCV(LogisticRegression):
         return models
 
     def _scores(self, X: Any, data: InMemory, pairs: list[Fold], models: list[list[list[Model]]],
-                sample_weight: Any) -> np.ndarray:
+                params: dict[str, Any]) -> np.ndarray:
         """The score of each model, (n_folds, n_l1_ratios, n_cs), on the rows that its fold holds out."""
-        s = weights.checked(sample_weight, data.shape[0])
         if self.scoring is None or self.scoring in _OF_MARGINS:
-            score, all_weights = _OF_MARGINS[self.scoring or "accuracy"], s if s.size else np.ones(data.shape[0])
+            s = weights.checked(params.get("sample_weight"), data.shape[0])
+            score, s = _OF_MARGINS[self.scoring or "accuracy"], s if s.size else np.ones(data.shape[0])
             thetas = np.array([[[model._theta for model in path] for path in of_fold] for of_fold in models])
-            return np.array([[scores_of(data, test, of_path, score, all_weights) for of_path in of_fold]
+            return np.array([[scores_of(data, test, of_path, score, s) for of_path in of_fold]
                              for (_, test), of_fold in zip(pairs, thetas, strict=True)])
-        scorer, judge = get_scorer(self.scoring), LogisticRegression()
+        scorer, judge = self._scorer(), LogisticRegression()
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(judge, name, getattr(self, name))
 
         def judged(model: Model, rows: np.ndarray) -> float:
             judge._take(model)
-            more = {"sample_weight": s[rows]} if s.size else {}
-            return float(scorer(judge, _safe_indexing(X, rows), data.classes[data.y[rows]], **more))
+            of_rows = _check_method_params(X, params, rows)
+            return float(scorer(judge, _safe_indexing(X, rows), data.classes[data.y[rows]], **of_rows))
 
         return np.array([[[judged(model, np.flatnonzero(test)) for model in path] for path in of_fold]
                          for (_, test), of_fold in zip(pairs, models, strict=True)])
@@ -223,12 +237,28 @@ class LogisticRegressionCV(LogisticRegression):
                                     n_jobs=self.n_jobs, backend=self.backend)
         return chosen._train_options()
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None, **score_params: Any) -> float:
         """Return the score of the predictions for X, by `scoring`.
 
-        Parameters are those of `LogisticRegression.score`.
+        Parameters are those of `LogisticRegression.score`; with scikit-learn's metadata routing the scorer gets others.
         """
-        if self.scoring is None:
-            return super().score(X, y, sample_weight)
-        more = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(get_scorer(self.scoring)(self, X, y, **more))
+        more = self._routed("score", score_params, sample_weight)["scorer"]["score"]
+        return super().score(X, y, **more) if self.scoring is None else float(self._scorer()(self, X, y, **more))
+
+    def _scorer(self) -> Any:
+        return get_scorer(self.scoring or "accuracy")
+
+    def _routed(self, method: str, params: dict[str, Any], sample_weight: Any) -> Any:
+        """The arguments of the splitter's `split` and of the scorer's `score`: without routing, the weights for the scorer."""
+        _raise_for_params(params, self, method)
+        given = params if sample_weight is None else params | {"sample_weight": sample_weight}
+        if _routing_enabled():
+            return process_routing(self, method, **given)
+        return {"splitter": {"split": {}}, "scorer": {"score": given}}
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return what metadata the estimator, its splitter and its scorer ask for, as scikit-learn's routing needs it."""
+        to_score = MethodMapping().add(caller="fit", callee="score").add(caller="score", callee="score")
+        return MetadataRouter(owner=self).add_self_request(self).add(
+            splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split")).add(
+            scorer=self._scorer(), method_mapping=to_score)

@@ -1,10 +1,12 @@
 """fastlr.train as a scikit-learn classifier."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastlr._train import train
@@ -17,6 +19,19 @@ from fastlr.model.model import Model
 from fastlr.problem.loss import of_classes
 from fastlr.sklearn import conventions
 from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
+
+
+def _learns_batches(estimator: Any) -> bool:
+    """Whether there is `partial_fit`; AttributeError says why not."""
+    if isinstance(estimator.class_weight, str) and estimator.class_weight == "balanced":
+        raise AttributeError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
+                             "label to weight")
+    if estimator.l1_ratio != 0:
+        raise AttributeError(f"l1_ratio is {estimator.l1_ratio!r}, and partial_fit knows the l2 penalty alone, l1_ratio=0")
+    return True
+
+
+_where_batches_are_learned: Callable[[Callable[..., Any]], Any] = available_if(_learns_batches)
 
 
 class LogisticRegression(ClassifierMixin, BaseEstimator):
@@ -163,6 +178,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
             warnings.warn(conventions.as_scikit_learns(warning))
         return self
 
+    @_where_batches_are_learned
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one more batch of rows, and forget the rows.
 
@@ -190,8 +206,9 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         ------
         ValueError, TypeError
             The parameters or the data can't be trained on; a label is none of the classes; the columns are not those of before;
-            class_weight is "balanced", which would need all rows; or `fit` has trained the estimator on more than 64 features, or
-            64 / (n_classes - 1).
+            or `fit` has trained the estimator on more than 64 features, or 64 / (n_classes - 1).
+        AttributeError
+            `l1_ratio` is not 0, or `class_weight` is "balanced", which would need all rows: there is no such method then.
 
         Warns
         -----
@@ -225,11 +242,6 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
         >>> classifier.n_samples_seen_, round(float(classifier.score(X[500:], y[500:])), 2)
         (500, 0.97)
         """
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            raise ValueError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
-                             "label to weight")
-        if self.l1_ratio != 0:
-            raise ValueError(f"l1_ratio is {self.l1_ratio!r}, and partial_fit knows the l2 penalty alone, l1_ratio=0")
         options = {name: value for name, value in self._train_options().items()
                    if name in ("l2", "fit_intercept", "tol", "max_iter", "n_threads", "backend")}
         arguments.flag("fit_intercept", self.fit_intercept)

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import sklearn
 from sklearn import linear_model
 from sklearn.datasets import load_iris
+from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, PredefinedSplit, StratifiedKFold
 from sklearn.preprocessing import scale
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -22,15 +25,8 @@ def data():
     return X, np.where(X[:, 0] - X[:, 1] + rng.logistic(size=120) > 0.3, "yes", "no")
 
 
-def impossible(estimator):
-    """Checks that call partial_fit, which refuses l1."""
-    names = ("fit_score_takes_y", "n_features_in_after_fitting", "estimators_partial_fit_n_features")
-    return {f"check_{name}": "l1" for name in names if hasattr(estimator, "partial_fit")}
-
-
 @parametrize_with_checks([LogisticRegression(l1_ratio=0.5, backend="numpy"),
-                          LogisticRegressionCV(Cs=[1.0, 3.0], l1_ratios=[1.0], cv=2, backend="numpy")],
-                         expected_failed_checks=impossible)
+                          LogisticRegressionCV(Cs=[1.0, 3.0], l1_ratios=[1.0], cv=2, refit=False, backend="numpy")])
 def test_checks(estimator, check):
     check(estimator)
 
@@ -48,8 +44,9 @@ def test_the_optimum_of_scikit_learns_solvers(data, l1_ratio, solver):
 
 
 def test_l1_learns_no_batches(data):
-    with pytest.raises(ValueError, match=r"l1_ratio is 0\.5, and partial_fit knows the l2 penalty alone"):
+    with pytest.raises(AttributeError) as refused:
         LogisticRegression(l1_ratio=0.5).partial_fit(*data)
+    assert str(refused.value.__cause__) == "l1_ratio is 0.5, and partial_fit knows the l2 penalty alone, l1_ratio=0"
 
 
 @pytest.mark.parametrize("options", [{}, {"scoring": "neg_log_loss"}, {"scoring": "roc_auc", "refit": False},
@@ -110,6 +107,24 @@ def test_weights_judge_too(data):
         model = LogisticRegression(C=0.1, backend="numpy").fit(X[train], y[train], s[train])
         by_hand.append(model.score(X[test], y[test], s[test]))
     np.testing.assert_allclose(ours.scores_[:, 0, 0], by_hand)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy"])
+def test_groups_and_weights_are_routed(data, scoring):
+    X, y = data
+    metadata = {"groups": np.arange(120) % 5, "sample_weight": np.arange(120) % 3 + 0.5}
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer(scoring).set_score_request(sample_weight=True)
+        options = {"Cs": CS, "l1_ratios": (0.0,), "cv": GroupKFold(3), "scoring": scorer}
+        ours = LogisticRegressionCV(backend="numpy", **options).fit(X, y, **metadata)
+        theirs = linear_model.LogisticRegressionCV(use_legacy_attributes=False, tol=1e-9, **options).fit(X, y, **metadata)
+        np.testing.assert_allclose(ours.scores_, theirs.scores_, atol=1e-7)
+        s = metadata["sample_weight"]
+        assert ours.score(X, y, sample_weight=s) == pytest.approx(theirs.score(X, y, sample_weight=s))
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            LogisticRegressionCV(cv=GroupKFold(3)).fit(X, y, **metadata)
+    with pytest.raises(ValueError, match=r"keyword arguments to LogisticRegressionCV\.fit is only supported if enable_metadata"):
+        ours.fit(X, y, groups=metadata["groups"])
 
 
 def test_splits_and_numbers_of_cs(data):

@@ -43,15 +43,12 @@ pytestmark = pytest.mark.slow
 
 
 def impossible(estimator):
-    """Checks that ask for what the optimum of the objective is not, or where there is none, or for what is refused."""
+    """Checks that ask for what the optimum of the objective is not, or where there is none."""
     if estimator.C == np.inf:
         separable = "15 rows of 30 columns are separable: there is no optimum"
         return {f"check_sample_weight_equivalence_on_{kind}_data": separable for kind in ("dense", "sparse")}
-    if estimator.class_weight == "balanced":
-        refused = "partial_fit would have to know all rows for it, and refuses it"
-        return {f"check_{name}": refused for name in ("fit_score_takes_y", "n_features_in_after_fitting",
-                                                      "estimators_partial_fit_n_features")} | {
-            "check_class_weight_classifiers": "classes of weight 1000 and 0.0001, all of which an intercept would take up"}
+    if not estimator.fit_intercept:
+        return {"check_class_weight_classifiers": "classes of weight 1000 and 0.0001, all of which an intercept would take up"}
     return {}
 
 

@@ -383,7 +383,7 @@ X, y = stream(20, 3)
     (lambda new: new.partial_fit(X, y + 1, classes=[0, 1]), ValueError, r"y holds 2 at row \d+, which is none of"),
     (lambda new: new.partial_fit(X, y.astype(str), classes=[0, 1]), ValueError, r"y holds '.' at row 0, which is none of"),
     (lambda new: new.partial_fit(X, y).partial_fit(X, y, classes=[0, 2]), ValueError, r"classes=\[0, 2\], and those of the"),
-    (lambda new: new.set_params(class_weight="balanced").partial_fit(X, y), ValueError, "class_weight='balanced' would have to"),
+    (lambda new: new.set_params(class_weight="balanced").partial_fit(X, y), AttributeError, "has no attribute 'partial_fit'"),
     (lambda new: new.set_params(class_weight={3: 1.0}).partial_fit(X, y), ValueError, "class_weight names 3, which is not"),
     (lambda new: new.set_params(fit_intercept=1).partial_fit(X, y), TypeError, "fit_intercept must be True or False"),
     (lambda new: new.partial_fit(X, y, sample_weight=-np.ones(20)), ValueError, "sample_weight must be finite, at least 0"),
