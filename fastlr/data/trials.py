@@ -90,9 +90,11 @@ def some_labels(y: Any) -> np.ndarray:
     A = arrays.as_array("y", y)
     if not A.size:
         return np.empty(0)
-    if A.dtype.kind not in "biuf":
+    values = A if A.dtype.kind in "biuf" else labels.as_floats(np.append(A, 0.5))           # objects beside those of other parts
+    if values is None:
         return np.array([math.nan])
-    return np.array([A.min(), A.max(), *A[(A > 0.0) & (A < 1.0)][:1]], np.float64)
+    values = values[:A.size]
+    return np.array([values.min(), values.max(), *values[(values > 0.0) & (values < 1.0)][:1]], np.float64)
 
 
 def rows_of(counts: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray) -> Rows:

@@ -866,6 +866,10 @@ def test_an_offset_for_the_classes_in_another_order(labels):
                      lambda o: model.score(stream, y, offset=o)):
             with pytest.raises(ValueError, match=r"offset has the classes in another order: number [01] is .*\.to_numpy\(\)"):
                 call(moved)
+    columns = {str(label): offset[label].to_numpy() for label in labels[::-1]}
+    for frame in (pl.DataFrame(columns), pa.table(columns)):
+        with pytest.raises(ValueError, match=r"offset has the classes in another order: number 0 is "):
+            model.predict(stream, frame)
 
 
 @pytest.mark.parametrize("names", [list("abc"), [3, 4, 5]], ids=["text", "numbers"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastlr.data import arrays
+from fastlr.data import arrays, frames
 from fastlr.data.stream.blocks import Stream, stream
 from fastlr.data.stream.source import Block, named_columns
 
@@ -57,7 +57,7 @@ def _with_offset(features: tuple[str, ...] | None, offset: Any) -> tuple[str, ..
 
 def _of_each(method: Method, source: Stream, blocks: Generator[tuple[int, Block]], offset: Any) -> np.ndarray:
     is_named = isinstance(offset, str)
-    has_labels = hasattr(offset, "iloc")                # of its columns, which are compared with the classes
+    has_labels = frames.columns_of(offset) is not None  # which are compared with the classes
     offsets = None if offset is None or is_named else offset if has_labels else arrays.as_array("offset", offset)
     found = []
     with contextlib.closing(blocks):
