@@ -50,13 +50,14 @@ def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any, n_classes: in
 
 
 def _are_counts(y: Any) -> bool:
-    """Whether y holds counts or shares of successes; floats and objects of a Dask collection are looked at for that, without X."""
+    """Whether y holds counts or shares of successes; floats or objects in Dask are looked at for that, without X."""
     if trials.has_counts(y):
         return True
     if not arrays.is_dask(y):
         return trials.are_shares(arrays.as_array("y", y))
     meta = getattr(y, "_meta", None)
-    if getattr(meta, "dtype", None) != object and np.asarray(meta).dtype.kind != "f":           # text of pandas is no object here
+    kinds = "fO" if isinstance(getattr(meta, "dtype", None), np.dtype) else "f"          # pandas' text is not looked at
+    if np.asarray(meta).dtype.kind not in kinds:
         return False
     return trials.are_shares(np.concatenate(cluster.computed(cluster.for_each(trials.some_labels, _parts_of(y)))))
 
