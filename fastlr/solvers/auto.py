@@ -20,14 +20,7 @@ from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, newton, quasi_newton
 from fastlr.solvers.conjugate_gradients import or_conjugate_gradients
-from fastlr.solvers.quasi_newton import (
-    InverseHessian,
-    Iterate,
-    SampleHessian,
-    inverse_factor_of_hessian,
-    iterates,
-    price_of_hessian,
-)
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, SampleHessian, iterates
 from fastlr.solvers.run import run
 
 _ROWS_A_FEATURE = 10            # The first sample has so many rows a feature.
@@ -80,7 +73,7 @@ def _hessian_of_sample(problem: Problem, rows: int) -> SampleHessian:
     data, costs = problem.data, problem.costs
     steps = costs.hessian(rows / data.count.rows) / costs.step
     return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * data.shape[1] * problem.loss.n_free / rows), steps),
-                         lambda u: inverse_factor_of_hessian(problem.on_sample(data.samples([rows])[0]), u))
+                         lambda u: quasi_newton.inverse_factor_of_hessian(problem.on_sample(data.samples([rows])[0]), u))
 
 
 def _after_samples(given: Problem, sizes: list[int],
@@ -119,6 +112,6 @@ def _optimum_of(rows: InMemory, problem: Problem, u: np.ndarray, M: InverseHessi
         if point.gap <= enough:
             break
     rate = max(M.expected_rate(sample), M.rate(evidence=0.0))
-    if engine.pays(price_of_hessian(sample, sample.costs.hessian() / problem.costs.step), left, rate, tol):
+    if engine.pays(quasi_newton.price_of_hessian(sample, sample.costs.hessian() / problem.costs.step), left, rate, tol):
         M = InverseHessian.at(sample, point.u)
     return point.u, M

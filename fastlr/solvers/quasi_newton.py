@@ -10,25 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr.backends import engine
-from fastlr.backends.engine import (
-    DIAGONAL,
-    DIRECTION,
-    DONE,
-    EVALUATE,
-    EXACT,
-    GAPS,
-    HESSIAN,
-    PAIRS,
-    POINT,
-    SAMPLE_HESSIAN,
-    SAMPLED,
-    SOLVED,
-    Approximation,
-    Descent,
-    Kind,
-    Price,
-    StoppingRule,
-)
+from fastlr.backends.engine import Approximation, Descent, Kind, Price, StoppingRule
 from fastlr.machine.blas import ridged_inverse_factor
 from fastlr.machine.limits import UPDATES_A_CALL
 from fastlr.problem.problem import Evaluation, Problem
@@ -66,8 +48,8 @@ class InverseHessian:
         point.  With SOLVED every step is solved for by itself, and there is no approximation.
     """
 
-    def __init__(self, problem: Problem, made_from: int = DIAGONAL) -> None:
-        vectors, scalars = np.empty((2 * PAIRS + 4, problem.diagonal.size)), np.empty(2 * PAIRS + 2 + GAPS)
+    def __init__(self, problem: Problem, made_from: int = engine.DIAGONAL) -> None:
+        vectors, scalars = np.empty((2 * engine.PAIRS + 4, problem.diagonal.size)), np.empty(2 * engine.PAIRS + 2 + engine.GAPS)
         self.arrays = Approximation(Kind(made_from), _NO_FACTOR, vectors, scalars, *engine.parts(vectors, scalars))
         np.divide(1.0, problem.diagonal, out=self.arrays.inverse)
 
@@ -76,7 +58,7 @@ class InverseHessian:
         """Invert the Hessian at u."""
         inverse = cls(problem)
         if inverse.set_factor(inverse_factor_of_hessian(problem, u)):
-            engine.restart(inverse.arrays, EXACT)
+            engine.restart(inverse.arrays, engine.EXACT)
         return inverse
 
     def set_factor(self, factor: np.ndarray | None) -> bool:
@@ -88,14 +70,14 @@ class InverseHessian:
     def reset_for(self, problem: Problem) -> None:
         """Begin a descent of another problem: a Hessian counts as one of other rows, and nothing is known of the rate."""
         kind = self.arrays.kind
-        if kind.made_from == EXACT:
-            kind.made_from = SAMPLED
+        if kind.made_from == engine.EXACT:
+            kind.made_from = engine.SAMPLED
         kind.points = 0
 
     @property
     def is_diagonal(self) -> bool:
         """Whether it starts from a diagonal, whose size the last step has to correct."""
-        return self.arrays.kind.made_from == DIAGONAL
+        return self.arrays.kind.made_from == engine.DIAGONAL
 
     def expected_rate(self, problem: Problem) -> float:
         """The factor by which a step is expected to shrink the gradient."""
@@ -201,13 +183,13 @@ def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, ste
 def solved_iterates(problem: Problem, u: np.ndarray, tol: float, solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
                     start: Evaluation | None) -> Iterator[Iterate]:
     """Descend from u, where J may be known, with steps that solve(u, gradient, its norm) returns."""
-    return _by_python(problem, _descent_from(u, start), InverseHessian(problem, SOLVED), tol, _NO_HESSIAN, None, solve)
+    return _by_python(problem, _descent_from(u, start), InverseHessian(problem, engine.SOLVED), tol, _NO_HESSIAN, None, solve)
 
 
 def _descent_from(u: np.ndarray, start: Evaluation | None) -> Descent:
     descent = Descent.start(u)
     if start is not None:                       # what the engine asks for first has been answered
-        descent.at.asked, descent.at.trial_cost, descent.trial_grad[:] = EVALUATE, start.cost, start.grad
+        descent.at.asked, descent.at.trial_cost, descent.trial_grad[:] = engine.EVALUATE, start.cost, start.grad
     return descent
 
 
@@ -215,18 +197,18 @@ def _by_python(problem: Problem, descent: Descent, M: InverseHessian, tol: float
                solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None) -> Iterator[Iterate]:
     at, scale = descent.at, problem.scale
     of_sample = _NO_HESSIAN if sample is None else sample.price
-    while (ask := engine.advance(descent, M.arrays, scale, tol, price, of_sample)) != DONE:
-        if ask == EVALUATE:
+    while (ask := engine.advance(descent, M.arrays, scale, tol, price, of_sample)) != engine.DONE:
+        if ask == engine.EVALUATE:
             at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
-        elif ask == POINT:
+        elif ask == engine.POINT:
             problem.remove_common(descent.p)
             yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
-        elif ask == HESSIAN:
+        elif ask == engine.HESSIAN:
             at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))
-        elif ask == SAMPLE_HESSIAN:
+        elif ask == engine.SAMPLE_HESSIAN:
             assert sample is not None
             at.is_definite, of_sample = M.set_factor(sample.factor(descent.u)), _NO_HESSIAN
-        elif ask == DIRECTION:
+        elif ask == engine.DIRECTION:
             assert solve is not None
             descent.p[:] = solve(descent.u, descent.grad, at.grad_norm)
 
