@@ -13,7 +13,7 @@ from fastlr.problem.penalty import Penalty, Ridge
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
-from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
+from fastlr.solvers.verdict import Verdict
 
 # Steps are as many as the user asks for, at most.
 EXPECTED_STEPS = None
@@ -67,8 +67,12 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         return _diverged(problem, previous, recorder, cost, rule.alpha)
     if options.tol > 0.0 and status != CONVERGED:
         verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
-    reason = "the callback asked to stop" if is_stopped else f"max_iter={max_iter} updates were made"
-    return _result(theta, recorder, cost, reason, options.tol, verdict, is_stopped)
+    reason = (f"the gradient is at most tol={options.tol:g}" if verdict is not None and verdict.is_optimum else
+              "the callback asked to stop" if is_stopped else f"max_iter={max_iter} updates were made")
+    if verdict is None:                     # nobody has asked for the optimum
+        return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
+    advice = "" if is_stopped else "Raise max_iter, bring the features to one scale, or set a larger tol"
+    return verdict.result(problem, theta.ravel(), recorder, "gd", reason, advice)
 
 
 def _rule(problem: Problem, theta: np.ndarray, options: Options) -> Rule:
@@ -101,33 +105,14 @@ def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Ru
 
 def _verdict(problem: Problem, theta: np.ndarray, tol: float, steps: int) -> Verdict:
     """Judge theta, with the gap that a diagonal Hessian lets expect."""
-    given, problem = problem, problem.standardised()
-    theta = theta.ravel()
-    u = problem.coordinates.u_of(theta)
+    problem = problem.standardised()
+    u = problem.coordinates.u_of(theta.ravel())
     cost, grad = problem.evaluate(u)
     p = -grad / problem.diagonal
     verdict = Verdict(problem, u, cost, grad, -0.5 * float(grad @ p), tol, steps)
     if not (verdict.is_optimum and verdict.has_minimum):
         verdict.look_for_separation(p)
-    verdict.settle(theta, given)
     return verdict
-
-
-def _result(theta: np.ndarray, recorder: Recorder, cost: float, reason: str, tol: float, verdict: Verdict | None,
-            is_stopped: bool) -> Result:
-    """Make the Result; without a verdict nobody has asked for the optimum."""
-    if verdict is None:
-        return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
-    warning: ConvergenceWarning | None = None
-    if verdict.way is not None:
-        reason, warning = SEPARATED, separation_warning(verdict, recorder.n_iter)
-    elif verdict.is_optimum:
-        reason = f"the gradient is at most tol={tol:g}"
-    elif not is_stopped:
-        warning = convergence_warning(verdict, recorder.n_iter, tol,
-                                      f"{reason}.  Raise max_iter, bring the features to one scale, or set a larger tol")
-    history = recorder.history(verdict.cost, verdict.grad_norm)
-    return Result(theta, history, verdict.is_optimum, reason, verdict.grad_norm, verdict.gap, verdict.kind, "gd", warning)
 
 
 def _diverged(problem: Problem, previous: np.ndarray, recorder: Recorder, cost: float, alpha: float) -> Result:

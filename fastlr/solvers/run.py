@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
 from fastlr.solvers.quasi_newton import Iterate
 from fastlr.solvers.separation import is_without_error
-from fastlr.solvers.verdict import SEPARATED, Verdict, convergence_warning, separation_warning
+from fastlr.solvers.verdict import Verdict
 
 Descend = Callable[[Problem, np.ndarray, float, Options], Iterator[Iterate]]
 """(problem, u, tol, options) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
@@ -89,11 +88,16 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
             point = next(points)
             recorder.add(point.before)
     theta = problem.coordinates.parameters(point.u)
-    if verdict is not None:
-        if not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
-            verdict.look_for_separation(point.p)
-        verdict.settle(theta, given)
-    return _result(problem, point, theta.reshape(problem.shape), recorder, options, ending, verdict)
+    if verdict is not None and not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
+        verdict.look_for_separation(point.p)
+    reason = ending.value.format(tol=tol, max_iter=options.most_updates)
+    solver = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
+    if verdict is None:
+        history = recorder.history(point.cost, problem.bounded_by_tol(point.grad))
+        return Result(theta.reshape(problem.shape), history, False, reason, math.nan, point.gap, "estimate", solver, None)
+    advice = ("" if ending is Ending.CALLBACK else
+              "To go on, raise max_iter or set a larger tol" if ending is Ending.MAX_ITER else "To go on, set a larger tol")
+    return verdict.result(given, theta, recorder, solver, reason, advice)
 
 
 def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
@@ -121,23 +125,6 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
         recorder.add(point.before)
         if options.callback is not None and len(point.before) and options.callback(_state(problem, point, recorder)):
             return point, Ending.CALLBACK
-
-
-def _result(problem: Problem, point: Iterate, theta: np.ndarray, recorder: Recorder, options: Options, ending: Ending,
-            verdict: Verdict | None) -> Result:
-    reason = ending.value.format(tol=options.tol, max_iter=options.most_updates)
-    method = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
-    grad_norm = problem.bounded_by_tol(point.grad)
-    history = recorder.history(point.cost if verdict is None else verdict.cost, grad_norm)
-    if verdict is None:
-        return Result(theta, history, False, reason, math.nan, point.gap, "estimate", method, None)
-    warning: ConvergenceWarning | None = None
-    if verdict.way is not None:
-        reason, warning = SEPARATED, separation_warning(verdict, recorder.n_iter)
-    elif not verdict.is_optimum and ending is not Ending.CALLBACK:
-        advice = "raise max_iter or set a larger tol" if ending is Ending.MAX_ITER else "set a larger tol"
-        warning = convergence_warning(verdict, recorder.n_iter, options.tol, f"{reason}.  To go on, {advice}")
-    return Result(theta, history, verdict.is_optimum, reason, grad_norm, verdict.gap, verdict.kind, method, warning)
 
 
 def _state(problem: Problem, point: Iterate, recorder: Recorder) -> State:

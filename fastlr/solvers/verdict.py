@@ -7,6 +7,8 @@ import numpy as np
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.certificate import certificate, obstacle, strong_convexity
 from fastlr.problem.problem import Problem
+from fastlr.solvers import Result
+from fastlr.solvers.history import Recorder
 from fastlr.solvers.separation import recession_direction
 
 # The share of the training's time that a certificate may take.
@@ -70,7 +72,7 @@ class Verdict:
         value, limit = obstacle(problem, grad, gap, enough, budget)
         self.waits = goes_on and value > limit
         proof = strong_convexity(problem, u, grad) if self.waits else certificate(problem, u, grad, gap, enough, budget)
-        self._problem, self._u, self._grad, self.cost = problem, u, grad, cost
+        self._problem, self._u, self._grad, self._tol, self.cost = problem, u, grad, tol, cost
         self.way: np.ndarray | None = None
         self.has_minimum = proof.has_minimum or problem.is_penalised
         self.gap, self.kind = (gap, "estimate") if proof.gap == math.inf else (proof.gap, "bound")
@@ -82,12 +84,6 @@ class Verdict:
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
         wanted, known = (min(enough, limit), value) if self.waits else (enough, self.gap)
         self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else _CLOSER
-
-    def settle(self, theta: np.ndarray, given: Problem) -> None:
-        """Make cost and gap those of parameters theta in float64, which are near the point, for X as it was given."""
-        exact = given.exact_cost(theta, self.cost)
-        self.gap = exact if self.way is not None else self.gap + max(exact - self.cost, 0.0)
-        self.cost = exact
 
     def look_for_separation(self, p: np.ndarray) -> None:
         """Look for a direction that tells the classes apart, p among others, where J is not known to have a minimum.
@@ -102,7 +98,31 @@ class Verdict:
         """Note that a direction tells the classes apart: J falls along it, at most to 0."""
         self.way, self.gap, self.kind, self.is_optimum = way, self.cost, "bound", False
 
-    def column_that_counts_most(self) -> str:
+    def result(self, given: Problem, theta: np.ndarray, recorder: Recorder, solver: str, reason: str, advice: str) -> Result:
+        """Make the Result of parameters theta in float64, which are near the point, for X as it was given.
+
+        The reason says why it ends there, and the advice what may help; without advice nobody is warned that it is not known to
+        be the optimum.
+        """
+        exact = given.exact_cost(theta, self.cost)
+        self.gap = exact if self.way is not None else self.gap + max(exact - self.cost, 0.0)
+        self.cost = exact
+        warning: ConvergenceWarning | SeparationWarning | None = None
+        if self.way is not None:
+            reason, warning = SEPARATED, self._separation_warning(recorder.n_iter)
+        elif not self.is_optimum and advice:
+            warning = self._convergence_warning(recorder.n_iter, f"{reason}.  {advice}")
+        return Result(theta.reshape(given.shape), recorder.history(self.cost, self.grad_norm), self.is_optimum, reason,
+                      self.grad_norm, self.gap, self.kind, solver, warning)
+
+    def _separation_warning(self, n_iter: int) -> SeparationWarning:
+        return SeparationWarning(
+            "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
+            f"minimum; w after {n_iter} updates is returned (J = {self.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop the "
+            "features that give the classes away; in units of its deviation "
+            f"{self._column_that_counts_most()} counts most in that direction")
+
+    def _column_that_counts_most(self) -> str:
         """Name the column that counts most in the direction that tells the classes apart, in units of its deviation.
 
         With K classes, the class that the direction moves most by this column is named too.
@@ -112,24 +132,13 @@ class Verdict:
         k, j = divmod(int(np.argmax(w)), w.shape[1])
         return self._problem.column(j) + self._problem.loss.of_class(self._problem.data.classes, k)
 
-
-def separation_warning(verdict: Verdict, n_iter: int) -> SeparationWarning:
-    """Make the warning for classes that some direction tells apart."""
-    return SeparationWarning(
-        "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
-        f"minimum; w after {n_iter} updates is returned (J = {verdict.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop the "
-        f"features that give the classes away; in units of its deviation {verdict.column_that_counts_most()} counts most in that "
-        "direction")
-
-
-def convergence_warning(verdict: Verdict, n_iter: int, tol: float, reason: str) -> ConvergenceWarning:
-    """Make the warning for a point that is not known to be the optimum; the reason says why it ends there, and what may help."""
-    if verdict.grad_norm > tol:
+    def _convergence_warning(self, n_iter: int, reason: str) -> ConvergenceWarning:
+        failure = f"training did not converge: after {n_iter} updates the gradient is"
+        if self.grad_norm > self._tol:
+            return ConvergenceWarning(f"{failure} {self.grad_norm:.3g}, above tol={self._tol:g}, at J = {self.cost:.6g}, and "
+                                      f"{reason}")
+        how = "may be" if self.kind == "bound" else "is probably"
         return ConvergenceWarning(
-            f"training did not converge: after {n_iter} updates the gradient is {verdict.grad_norm:.3g}, above tol={tol:g}, at "
-            f"J = {verdict.cost:.6g}, and {reason}")
-    how = "may be" if verdict.kind == "bound" else "is probably"
-    return ConvergenceWarning(
-        f"training did not converge: after {n_iter} updates the gradient is at most tol={tol:g}, but J = {verdict.cost:.6g} "
-        f"{how} {verdict.gap:.3g} above its minimum, and {reason}; or look for a value of another order of magnitude than the "
-        "rest of its column, for columns that are nearly equal, and for columns far from 0")
+            f"{failure} at most tol={self._tol:g}, but J = {self.cost:.6g} {how} {self.gap:.3g} above its minimum, and {reason}; "
+            "or look for a value of another order of magnitude than the rest of its column, for columns that are nearly equal, "
+            "and for columns far from 0")
