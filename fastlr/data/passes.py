@@ -16,10 +16,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from fastlr.backends import descent, numpy_passes, softmax
-from fastlr.backends.descent import Rule
+from fastlr.backends import numpy_passes, softmax
 from fastlr.data import sampling
-from fastlr.data.dataset import Dataset, InMemory, Pass, summed
+from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.machine.arrays import read_only
 
 _Arguments = ParamSpec("_Arguments")
@@ -194,26 +193,6 @@ def _diagonal(part: InMemory, curvature: np.ndarray, center: np.ndarray) -> np.n
     """The diagonal (n + 1,) of second derivatives, for features x - center and the curvatures (m,) of the rows."""
     weighed = part.with_weights(read_only(curvature))
     return np.append(moments(weighed, center)[1], curvature.sum())
-
-
-def descend(data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-    """At most `len(record)` steps of gradient descent in place, see `descent.descend`; in one call of a backend that can."""
-    if isinstance(data, InMemory):
-        if not hasattr(data.backend, "descend"):
-            return descent.descend(data.backend.cost_gradient, data.prepared, theta, previous, rule, record)
-        updates, status = data.backend.descend(*data.prepared, theta, previous, rule, record)
-        return updates, status
-    return descend_by(cost_gradient, data, theta, previous, rule, record)
-
-
-def descend_by(cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]], data: Dataset, theta: np.ndarray,
-               previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-    """Make the steps of `descend` with one pass each."""
-    def into(theta: np.ndarray, grad: np.ndarray) -> float:
-        loss, grad[:] = data.reduce(cost_gradient, theta)
-        return float(loss)
-
-    return descent.descend(into, (), theta, previous, rule, record)
 
 
 def _kernel(part: InMemory, of_numpy: Callable[Concatenate[Any, Any, Any, Any, _Arguments], _Result]

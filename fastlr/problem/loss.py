@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import choice, logistic, softmax
-from fastlr.backends.descent import Rule
 from fastlr.data import passes
 from fastlr.data.dataset import Dataset, Pass
 from fastlr.machine.arrays import plain
@@ -71,10 +70,6 @@ class Loss(abc.ABC):
     @abc.abstractmethod
     def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
         """V -> the second derivatives at Theta times V; and center -> their diagonal for features x - center."""
-
-    def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-        """At most `len(record)` steps of gradient descent in place, see `descent.descend`."""
-        return passes.descend_by(self.cost_gradient, data, theta, previous, rule, record)
 
     @abc.abstractmethod
     def remove_common(self, rows: np.ndarray) -> None:
@@ -149,9 +144,6 @@ class Logistic(Loss):
 
     def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
         return passes.hessian_product(data, theta)
-
-    def descend(self, data: Dataset, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-        return passes.descend(data, theta, previous, rule, record)
 
     def remove_common(self, rows: np.ndarray) -> None:
         """Leave the only row as it is: all of it moves the loss."""

@@ -7,6 +7,8 @@ from typing import TypeGuard
 import numpy as np
 
 from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, SUMS, Rule, descend
+from fastlr.data import passes
+from fastlr.data.dataset import InMemory
 from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.penalty import Penalty, Ridge
@@ -91,14 +93,18 @@ def _is_for_kernels(penalty: Penalty) -> TypeGuard[Ridge]:
 
 
 def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
-    """At most `len(record)` steps in place, see `descent.descend`."""
-    if _is_for_kernels(problem.penalty):
-        return problem.loss.descend(problem.data, theta, previous, rule, record)
+    """At most `len(record)` steps in place, see `descent.descend`; in one call of a backend that can."""
+    data, cost_gradient, is_for_kernels = problem.data, problem.loss.cost_gradient, _is_for_kernels(problem.penalty)
+    if is_for_kernels and cost_gradient is passes.cost_gradient and isinstance(data, InMemory):
+        if not hasattr(data.backend, "descend"):
+            return descend(data.backend.cost_gradient, data.prepared, theta, previous, rule, record)
+        updates, status = data.backend.descend(*data.prepared, theta, previous, rule, record)
+        return updates, status
 
     def into(theta: np.ndarray, grad: np.ndarray) -> float:
-        cost, by_theta = problem.evaluate(theta.ravel())
+        cost, by_theta = data.reduce(cost_gradient, theta) if is_for_kernels else problem.evaluate(theta.ravel())
         grad[:] = by_theta.reshape(grad.shape)
-        return cost
+        return float(cost)
 
     return descend(into, (), theta, previous, rule, record)
 
