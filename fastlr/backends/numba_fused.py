@@ -50,11 +50,10 @@ def prepare(X: Matrix, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndar
 def predict(X: Matrix, offset: np.ndarray, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
     """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     with threads(None, X.size) as n_threads:
-        return passes.predict(Rows(native.function, X, _NONE, _NONE, offset, n_threads), theta, as_probabilities)
+        return passes.predict(*prepare(X, _NONE, _NONE, offset, n_threads), theta, as_probabilities)
 
 
 def softmax_predict(X: Matrix, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
     """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     with threads(None, X.size) as n_threads:
-        rows = Rows(native.function, X, _NO_LABELS, _NONE, offset, n_threads)
-        return softmax_passes.softmax_predict(rows, Theta, as_probabilities)
+        return softmax_passes.softmax_predict(*prepare(X, _NO_LABELS, _NONE, offset, n_threads), Theta, as_probabilities)

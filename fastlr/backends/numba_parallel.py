@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from fastlr.backends.compiled import chunks, native, self_test
+from fastlr.backends.compiled import chunks, self_test
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.descent import apply, combine, gradient_and_descent
 from fastlr.backends.compiled.passes import Rows, hessian, hessian_product, moments, squared_scores
@@ -13,6 +13,7 @@ from fastlr.backends.compiled.softmax_passes import softmax_hessian_product, sof
 from fastlr.backends.compiled.threading_layer import SerialOrParallel
 from fastlr.backends.compiled.threading_layer import limited as threads
 from fastlr.backends.descent import GOING
+from fastlr.backends.numba_fused import prepare
 from fastlr.backends.numba_loop import add_examples, add_examples_of_classes
 
 __all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "moments", "prepare", "softmax_cost_gradient",
@@ -38,11 +39,6 @@ def _run(X: Any, y: Any, sample_weight: Any, offset: Any, ranges: Any, theta: An
 
 
 _entry = SerialOrParallel(_run, self_test.descent_in_chunks, writes=("theta", "previous", "grad", "record"))
-
-
-def prepare(X: Matrix, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, n_threads: int) -> tuple[Rows]:
-    """What the passes take first."""
-    return (Rows(native.function, X, y, sample_weight, offset, n_threads),)
 
 
 def _ranges(X: Matrix, first: int, last: int) -> np.ndarray:

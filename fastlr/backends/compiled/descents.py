@@ -42,10 +42,10 @@ def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, r
 
 
 def _of_two_classes(rows: Rows, center: np.ndarray) -> _Kernels:
-    n, gradient = rows.X.shape[1], rows.gradient
-    sums, hessian = gradient.sum.sums.reshape(-1), rows.hessian
+    n, gradient, hessian = rows.X.shape[1], rows.gradient, rows.hessian
+    sums = gradient.sums.reshape(-1)
     hessian.center[:], hessian.floor[:] = center, 0.0
-    return _Kernels((gradient.sum.driven, *hessian.driven), np.array([0, 1, n + 2, n + 2]), rows.theta,
+    return _Kernels((gradient.driven, *hessian.driven), np.array([0, 1, n + 2, n + 2]), rows.theta,
                     rows.theta[n:], sums, sums[n:], _NO_TABLE, _NOTHING, _NOTHING, hessian.H, hessian.H)
 
 

@@ -23,14 +23,9 @@ def function(kernel: str, kind: Kind) -> Callable[..., Any]:
     ImportError
         There is no Numba to compile it.
     """
-    try:
-        return _found[kernel, kind]
-    except KeyError:
-        found = prebuilt.function(kernel, kind)
-        if found is None:
-            found = _compiled(kernel, kind)
-        _found[kernel, kind] = found
-        return found
+    if (kernel, kind) not in _found:
+        _found[kernel, kind] = prebuilt.function(kernel, kind) or _compiled(kernel, kind)
+    return _found[kernel, kind]
 
 
 def _compiled(kernel: str, kind: Kind) -> Callable[..., Any]:

@@ -40,8 +40,7 @@ class Rows:
         self._functions = functions
         self.allowed_threads = n_threads
         self.n_threads = min(n_threads, max(1, X.size // ELEMENTS_A_THREAD))
-        self._ranges: tuple[list[np.ndarray], int] | None = None
-        self._gradient: _Gradient | None = None
+        self._gradient: _Sum | None = None
         self._hessian: Hessian | None = None
         self.theta = np.empty(X.shape[1] + 1)       # where the kernels of both find the parameters
         self.of_classes: Any = None                 # the gradient of K classes, see `softmax_passes.gradient_of`
@@ -58,15 +57,15 @@ class Rows:
     @property
     def ranges(self) -> tuple[list[np.ndarray], int]:
         """The chunks of each piece of X in which gradients are added up, and the rows of the longest block."""
-        if self._ranges is None:
-            self._ranges = _ranges(self.X, chunks.block_rows, chunks.gradient_chunks)
-        return self._ranges
+        return _ranges(self.X, chunks.block_rows, chunks.gradient_chunks)
 
     @property
-    def gradient(self) -> "_Gradient":
-        """The kernel of the cost and the gradient, bound once for the many calls of a training."""
+    def gradient(self) -> "_Sum":
+        """The kernel of [dw, db, loss] at theta, bound once for the many calls of a training."""
         if self._gradient is None:
-            self._gradient = _Gradient(self)
+            ranges, block = self.ranges
+            before = self.X, self.y, self.sample_weight, self.offset, self.theta
+            self._gradient = _Sum(self, "cost_gradient", before, ranges, self.theta.size + 1, 2 * block)
         return self._gradient
 
     @property
@@ -136,39 +135,6 @@ def _ranges(X: Matrix, block_rows: Callable[[Matrix, int], int],
     return found, longest
 
 
-class _Gradient:
-    """Loss and gradient, and steps along it."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        ranges, block = rows.ranges
-        before = rows.X, rows.y, rows.sample_weight, rows.offset, rows.theta
-        self.sum = _Sum(rows, "cost_gradient", before, ranges, rows.theta.size + 1, 2 * block)
-
-    def __call__(self, theta: np.ndarray) -> np.ndarray:
-        """[dw, db, loss]."""
-        self._rows.theta[:] = theta
-        return self.sum()
-
-    def descend(self, theta: np.ndarray, previous: np.ndarray, rule: descent.Rule, record: np.ndarray) -> tuple[int, int]:
-        """`descent.descend`, in compiled code but for threads."""
-        if len(self.sum.ranges) > 1:
-            return descent.descend(cost_gradient, (self._rows,), theta, previous, rule, record)
-        status, (bound, chunks) = np.array([0, descent.GOING]), self.sum.driven
-        self._rows.theta[:] = theta
-        step = (self.sum.sums[:chunks], self._rows.theta, previous, np.empty_like(theta), np.array(rule[:7]), rule.center,
-                rule.spread, record, status)
-        if self._rows.n_threads == 1 and isinstance(bound, Bound):
-            self._rows.bind("descend", calls((bound, chunks)), *step)()
-        else:
-            update = self._rows.bind("step", *step)
-            while status[0] < len(record) and status[1] == descent.GOING:
-                self.sum.of_chunks()
-                update()
-        theta[:] = self._rows.theta
-        return int(status[0]), int(status[1])
-
-
 class Hessian:
     """The kernel `hessian` over all rows, at the rows' theta: second derivatives, or squared scores of a power.
 
@@ -222,14 +188,30 @@ class Hessian:
 
 def cost_gradient(rows: Rows, theta: np.ndarray, grad: np.ndarray) -> float:
     """Sum the losses and the gradients of all rows."""
-    sums = rows.gradient(theta)
+    rows.theta[:] = theta
+    sums = rows.gradient()
     grad[:] = sums[:-1]
     return float(sums[-1])
 
 
 def descend(rows: Rows, theta: np.ndarray, previous: np.ndarray, rule: descent.Rule, record: np.ndarray) -> tuple[int, int]:
-    """Make many updates of gradient descent."""
-    return rows.gradient.descend(theta, previous, rule, record)
+    """Make many updates of gradient descent, see `descent.descend`, in compiled code but for threads."""
+    gradient = rows.gradient
+    if len(gradient.ranges) > 1:
+        return descent.descend(cost_gradient, (rows,), theta, previous, rule, record)
+    status, (bound, count) = np.array([0, descent.GOING]), gradient.driven
+    rows.theta[:] = theta
+    step = (gradient.sums[:count], rows.theta, previous, np.empty_like(theta), np.array(rule[:7]), rule.center, rule.spread,
+            record, status)
+    if rows.n_threads == 1 and isinstance(bound, Bound):
+        rows.bind("descend", calls((bound, count)), *step)()
+    else:
+        update = rows.bind("step", *step)
+        while status[0] < len(record) and status[1] == descent.GOING:
+            gradient.of_chunks()
+            update()
+    theta[:] = rows.theta
+    return int(status[0]), int(status[1])
 
 
 def moments(rows: Rows, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
