@@ -11,27 +11,13 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends import descent as gradient_descent
-from fastlr.backends import numpy_passes, numpy_vectorized, softmax
+from fastlr.backends import engine, numpy_passes, numpy_vectorized, softmax
 from fastlr.backends.compiled import descents, passes, softmax_passes
 from fastlr.backends.compiled.chunks import side_of
 from fastlr.backends.compiled.header import Kind
 from fastlr.backends.compiled.passes import Functions, Rows
 from fastlr.backends.csr import Csr
-from fastlr.backends.engine import (
-    DUE,
-    EVALUATE,
-    GAPS,
-    HESSIAN,
-    POINT,
-    Approximation,
-    Descent,
-    Price,
-    Scale,
-    StoppingRule,
-    advance,
-    parts,
-)
-from fastlr.backends.engine import Kind as MadeFrom
+from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
 from fastlr.backends.penalized_newton import Goal
 
 _M, _N = 520, 11                # two chunks of the largest size, groups of eight and a rest in either direction, and a
@@ -269,16 +255,16 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
     record, known_record, common = np.empty((2, 3)), [], np.linspace(0.0, 1.0, side).round() if K > 1 else np.empty(0)
     descents.quasi_newton(rows, descent, M, scale, rule, never, ridge, common, record)
 
-    while advance(known, known_M, scale, 0.0, never, never) != POINT or known.at.updates < 2:
-        theta = ((known.trial if known.at.asked == EVALUATE else known.u) * scale.scales).reshape(shape)
+    while engine.advance(known, known_M, scale, 0.0, never, never) != engine.POINT or known.at.updates < 2:
+        theta = ((known.trial if known.at.asked == engine.EVALUATE else known.u) * scale.scales).reshape(shape)
         theta[..., -1] -= theta[..., :-1] @ center
-        if known.at.asked == EVALUATE:
+        if known.at.asked == engine.EVALUATE:
             grad = np.empty(shape)
             loss = cost_gradient(*_known_rows(rows), theta, grad)
             grad[..., :-1] -= center * grad[..., -1:]
             known.trial_grad[:] = scale.sums * scale.scales * grad.ravel() + scale.penalty * known.trial
             known.at.trial_cost = scale.sums * loss + 0.5 * scale.penalty @ known.trial ** 2
-        elif known.at.asked == HESSIAN:
+        elif known.at.asked == engine.HESSIAN:
             H = hessian(*_known_rows(rows), theta, center, 0.0) * np.outer(scale.scales, scale.scales)
             known_M.factor[:] = np.linalg.inv(np.linalg.cholesky(scale.sums * H + np.diag(scale.penalty + ridge)))
         else:
@@ -286,7 +272,7 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
             known_record += [(known.at.cost_before, known.at.grad_norm_before, known.at.length)] * (known.at.updates > 0)
     known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
     _remove_common(known.p, common)
-    return (descent.at.asked == POINT and bytes(M.kind) == bytes(known_M.kind) and descent.at.updates == 2
+    return (descent.at.asked == engine.POINT and bytes(M.kind) == bytes(known_M.kind) and descent.at.updates == 2
             and _agree((record, known_record), (descent.at.cost, known.at.cost), *zip(descent[1:], known[1:], strict=True),
                        (M.factor, known_M.factor), (M.steps[:2], known_M.steps[:2]), (M.changes[:2], known_M.changes[:2])))
 
@@ -299,8 +285,8 @@ def _remove_common(p: np.ndarray, common: np.ndarray) -> None:
 
 def _approximation(size: int) -> Approximation:
     """An inverse Hessian that is to be made."""
-    vectors, scalars = np.ones((8, size)), np.empty(6 + GAPS)
-    return Approximation(MadeFrom(DUE), np.zeros((size, size)), vectors, scalars, *parts(vectors, scalars))
+    vectors, scalars = np.ones((8, size)), np.empty(6 + engine.GAPS)
+    return Approximation(engine.Kind(engine.DUE), np.zeros((size, size)), vectors, scalars, *engine.parts(vectors, scalars))
 
 
 def _penalized_newton(rows: Rows) -> bool:
