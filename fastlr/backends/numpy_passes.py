@@ -8,7 +8,7 @@ import numpy as np
 from fastlr.backends import logistic, softmax
 from fastlr.backends.csr import Csr, as_float64, with_zeros
 from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_block, row_blocks, softmax_margins
-from fastlr.backends.ranges import pieces
+from fastlr.backends.ranges import blocks
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
 MOST_KEPT = 1 << 25
@@ -16,10 +16,7 @@ MOST_KEPT = 1 << 25
 
 
 def _blocks(X: Any) -> Iterator[slice]:
-    m, n = X.shape
-    rows = max(64, _BLOCK_ELEMENTS // n)
-    for start in range(0, m, rows):
-        yield slice(start, min(start + rows, m))
+    return row_blocks(X) if isinstance(X, Csr) else blocks(X.shape[0], max(64, _BLOCK_ELEMENTS // X.shape[1]))
 
 
 def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -29,13 +26,9 @@ def moments(X: Any, y: Any, sample_weight: Any, offset: Any, pivot: Any) -> tupl
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     for rows in _blocks(X):
         shifted = X[rows] - pivot
-        if sample_weight.size:
-            weighted = shifted * sample_weight[rows, None]
-            first += weighted.sum(axis=0)
-            second += np.einsum("ij,ij->j", weighted, shifted)
-        else:
-            first += shifted.sum(axis=0)
-            second += np.einsum("ij,ij->j", shifted, shifted)
+        weighted = shifted * sample_weight[rows, None] if sample_weight.size else shifted
+        first += weighted.sum(axis=0)
+        second += np.einsum("ij,ij->j", weighted, shifted)
     return first, second
 
 
@@ -65,7 +58,7 @@ def squared_scores(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, 
     The second is a Hessian with other weights: where all margins are 0, all curvatures are 1/4.
     """
     total, weight = 0.0, np.empty(X.shape[0])
-    for rows in map(slice, *zip(*pieces(X), strict=True)) if isinstance(X, Csr) else _blocks(X):
+    for rows in _blocks(X):
         A = as_float64(X, rows)
         loss, r = logistic.loss_and_slope(y[rows], margins_of_block(A, offset[rows], theta))
         s = sample_weight[rows] if sample_weight.size else np.ones(r.size)
@@ -82,8 +75,7 @@ def quadratic_forms(A: Any, V: np.ndarray) -> np.ndarray:
     forms = A @ (V[:-1, -1] + V[-1, :-1]) + V[-1, -1]
     if isinstance(A, np.ndarray):
         return forms + np.vecdot(A @ V[:-1, :-1], A)
-    size = max(64, _BLOCK_ELEMENTS // len(V))
-    parts = (A[start:start + size] for start in range(0, A.shape[0], size))
+    parts = (A[rows] for rows in blocks(A.shape[0], max(64, _BLOCK_ELEMENTS // len(V))))
     return forms + np.concatenate([part.multiply(part @ V[:-1, :-1]).sum(axis=1) for part in parts])
 
 
@@ -124,7 +116,7 @@ def _sparse_moments(X: Csr, sample_weight: Any, pivot: Any) -> tuple[np.ndarray,
     m, n = X.shape
     weight = sample_weight if sample_weight.size else np.ones(m)
     sums = np.zeros((3, n))
-    for rows in (slice(*piece) for piece in pieces(X)):
+    for rows in row_blocks(X):
         transposed = as_float64(X, rows).T
         shifted = transposed.data - pivot[transposed.indices]
         for power, some in zip((shifted, shifted ** 2, np.ones_like(shifted)), sums, strict=True):
@@ -137,7 +129,7 @@ def _sparse_hessian(X: Csr, sample_weight: Any, offset: Any, theta: Any, center:
     """The Hessian from what is stored; the center comes in afterwards, since X - center would be dense."""
     n = X.n_columns
     H = np.zeros((n + 1, n + 1))
-    for rows in (slice(*piece) for piece in pieces(X)):
+    for rows in row_blocks(X):
         part = X.rows(rows)
         d = curvature(part, sample_weight[rows], offset[rows], theta)
         d[d < floor] = 0.0
@@ -184,10 +176,9 @@ def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.n
 
     A class whose s p_k / 2 is below the floor is left out of a row, see `softmax.leave_out`.
     """
-    (K, side), m = Theta.shape, X.shape[0]
+    K, side = Theta.shape
     H = np.zeros((K * side, K * side))
-    step = max(64, _BLOCK_ELEMENTS // H.shape[0])
-    for rows in (slice(start, min(start + step, m)) for start in range(0, m, step)):
+    for rows in blocks(X.shape[0], max(64, _BLOCK_ELEMENTS // len(H))):
         block = as_float64(X, rows)
         p = softmax.probabilities(margins_of_block(block, offset[rows], Theta))
         if floor > 0.0:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastlr.backends import logistic, softmax
 from fastlr.backends.csr import Csr, as_float64
-from fastlr.backends.ranges import pieces
+from fastlr.backends.ranges import blocks, pieces
 
 # Margins in a block that stays in the L1 cache.
 _BLOCK_ROWS = 1 << 13
@@ -22,11 +22,9 @@ _BLOCK_BYTES = 1 << 20
 
 def row_blocks(X: Any) -> Iterator[slice]:
     """Slices of rows that cover X: the ranges of a float64 or sparse X, and else blocks that are cheap to convert."""
-    m, n = X.shape
-    rows = max(1, _BLOCK_BYTES // (8 * n))
-    whole = X.dtype == np.float64 or isinstance(X, Csr)
-    blocks = pieces(X) if whole else [(start, min(start + rows, m)) for start in range(0, m, rows)]
-    return (slice(*block) for block in blocks)
+    if X.dtype == np.float64 or isinstance(X, Csr):
+        return (slice(*piece) for piece in pieces(X))
+    return blocks(X.shape[0], max(1, _BLOCK_BYTES // (8 * X.shape[1])))
 
 
 def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -50,8 +48,7 @@ def margins_of_block(block: Any, offset: np.ndarray, theta: np.ndarray) -> np.nd
 def probabilities(z: np.ndarray) -> np.ndarray:
     """The probabilities 1 - sigma(z) and sigma(z), (m, 2), both to full precision."""
     both = np.empty((z.size, 2))
-    for start in range(0, z.size, _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
+    for rows in blocks(z.size, _BLOCK_ROWS):
         e = np.exp(-np.abs(z[rows]))
         larger = 1.0 / (1.0 + e)
         smaller = e * larger
@@ -79,9 +76,7 @@ def softmax_margins(X: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray
 
 def class_blocks(X: Any, classes: int) -> Iterator[slice]:
     """Slices of rows that cover X, each a block that stays in the L2 cache together with the margins of all classes."""
-    m = X.shape[0]
-    rows = max(256, _BLOCK_BYTES // (8 * max(X.size // m, classes)))
-    return (slice(start, min(start + rows, m)) for start in range(0, m, rows))
+    return blocks(X.shape[0], max(256, _BLOCK_BYTES // (8 * max(X.size // X.shape[0], classes))))
 
 
 def softmax_predict(X: Any, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:

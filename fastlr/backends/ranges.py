@@ -1,5 +1,6 @@
 """Ranges of rows, each for one call of a kernel: Ctrl-C is answered when a call returns, so no call may take long."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastlr.backends.csr import bytes_a_row
@@ -18,6 +19,11 @@ def pieces(X: Any) -> list[tuple[int, int]]:
     that are cut at the same rows gives the same bits.
     """
     return shorter_pieces(0, X.shape[0], BYTES_A_CALL // bytes_a_row(X))
+
+
+def blocks(m: int, rows: int) -> Iterator[slice]:
+    """Slices of so many rows each that cover m rows."""
+    return (slice(start, start + rows) for start in range(0, m, rows))
 
 
 def shorter_pieces(first: int, last: int, rows: int) -> list[tuple[int, int]]:
