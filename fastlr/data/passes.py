@@ -18,7 +18,7 @@ import numpy as np
 
 from fastlr.backends import numpy_passes, softmax
 from fastlr.data import sampling
-from fastlr.data.dataset import Dataset, InMemory, summed
+from fastlr.data.dataset import Dataset, InMemory, Pass, summed
 from fastlr.machine.arrays import read_only
 
 _Arguments = ParamSpec("_Arguments")
@@ -56,11 +56,11 @@ def moments(part: InMemory, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @summed
-def cost_gradient_and_moments(part: InMemory, theta: np.ndarray,
+def cost_gradient_and_moments(part: InMemory, of_loss: Pass[[np.ndarray], tuple[float, np.ndarray]], theta: np.ndarray,
                               pivot: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """`cost_gradient` and `moments`, in one read of X where the backend can do that."""
-    if not hasattr(part.backend, "cost_gradient_and_moments"):
-        return *cost_gradient(part, theta), *moments(part, pivot)
+    """The `cost_gradient` of a loss, and `moments`, in one read of X where the backend can do that."""
+    if of_loss is not cost_gradient or not hasattr(part.backend, "cost_gradient_and_moments"):
+        return *of_loss(part, theta), *moments(part, pivot)
     grad = np.empty_like(theta)
     loss, first, second = part.backend.cost_gradient_and_moments(*part.prepared, theta, pivot, grad)
     return loss, grad, first, second
@@ -117,13 +117,6 @@ def softmax_cost_gradient(part: InMemory, Theta: np.ndarray) -> tuple[float, np.
     """The sum of s_i (log sum_k e^z_ik - z_i,y_i) at Theta, and its gradient."""
     Grad = np.empty_like(Theta)
     return _kernel(part, numpy_passes.softmax_cost_gradient)(Theta, Grad), Grad
-
-
-@summed
-def softmax_cost_gradient_and_moments(part: InMemory, Theta: np.ndarray,
-                                      pivot: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """`softmax_cost_gradient` and `moments`."""
-    return *softmax_cost_gradient(part, Theta), *moments(part, pivot)
 
 
 @summed

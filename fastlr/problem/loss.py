@@ -39,8 +39,6 @@ class Loss(abc.ABC):
         The loss where the label is as likely as another.  A row on its wrong side has at least as much.
     cost_gradient : Pass
         (Theta) -> the sum of s_i loss_i, and its gradient, in the shape of Theta.
-    cost_gradient_and_moments : Pass
-        (Theta, pivot) -> the same, and the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2.
     hessian : Pass
         (Theta, center, floor) -> the second derivatives (r (n + 1), r (n + 1)) for features x - center, or no more than those:
         a part of the loss whose own curvature is below the floor may be left out.
@@ -58,7 +56,6 @@ class Loss(abc.ABC):
     self_concordance = 1.0
     of_guessing = math.log(2.0)
     cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]]
-    cost_gradient_and_moments: Pass[[np.ndarray, np.ndarray], tuple[float, np.ndarray, np.ndarray, np.ndarray]]
     hessian: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
     class_hessians: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
     intercept_hessian: Pass[[np.ndarray], np.ndarray]
@@ -134,7 +131,6 @@ class Logistic(Loss):
     n_margins = n_free = 1
     largest_curvature = 0.25
     cost_gradient = passes.cost_gradient
-    cost_gradient_and_moments = passes.cost_gradient_and_moments
     hessian = passes.hessian
     class_hessians = passes.one_hessian
     intercept_hessian = passes.intercept_hessian
@@ -182,7 +178,6 @@ class Softmax(Loss):
 
     largest_curvature = 0.5
     cost_gradient = passes.softmax_cost_gradient
-    cost_gradient_and_moments = passes.softmax_cost_gradient_and_moments
     hessian = passes.softmax_hessian
     class_hessians = passes.softmax_class_hessians
     intercept_hessian = passes.softmax_intercept_hessian

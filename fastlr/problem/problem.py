@@ -147,7 +147,7 @@ class Problem:
         theta = self.coordinates.theta_of(u).reshape(self.shape)
         if with_moments and self._columns is None:
             pivot = self._pivot()
-            loss, grad, first, second = self.data.reduce(self.loss.cost_gradient_and_moments, theta, pivot)
+            loss, grad, first, second = self.data.reduce(passes.cost_gradient_and_moments, self.loss.cost_gradient, theta, pivot)
             self._columns = self._columns_of(pivot, first, second)
         else:
             loss, grad = self.data.reduce(self.loss.cost_gradient, theta)
