@@ -53,21 +53,15 @@ class _Cost(NamedTuple):
     P: np.ndarray               # (k, k) H^-1 = P^T P
 
 
-class _Slope(NamedTuple):
-    """The gradient of J by u and Newton's step, each (n + 1,), half of the decrease that this promises, and what tol bounds."""
-
-    gradient: np.ndarray
-    step: np.ndarray
-    gap: float
-    grad_norm: float
-
-
 class _Point(NamedTuple):
-    """A point, J and its slope there."""
+    """A point, and what leads on from there."""
 
     u: np.ndarray
     cost: _Cost
-    slope: _Slope
+    gradient: np.ndarray        # (n + 1,) by u, of J
+    step: np.ndarray            # (n + 1,) Newton's
+    gap: float                  # half of the decrease that the step promises
+    grad_norm: float            # what tol bounds
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:
@@ -82,21 +76,21 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     if start is None:
         _refuse_dependent_columns(problem)
         raise ValueError("J is infinite at the start: init and X together leave no curvature.  Start closer to 0")
-    here, recorder, is_stopped = _Point(u, start, _slope(problem, u, start)), Recorder(options.start), False
+    here, recorder, is_stopped = _point(problem, u, start), Recorder(options.start), False
     path: list[_Point] = []
     while True:
         if options.progress is not None:
-            options.progress.show(recorder.n_iter, here.cost.J, here.slope.grad_norm)
+            options.progress.show(recorder.n_iter, here.cost.J, here.grad_norm)
         enough = max(options.tol * here.cost.loss, problem.rounding(here.u, here.cost.loss))
-        is_optimum = here.slope.grad_norm <= options.tol and here.slope.gap <= enough
+        is_optimum = here.grad_norm <= options.tol and here.gap <= enough
         if is_optimum or is_stopped or recorder.n_iter >= options.most_updates:
             break
         path = [*path[-_REMEMBERED:], here]
-        found = _line_search(problem, here, _accelerated(path)) or _line_search(problem, here, here.slope.step)
+        found = _line_search(problem, here, _accelerated(path)) or _line_search(problem, here, here.step)
         if found is None:
             break
         share, here = found
-        recorder.add([(path[-1].cost.J, path[-1].slope.grad_norm, share)])
+        recorder.add([(path[-1].cost.J, path[-1].grad_norm, share)])
         if options.callback is not None:
             parameters = problem.coordinates.parameters(here.u)
             is_stopped = bool(options.callback(State(recorder.n_iter, path[-1].cost.J, *weights_and_intercept(parameters),
@@ -106,7 +100,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
 
 def _result(problem: Problem, point: _Point, recorder: Recorder, options: Options, is_optimum: bool,
             is_stopped: bool) -> Result:
-    has_converged, grad_norm, warning = is_optimum and options.tol > 0.0, point.slope.grad_norm, None
+    has_converged, grad_norm, warning = is_optimum and options.tol > 0.0, point.grad_norm, None
     reason = (f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else
               "the callback asked to stop" if is_stopped else
               f"max_iter={options.most_updates} updates were made" if recorder.n_iter >= options.most_updates else
@@ -118,14 +112,14 @@ def _result(problem: Problem, point: _Point, recorder: Recorder, options: Option
                                      f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  To go "
                                      "on, raise max_iter or set a larger tol")
     theta = problem.coordinates.parameters(point.u)
-    return Result(theta, recorder.history(point.cost.J, grad_norm), has_converged, reason, grad_norm,
-                  point.slope.gap, "estimate", "firth", warning)
+    return Result(theta, recorder.history(point.cost.J, grad_norm), has_converged, reason, grad_norm, point.gap, "estimate",
+                  "firth", warning)
 
 
 def cost_gradient(problem: Problem, u: np.ndarray) -> tuple[float, np.ndarray]:
     """J at u and its gradient by u, (n + 1,); infinity and NaN where the information is singular."""
     here = _cost(problem, u)
-    return (math.inf, np.full_like(u, np.nan)) if here is None else (here.J, _slope(problem, u, here).gradient)
+    return (math.inf, np.full_like(u, np.nan)) if here is None else (here.J, _point(problem, u, here).gradient)
 
 
 def _cost(problem: Problem, u: np.ndarray) -> _Cost | None:
@@ -158,8 +152,8 @@ def _inverse_factor(H: np.ndarray) -> np.ndarray | None:
     return P / size if np.vecdot(P.T, P.T).max() <= 1.0 / _LEAST_EIGENVALUE else None
 
 
-def _slope(problem: Problem, u: np.ndarray, here: _Cost) -> _Slope:
-    """Compute the gradient of J at u and a step, in one read."""
+def _point(problem: Problem, u: np.ndarray, here: _Cost) -> _Point:
+    """Compute the gradient of J at u, where J is known, and a step, in one read."""
     N, free = _examples(problem), len(here.P)
     coordinates, of_sums = problem.coordinates, here.P * math.sqrt(problem.to_cost)
     by_penalty, change = problem.data.reduce(jeffreys_gradient_and_hessian, coordinates.center, coordinates.spread, u, of_sums)
@@ -169,12 +163,12 @@ def _slope(problem: Problem, u: np.ndarray, here: _Cost) -> _Slope:
     assert P is not None                        # it is larger than H
     along = P @ gradient[:free]
     step[:free] = -P.T @ along
-    return _Slope(gradient, step, 0.5 * float(along @ along), problem.bounded_by_tol(gradient))
+    return _Point(u, here, gradient, step, 0.5 * float(along @ along), problem.bounded_by_tol(gradient))
 
 
 def _accelerated(path: list[_Point]) -> np.ndarray:
     """Combine the last steps so that they cancel best, as if the step were a linear function of u (Anderson, 1965)."""
-    u, steps = np.array([point.u for point in path]), np.array([point.slope.step for point in path])
+    u, steps = np.array([point.u for point in path]), np.array([point.step for point in path])
     changes = np.diff(steps, axis=0)
     shares = np.linalg.lstsq(changes.T, steps[-1])[0]
     return steps[-1] - shares @ (np.diff(u, axis=0) + changes)
@@ -182,16 +176,16 @@ def _accelerated(path: list[_Point]) -> np.ndarray:
 
 def _line_search(problem: Problem, here: _Point, direction: np.ndarray) -> tuple[float, _Point] | None:
     """Find the longest of the whole direction, half of it, a quarter ... that lowers J enough: its share and where it leads."""
-    promised, share = -float(direction @ here.slope.gradient), 1.0
+    promised, share = -float(direction @ here.gradient), 1.0
     while promised > 0.0 and share >= _SHORTEST:
         u = here.u + share * direction
         cost = _cost(problem, u)
         if cost is not None:
             if share * promised <= _HIDDEN * here.cost.loss:
-                there = _Point(u, cost, _slope(problem, u, cost))
-                return (share, there) if there.slope.gap < here.slope.gap else None
+                there = _point(problem, u, cost)
+                return (share, there) if there.gap < here.gap else None
             if cost.J <= here.cost.J - _SUFFICIENT * share * promised:
-                return share, _Point(u, cost, _slope(problem, u, cost))
+                return share, _point(problem, u, cost)
         share *= 0.5
     return None
 
