@@ -8,7 +8,6 @@ import numpy as np
 
 from fastlr import backends
 from fastlr._train import train
-from fastlr.backends import choice
 from fastlr.backends.compiled import prebuilt, threads
 from fastlr.data import arguments, arrays
 from fastlr.machine import distribution, forks
@@ -56,7 +55,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
             if predicts:
                 A, _ = arrays.matrix(X)
                 offset = arrays.real_vector("offset", None, _ROWS)
-                choice.compiled_predictor().predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
+                backends.load("fused").predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 
 

@@ -82,11 +82,6 @@ def predictor(X: Any, kernel: str = "predict") -> ModuleType:
         return numpy_vectorized
     if backends.reason_why_not("fused") is not None or not _pays("predicting", _NUMPY_PREDICTED_ROW * rows, (kernel,), X):
         return numpy_vectorized
-    return compiled_predictor()
-
-
-def compiled_predictor() -> ModuleType:
-    """Import the module that predicts by the compiled kernel; its function is described at `predictor`."""
     return backends.load("fused")
 
 

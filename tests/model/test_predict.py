@@ -25,7 +25,7 @@ KINDS = [("f8", "C"), ("f8", "F"), ("f4", "C"), ("u1", "C"), ("f8", "csr")]
 
 @pytest.fixture
 def predictor():
-    return choice.compiled_predictor()
+    return backends.load("fused")
 
 
 @pytest.fixture
