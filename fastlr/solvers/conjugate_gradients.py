@@ -15,7 +15,7 @@ import numpy as np
 from fastlr.backends import engine
 from fastlr.machine.blas import dot
 from fastlr.problem.problem import Evaluation, Problem
-from fastlr.solvers.quasi_newton import RIDGE, Iterate, solved_iterates
+from fastlr.solvers.quasi_newton import RIDGE, InverseHessian, Iterate, descent_from, step_by_step
 
 # The largest share of the gradient's norm that a solution may leave.
 _ROUGH = 0.5
@@ -66,7 +66,7 @@ def truncated_newton(problem: Problem, u: np.ndarray, tol: float, start: Evaluat
                         lambda residual: problem.gradient_norm(residual) <= _OF_TOL * min(tol, grad_norm))
         return -last.x
 
-    return solved_iterates(problem, u, tol, step, start)
+    return step_by_step(problem, descent_from(u, start), InverseHessian(problem, engine.SOLVED), tol, solve=step)
 
 
 def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: float,

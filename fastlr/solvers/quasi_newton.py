@@ -173,28 +173,25 @@ def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, ste
         J at u, if it is known.
     """
     M.reset_for(problem)
-    price, descent = price_of_hessian(problem, steps_a_hessian), _descent_from(u, start)
+    price, descent = price_of_hessian(problem, steps_a_hessian), descent_from(u, start)
     if most and problem.has_quasi_newton:
         rule = StoppingRule(tol, enough, problem.cost_of_one_error)
         return _by_compiled_code(problem, descent, M, rule, price, most, updates_a_call)
-    return _by_python(problem, descent, M, tol, price, sample, None)
+    return step_by_step(problem, descent, M, tol, price, sample)
 
 
-def solved_iterates(problem: Problem, u: np.ndarray, tol: float, solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
-                    start: Evaluation | None) -> Iterator[Iterate]:
-    """Descend from u, where J may be known, with steps that solve(u, gradient, its norm) returns."""
-    return _by_python(problem, _descent_from(u, start), InverseHessian(problem, engine.SOLVED), tol, _NO_HESSIAN, None, solve)
-
-
-def _descent_from(u: np.ndarray, start: Evaluation | None) -> Descent:
+def descent_from(u: np.ndarray, start: Evaluation | None) -> Descent:
+    """Begin a descent at u, where J may be known."""
     descent = Descent.start(u)
     if start is not None:                       # what the engine asks for first has been answered
         descent.at.asked, descent.at.trial_cost, descent.trial_grad[:] = engine.EVALUATE, start.cost, start.grad
     return descent
 
 
-def _by_python(problem: Problem, descent: Descent, M: InverseHessian, tol: float, price: Price, sample: SampleHessian | None,
-               solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None) -> Iterator[Iterate]:
+def step_by_step(problem: Problem, descent: Descent, M: InverseHessian, tol: float, price: Price = _NO_HESSIAN,
+                 sample: SampleHessian | None = None,
+                 solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None) -> Iterator[Iterate]:
+    """Yield the point after each update, see `iterates`; where M is SOLVED, solve(u, gradient, its norm) returns the steps."""
     at, scale = descent.at, problem.scale
     of_sample = _NO_HESSIAN if sample is None else sample.price
     while (ask := engine.advance(descent, M.arrays, scale, tol, price, of_sample)) != engine.DONE:
