@@ -57,17 +57,12 @@ cost_gradient, descend = gradient_and_descent(_on_rows, lambda rows: rows.X)
 # ---- K classes --------------------------------------------------------------------------------------------------------
 
 def _run_classes(X: Any, y: Any, sample_weight: Any, offset: Any, ranges: Any, Theta: Any, Grad: Any) -> float:
-    partial, losses = np.empty((ranges.size - 1, Theta.shape[0], Theta.shape[1])), np.empty(ranges.size - 1)
-    for chunk in prange(losses.size):
+    partial = np.empty((ranges.size - 1, Theta.size + 1))
+    for chunk in prange(partial.shape[0]):
         partial[chunk] = 0.0
-        losses[chunk] = add_examples_of_classes(X, y, sample_weight, offset, Theta, ranges[chunk], ranges[chunk + 1],
-                                                partial[chunk])
-    Grad[:] = 0.0
-    J = 0.0
-    for chunk in range(losses.size):
-        Grad += partial[chunk]
-        J += losses[chunk]
-    return J
+        partial[chunk, Theta.size] = add_examples_of_classes(X, y, sample_weight, offset, Theta, ranges[chunk], ranges[chunk + 1],
+                                                             partial[chunk, :Theta.size].reshape(Theta.shape))
+    return combine(partial, Grad.reshape(Grad.size))
 
 
 _entry_of_classes = SerialOrParallel(_run_classes, self_test.softmax_in_chunks, writes=("Grad",), name="_of_classes")

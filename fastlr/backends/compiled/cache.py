@@ -107,7 +107,7 @@ def _load(place: Path, make: Callable[[bool], Any], types: tuple[Any, ...], is_r
     with _temporary(place.parent) as temporary:
         own = temporary / place.name
         shutil.copytree(place, own, copy_function=_link)
-        if not _is_intact(own):
+        if (own / _MANIFEST).read_bytes() != _checksums(own):
             raise ValueError("its files are not as they were written")
         dispatcher = _cached_in(own, make)
         dispatcher.compile(types)
@@ -170,10 +170,6 @@ def _cached_in(directory: Path, make: Callable[[bool], Any]) -> Any:
     if not Path(dispatcher.stats.cache_path).is_relative_to(directory):
         raise PermissionError(f"{directory} can't be written")
     return dispatcher
-
-
-def _is_intact(place: Path) -> bool:
-    return (place / _MANIFEST).read_bytes() == _checksums(place)
 
 
 def _checksums(directory: Path) -> bytes:

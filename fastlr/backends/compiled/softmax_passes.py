@@ -58,7 +58,7 @@ class Pass:
             w = n, padded
             copy = 1, padded
         else:
-            padded, width = _multiple(classes, 3), _odd_multiple_of_4(n)
+            padded, width = _multiple(classes, 3), (n + 3) // 8 * 8 + 4     # rows of odd multiples of 4 share no cache sets
             block = min(block, max(8, _COPIED // width // 8 * 8))
             w = padded, width
             copy = (block, width) if X.flags.c_contiguous and n >= _LONG_ROWS else (width, block)
@@ -112,11 +112,6 @@ class Pass:
 
 def _multiple(number: int, of: int) -> int:
     return (number + of - 1) // of * of
-
-
-def _odd_multiple_of_4(n: int) -> int:
-    """The length of rows that don't share cache sets."""
-    return (n + 3) // 8 * 8 + 4
 
 
 # ---- the passes of a backend, see `fastlr.backends` -----------------------------------------------------------------
