@@ -17,6 +17,7 @@ from fastlr.backends import softmax
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.inference.design import blocks, sum_of_rows
 from fastlr.inference.marginal_effects import MarginalEffects, averaged, chosen_columns, columns_of, values_of
+from fastlr.inference.statistics import Statistics
 from fastlr.inference.table import ClassTable
 
 
@@ -73,8 +74,8 @@ def _with_derivatives(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @np.errstate(all="ignore")
-def class_effects(data: Dataset, Theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], labels: list[Any], at: Any,
-                  columns: Any, discrete: Any, **table: Any) -> ClassEffects:
+def class_effects(data: Dataset, Theta: np.ndarray, V: np.ndarray, found: Statistics, names: tuple[str, ...],
+                  labels: list[Any], at: Any, columns: Any, discrete: Any, **table: Any) -> ClassEffects:
     """Find the effects on the rows of `data` at Theta (K, n + 1), whose covariance is V (K (n + 1), K (n + 1)).
 
     Arguments are those of `marginal_effects`, without values for `at`, and the labels of the classes.
@@ -94,5 +95,5 @@ def class_effects(data: Dataset, Theta: np.ndarray, V: np.ndarray, names: tuple[
     jacobian = jacobian.reshape(K, c, Theta.size)
     return ClassEffects(names=tuple(names[j] for _ in labels for j in chosen),
                         class_of=tuple(label for label in labels for _ in chosen), **table,
-                        **values_of(estimate, jacobian, differences, gradients.reshape(K, -1, Theta.size), V, chosen,
-                                    by_difference, names))
+                        **values_of(estimate, jacobian, differences, gradients.reshape(K, -1, Theta.size), V, found,
+                                    chosen, by_difference, names))

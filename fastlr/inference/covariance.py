@@ -102,8 +102,7 @@ def sandwich(training: Training, names: tuple[str, ...], theta: np.ndarray, kind
                          f"{found.penalty('is')}; train with {'l1' if found.l1 > 0.0 else 'l2'}=0, or take covariance='model'")
     data, loss = training.data, of_classes(training.data.classes.size)
     groups = clusters.codes(data, names, kind[1]) if is_cluster else None
-    is_open = np.isnan(found.covariance.diagonal())
-    if is_open.all():
+    if np.isnan(found.covariance).any():
         return found.covariance, f"none: {name} needs the model's"
     N, (center, V, k) = found.examples, of_design(training, theta, found)
     if N <= k and name != "HC0":                # Firth's penalty allows that
@@ -134,7 +133,6 @@ def sandwich(training: Training, names: tuple[str, ...], theta: np.ndarray, kind
     if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
         covariance[is_negative] = covariance[:, is_negative] = np.nan
         line += "; where there is none, the variance is below 0"
-    covariance[is_open] = covariance[:, is_open] = np.nan
     return covariance, line
 
 
@@ -152,7 +150,7 @@ def of_design(training: Training, theta: np.ndarray, found: Statistics) -> tuple
     parameters : int
         The number of parameters that the data determine.
     """
-    if not np.isnan(found.covariance).any():
+    if not (found.flat.size or np.isnan(found.covariance).any()):
         side = training.data.shape[1] + 1
         center = np.zeros(side - 1) if training.data.is_sparse else _center(found.covariance[:side, :side])
         T = np.kron(np.eye(theta.size // side), to_design(center))

@@ -36,17 +36,9 @@ class ChiSquaredTest(NamedTuple):
 
 
 def wald(theta: np.ndarray, V: np.ndarray, R: np.ndarray, r: np.ndarray) -> ChiSquaredTest:
-    """Test R theta = r for contrasts R (q, n + 1), where theta has the covariance V.
-
-    Raises
-    ------
-    ValueError
-        The covariance of these parameters is unknown, or a row of R depends on others.
-    """
+    """Test R theta = r for contrasts R (q, k), where theta has the covariance V; ValueError where rows of R are dependent."""
     used = R.any(axis=0)
     covariance = R[:, used] @ V[np.ix_(used, used)] @ R[:, used].T
-    if not np.isfinite(covariance).all():
-        raise ValueError("R names parameters that have no standard errors; the notes of summary() say why")
     size = np.sqrt(covariance.diagonal())
     size[size == 0.0] = 1.0
     eigenvalues, Q = np.linalg.eigh(covariance / np.outer(size, size))

@@ -9,11 +9,12 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.inference.class_leverages import covariances_of_margins
 from fastlr.inference.design import features, row_ranges
+from fastlr.inference.statistics import Statistics
 from fastlr.problem.loss import Loss
 
 
 @np.errstate(all="ignore")
-def intervals(loss: Loss, z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float) -> np.ndarray:
+def intervals(loss: Loss, z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float, found: Statistics) -> np.ndarray:
     """Find the bounds (m, r, 2) of probabilities in rows of X (m, n) with the margins z (m, r).
 
     Parameters
@@ -22,11 +23,14 @@ def intervals(loss: Loss, z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, qua
         The covariance of the rows of w, each with its b.
     quantile : float
         The standard errors from the log-odds to either bound.
+    found : Statistics
+        Those of the model.  Bounds are NaN in rows whose margins the data leave open.
     """
-    bounds, center = np.empty((*z.shape, 2)), np.zeros(X.shape[1])
-    for rows in row_ranges(X, loss.n_margins ** 2):
+    K, center, bounds = loss.n_margins, np.zeros(X.shape[1]), np.empty((*z.shape, 2))
+    for rows in row_ranges(X, K * len(V) if found.flat.size else K * K):
         odds, gradient = loss.log_odds(z[rows])
-        Q = covariances_of_margins(features(X, rows, center), V, loss.n_margins)
+        A = features(X, rows, center)
+        Q = covariances_of_margins(A, V, K)
         width = quantile * np.sqrt(np.einsum("rkl,rlj,rkj->rk", gradient, Q, gradient))
         block = bounds[rows]                    # becomes 1 / (1 + e^-t); where that overflows, sigma is 0 to 307 decimals
         np.subtract(width, odds, out=block[..., 0])
@@ -34,4 +38,8 @@ def intervals(loss: Loss, z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, qua
         np.exp(block, out=block)
         block += 1.0
         np.divide(1.0, block, out=block)
+        if found.flat.size:
+            dense = A if isinstance(A, np.ndarray) else A.toarray()
+            of_margins = np.kron(np.column_stack([dense, np.ones(len(dense))])[:, None], np.eye(K)[:, :, None])
+            block[found.is_open(of_margins.reshape(len(dense), K, -1)).any(axis=1)] = np.nan
     return bounds

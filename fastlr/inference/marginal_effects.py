@@ -22,7 +22,7 @@ from fastlr.backends.numpy_vectorized import row_blocks
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.inference.design import blocks, row_ranges, sum_of_rows
-from fastlr.inference.statistics import place_of
+from fastlr.inference.statistics import Statistics, place_of
 from fastlr.inference.table import Table
 from fastlr.machine.wording import listed
 
@@ -142,19 +142,26 @@ def _sum_of_rows(weight: np.ndarray, A: Any, fixed: list[int], values: list[floa
 
 
 @np.errstate(all="ignore")
-def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tuple[str, ...], at: Any, columns: Any,
-                     discrete: Any, **table: Any) -> MarginalEffects:
+def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, found: Statistics, names: tuple[str, ...], at: Any,
+                     columns: Any, discrete: Any, **table: Any) -> MarginalEffects:
     """Find the effects on the rows of `data` at theta (n + 1,), whose covariance is V.
 
     Parameters
     ----------
+    found : Statistics
+        Those of the model.
     at : {"average", "mean"} or dict from column to value or values
         The rows as they are, their mean, or the rows with these values in place of their own, one point for each combination.
     columns : sequence of columns, or None for all
     discrete : "auto" or sequence of columns
         A column is a name or a place.
     **table
-        What else the table has: `head`, `level` and `is_penalised`.
+        What else the table has: `head` and `level`.
+
+    Raises
+    ------
+    ValueError
+        The data leave all of these effects open, or an argument names what is not there.
     """
     chosen, by_difference = chosen_columns(data, columns, discrete, names)
     points: list[Point] = [([], [])]
@@ -172,7 +179,7 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, names: tup
     jacobian[:, np.arange(len(chosen)), chosen] += d[:, None]
     labels = ["".join(f", {names[j]} = {value:g}" for j, value in zip(*point, strict=True)) for point in points]
     return MarginalEffects(names=tuple(names[j] + label for label in labels for j in chosen), **table,
-                           **values_of(estimate, jacobian, differences, gradients, V, chosen, by_difference, names))
+                           **values_of(estimate, jacobian, differences, gradients, V, found, chosen, by_difference, names))
 
 
 def chosen_columns(data: Dataset, columns: Any, discrete: Any, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
@@ -194,17 +201,27 @@ def averaged(data: Dataset, at: Any) -> Dataset:
 
 
 def values_of(estimate: np.ndarray, jacobian: np.ndarray, differences: np.ndarray, gradients: np.ndarray, V: np.ndarray,
-              chosen: list[int], by_difference: list[int], names: tuple[str, ...]) -> dict[str, Any]:
+              found: Statistics, chosen: list[int], by_difference: list[int], names: tuple[str, ...]) -> dict[str, Any]:
     """What a table has of the effects (g, c) of c chosen columns, for g points or classes, and their derivatives (g, c, k).
 
-    Those of the q columns that take 0 and 1, (g, q) and (g, q, k), are put in their places.
+    Those of the q columns that take 0 and 1, (g, q) and (g, q, k), are put in their places.  Where flat directions change an
+    effect, it has no standard error.
     """
     is_discrete = np.isin(chosen, by_difference)
     estimate[:, is_discrete], jacobian[:, is_discrete] = differences, gradients
     jacobian = jacobian.reshape(estimate.size, len(V))
-    note = f"From 0 to 1, not by one unit: {listed([names[j] for j in by_difference])}."
-    return {"estimate": estimate.ravel(), "covariance": jacobian @ V @ jacobian.T,
-            "is_discrete": np.tile(is_discrete, len(estimate)), "notes": (note,) if by_difference else ()}
+    covariance, is_open, notes = jacobian @ V @ jacobian.T, found.is_open(jacobian), []
+    if by_difference:
+        notes.append(f"From 0 to 1, not by one unit: {listed([names[j] for j in by_difference])}.")
+    if is_open.any():
+        covariance[is_open] = covariance[:, is_open] = np.nan
+        of_columns = is_open.reshape(estimate.shape).any(axis=0)
+        open_effects = listed([names[j] for j in np.array(chosen)[of_columns]])
+        notes.append(f"The data leave effects open, which have no standard errors: {open_effects}.  {found.why_open()}")
+    if is_open.all():
+        raise ValueError(notes[-1])
+    return {"estimate": estimate.ravel(), "covariance": covariance, "is_penalised": found.penalty() != "",
+            "is_discrete": np.tile(is_discrete, len(estimate)), "notes": tuple(notes)}
 
 
 def _places(argument: str, columns: Any, names: tuple[str, ...]) -> list[int]:

@@ -20,7 +20,7 @@ from fastlr.data import arguments
 from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.machine.wording import listed
-from fastlr.problem.better_coordinates import where_curvature_fits
+from fastlr.problem.better_coordinates import varies_by_rounding, where_curvature_fits
 from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.problem import Problem
@@ -36,6 +36,9 @@ _TOUCHING_SHARE = 1e-5
 # The relative change of J that is larger than rounding, so that the data must have been changed.
 _CHANGED_J = 1e-6
 _FAR = "The parameters are "
+_COLLINEAR = "Collinear, so that the data leave them open and they have no standard errors: "
+_STILL_RISING = (f"{_FAR}where the likelihood still rises toward its supremum, which lies at infinity.  With two classes "
+                 "summary(tests='likelihood_ratio') follows it there.")
 _SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
 # The relative rounding of a sum of weights, at most.
 _ROUNDING_OF_WEIGHTS = 1e-9
@@ -87,7 +90,8 @@ class Statistics(NamedTuple):
     ----------
     covariance : (n + 1, n + 1) or (K (n + 1), K (n + 1)) float64
         The covariance of w and b, with b last.  With K classes it goes class by class, and is that of parameters that add up to 0
-        over the classes.  NaN where the data leave a parameter open or a covariance would mean nothing.
+        over the classes.  NaN where it would mean nothing.  Where the data leave parameters open, it is a generalized inverse,
+        which holds for what they determine: `is_open` tells.
     examples : float
         The sum of the weights, where these count examples; otherwise the number of rows with a weight other than 0.
     parameters : int
@@ -102,6 +106,10 @@ class Statistics(NamedTuple):
         Sentences to read beside the standard errors.
     l1 : float
         The penalty l1 that was trained with.
+    flat : (d, k) float64
+        The directions that the data leave open, in coordinates u; orthonormal.
+    to_theta : (n + 1, n + 1) float64
+        The matrix that makes theta of u, class by class; empty where the data determine everything.
     """
 
     covariance: np.ndarray
@@ -113,6 +121,21 @@ class Statistics(NamedTuple):
     fit_intercept: bool
     notes: tuple[str, ...]
     l1: float = 0.0
+    flat: np.ndarray = np.empty(0)
+    to_theta: np.ndarray = np.empty(0)
+
+    def is_open(self, R: np.ndarray) -> np.ndarray:
+        """Which of the combinations R theta, for rows of R (..., k), the data leave open: flat directions change them."""
+        return _touched(R, self.flat, self.to_theta) if self.flat.size else np.zeros(R.shape[:-1], bool)
+
+    def of_parameters(self, V: np.ndarray) -> np.ndarray:
+        """The covariance V (k, k) with NaN for parameters that the data leave open."""
+        is_open = self.is_open(np.eye(len(V)))
+        return np.where(is_open | is_open[:, None], np.nan, V)
+
+    def why_open(self) -> str:
+        """The one of the notes that names the parameters that the data leave open."""
+        return next(note for note in self.notes if note.startswith(_COLLINEAR))
 
     def penalty(self, verb: str = "=") -> str:
         """The penalty in words, such as "l2 = 0.1"; empty without one."""
@@ -185,8 +208,8 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     with solved(training, theta, cost) as (problem, u, now, grad, _):
         why_not = why_weights_count_nothing(training)
         examples = problem.examples if why_not is None else float(problem.data.count.rows)
-        covariance, parameters, notes = (_chosen(names, theta, options) if options["l1"] > 0.0 else
-                                         _covariance(training, names, problem, u, grad, examples))
+        covariance, parameters, notes, flat, to_theta = (_chosen(names, theta, options) if options["l1"] > 0.0 else
+                                                         _covariance(training, names, problem, u, grad, examples))
         if training.firth:
             notes.append(_PENALIZED_BY_FIRTH)
         log_likelihood = null_log_likelihood = math.nan
@@ -201,11 +224,21 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
             if is_weighted and not np.isnan(covariance).all():
                 notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
         return Statistics(covariance, examples, parameters, log_likelihood, null_log_likelihood, options["l2"],
-                          options["fit_intercept"], tuple(notes), options["l1"])
+                          options["fit_intercept"], tuple(notes), options["l1"], flat, to_theta)
 
 
-def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) -> tuple[np.ndarray, int, list[str]]:
-    """What stands for the covariance of a model with l1, the number of parameters that are not 0, and notes about both."""
+class _Estimates(NamedTuple):
+    """Fields of `Statistics` that are known of the parameters."""
+
+    covariance: np.ndarray
+    parameters: int
+    notes: list[str]
+    flat: np.ndarray = np.empty(0)
+    to_theta: np.ndarray = np.empty(0)
+
+
+def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) -> _Estimates:
+    """What is known of a model with l1: no covariance, the number of parameters that are not 0, and notes about both."""
     rows = theta.reshape(-1, len(names) + 1)
     chosen = np.flatnonzero(rows[:, :-1].any(axis=0))
     known = f": {listed([names[j] for j in chosen])}" if chosen.size else ""
@@ -214,7 +247,7 @@ def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) 
              "estimates are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, "
              "with the chosen columns alone."]
     parameters = np.count_nonzero(rows[:, :-1]) + options["fit_intercept"] * max(1, len(rows) - 1)
-    return np.full((theta.size, theta.size), np.nan), int(parameters), notes
+    return _Estimates(np.full((theta.size, theta.size), np.nan), int(parameters), notes)
 
 
 def why_weights_count_nothing(training: Training) -> str | None:
@@ -242,42 +275,43 @@ def refuse_weights(training: Training, what: str) -> None:
 
 
 def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u: np.ndarray, grad: np.ndarray,
-                examples: float) -> tuple[np.ndarray, int, list[str]]:
-    """The covariance of theta, the number of parameters that are determined, and notes about both."""
+                examples: float) -> _Estimates:
+    """The covariance of theta, the number of parameters that are determined, notes about both, and what is open."""
     side, unknown = problem.coordinates.scales.size, np.full((u.size, u.size), np.nan)
     left_out = list(itertools.compress(names, training.left_out))
     parameters = (len(names) - len(left_out) + problem.fit_intercept) * problem.loss.n_free
-    if training.has_minimum is False:
-        return unknown, parameters, [_SEPARATED]
     if left_out:
-        return unknown, parameters, [f"penalty_factors leave out {listed(left_out)}.  For standard errors train on the other "
-                                     "columns alone."]
+        return _Estimates(unknown, parameters, [f"penalty_factors leave out {listed(left_out)}.  For standard errors train "
+                                                "on the other columns alone."])
     l2, to_examples = training.objective_options["l2"], problem.to_mean * examples
     V, flat = inverse_hessian(problem, u, examples)
     distance = to_examples * math.sqrt(max(float(grad @ V @ grad), 0.0))
-    if not (training.has_minimum or problem.is_penalised):
-        gap = 0.5 * distance ** 2 / to_examples
-        is_proved = self_concordance(problem, problem, u, grad, gap).has_minimum
-        if not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None:
-            return unknown, parameters, [_SEPARATED]
     parameters -= flat.shape[1]
-    if not distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM:
-        return unknown, parameters, [f"{_FAR}{distance:.2g} standard errors from the optimum: standard errors would mean "
-                                     "nothing.  Train without a learning rate, or with more updates."]
-    of_units = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side)
-    to_theta = np.kron(np.eye(problem.loss.n_margins), of_units.T)
-    touched = _touched(to_theta, flat)
-    covariance = to_theta @ V @ to_theta.T
-    covariance[touched] = covariance[:, touched] = np.nan
-    notes = []
+    is_near = distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM
+    if _is_separated(training, problem, u, grad, 0.5 * distance ** 2 / to_examples):
+        return _Estimates(unknown, parameters, [_SEPARATED, *([] if is_near else [_STILL_RISING])])
+    if not is_near:
+        return _Estimates(unknown, parameters, [f"{_FAR}{distance:.2g} standard errors from the optimum: standard errors would "
+                                                "mean nothing.  Train without a learning rate, or with more updates."])
+    to_theta = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side).T
+    for_classes = np.kron(np.eye(problem.loss.n_margins), to_theta)
+    flat = np.linalg.qr(flat).Q.T
+    touched, notes = _touched(np.eye(u.size), flat, to_theta), []
     if touched.any():
         of_columns = zip((*names, "(intercept)"), problem.coordinates.rows(touched).T, strict=True)
-        undetermined = [name for name, is_open in of_columns if is_open.any()]
-        notes.append(f"Collinear, so that the data leave them open and they have no standard errors: {listed(undetermined)}.")
+        notes.append(f"{_COLLINEAR}{listed([name for name, is_open in of_columns if is_open.any()])}.")
     if l2 > 0.0:
         notes.append(f"l2 = {l2:g} shrinks the estimates.  Standard errors and intervals are those of the posterior, under the "
                      "normal prior that l2 stands for.  There are no tests, which would be of estimates that are off on purpose.")
-    return covariance, parameters, notes
+    return _Estimates(for_classes @ V @ for_classes.T, parameters, notes, *((flat, to_theta) if touched.any() else ()))
+
+
+def _is_separated(training: Training, problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> bool:
+    """Whether J, which is about this gap above its infimum, has no minimum."""
+    if training.has_minimum is not None or problem.is_penalised:
+        return training.has_minimum is False
+    is_proved = self_concordance(problem, problem, u, grad, gap).has_minimum
+    return not is_proved and recession_direction(problem, u, grad, -grad / problem.diagonal) is not None
 
 
 def inverse_hessian(problem: Problem, u: np.ndarray, examples: float) -> tuple[np.ndarray, np.ndarray]:
@@ -294,6 +328,9 @@ def inverse_hessian(problem: Problem, u: np.ndarray, examples: float) -> tuple[n
     loss, side = problem.loss, problem.coordinates.scales.size
     free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
     H = problem.loss_hessian(u)
+    is_constant = np.append(problem.columns.is_constant & varies_by_rounding(problem, H), False)
+    constant = problem.of_all_rows(is_constant)
+    H[constant] = H[:, constant] = 0.0
     problem.add_penalty(H)
     H = loss.with_common(H[np.ix_(free, free)] * (problem.to_mean * examples))
     scale = np.sqrt(np.where(H.diagonal() > 0.0, H.diagonal(), 1.0))
@@ -321,11 +358,10 @@ def _pseudo_inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (V[:, curved] / eigenvalues[curved]) @ V[:, curved].T, V[:, ~curved]
 
 
-def _touched(to_theta: np.ndarray, flat: np.ndarray) -> np.ndarray:
-    """Mark the components of theta that the flat directions change by more than rounding."""
-    flat = flat / np.linalg.norm(flat, axis=0)
-    moved = np.linalg.norm(to_theta @ flat, axis=1)
-    return moved > _TOUCHING_SHARE * np.linalg.norm(to_theta, axis=1)
+def _touched(R: np.ndarray, flat: np.ndarray, to_theta: np.ndarray) -> np.ndarray:
+    """Mark the combinations R theta, for rows of R (..., k), that flat directions (d, k) of u change by more than rounding."""
+    by_u = (R.reshape(-1, len(to_theta)) @ to_theta).reshape(R.shape)
+    return np.linalg.norm(by_u @ flat.T, axis=-1) > _TOUCHING_SHARE * np.linalg.norm(by_u, axis=-1)
 
 
 def _null_log_likelihood(problem: Problem, b: np.ndarray) -> float:

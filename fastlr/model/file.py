@@ -1,8 +1,9 @@
 """Model files: one JSON object, UTF-8, that holds values and nothing that could run.
 
     "format"         "fastlr-model"
-    "version"        5; version 4 is for two classes alone, version 3 has no statistics.l1, version 2 no gap_kind, version 1
-                     neither history nor statistics, and a higher one is refused
+    "version"        6; version 5 has no statistics.flat and to_theta, version 4 is for two classes alone, version 3 has no
+                     statistics.l1, version 2 no gap_kind, version 1 neither history nor statistics, and a higher one is
+                     refused
     "classes"        {"dtype": ..., "values": [..., ...]}, the label of y = 0 first
                      dtype "bool", "int8" ... "uint64", "float16", "float32", "float64", in the byte order of the machine;
                      "str", with "length", NumPy's characters a label;
@@ -29,7 +30,7 @@ from fastlr.machine.arrays import plain
 from fastlr.machine.files import replacing
 
 _FORMAT, _PATH_FORMAT = "fastlr-model", "fastlr-path"
-_VERSION, _PATH_VERSION = 5, 1
+_VERSION, _PATH_VERSION = 6, 1
 # Bytes that a file may have: twelve million numbers.
 _LARGEST_FILE = 2 ** 28
 
@@ -89,11 +90,13 @@ _FIELDS: dict[str, Any] = {
     "has_offset": (_FLAG,),
     "statistics": {"covariance": (_ANY_NUMBER, "n + 1", "n + 1"), "examples": (_NUMBER,), "parameters": (_COUNT,),
                    "log_likelihood": (_ANY_NUMBER,), "null_log_likelihood": (_ANY_NUMBER,), "l2": (_NUMBER,),
-                   "fit_intercept": (_FLAG,), "notes": (_TEXT, "any"), "l1": (_NUMBER,)},
+                   "fit_intercept": (_FLAG,), "notes": (_TEXT, "any"), "l1": (_NUMBER,),
+                   "flat": (_NUMBER, "any", "n + 1"), "to_theta": (_NUMBER, "any", "n + 1")},
 }
 # The fields that have another shape with three or more classes, where K is their number, and the version that knew them first.
 _OF_CLASSES: dict[str, Any] = {"w": (_NUMBER, "K", "n"), "b": (_NUMBER, "K"),
-                               "statistics": _FIELDS["statistics"] | {"covariance": (_ANY_NUMBER, "K (n + 1)", "K (n + 1)")}}
+                               "statistics": _FIELDS["statistics"] | {"covariance": (_ANY_NUMBER, "K (n + 1)", "K (n + 1)"),
+                                                                      "flat": (_NUMBER, "any", "K (n + 1)")}}
 _CLASSES_SINCE = 5
 # The fields of a path's file but its models, of which there are L, in the same form.
 _PATH_FIELDS: dict[str, Any] = {
@@ -106,7 +109,7 @@ _PATH_FIELDS: dict[str, Any] = {
 # The fields that may be null.
 _NULLABLE = ("gap", "gap_kind", "feature_names", "statistics", "scores")
 # The first version that has a field, where that is not version 1.
-_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3, "statistics.l1": 4}
+_SINCE = {"history": 2, "statistics": 2, "gap_kind": 3, "statistics.l1": 4, "statistics.flat": 6, "statistics.to_theta": 6}
 
 
 def write(values: dict[str, Any], path: str | os.PathLike) -> None:
@@ -235,7 +238,7 @@ def _values(document: Any) -> dict[str, Any]:
     _check_names("", document, ["format", "version", *fields])
     w, K, n_iter = _list("w", document["w"]), 2, _value("n_iter", document["n_iter"], _COUNT)
     if version >= _CLASSES_SINCE and len(w) > 2 and type(w[0]) is list:
-        w, K, fields = w[0], len(w), fields | _OF_CLASSES
+        w, K, fields = w[0], len(w), fields | _fields_of(version, "", _OF_CLASSES)
     n = len(w)
     if n == 0:
         raise ValueError("w is empty")

@@ -16,17 +16,20 @@ class Fitted(Predictor):
     _training: Training | None
     _statistics: Statistics | None
 
-    def _known_covariance(self, kind: Any) -> tuple[np.ndarray, str]:
-        """The covariance as from `_covariance`; ValueError where some parameters have none."""
+    def _known_covariance(self, kind: Any, used: Any = slice(None)) -> tuple[np.ndarray, str]:
+        """The covariance as from `_covariance`; ValueError where one of the parameters that are used has none."""
         V, line = self._covariance(kind)
-        if not np.isfinite(V).all():
+        if not np.isfinite(V[used][:, used]).all():
             found = self._found()
             why = line if np.isfinite(found.covariance).all() else " ".join(found.notes)
             raise ValueError(f"some parameters have no standard errors, and so nothing made of them has any: {why}")
         return V, line
 
     def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:
-        """The covariance (n + 1, n + 1) of this kind, and a line that says which it is: none for the model's."""
+        """The covariance (n + 1, n + 1) of this kind, and a line that says which it is: none for the model's.
+
+        It holds for what the data determine; `Statistics.is_open` tells.
+        """
         found = self._found()
         if isinstance(kind, str) and kind == "model":
             return found.covariance, ""

@@ -13,7 +13,7 @@ from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
 from fastlr.inference.intervals import intervals
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.profile import likelihood_ratios
-from fastlr.inference.statistics import place_of
+from fastlr.inference.statistics import Statistics, place_of
 from fastlr.inference.summary import Summary, summary
 from fastlr.machine.wording import counted
 from fastlr.model.diagnostics import Diagnostics
@@ -97,6 +97,7 @@ class Inference(Diagnostics):
                              f"{labels[1]!r} against {labels[0]!r}, so leave it out and change their signs")
         V, line = self._covariance(covariance)
         found, training = self._found(), None
+        V = found.of_parameters(V)
         if tests == "likelihood_ratio":
             if line:
                 raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
@@ -162,7 +163,7 @@ class Inference(Diagnostics):
         array([[ 0.679, -1.527],
                [-1.527,  4.939]])
         """
-        return self._covariance(kind)[0].copy()
+        return self._found().of_parameters(self._covariance(kind)[0])
 
     def intervals(self, X: Any, level: float = 0.95, covariance: Any = "model", offset: Any = None) -> Any:
         """Return an interval for the probability of the second class in each row, (m, 2) float64: its bounds.
@@ -182,7 +183,8 @@ class Inference(Diagnostics):
         Raises
         ------
         ValueError
-            As for `decision_function` and `covariance`; or some parameters have no standard errors.
+            As for `decision_function` and `covariance`; there are no standard errors; or the data leave the probability in a row
+            open, as where it breaks what makes columns of the training rows collinear.  Bounds that Dask computes are NaN there.
 
         Examples
         --------
@@ -193,13 +195,18 @@ class Inference(Diagnostics):
         array([[0.   , 0.827],
                [0.19 , 0.995]])
         """
-        quantile = normal_quantile(arguments.level(level))
-        return self._intervals(X, offset, V=self._known_covariance(covariance)[0], quantile=quantile)
+        quantile, (V, _), found = normal_quantile(arguments.level(level)), self._known_covariance(covariance), self._found()
+        bounds = self._intervals(X, offset, V=V, quantile=quantile, found=found)
+        if found.flat.size and isinstance(bounds, np.ndarray) and (is_open := np.isnan(bounds[..., 0])).any():
+            raise ValueError(f"the data leave the probabilities in row {np.argwhere(is_open)[0, 0]} of X open, since that row is "
+                             f"no combination of training rows.  {found.why_open()}")
+        return bounds
 
     @part_by_part
-    def _intervals(self, X: Any, offset: Any, *, V: np.ndarray, quantile: float) -> np.ndarray:
+    def _intervals(self, X: Any, offset: Any, *, V: np.ndarray, quantile: float, found: Statistics) -> np.ndarray:
         z, loss = self.decision_function(X, offset), of_classes(self.classes.size)
-        return intervals(loss, z.reshape(-1, loss.n_margins), arrays.real_matrix(X)[0], V, quantile).reshape(*z.shape, 2)
+        bounds = intervals(loss, z.reshape(-1, loss.n_margins), arrays.real_matrix(X)[0], V, quantile, found)
+        return bounds.reshape(*z.shape, 2)
 
     def contrast(self, R: Any, r: Any = 0.0, covariance: Any = "model") -> ChiSquaredTest:
         """Test the hypothesis R theta = r by Wald's statistic.
@@ -221,8 +228,9 @@ class Inference(Diagnostics):
         Raises
         ------
         ValueError
-            As for `covariance`; R names parameters without standard errors; its rows depend on each other; or the model was
-            trained with a penalty, which moves the estimates.
+            As for `covariance`; R names parameters without standard errors; the data leave what a row says open, as where it
+            names one of two equal columns alone; its rows depend on each other; or the model was trained with a penalty, which
+            moves the estimates.
 
         Examples
         --------
@@ -245,14 +253,19 @@ class Inference(Diagnostics):
             raise ValueError(f"r has shape {r.shape}, and R has {len(R)} row(s); pass one number, or one for each row of R")
         if not (np.isfinite(R).all() and np.isfinite(r).all()):
             raise ValueError("R and r must be finite; a value in them is NaN or infinite")
-        if self._found().penalty():
-            raise ValueError(f"{self._found().penalty('is')}, which moves the estimates, so that a test would mean nothing; "
+        found = self._found()
+        if found.penalty():
+            raise ValueError(f"{found.penalty('is')}, which moves the estimates, so that a test would mean nothing; "
                              "train without it")
         R = np.pad(R, [*((0, 0) for _ in R.shape[1:]), (0, n + 1 - R.shape[-1])])
         if rows and (np.abs(R.sum(axis=1)) > 1e-12 * np.abs(R).sum(axis=1)).any():
             raise ValueError("R must add up to 0 over the classes for each feature, since the data determine differences of "
                              "classes alone; take -1 for the class that others are compared with")
-        return wald(self._theta.ravel(), self._covariance(covariance)[0], R.reshape(len(R), -1), np.broadcast_to(r, len(R)))
+        R = R.reshape(len(R), -1)
+        V, _ = self._known_covariance(covariance, R.any(axis=0))
+        if (is_open := found.is_open(R)).any():
+            raise ValueError(f"the data leave what row {int(np.argmax(is_open))} of R says open.  {found.why_open()}")
+        return wald(self._theta.ravel(), V, R, np.broadcast_to(r, len(R)))
 
     def likelihood_ratio(self, smaller: "Inference") -> ChiSquaredTest:
         """Test whether a smaller model would do, by the ratio of both likelihoods.
@@ -356,10 +369,10 @@ class Inference(Diagnostics):
                 "examples": f"{data.count.total:.12g}",
                 "at": at if isinstance(at, str) else "given values, averaged over the examples",
                 **({"standard errors": line} if line else {})}
-        table = {"head": head, "level": arguments.level(level), "is_penalised": self._found().penalty() != ""}
+        table, found = {"head": head, "level": arguments.level(level)}, self._found()
         if len(labels) > 2:
-            return class_effects(data, self._theta, V, names, labels, at, columns, discrete, **table)
-        return marginal_effects(data, self._theta, V, names, at, columns, discrete, **table)
+            return class_effects(data, self._theta, V, found, names, labels, at, columns, discrete, **table)
+        return marginal_effects(data, self._theta, V, found, names, at, columns, discrete, **table)
 
     def profile_interval(self, column: Any, level: float = 0.95) -> tuple[float, float]:
         """Return the interval of the profile likelihood for a parameter, from the lower to the upper bound.

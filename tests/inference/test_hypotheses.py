@@ -53,8 +53,13 @@ def test_contrasts_of_what_the_data_determine():
     collinear = fastlr.train(np.column_stack([X, X[:, 0]]), y, tol=1e-12, backend="numpy")
     assert collinear.contrast([0, 1, -1, 0]) == pytest.approx(
         fastlr.train(X, y, tol=1e-12, backend="numpy").contrast([0, 1, -1]), rel=1e-6)
-    with pytest.raises(ValueError, match=r"R names parameters that have no standard errors; the notes of summary\(\)"):
-        collinear.contrast([1, 0, 0, 0])
+    assert collinear.contrast([1, 0, 0, 1], covariance="HC1") == pytest.approx(
+        fastlr.train(X, y, tol=1e-12, backend="numpy").contrast([1, 0, 0], covariance="HC1"), rel=1e-6)
+    with pytest.raises(ValueError, match=r"the data leave what row 1 of R says open\.  Collinear, .*: x0, x3\."):
+        collinear.contrast([[0, 1, 0, 0], [1, 0, 0, 0]])
+    few = fastlr.train(X, y, learning_rate=0.1, max_iter=2, backend="numpy")
+    with pytest.raises(ValueError, match="and so nothing made of them has any: The parameters are "):
+        few.contrast([1, 0, 0])
 
 
 def test_contrasts_are_checked():
@@ -105,6 +110,24 @@ def test_only_nested_models_are_compared():
     better = fastlr.train((y + 0.3 * np.random.default_rng(0).standard_normal(y.size))[:, None], y, **train)
     with pytest.raises(ValueError, match="smaller has the larger likelihood"):
         model.likelihood_ratio(better)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_separated_classes(classes):
+    """Near its supremum the likelihood has a ratio; where training stopped early, it has none."""
+    X, _, *_ = problem(200, 2)
+    alone = np.arange(200) < 40
+    y = np.where(alone, 0, X[:, 0] + np.random.default_rng(0).logistic(size=200) > 0) + (classes - 2) * (np.arange(200) % 5 == 0)
+    Z, few = np.column_stack([X, alone]), fastlr.train(X, y, backend="numpy")
+    with pytest.warns(fastlr.SeparationWarning):
+        model = fastlr.train(Z, y, backend="numpy")
+    test, early = model.likelihood_ratio(few), fastlr.train(Z, y, learning_rate=0.1, max_iter=20, backend="numpy")
+    if classes == 2:                            # rows of the column that separates have a probability of 1
+        supremum = fastlr.train(X[40:], y[40:], backend="numpy").summary().log_likelihood
+        assert test.chi2 == pytest.approx(2.0 * (supremum - few.summary().log_likelihood), rel=1e-4)
+    with pytest.raises(ValueError, match=r"the larger model has not the largest likelihood.*where the likelihood still rises"):
+        early.likelihood_ratio(few)
+    assert "no standard errors exist" in early.summary().notes[0]
 
 
 def test_with_and_without_intercept():

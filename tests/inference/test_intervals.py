@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_array
 
 import fastlr
-from tests.inference.data_sets import data_set, each_data_set, logit
+from tests.inference.data_sets import data_set, each_data_set, glm, logit
+from tests.inference.test_covariance import rows_of
 from tests.problems import problem
 
 
@@ -56,6 +57,40 @@ def test_far_margins_stay_between_0_and_1():
     assert ((bounds >= 0.0) & (bounds <= 1.0)).all()
 
 
+@pytest.mark.parametrize("kind", ["dense", pytest.param("sparse", marks=pytest.mark.sparse), "stream", "dask"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_collinear_columns(kind, classes, tmp_path):
+    """A constant beside the intercept, and a sum of columns: where rows have that too, the model without them says the same."""
+    X, y, *_ = problem(400, 3)
+    y = y if classes == 2 else np.arange(400) % 3
+    Z = np.column_stack([X, np.full(400, 7.0), X[:, 0] - 2.0 * X[:, 1]])
+    right, rows = fastlr.train(X, y, tol=1e-11, backend="numpy"), rows_of(kind, Z, tmp_path)
+    model = fastlr.train(rows, y, tol=1e-11, backend="numpy")
+    for covariance in ("model", "HC3"):
+        expected = right.intervals(X, covariance=covariance)
+        np.testing.assert_allclose(np.asarray(model.intervals(rows, covariance=covariance)), expected, rtol=1e-7)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(fastlr.load(tmp_path / "model").intervals(Z[:9]), model.intervals(Z[:9]))
+    for column in (3, 4):
+        other = Z[:9].copy()
+        other[6, column] += 0.01
+        if kind == "dask":
+            da = pytest.importorskip("dask.array")
+            bounds = model.intervals(da.from_array(other, chunks=(4, 5))).compute()
+            assert np.isnan(bounds).any(axis=tuple(range(1, bounds.ndim))).nonzero()[0].tolist() == [6]
+        with pytest.raises(ValueError, match=r"in row 6 of X open, since that row is no combination of training rows\.  Coll"):
+            model.intervals(other)
+
+
+def test_collinear_columns_are_statsmodels_with_a_pseudo_inverse():
+    X, y, *_ = data_set("fair")
+    for more in (np.full(len(X), 7.0), X.iloc[:, 0]):
+        Z = np.column_stack([X, more, np.ones(len(X))])
+        with pytest.warns(match="rank-deficient"):
+            theirs = glm(Z, y).get_prediction().conf_int()
+        np.testing.assert_allclose(fastlr.train(Z[:, :-1], y, tol=1e-12, backend="numpy").intervals(Z[:, :-1]), theirs, rtol=1e-8)
+
+
 def test_refusals():
     X, y, *_ = problem(100, 3)
     model = fastlr.train(X, y, backend="numpy")
@@ -63,7 +98,5 @@ def test_refusals():
         model.intervals(X[:, :2])
     with pytest.raises(ValueError, match="level must be above 0 and below 1"):
         model.intervals(X, 95)
-    with pytest.raises(ValueError, match=r"some parameters have no standard errors.*Collinear"):
-        fastlr.train(X[:, [0, 0]], y, backend="numpy").intervals(X[:, [0, 0]])
     with pytest.raises(ValueError, match="without the training data"):
         pickle.loads(pickle.dumps(fastlr.train(X, y, backend="numpy"))).intervals(X)

@@ -189,5 +189,21 @@ def test_refusals(options, what):
 
 def test_what_can_not_be_known():
     X, y, *_ = problem(100, 3)
-    with pytest.raises(ValueError, match=r"some parameters have no standard errors.*Collinear"):
+    with pytest.raises(ValueError, match=r"The data leave effects open, which have no standard errors: a, b\.  Collinear, "):
         fastlr.train(pd.DataFrame(X[:, [0, 0]], columns=["a", "b"]), y, backend="numpy").marginal_effects()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("at", ["average", "mean"])
+def test_collinear_columns_leave_the_effects_of_others(classes, at):
+    X, y, *_ = problem(200, 3)
+    X[:, 2] = X[:, 2] > 0
+    y = y if classes == 2 else np.arange(200) % 3
+    right = fastlr.train(X, y, tol=1e-11, backend="numpy").marginal_effects(at=at, covariance="HC1")
+    model = fastlr.train(np.column_stack([X, np.full(200, 7.0)]), y, tol=1e-11, backend="numpy")
+    effects = model.marginal_effects(at=at, covariance="HC1")
+    assert np.isnan(effects.standard_error).tolist() == [False, False, False, True] * (len(effects.names) // 4)
+    assert "which have no standard errors: x3." in effects.notes[-1]
+    known = ~np.isnan(effects.standard_error)
+    np.testing.assert_allclose(effects.estimate[known], right.estimate, rtol=1e-7)
+    np.testing.assert_allclose(effects.covariance[known][:, known], right.covariance, rtol=1e-6, atol=1e-14)

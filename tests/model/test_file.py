@@ -185,7 +185,7 @@ def test_file_is_utf8_json_in_any_locale(tmp_path):
     text = (tmp_path / "model").read_bytes().decode("utf-8")
     assert "größer 😀" in text and text.count("\n") == 24                     # one line a field
     document = json.loads(text, parse_constant=pytest.fail)
-    assert document["format"] == "fastlr-model" and document["version"] == 5
+    assert document["format"] == "fastlr-model" and document["version"] == 6
 
 
 def test_every_attribute_is_in_the_file():
@@ -480,7 +480,7 @@ HOSTILE = [
     ("duplicate inside", text_with("classes", '{"dtype": "bool", "dtype": "int8"}'), "it has the field 'dtype' twice"),
     *[(f"top {text}", text, 'it has no "format": "fastlr-model"') for text in ("null", "[]", "{}", "1", '"fastlr-model"')],
     ("other format", text_of(format=["fastlr-model"]), 'it has no "format": "fastlr-model"'),
-    ("newer", text_of(version=6, new=1), r"it was written by a newer fastlr \(version 6 of .* reads 5\): upgrade fastlr"),
+    ("newer", text_of(version=7, new=1), r"it was written by a newer fastlr \(version 7 of .* reads 6\): upgrade fastlr"),
     *[(f"version {value!r}", text_of(version=value), "version must be an integer from 1 ") for value in (0, True, 1.0, "1")],
     ("no version", text_without("version"), "version must be an integer from 1 .* not None"),
     *[(f"no {field}", text_without(field), f"the field {field} is missing") for field in FIELDS],
