@@ -10,6 +10,7 @@
 array(['yes', 'no'], dtype=object)
 """
 
+import copy
 import re
 import warnings
 from collections.abc import Mapping
@@ -67,21 +68,25 @@ class FormulaModel:
         return _features(self.spec, frame, self.formula)
 
     def decision_function(self, frame: Any, offset: Any = None) -> np.ndarray:
-        """Return the margins of a frame's rows, (m,) or (m, K)."""
-        return self.model.decision_function(self.design(frame), offset)
+        """Return the margins of a frame's rows, (m,) or (m, K); the offset may be the name of a column, as for `train`."""
+        frame = _pandas(frame)
+        return self.model.decision_function(self.design(frame), _vector("offset", offset, frame))
 
     def predict_proba(self, frame: Any, offset: Any = None) -> np.ndarray:
         """Return the probability of each class in a frame's rows, (m, 2) or (m, K)."""
-        return self.model.predict_proba(self.design(frame), offset)
+        frame = _pandas(frame)
+        return self.model.predict_proba(self.design(frame), _vector("offset", offset, frame))
 
     def predict(self, frame: Any, offset: Any = None) -> np.ndarray:
         """Return the more probable class of a frame's rows, (m,)."""
-        return self.model.predict(self.design(frame), offset)
+        frame = _pandas(frame)
+        return self.model.predict(self.design(frame), _vector("offset", offset, frame))
 
     def score(self, frame: Any, sample_weight: Any = None, offset: Any = None) -> float:
         """Return the share of a frame's rows whose label, by the left-hand side, is predicted."""
         frame = _pandas(frame)
-        return self.model.score(self.design(frame), _labels(self.labels, frame, self.formula), sample_weight, offset)
+        return self.model.score(self.design(frame), _labels(self.labels, frame, self.formula),
+                                _vector("sample_weight", sample_weight, frame), _vector("offset", offset, frame))
 
 
 def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: Any = None, offset: Any = None,
@@ -130,11 +135,12 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     frames.refuse_other_order(frame=frame, sample_weight=sample_weight, offset=offset)
     parsed = _parsed(formula, frame)
     vectors = {"sample_weight": sample_weight, "offset": offset}
-    named = [_column(name, value, frame) for name, value in vectors.items() if isinstance(value, str)]
+    given = {name: _vector(name, value, frame) for name, value in vectors.items()}
     used = _names(f"{formula} {parsed.rhs}", frame)
     frames.refuse_twice("frame has", tuple(used))
-    lacking = _missing(frame, [*used, *named])
-    given = {name: frame[value] if isinstance(value, str) else value for name, value in vectors.items()}
+    if "Intercept" in used:
+        raise ValueError("frame has a column called 'Intercept', as formulas call their own; rename it")
+    lacking = _missing(frame, [*used, *(value for value in vectors.values() if isinstance(value, str))])
     if missing == "drop":
         kept = ~lacking.any(axis=1).to_numpy()
         if not kept.any():
@@ -169,11 +175,16 @@ def _labels(left: Any, frame: pd.DataFrame, formula: str) -> Any:
 
 
 def _features(spec: ModelSpec, frame: pd.DataFrame, formula: str) -> pd.DataFrame:
-    """The features of another frame, with the categories and moments of the training frame."""
+    """The features of another frame, with the categories and moments of the training frame.
+
+    formulaic writes what it finds into a spec, and takes numbers for themselves where the training frame had categories.
+    """
+    trained = [name for name, (kind, _) in spec.encoder_state.items() if kind.value == "categorical" and name in frame]
+    frame = frame.astype({name: "category" for name in trained if pd.api.types.is_numeric_dtype(frame[name])})
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)
         try:
-            return _without_intercept(_computed(formula, spec.get_model_matrix, frame, na_action="raise"))
+            return _without_intercept(_computed(formula, copy.deepcopy(spec).get_model_matrix, frame, na_action="raise"))
         except DataMismatchWarning as mismatch:
             unseen = ", ".join(_CATEGORIES.findall(str(mismatch)))
             raise ValueError(f"frame has categories that the training frame did not have: {unseen}.  "
@@ -189,19 +200,27 @@ def _computed(formula: str, compute: Any, *arguments: Any, **options: Any) -> An
     try:
         with np.errstate(all="ignore"):         # what is no number afterwards is an error
             return compute(*arguments, **options)
-    except (FormulaicError, ValueError) as error:
+    except (FormulaicError, SyntaxError, TypeError, ValueError) as error:
         first_line, *_ = str(error).strip().partition("\n")
-        raise ValueError(f"formula={formula!r}: {first_line}") from error
+        hint = "; columns must hold numbers, text or categories: make these of dates" if isinstance(error, TypeError) else ""
+        raise ValueError(f"formula={formula!r}: {first_line}{hint}") from error
 
 
 def _pandas(frame: Any) -> pd.DataFrame:
-    if isinstance(frame, pd.DataFrame):
-        return frame
+    """The frame with columns of the types that formulaic takes for numbers and for text."""
     if hasattr(frame, "to_pandas"):
-        return frame.to_pandas()
-    if isinstance(frame, Mapping):
-        return pd.DataFrame(frame)
-    raise TypeError(f"frame must be a DataFrame, a pyarrow Table or a dict of columns, not {type(frame).__name__}")
+        frame = frame.to_pandas()
+    elif isinstance(frame, Mapping):
+        frame = pd.DataFrame(frame)
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"frame must be a DataFrame, a pyarrow Table or a dict of columns, not {type(frame).__name__}")
+    text = {name: object for name, dtype in frame.dtypes.items() if dtype.type is str and dtype != "str"}
+    return frame.astype(text).infer_objects()
+
+
+def _vector(name: str, value: Any, frame: pd.DataFrame) -> Any:
+    """A vector beside the frame, or the column of the frame that it names."""
+    return frame[_column(name, value, frame)] if isinstance(value, str) else value
 
 
 def _column(name: str, column: str, frame: pd.DataFrame) -> str:

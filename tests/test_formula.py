@@ -170,3 +170,37 @@ def test_formulaic_is_imported_on_first_use():
             "try: fastlr.formula\nexcept ImportError as error: print(error)")
     printed = run(code).stdout
     assert printed.startswith("False True\nfastlr.formula needs formulaic") and "pip install" in printed
+
+
+def test_columns_are_what_they_hold():
+    """pandas' nullable text is text, and objects that are numbers are numbers."""
+    expected = train(l2=0.1).model.w
+    for frame in (FRAME.convert_dtypes(), FRAME.astype({"age": object}), FRAME.astype({"city": "string"})):
+        np.testing.assert_array_equal(train(frame=frame, l2=0.1).model.w, expected)
+    for column in (pd.date_range("2020", periods=M), [[1]] * M):
+        with pytest.raises(ValueError, match="columns must hold numbers, text or categories"):
+            train("bought ~ age + when", FRAME.assign(when=column))
+    with pytest.raises(ValueError, match="a column called 'Intercept'"):
+        train("bought ~ Intercept + age", FRAME.assign(Intercept=FRAME["income"]))
+
+
+def test_numbers_where_categories_were_and_the_other_way_round():
+    """What is refused leaves the model as it was."""
+    trained = train("bought ~ age + zone", FRAME.assign(zone=FRAME["count"].astype(str)))
+    expected = trained.predict_proba(FRAME.assign(zone=FRAME["count"].astype("string")))
+    with pytest.raises(ValueError, match=r"frame has categories that the training frame did not have: [123], "):
+        trained.predict_proba(FRAME.assign(zone=FRAME["count"]))
+    with pytest.raises(ValueError, match=r"generated \['age\[x\]'\], expecting \['age'\]"):
+        trained.predict_proba(FRAME.assign(age="x", zone="1"))
+    np.testing.assert_array_equal(trained.predict_proba(FRAME.assign(zone=FRAME["count"].astype(str))), expected)
+    as_numbers = train("bought ~ zone", FRAME.assign(zone=FRAME["count"].astype("category")))
+    assert as_numbers.predict(FRAME.assign(zone=FRAME["count"])).tolist() == as_numbers.predict(
+        FRAME.assign(zone=FRAME["count"].astype("category"))).tolist()
+
+
+def test_predictions_take_vectors_by_name():
+    trained = train("bought ~ age", offset="income")
+    np.testing.assert_array_equal(trained.predict_proba(FRAME, "income"), trained.predict_proba(FRAME, FRAME["income"]))
+    assert trained.score(FRAME, "count", "income") == trained.score(FRAME, FRAME["count"], FRAME["income"])
+    with pytest.raises(ValueError, match="offset names 'incom', which is no column of the frame"):
+        trained.predict(FRAME, "incom")
