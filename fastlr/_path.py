@@ -98,9 +98,9 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
     Three classes:
 
     >>> y = np.argmax(2.0 * X[:, :3] + rng.gumbel(size=(200, 3)), axis=1)
-    >>> path = fastlr.path(X, y, folds=5)
-    >>> path[0].w.shape, path[path.best_1se].w[:, :3].round(1).tolist()
-    ((3, 30), [[0.8, 0.0, 0.0], [0.0, 1.4, 0.0], [0.0, 0.0, 1.1]])
+    >>> path = fastlr.path(X, y, lambdas=[0.2, 0.1])
+    >>> path.w.shape, path[1].w[:, :3].round(1).tolist()
+    ((2, 3, 30), [[0.5, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.7]])
     """
     start, compiled = time.perf_counter(), stopwatch.seconds()
     ratio = arguments.share("l1_ratio", l1_ratio)

@@ -249,23 +249,16 @@ def test_predictions(kernel):
     assert not predict(X, o, Theta, as_probabilities=True)[1]
 
 
+@pytest.mark.parametrize(("kernel", "order"), [
+    ("fused", "C"), ("fused", "F"), pytest.param("parallel", "C", marks=pytest.mark.long)])        # it is compiled for 5 s
 @pytest.mark.parametrize("shape", [(4_001, 10, 3), (601, 200, 10)])
-def test_same_bits_for_any_number_of_threads(compiled, shape):
-    check_threads(compiled, shape, "C")
-
-
-@pytest.mark.compiles
-def test_same_bits_for_any_number_of_threads_in_fortran_order():
-    check_threads("fused", (999, 101, 4), "F")
-
-
-def check_threads(compiled, shape, order):
+def test_same_bits_for_any_number_of_threads(kernel, order, shape):
     X, y, Theta = classes(*shape, order=order)
     s, o = weights(shape[0])[0], offsets(shape[0], shape[2])
     results = []
     for n_threads in (1, 2, 3):
-        product = call(compiled, "softmax_hessian_product", X, y, s, o, Theta, n_threads=n_threads)
-        results.append((*sums(compiled, X, y, Theta, s, o, n_threads), product(Theta)))
+        product = call(kernel, "softmax_hessian_product", X, y, s, o, Theta, n_threads=n_threads)
+        results.append((*sums(kernel, X, y, Theta, s, o, n_threads), product(Theta)))
     for J, Grad, HV in results[1:]:
         assert results[0][0] == J
         np.testing.assert_array_equal(results[0][1], Grad)

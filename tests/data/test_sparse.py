@@ -70,13 +70,14 @@ def test_margins_of_every_size(backend):
         assert np.isfinite(grad).all()
 
 
-def test_same_bits_for_any_number_of_threads(compiled):
+@pytest.mark.parametrize("kernel", ["fused", pytest.param("parallel", marks=pytest.mark.long)])        # compiled for 5 s
+def test_same_bits_for_any_number_of_threads(kernel):
     for shape in ((20_000, 40), (3_000, 700)):
         X, y, w, b = sparse_problem(*shape)
         s, o = weights(shape[0])
-        J, grad = sums(compiled, X, y, w, b, s, o, n_threads=1)
+        J, grad = sums(kernel, X, y, w, b, s, o, n_threads=1)
         for n_threads in (2, 3, 7):
-            J_threads, grad_threads = sums(compiled, X, y, w, b, s, o, n_threads=n_threads)
+            J_threads, grad_threads = sums(kernel, X, y, w, b, s, o, n_threads=n_threads)
             assert J == J_threads
             assert (grad == grad_threads).all()
 

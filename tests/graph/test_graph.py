@@ -98,13 +98,13 @@ def classes(m, n, K):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("reduction", "K", "scale"), [("mean", 3, 1), ("sum", 4, 1e4)])
-def test_every_backend_equals_the_graph_of_classes(backend, reduction, K, scale):
-    X, *_ = problem(5, 2, scale=scale)
-    y, w, b = classes(5, 2, K)
-    s, o = weights(5)[0], np.random.default_rng(3).standard_normal((5, K))
-    for options in ({}, {"l2": 0.7, "sample_weight": s, "offset": o}):
-        check = check_gradient(backend, X, y, w / scale, b, reduction=reduction, **options)
+def test_every_backend_equals_the_graph_of_classes(backend):
+    K = 3
+    X, *_ = problem(4, 2)
+    y, w, b = classes(4, 2, K)
+    s, o = weights(4)[0], np.random.default_rng(3).standard_normal((4, K))
+    for scale, options in ((1.0, {}), (1e4, {"reduction": "sum", "l2": 0.7, "sample_weight": s, "offset": o})):
+        check = check_gradient(backend, scale * X, y, w / scale, b, **options)
         assert check.passed, check
     check = check_gradient(backend, X, y, w * 1e4, b)
     assert check.passed, check
@@ -265,9 +265,9 @@ def test_extreme_margins():
 @pytest.mark.slow
 def test_thousands_of_terms():
     """No recursion, forward, backward, or when it is freed; and time in proportion: their number squared would never end."""
-    w, x = Value(0.5, "w1"), np.linspace(-2, 2, 4000)
+    w, x = Value(0.5, "w1"), np.linspace(-2, 2, 2000)
     J = sum(softplus(w * x_i) for x_i in x.tolist())
-    vectorized = logistic_cost(x[:, None], np.zeros(4000), [0.5], 0.0, reduction="sum")
+    vectorized = logistic_cost(x[:, None], np.zeros(2000), [0.5], 0.0, reduction="sum")
     assert J.value == pytest.approx(vectorized.value, rel=1e-12)
     assert J.derivatives()["dw1"] == pytest.approx(vectorized.derivatives()["dw1"], rel=1e-11)
     assert len(J.formula) < 100

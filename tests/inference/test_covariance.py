@@ -75,13 +75,14 @@ def rows_of(kind, X, tmp_path):
     return np.asfortranarray(X, np.float32) if kind == "float32" else X
 
 
-@pytest.mark.parametrize("kind", ["dense", "float32", pytest.param("sparse", marks=pytest.mark.sparse), "stream", "dask"])
-@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("kind", "fit_intercept"), [
+    ("dense", True), ("dense", False), ("float32", True), pytest.param("sparse", False, marks=pytest.mark.sparse),
+    ("stream", True), ("dask", False)])
 def test_wherever_the_rows_lie(kind, fit_intercept, tmp_path):
-    X, y, *_ = problem(3000, 4, dtype=np.float32)
+    X, y, *_ = problem(1500, 4, dtype=np.float32)
     rng = np.random.default_rng(3)
-    s, offset = rng.integers(0, 3, 3000).astype(float), rng.standard_normal(3000)
-    groups = rng.integers(0, 50, 3000)
+    s, offset = rng.integers(0, 3, 1500).astype(float), rng.standard_normal(1500)
+    groups = rng.integers(0, 50, 1500)
     groups[s == 0.0] = 99                                           # no example, no group
     options = {"sample_weight": s, "offset": offset, "fit_intercept": fit_intercept, "tol": 1e-11, "backend": "numpy"}
     model = fastlr.train(rows_of(kind, X.astype(float), tmp_path), y, **options)
@@ -161,11 +162,11 @@ def test_rows_that_are_groups_are_hc0_of_probability_weights():
     assert_agree(model.covariance(("cluster", np.arange(m))), m / (m - 1) * (N - 1) / (N - Z.shape[1]) * (V @ S.T @ S @ V))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_backends(kind, backend):
-    X, y, s, *_ = data_set("fair")
-    own, numpy = (fastlr.train(X, y, sample_weight=s, tol=1e-12, backend=name).covariance(kind) for name in (backend, "numpy"))
-    assert_agree(own, numpy)
+def test_backends(backend):
+    X, y, s, *_ = data_set("cancer")
+    own, numpy = (fastlr.train(X, y, sample_weight=s, tol=1e-12, backend=name) for name in (backend, "numpy"))
+    for kind in KINDS:
+        assert_agree(own.covariance(kind), numpy.covariance(kind))
 
 
 def test_summary_says_which():

@@ -18,8 +18,10 @@ Z = RNG.standard_normal((M, 3))
 Y = (RNG.random(M) < 0.5).astype(int)
 WIDE = RNG.standard_normal((20, 100))
 
-each_solver = pytest.mark.parametrize("solver", ["gd", "newton", "lbfgs", "auto"])
-each_kernel = pytest.mark.parametrize("kernel", ["numpy", "fused"])
+# "auto" by steps in Python and by steps in one compiled call; the others by one of them each.
+METHODS = [("newton", "numpy"), ("lbfgs", "fused"), ("auto", "numpy"), ("auto", "fused")]
+each_method = pytest.mark.parametrize(("solver", "kernel"), METHODS)
+each_method_and_gd = pytest.mark.parametrize(("solver", "kernel"), [("gd", "numpy"), *METHODS])
 
 
 def with_column(value):
@@ -56,8 +58,7 @@ UNITS = {
 }
 
 
-@each_kernel
-@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@each_method
 @pytest.mark.parametrize("name", UNITS)
 def test_units_make_no_difference(name, solver, kernel):
     X = Z.astype(np.asarray(UNITS[name]).dtype, copy=False) * UNITS[name] if name.startswith("float32") else Z * UNITS[name]
@@ -66,8 +67,7 @@ def test_units_make_no_difference(name, solver, kernel):
     assert model.cost == pytest.approx(least_cost(), rel=1e-6 if name.startswith("float32") else 1e-12)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 @pytest.mark.parametrize("name", UNITS)
 def test_units_with_a_penalty(name, solver, kernel):
     """Too small to be worth a w, or too large to be felt: whatever J is, it is finite and no more than without the column."""
@@ -84,8 +84,7 @@ NOTHING = {"zero": 0.0, "0.1": 0.1, "1e10": 1e10, "1e149": 1e149, "1e-300": 1e-3
            "a huge duplicate": 1e140 * Z[:, 0]}
 
 
-@each_kernel
-@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@each_method
 @pytest.mark.parametrize("name", NOTHING)
 def test_columns_that_say_nothing(name, solver, kernel):
     model, _ = fit(with_column(NOTHING[name]), solver=solver, backend=kernel)
@@ -93,8 +92,7 @@ def test_columns_that_say_nothing(name, solver, kernel):
     assert model.cost == pytest.approx(least_cost(columns=(0, 2)), rel=1e-10)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 @pytest.mark.parametrize("X", [np.zeros((M, 3)), np.ones((M, 1)), np.full((M, 2), 1e-300), np.zeros((M, 200))],
                          ids=["zeros", "ones", "1e-300", "wide zeros"])
 def test_nothing_at_all(X, solver, kernel):
@@ -106,8 +104,7 @@ def test_nothing_at_all(X, solver, kernel):
         assert model.cost == pytest.approx(-share * np.log(share) - (1 - share) * np.log(1 - share), rel=1e-9)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 @pytest.mark.parametrize("factor", [1e-300, 1e-139, 1.0, 1e140, 10.0 ** RNG.uniform(-300, 148, 100)],
                          ids=["1e-300", "1e-139", "1", "1e140", "mixed"])
 def test_wide(factor, solver, kernel):
@@ -116,8 +113,7 @@ def test_wide(factor, solver, kernel):
         assert model.cost <= 1.0000001 * np.log(2)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 def test_few_rows(solver, kernel):
     with pytest.raises(ValueError, match=r"^y has one class only, 1; .*needs two$"):
         fastlr.train([[1.0, 2.0]], [1], solver=solver, backend=kernel)
@@ -130,8 +126,7 @@ def test_few_rows(solver, kernel):
 
 # ---- weights, offsets, options ---------------------------------------------------------------------------------------
 
-@each_kernel
-@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@each_method
 def test_unit_of_weights_makes_no_difference(solver, kernel):
     """Also where s x^2 would overflow, or vanish."""
     for unit in (1e-101, 1e-60, 1e60, 1e98):
@@ -167,16 +162,14 @@ def test_few_rows_of_huge_weight_from_samples():
         assert model.cost == pytest.approx(least, rel=1e-12)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 def test_offsets_penalties_and_tolerances(solver, kernel):
     for options in ({"offset": np.full(M, 1e150)}, {"offset": 1e100 * Z[:, 0]}, {"offset": 1e3 * Z[:, 0]}, {"l2": 1e-300},
                     {"l2": 1e300}, {"tol": 1e-300}, {"tol": 1e300}, {"sample_weight": np.where(Y, 1e-14, 1.0)}):
         fit(Z, solver=solver, backend=kernel, max_iter=300, **options)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 def test_what_numpy_is_told_about_floating_point_errors_makes_no_difference(solver, kernel):
     """Margins of a thousand underflow, as they should, and larger ones overflow."""
     X = 1e3 * Z.astype(np.float32)
@@ -193,8 +186,7 @@ def test_what_numpy_is_told_about_floating_point_errors_makes_no_difference(solv
         model.score(X, Y)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 def test_a_gradient_of_exactly_zero_ends_it(solver, kernel):
     """With tol = 0, which asks for ever less."""
     model = fastlr.train(np.zeros((4, 1)), [0, 1, 0, 1], solver=solver, backend=kernel, tol=0.0, max_iter=100)
@@ -215,8 +207,7 @@ def test_a_column_too_small_for_the_square_of_its_w(solver):
     assert model.cost == pytest.approx(least_cost(columns=(0, 2)), rel=1e-10)
 
 
-@each_kernel
-@pytest.mark.parametrize("solver", ["newton", "lbfgs", "auto"])
+@each_method
 def test_a_penalty_beyond_float64_in_standardised_coordinates(solver, kernel):
     share = Y.mean()
     model, _ = fit(Z * [1, 1e-139, 1], solver=solver, backend=kernel, l2=1e40)
@@ -224,8 +215,7 @@ def test_a_penalty_beyond_float64_in_standardised_coordinates(solver, kernel):
     assert model.cost == pytest.approx(-share * np.log(share) - (1 - share) * np.log(1 - share), rel=1e-12)
 
 
-@each_kernel
-@each_solver
+@each_method_and_gd
 def test_a_callback_is_called_after_updates_alone(solver, kernel):
     """Also where the start can't be improved."""
     first = fastlr.train(Z, Y, solver="newton", l2=0.1, tol=0.0, backend="numpy")

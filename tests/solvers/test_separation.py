@@ -1,7 +1,6 @@
 """Where J has no minimum a SeparationWarning says so, and nowhere else."""
 
 import functools
-import itertools
 import warnings
 
 import numpy as np
@@ -14,11 +13,11 @@ import fastlr
 from fastlr import ConvergenceWarning, SeparationWarning
 
 pytestmark = [pytest.mark.compiles, pytest.mark.usefixtures("samples_of_few_rows")]
-SIZES = [(60, 2), (400, 6), (6000, 8)]              # "auto" takes samples of the last
 
 each_solver = pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs"])
-each_solver_and_size = pytest.mark.parametrize(("solver", "size"), [*itertools.product(["auto"], SIZES), ("newton", SIZES[1]),
-                                                                    ("lbfgs", SIZES[2])])
+# "auto" takes samples of the largest.
+each_solver_and_size = pytest.mark.parametrize(("solver", "size"), [("auto", (60, 2)), ("auto", (6000, 8)), ("newton", (400, 6)),
+                                                                    ("lbfgs", (400, 6))])
 
 
 def is_separable(X, y, fit_intercept=True):
@@ -79,19 +78,17 @@ def overlapping(size, seed=0):
 
 # ---- completely separated ---------------------------------------------------------------------------------------------
 
-@each_solver
-def test_separated(backend, solver):
+def test_separated(backend):
     X, y, _ = separable((60, 2))
     for reduction in ("mean", "sum"):
-        assert check_separated(X, y, reduction=reduction, solver=solver, backend=backend).score(X, y) == 1.0
+        assert check_separated(X, y, reduction=reduction, backend=backend).score(X, y) == 1.0
 
 
-@each_solver
 @pytest.mark.parametrize(("dtype", "order"), [(np.float32, "F"), (np.uint8, "C")])
-def test_separated_in_other_types(solver, dtype, order):
+def test_separated_in_other_types(dtype, order):
     X = np.asarray(np.clip(20 * separable((60, 2))[0] + 60, 0, 255), dtype, order=order)
     y = X[:, 0] + 0.5 * X[:, 1].astype(float) > 90.1
-    assert check_separated(X, y, solver=solver, backend="numpy").score(X, y) == 1.0
+    assert check_separated(X, y, backend="numpy").score(X, y) == 1.0
 
 
 @each_solver_and_size
@@ -112,9 +109,9 @@ def test_separated_through_the_origin_or_not(solver, size):
     check_well_posed(X, y, solver=solver, fit_intercept=False, l2=1e-3)
 
 
-@pytest.mark.parametrize(("solver", "size"), [*itertools.product(["auto", "newton", "lbfgs"], [(20, 25)]), ("auto", (50, 200)),
-                                              ("auto", (30, 1100))])
-@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("solver", "size", "fit_intercept"), [
+    ("auto", (20, 25), True), ("newton", (20, 25), False), ("lbfgs", (20, 25), True), ("auto", (50, 200), False),
+    ("auto", (30, 1100), True)])
 def test_more_features_than_rows(solver, size, fit_intercept):
     X, _, _ = separable(size)
     y = np.random.default_rng(1).random(size[0]) < 0.5
@@ -173,7 +170,7 @@ def test_dummy_that_is_1_only_for_positives(solver, size, fit_intercept, rows):
     count = {"one": 1, "half": len(positives) // 2}[rows]
     dummy = np.zeros(size[0])
     dummy[positives[:count]] = 1.0
-    for column in (dummy, -dummy, 3.0 + 5.0 * dummy)[:3 if fit_intercept else 2]:
+    for column in (-dummy, 3.0 + 5.0 * dummy if fit_intercept else dummy):
         X_dummy = np.column_stack([X, column])
         check_separated(X_dummy, y, solver=solver, fit_intercept=fit_intercept)
         check_well_posed(X_dummy, y, solver=solver, fit_intercept=fit_intercept, l2=1e-4)
@@ -238,18 +235,17 @@ def test_one_row_on_the_wrong_side(solver, size):
 
 
 @each_solver
-@pytest.mark.parametrize("m", [20, 200, 2000])
+@pytest.mark.parametrize("m", [20, 2000])
 def test_one_overlapping_pair(solver, m):
     x = np.linspace(-1, 1, m)[:, None]
     y = (x[:, 0] > 0).astype(float)
     y[m // 2 - 1], y[m // 2] = 1.0, 0.0
     model = check_well_posed(x, y, solver=solver)
     assert model.score(x, y) == 1 - 2 / m
-    for tol in (1e-2, 1e-4, 1e-10):
+    for tol in (1e-2, 1e-10):
         check_well_posed(x, y, solver=solver, tol=tol)
-    for size in (1.0, 9.0):
-        check_well_posed(x, y, solver=solver, offset=np.where(y, size, -size))
-    for max_iter in (0, 3, 9):
+    check_well_posed(x, y, solver=solver, offset=np.where(y, 9.0, -9.0))
+    for max_iter in (0, 9):
         with pytest.warns(ConvergenceWarning) as warned:
             fastlr.train(x, y, solver=solver, backend="numpy", max_iter=max_iter, tol=1e-12)
         assert [warning.category for warning in warned] == [ConvergenceWarning]
@@ -258,19 +254,19 @@ def test_one_overlapping_pair(solver, m):
 @each_solver
 def test_large_values_tell_the_classes_apart_and_small_ones_do_not(solver):
     """One label in seven is wrong, each at a value much smaller than the largest."""
-    for seed in range(5):
+    for seed in range(3):
         rng = np.random.default_rng(seed)
         x = np.exp(2 * rng.standard_normal(1000)) * np.where(rng.random(1000) < 0.5, 1, -1)
         small = np.abs(x) < np.quantile(np.abs(x), 0.3)
         y = np.where(small, rng.random(1000) < 0.5, x > 0)
-        for options in ({}, {"tol": 1e-3}, {"tol": 1e-4}, {"tol": 1e-6}):
+        for options in ({}, {"tol": 1e-3}):
             assert check_well_posed(x[:, None], y, solver=solver, **options).score(x[:, None], y) < 0.9
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_separated_in_a_sum_that_only_the_linear_program_finds(fit_intercept):
     """x3 is x0 - x1 in all of 3000 rows but three of one class; more rows than the first linear program has."""
-    for seed in range(0, 12, 2):
+    for seed in (0, 4, 8):
         rng = np.random.default_rng(seed)
         X = np.round(rng.standard_normal((3000, 3)) * 10.0 ** rng.integers(1, 4, 3))
         y = (rng.random(3000) < 0.3).astype(int)
