@@ -18,13 +18,14 @@ import numpy as np
 
 from fastlr.backends import numpy_passes, softmax
 from fastlr.data import sampling
-from fastlr.data.dataset import Dataset, InMemory, Pass, summed
+from fastlr.data.dataset import InMemory, Pass, summed
 from fastlr.machine.arrays import read_only
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 Product = Callable[[np.ndarray], np.ndarray]
+HessianProduct = Callable[[InMemory, np.ndarray], tuple[Product, Product]]
 
 
 @summed
@@ -79,18 +80,18 @@ def intercept_hessian(part: InMemory, theta: np.ndarray) -> np.ndarray:
 
 
 @summed
-def hessian_times(part: InMemory, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """H v, (n + 1,), for the second derivatives H at theta."""
-    return hessian_product(part, theta)[0](v)
+def hessian_times(part: InMemory, of_loss: HessianProduct, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """H v, in the shape of theta, for the second derivatives H of a loss at theta."""
+    return of_loss(part, theta)[0](v)
 
 
 @summed
-def hessian_diagonal(part: InMemory, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """The diagonal (n + 1,) of the second derivatives at theta, for features x - center."""
-    return hessian_product(part, theta)[1](center)
+def hessian_diagonal(part: InMemory, of_loss: HessianProduct, theta: np.ndarray, center: np.ndarray) -> np.ndarray:
+    """The diagonal of H, in the shape of theta, for features x - center."""
+    return of_loss(part, theta)[1](center)
 
 
-def hessian_product(data: Dataset, theta: np.ndarray) -> tuple[Product, Product]:
+def hessian_product(part: InMemory, theta: np.ndarray) -> tuple[Product, Product]:
     """The second derivatives H at theta without making them.
 
     Returns
@@ -98,11 +99,9 @@ def hessian_product(data: Dataset, theta: np.ndarray) -> tuple[Product, Product]
     v -> H v, (n + 1,), for features x as they are
     center -> the diagonal of H, (n + 1,), for features x - center
     """
-    if not isinstance(data, InMemory):
-        return (lambda v: data.reduce(hessian_times, theta, v)), (lambda center: data.reduce(hessian_diagonal, theta, center))
-    weighed = data.with_weights(read_only(curvature(data, theta)))          # kept from one product to the next
-    return (_kernel(data, numpy_passes.hessian_product)(weighed.sample_weight),
-            lambda center: _diagonal(data, weighed.sample_weight, center))
+    weighed = part.with_weights(read_only(curvature(part, theta)))          # kept from one product to the next
+    return (_kernel(part, numpy_passes.hessian_product)(weighed.sample_weight),
+            lambda center: _diagonal(part, weighed.sample_weight, center))
 
 
 def curvature(part: InMemory, theta: np.ndarray) -> np.ndarray:
@@ -152,26 +151,11 @@ def softmax_intercept_hessian(part: InMemory, Theta: np.ndarray) -> np.ndarray:
     return np.diag(weighed.sum(axis=0)) - weighed.T @ p
 
 
-@summed
-def softmax_hessian_times(part: InMemory, Theta: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """All second derivatives times V, (K, n + 1)."""
-    return _kernel(part, numpy_passes.softmax_hessian_product)(Theta)(V)
-
-
-@summed
-def softmax_hessian_diagonal(part: InMemory, Theta: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """The diagonal (K, n + 1) of the second derivatives, for features x - center."""
-    return np.array([_diagonal(part, d, center) for d in _class_curvatures(part, Theta)])
-
-
-def softmax_hessian_product(data: Dataset, Theta: np.ndarray) -> tuple[Product, Product]:
+def softmax_hessian_product(part: InMemory, Theta: np.ndarray) -> tuple[Product, Product]:
     """The second derivatives at Theta without making them, as from `hessian_product`."""
-    def diagonal(center: np.ndarray) -> np.ndarray:
-        return data.reduce(softmax_hessian_diagonal, Theta, center)
-
-    if not isinstance(data, InMemory):
-        return (lambda V: data.reduce(softmax_hessian_times, Theta, V)), diagonal
-    return _kernel(data, numpy_passes.softmax_hessian_product)(Theta), diagonal
+    product = functools.cache(lambda: _kernel(part, numpy_passes.softmax_hessian_product)(Theta))       # the diagonal needs none
+    return (lambda V: product()(V),
+            lambda center: np.array([_diagonal(part, d, center) for d in _class_curvatures(part, Theta)]))
 
 
 def _class_curvatures(part: InMemory, Theta: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastlr.backends import choice, logistic, softmax
 from fastlr.data import passes
-from fastlr.data.dataset import Dataset, Pass
+from fastlr.data.dataset import Dataset, InMemory, Pass
 from fastlr.machine.arrays import plain
 
 Predict = Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]
@@ -47,6 +47,8 @@ class Loss(abc.ABC):
         several they may be estimated from a share of the rows.
     intercept_hessian : Pass
         (Theta) -> the second derivatives by the intercepts, (r, r).
+    hessian_product_of_rows : callable
+        The method `hessian_product` for rows in memory.
     """
 
     n_margins: int
@@ -59,14 +61,19 @@ class Loss(abc.ABC):
     hessian: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
     class_hessians: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
     intercept_hessian: Pass[[np.ndarray], np.ndarray]
+    hessian_product_of_rows: passes.HessianProduct
 
     @abc.abstractmethod
     def shape(self, side: int) -> tuple[int, ...]:
         """The shape in which kernels take parameters with `side` numbers a row."""
 
-    @abc.abstractmethod
     def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
         """V -> the second derivatives at Theta times V; and center -> their diagonal for features x - center."""
+        of_rows = self.hessian_product_of_rows
+        if isinstance(data, InMemory):
+            return of_rows(data, theta)
+        return (lambda V: data.reduce(passes.hessian_times, of_rows, theta, V),
+                lambda center: data.reduce(passes.hessian_diagonal, of_rows, theta, center))
 
     @abc.abstractmethod
     def remove_common(self, rows: np.ndarray) -> None:
@@ -134,12 +141,10 @@ class Logistic(Loss):
     hessian = passes.hessian
     class_hessians = passes.one_hessian
     intercept_hessian = passes.intercept_hessian
+    hessian_product_of_rows = staticmethod(passes.hessian_product)
 
     def shape(self, side: int) -> tuple[int, ...]:
         return (side,)
-
-    def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
-        return passes.hessian_product(data, theta)
 
     def remove_common(self, rows: np.ndarray) -> None:
         """Leave the only row as it is: all of it moves the loss."""
@@ -181,15 +186,13 @@ class Softmax(Loss):
     hessian = passes.softmax_hessian
     class_hessians = passes.softmax_class_hessians
     intercept_hessian = passes.softmax_intercept_hessian
+    hessian_product_of_rows = staticmethod(passes.softmax_hessian_product)
 
     def __init__(self, n_classes: int) -> None:
         self.n_margins, self.n_free = n_classes, n_classes - 1
 
     def shape(self, side: int) -> tuple[int, ...]:
         return self.n_margins, side
-
-    def hessian_product(self, data: Dataset, theta: np.ndarray) -> tuple[passes.Product, passes.Product]:
-        return passes.softmax_hessian_product(data, theta)
 
     def remove_common(self, rows: np.ndarray) -> None:
         rows -= rows.mean(axis=0)
