@@ -71,7 +71,7 @@ def _by_curvature(problem: Problem, H: np.ndarray) -> Problem:
 
 def near_origin(problem: Problem) -> Problem:
     """This problem with columns that are far from 0 moved near it, in a copy of X, so that no product cancels."""
-    origin = _better_origin(problem)
+    origin = better_origin(problem)
     if origin is None:
         return problem
     assert isinstance(problem.data, InMemory)
@@ -80,12 +80,7 @@ def near_origin(problem: Problem) -> Problem:
     return moved.not_standardised(Coordinates(center, spread, origin), problem.diagonal)
 
 
-def is_far_from_zero(problem: Problem) -> bool:
-    """Whether columns are so far from 0 that `near_origin` has something to move."""
-    return _better_origin(problem) is not None
-
-
-def _better_origin(problem: Problem) -> Origin | None:
+def better_origin(problem: Problem) -> Origin | None:
     """Where to count columns from that are far from 0; None where there is nothing to gain, or no room for a copy of X."""
     if problem.coordinates.origin.shift.any() or not isinstance(problem.data, InMemory):
         return None

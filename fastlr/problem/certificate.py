@@ -26,7 +26,7 @@ import numpy as np
 
 from fastlr.data.margin_changes import ROUNDING, gram_at_rest, largest_changes, null_part, typical_values
 from fastlr.machine import blas
-from fastlr.problem.better_coordinates import is_far_from_zero, varies_by_rounding
+from fastlr.problem.better_coordinates import better_origin, varies_by_rounding
 from fastlr.problem.loss import Logistic
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
@@ -172,7 +172,8 @@ def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificat
 
 def _gradient_by_w(problem: Problem, grad: np.ndarray) -> np.ndarray:
     """The gradient (r, n) by w, where the columns of X are counted from their means."""
-    return problem.coordinates.gradient_by_w(grad, problem.columns.center)
+    rows, coordinates = problem.coordinates.rows(grad), problem.coordinates
+    return rows[:, :-1] * coordinates.spread + (coordinates.center - problem.columns.center) * rows[:, -1:]
 
 
 def _by_weights(problem: Problem, dw: np.ndarray) -> float:
@@ -279,7 +280,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     Directions in which no margin moves are left out without a penalty: J is constant along them.  Where H has no curvature in a
     direction in which margins do move, the norm is infinite.
     """
-    if problem.data.is_sparse and is_far_from_zero(problem):
+    if problem.data.is_sparse and better_origin(problem) is not None:
         return math.inf                         # H is centered by subtraction, and has lost its digits
     size = np.sqrt(H.diagonal())
     size[size == 0.0] = 1.0

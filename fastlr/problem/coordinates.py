@@ -96,11 +96,6 @@ class Coordinates:
         rows *= self.scales
         return grad
 
-    def gradient_by_w(self, grad: np.ndarray, center: np.ndarray) -> np.ndarray:
-        """The gradient (r, n) by w for features x - center, where that by u is grad."""
-        rows = self.rows(grad)
-        return rows[:, :-1] * self.spread + (self.center - center) * rows[:, -1:]
-
     def to_standard(self, center: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ratio and shift (n,): in the coordinates of another center and spread, the gradient is ratio_j g_j + shift_j dc."""
         return self.spread / spread, (self.center - center) / spread

@@ -114,10 +114,6 @@ class ElasticNet(Penalty):
         """Which columns, (n,), are left out."""
         return self.factors == np.inf
 
-    @property
-    def convexity(self) -> float:
-        return self.ridge.convexity
-
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         of_l1 = dot(self.thresholds(scales), np.abs(u.reshape(-1, scales.size)).sum(axis=0))
         return of_l1 + self.ridge.value(u, scales) if self.l2 > 0.0 else of_l1

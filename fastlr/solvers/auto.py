@@ -111,7 +111,7 @@ def _optimum_of(rows: InMemory, problem: Problem, u: np.ndarray, M: InverseHessi
     for _, point in zip(range(most), points, strict=False):
         if point.gap <= enough:
             break
-    rate = max(M.expected_rate(sample), M.rate(evidence=0.0))
+    rate = max(M.expected_rate(sample), engine.rate(M.arrays, evidence=0.0))
     if engine.pays(quasi_newton.price_of_hessian(sample, sample.costs.hessian() / problem.costs.step), left, rate, tol):
         M = InverseHessian.at(sample, point.u)
     return point.u, M

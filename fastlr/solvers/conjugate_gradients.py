@@ -85,7 +85,7 @@ def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: flo
     for point in points:
         yield point
         if point.inverse_hessian.is_diagonal:
-            steps = engine.steps_left(point.grad_norm, point.inverse_hessian.rate(_EVIDENCE), tol)
+            steps = engine.steps_left(point.grad_norm, engine.rate(point.inverse_hessian.arrays, _EVIDENCE), tol)
             if _TO_START + _A_STEP * steps < min(steps, _IN_DOUBT * steps_a_hessian):
                 break
     else:

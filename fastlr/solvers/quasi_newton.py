@@ -83,10 +83,6 @@ class InverseHessian:
         """The factor by which a step is expected to shrink the gradient."""
         return _RATE_OF_DIAGONAL if self.is_diagonal else _rate_with_hessian(problem)
 
-    def rate(self, evidence: float) -> float:
-        """The factor by which steps have been shrinking the gradient, over `engine.steps_of_evidence`; 0 before that."""
-        return engine.rate(self.arrays, evidence)
-
     def direction(self, grad: np.ndarray) -> np.ndarray:
         """The direction of a step from a point with this gradient."""
         p = np.empty_like(grad)
