@@ -6,7 +6,6 @@ import numpy as np
 
 from fastlr.backends.compiled import self_test
 from fastlr.backends.compiled.block_pass import values_of_row, without_features
-from fastlr.backends.compiled.columns import add
 from fastlr.backends.compiled.descent import apply, gradient_and_descent
 from fastlr.backends.compiled.jit import Entry, block, by_layout
 from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, log_of_sum, slope
@@ -92,37 +91,48 @@ def _loss_and_slope(z: Any, y: int, s: float) -> float:
     return s * (log_of_sum(e, others) - own)
 
 
-def _margin(X: Any, i: int, w: Any, z: float) -> float:
-    x = X[i]
-    for j in range(w.size):
-        z += w[j] * x[j]
-    return z
-
-
-def _sparse_margin(X: Any, i: int, w: Any, z: float) -> float:
-    values, indices = X.values, X.indices
-    for k in values_of_row(X.indptr, i):
-        z += w[np.uintp(indices[k])] * values[k]
-    return z
-
-
-margin = by_layout(_margin, _margin, _sparse_margin)
-"""margin(X, i, w, z): z + w . x_i."""
-
-
-@block
-def add_examples_of_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, start: int, stop: int,
-                            Grad: Any) -> float:
-    """The pass of `add_examples` for K classes: add to Grad (K, n + 1), and return the sum of the losses."""
-    n, z, J = Theta.shape[1] - 1, np.empty(Theta.shape[0]), 0.0
+def _add_examples_of_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, start: int, stop: int,
+                             Grad: Any) -> float:
+    n, z, J = X.shape[1], np.empty(Theta.shape[0]), 0.0
     for i in range(start, stop):
+        x = X[i]
         for k in range(z.size):
-            z[k] = margin(X, i, Theta[k, :n], Theta[k, n] + offset[i, k] if offset.size else Theta[k, n])
+            w, z[k] = Theta[k], Theta[k, n]
+            if offset.size:
+                z[k] += offset[i, k]
+            for j in range(n):
+                z[k] += w[j] * x[j]
         J += _loss_and_slope(z, y[i], sample_weight[i] if sample_weight.size else 1.0)
         for k in range(z.size):
-            add(X, i, z[k], Grad[k, :n])
-            Grad[k, n] += z[k]
+            dw, dz = Grad[k], z[k]
+            for j in range(n):
+                dw[j] += x[j] * dz
+            dw[n] += dz
     return J
+
+
+def _add_sparse_examples_of_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, start: int, stop: int,
+                                    Grad: Any) -> float:
+    n, z, J = X.n_columns, np.empty(Theta.shape[0]), 0.0
+    values, indices, indptr = X.values, X.indices, X.indptr
+    for i in range(start, stop):
+        for k in range(z.size):
+            w, z[k] = Theta[k], Theta[k, n]
+            if offset.size:
+                z[k] += offset[i, k]
+            for l in values_of_row(indptr, i):
+                z[k] += w[np.uintp(indices[l])] * values[l]
+        J += _loss_and_slope(z, y[i], sample_weight[i] if sample_weight.size else 1.0)
+        for k in range(z.size):
+            dw, dz = Grad[k], z[k]
+            for l in values_of_row(indptr, i):
+                dw[np.uintp(indices[l])] += values[l] * dz
+            dw[n] += dz
+    return J
+
+
+add_examples_of_classes = by_layout(_add_examples_of_classes, _add_examples_of_classes, _add_sparse_examples_of_classes)
+"""The pass of `add_examples` for K classes: add to Grad (K, n + 1), and return the sum of the losses."""
 
 
 def _run_classes(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: Any, Grad: Any) -> float:
