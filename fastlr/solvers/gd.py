@@ -38,7 +38,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     theta = np.zeros(problem.shape) if theta is None else theta.reshape(problem.shape)
     max_iter = options.most_updates
     recorder = Recorder(options.start)
-    rule = _rule(problem, theta, options)
+    rule = _rule(problem, options)
     previous = theta.copy()
     steps, status, is_stopped = 1, GOING, False
     verdict: Verdict | None = None          # once the gradient is small
@@ -62,8 +62,8 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
             if not (verdict.is_optimum or verdict.way is not None):
                 rule, status = rule._replace(tol=verdict.closer * verdict.grad_norm), GOING
 
-    cost, grad = (float(record[updates, 0]), None) if status == DIVERGED else problem.evaluate(theta.ravel())
-    if not (math.isfinite(cost) and cost <= rule.ceiling and grad is not None):
+    cost = float(record[updates, 0]) if status == DIVERGED else problem.evaluate(theta.ravel()).cost
+    if not (math.isfinite(cost) and cost <= rule.ceiling):
         if recorder.n_iter == 0:
             raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
         return _diverged(problem, previous, recorder, cost, rule.alpha)
@@ -77,7 +77,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     return verdict.result(problem, theta.ravel(), recorder, "gd", reason, advice)
 
 
-def _rule(problem: Problem, theta: np.ndarray, options: Options) -> Rule:
+def _rule(problem: Problem, options: Options) -> Rule:
     rule = SUMS._replace(intercept=float(problem.fit_intercept), to_mean=problem.to_mean, tol=options.tol)
     if _is_for_kernels(problem.penalty):
         rule = rule._replace(scale=problem.to_cost, l2=problem.penalty.l2)

@@ -67,7 +67,7 @@ class InverseHessian:
             self.arrays = self.arrays._replace(factor=factor)
         return factor is not None
 
-    def reset_for(self, problem: Problem) -> None:
+    def reset(self) -> None:
         """Begin a descent of another problem: a Hessian counts as one of other rows, and nothing is known of the rate."""
         kind = self.arrays.kind
         if kind.made_from == engine.EXACT:
@@ -168,7 +168,7 @@ def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, ste
     start : Evaluation, optional
         J at u, if it is known.
     """
-    M.reset_for(problem)
+    M.reset()
     price, descent = price_of_hessian(problem, steps_a_hessian), descent_from(u, start)
     if most and problem.has_quasi_newton:
         rule = StoppingRule(tol, enough, problem.cost_of_one_error)
