@@ -19,12 +19,13 @@ from fastlr.data.dataset import InMemory
 from fastlr.data.folds import Fold, folds
 from fastlr.inference.scores import SCORES, Score, deviance
 from fastlr.inference.statistics import Training
-from fastlr.machine import stopwatch
+from fastlr.machine import stopwatch, warnings
 from fastlr.model.model import Model
 from fastlr.problem.penalty import ElasticNet
 from fastlr.sklearn.conventions import (
     SMALLEST_C,
     WITHOUT,
+    ConvergenceWarning,
     in_scikit_learns_words,
     n_threads_of,
     named,
@@ -138,7 +139,7 @@ class LogisticRegressionCV(LogisticRegression):
         Parameters, errors and warnings are those of `LogisticRegression.fit`.  With scikit-learn's metadata routing the splitter
         and the scorer get others, such as ``groups``.
         """
-        Cs, ratios = self._grid()
+        (Cs, ratios), scorer = self._grid(), self._scorer()
         routed = self._routed("fit", params, sample_weight)
         refit = arguments.flag("refit", self.refit)
         with in_scikit_learns_words():
@@ -152,7 +153,12 @@ class LogisticRegressionCV(LogisticRegression):
         labels = data.classes[data.y]
         pairs = folds(list(check_cv(self.cv, labels, classifier=True).split(X, labels, **routed["splitter"]["split"])), data, 0)
         models = self._models(data, pairs, Cs, ratios)
-        self.scores_ = self._scores(X, data, pairs, models, routed["scorer"]["score"])
+        self._warn_of_unfinished([model for of_fold in models for path in of_fold for model in path])
+        self.scores_ = self._scores(scorer, X, data, pairs, models, routed["scorer"]["score"])
+        if np.isnan(self.scores_).any():
+            k, j, i = np.argwhere(np.isnan(self.scores_))[0]
+            raise ValueError(f"scoring={self.scoring!r} is nan in fold {k}, for C={Cs[i]:g} and l1_ratio={ratios[j]:g}, and no C "
+                             "is the best; make fewer folds, or choose another score")
         if refit:
             best = np.unravel_index(np.argmax(self.scores_.mean(axis=0).T), (Cs.size, ratios.size))       # the least C of equals
             self.C_, self.l1_ratio_ = float(Cs[best[0]]), float(ratios[best[1]])
@@ -208,16 +214,22 @@ class LogisticRegressionCV(LogisticRegression):
                                        for each in found.results])
         return models
 
-    def _scores(self, X: Any, data: InMemory, pairs: list[Fold], models: list[list[list[Model]]],
+    def _warn_of_unfinished(self, models: list[Model]) -> None:
+        count = sum(not model.converged and model.n_iter >= self.max_iter for model in models)
+        if self.tol > 0.0 and count:
+            warnings.warn(ConvergenceWarning(f"{count} of the {len(models)} models of folds have not converged after max_iter="
+                                             f"{self.max_iter} updates; raise max_iter or set a larger tol"))
+
+    def _scores(self, scorer: Any, X: Any, data: InMemory, pairs: list[Fold], models: list[list[list[Model]]],
                 params: dict[str, Any]) -> np.ndarray:
         """The score of each model, (n_folds, n_l1_ratios, n_cs), on the rows that its fold holds out."""
-        if self.scoring is None or self.scoring in _OF_MARGINS:
+        if self.scoring is None or (isinstance(self.scoring, str) and self.scoring in _OF_MARGINS):
             s = weights.checked(params.get("sample_weight"), data.shape[0])
             score, s = _OF_MARGINS[self.scoring or "accuracy"], s if s.size else np.ones(data.shape[0])
             thetas = np.array([[[model._theta for model in path] for path in of_fold] for of_fold in models])
             return np.array([[scores_of(data, test, of_path, score, s) for of_path in of_fold]
                              for (_, test), of_fold in zip(pairs, thetas, strict=True)])
-        scorer, judge = self._scorer(), LogisticRegression()
+        judge = LogisticRegression()
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(judge, name, getattr(self, name))
@@ -246,6 +258,8 @@ class LogisticRegressionCV(LogisticRegression):
         return super().score(X, y, **more) if self.scoring is None else float(self._scorer()(self, X, y, **more))
 
     def _scorer(self) -> Any:
+        if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
+            raise TypeError(f"scoring must be the name of a score, or callable, not {self.scoring!r}")
         return get_scorer(self.scoring or "accuracy")
 
     def _routed(self, method: str, params: dict[str, Any], sample_weight: Any) -> Any:

@@ -5,7 +5,7 @@ import pytest
 import sklearn
 from sklearn import linear_model
 from sklearn.datasets import load_iris
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GroupKFold, PredefinedSplit, StratifiedKFold
 from sklearn.preprocessing import scale
@@ -147,7 +147,13 @@ def test_a_single_split(data, refit):
     np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
 
 
+def test_models_of_folds_that_have_not_converged(data):
+    with pytest.warns(ConvergenceWarning, match="^9 of the 9 models of folds have not converged after max_iter=1 updates; raise"):
+        LogisticRegressionCV(Cs=CS, cv=3, max_iter=1, refit=False, backend="numpy").fit(*data)
+
+
 @pytest.mark.parametrize(("options", "text"), [
+    ({"Cs": CS, "scoring": lambda estimator, X, y: np.nan}, r"is nan in fold 0, for C=0\.3 and l1_ratio=0, and no C is the best"),
     ({"Cs": [1.0, np.inf]}, "Cs must be finite and at least 1e-300, not inf"), ({"Cs": 0}, "Cs must be at least 1"),
     ({"Cs": [1e-310]}, "Cs must be finite and at least 1e-300, not 1e-310"),
     ({"Cs": []}, "Cs must be a number of values, or a list that holds one"),
@@ -158,3 +164,8 @@ def test_a_single_split(data, refit):
 def test_what_is_refused(data, options, text):
     with pytest.raises(ValueError, match=text):
         LogisticRegressionCV(backend="numpy", **options).fit(*data)
+
+
+def test_a_list_of_scores_is_refused(data):
+    with pytest.raises(TypeError, match=r"scoring must be the name of a score, or callable, not \['accuracy'\]"):
+        LogisticRegressionCV(scoring=["accuracy"], backend="numpy").fit(*data)
