@@ -1,5 +1,6 @@
 """stream and Stream: an X larger than memory, one block of rows at a time."""
 
+import itertools
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from fastlr.data import arguments, arrays
 from fastlr.data.form import Form
 from fastlr.data.stream import buffers
-from fastlr.data.stream.buffers import AllOrNone, Kept, KeptNone
+from fastlr.data.stream.buffers import AllOrNone, Kept
 from fastlr.data.stream.read_ahead import ReadAhead, Stopped
 from fastlr.data.stream.source import Block, Source, named_columns, where
 from fastlr.machine.limits import available_memory
@@ -123,8 +124,8 @@ class Stream:
         self.sample_bytes = buffers.sample_bytes(memory)
         self.ranges: list[slice] = []
         self._form: Form | None = None
-        self.is_scanned = False
-        self._kept: KeptNone
+        self._has_begun = self.is_scanned = False
+        self._kept = Kept(set())
         self._buffers = [np.empty(0, np.uint8) for _ in range(buffers.IN_FLIGHT)]
         self._pass: ReadAhead | None = None
         self._beginning = threading.Lock()
@@ -195,15 +196,16 @@ class Stream:
         """
         with self._beginning:
             self._end_pass()
-        self.is_scanned = False
-        self._form, self.ranges = self._source.form(columns, brings_y, features), []
-        if self._form is None:
-            self._kept = KeptNone() if is_only else AllOrNone(self.memory)
-            yield from self._unknown_blocks()
+        self._has_begun, self.is_scanned = True, False
+        self._form = self._source.form(columns, brings_y, features)
+        self.ranges = [] if self._form is None else buffers.ranges(self._form, self.memory)
+        if is_only:
+            self._kept = Kept(set())
+        elif self._form is None:
+            self._kept = AllOrNone(self.memory)
         else:
-            self.ranges = buffers.ranges(self._form, self.memory)
-            self._kept = KeptNone() if is_only else Kept(self._form, self.ranges, self.memory, self._source.seeks)
-            yield from self.blocks()
+            self._kept = Kept(buffers.numbers_to_keep(self._form, self.ranges, self.memory, self._source.seeks))
+        yield from self.blocks()
         self.is_scanned = True
 
     def gathered(self) -> dict[str, np.ndarray]:
@@ -215,7 +217,7 @@ class Stream:
         return stream(self._given, memory=self.memory)
 
     def blocks(self) -> Generator[tuple[int, Block]]:
-        """One pass over X.  A pass that begins ends the one before it.
+        """One pass over X.  A pass that begins ends the one before it.  The first finds out what there is, if nobody knows.
 
         Yields
         ------
@@ -232,44 +234,32 @@ class Stream:
         RuntimeError
             Another pass has begun.
         """
-        if self._form is None:
+        if not self._has_begun:
             raise self._error_of_no_pass()
-        missing = [(number, rows) for number, rows in enumerate(self.ranges) if number not in self._kept.blocks]
-        reader = self._begin(missing)
+        reader = self._begin([(number, rows) for number, rows in enumerate(self.ranges) if number not in self._kept.blocks])
         try:
-            for number, rows in enumerate(self.ranges):
-                if reader.is_stopped:           # where blocks are kept, nothing else would say so
-                    raise self._error_of_another_pass()
-                block = self._kept.blocks.get(number)
-                if block is None:
-                    block = self._next(reader, number)
-                    assert block is not None                # a source gives every block, or raises
-                yield rows.start, block
-                reader.give_back()
-            if missing:
-                self._next(reader, len(self.ranges))        # raises if there is more
-        finally:
-            reader.stop()
-
-    def _unknown_blocks(self) -> Generator[tuple[int, Block]]:
-        """The first pass over blocks of which only reading tells how many there are."""
-        reader = self._begin([])
-        try:
-            while (block := self._next(reader, len(self.ranges))) is not None:
-                first = 0 if self._form is None else self._form.shape[0]
-                self.ranges.append(slice(first, first + block.shape[0]))
-                self._form = Form.of(block) if self._form is None else self._form.above(Form.of(block))
-                yield first, block
+            for number in itertools.count():
+                if (block := self._next(reader, number)) is None:
+                    break
+                if number == len(self.ranges):
+                    first = 0 if self._form is None else self._form.shape[0]
+                    self.ranges.append(slice(first, first + block.shape[0]))
+                    self._form = Form.of(block) if self._form is None else self._form.above(Form.of(block))
+                yield self.ranges[number].start, block
                 reader.give_back()
         finally:
             reader.stop()
 
     def _next(self, reader: ReadAhead, number: int) -> Block | None:
-        """The block of this number, read; None behind the last."""
+        """The block of this number, kept or read; None behind the last."""
         try:
+            if reader.is_stopped:               # where blocks are kept, nothing else would say so
+                raise Stopped
+            if number in self._kept.blocks:
+                return self._kept.blocks[number]
             block = reader.next()
         except Stopped:
-            raise self._error_of_another_pass() from None
+            raise RuntimeError(f"another pass over {self!r} has begun; give each its own stream") from None
         if block is not None:
             self._kept.add(number, block)
         return block
@@ -317,6 +307,3 @@ class Stream:
 
     def _error_of_no_pass(self) -> RuntimeError:
         return RuntimeError(f"{self!r} has not been read yet; pass it to fastlr.train")
-
-    def _error_of_another_pass(self) -> RuntimeError:
-        return RuntimeError(f"another pass over {self!r} has begun; give each its own stream")

@@ -77,15 +77,26 @@ def ranges(form: Form, memory: int) -> list[slice]:
     return [slice(*rows) for rows in found]
 
 
-class KeptNone:
-    """The blocks that are kept from one pass to the next: none, where there is one pass only."""
+def numbers_to_keep(form: Form, ranges: list[slice], memory: int, is_spread: bool) -> set[int]:
+    """The numbers of the blocks that are kept of an X whose ranges are known: as many as find room.
 
-    def __init__(self) -> None:
+    They lie evenly among the others if `is_spread`, so that reading goes on while they are computed on.
+    """
+    room, count = memory - sample_bytes(memory), len(ranges)
+    kept = count if form.nbytes <= room else max(0, room // (ranges[0].stop * form.bytes_a_row) - IN_FLIGHT)
+    return {i for i in range(count) if (i + 1) * kept // count > i * kept // count} if is_spread else {*range(kept)}
+
+
+class Kept:
+    """The blocks that are kept from one pass to the next: those of some numbers."""
+
+    def __init__(self, numbers: set[int]) -> None:
+        self._numbers = numbers
         self.blocks: dict[int, Block] = {}
 
     def takes(self, number: int, size: int) -> bool:
         """Whether this block, of so many bytes, is kept."""
-        return False
+        return number in self._numbers
 
     def add(self, number: int, block: Block) -> None:
         """Keep a block, if `takes` says so."""
@@ -93,31 +104,7 @@ class KeptNone:
             self.blocks[number] = block
 
 
-class Kept(KeptNone):
-    """The blocks that are kept of an X whose ranges are known: as many as find room.
-
-    Parameters
-    ----------
-    form : Form
-    ranges : list of slice
-    memory : int
-        For X in all.
-    is_spread : bool
-        Whether they lie evenly among the others, so that reading goes on while they are computed on.
-    """
-
-    def __init__(self, form: Form, ranges: list[slice], memory: int, is_spread: bool) -> None:
-        super().__init__()
-        room, count = memory - sample_bytes(memory), len(ranges)
-        kept = count if form.nbytes <= room else max(0, room // (ranges[0].stop * form.bytes_a_row) - IN_FLIGHT)
-        numbers = range(1, count + 1)
-        self._numbers = {i for i in numbers if i * kept // count > (i - 1) * kept // count} if is_spread else {*numbers[:kept]}
-
-    def takes(self, number: int, size: int) -> bool:
-        return number + 1 in self._numbers
-
-
-class AllOrNone(KeptNone):
+class AllOrNone(Kept):
     """The blocks that are kept where only reading all tells how many there are: all if two more would find room, or none.
 
     Parameters
@@ -127,7 +114,7 @@ class AllOrNone(KeptNone):
     """
 
     def __init__(self, memory: int) -> None:
-        super().__init__()
+        super().__init__(set())
         self._memory = memory
         self._sizes: dict[int, int] = {}
 
