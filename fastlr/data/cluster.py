@@ -60,7 +60,8 @@ class OnCluster(Dataset):
                  n_threads: int = 1) -> None:
         super().__init__(form, has_weights, has_offset, classes, feature_names, backend, n_threads)
         self._X, self._vectors, self._form = X, vectors, form
-        self._counts: list[Count] = computed(for_each(functools.partial(_count, classes.size), vectors))
+        self._counts: list[Count] = computed(
+            for_each(lambda own: Count.of(own.y, own.sample_weight, classes.size), vectors))
         self._count = functools.reduce(Count.merge, self._counts)
 
     def reduce(self, pass_: Pass[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
@@ -68,7 +69,7 @@ class OnCluster(Dataset):
         shared = [OfRows if isinstance(each, OfRows) else each for each in arguments]
         call = functools.partial(_run, self.backend.__name__, self.dtype, pass_, shared, named)
         values = for_each(call, self._X, self._vectors, *map(self._cut, of_rows))
-        merged = dask.delayed(functools.partial(_merged, pass_.merge), pure=False)
+        merged = dask.delayed(lambda *values: functools.reduce(pass_.merge, values), pure=False)
         while len(values) > 1:
             values = [merged(*values[i:i + _FAN_IN]) for i in range(0, len(values), _FAN_IN)]
         found: list[_Result] = computed(values)
@@ -86,16 +87,16 @@ class OnCluster(Dataset):
         return [self._in_memory(*sampling.stacked(parts)) for parts in zip(*found, strict=True)]
 
     def divided_weights(self, exponent: int) -> "OnCluster":
-        vectors = persisted(for_each(functools.partial(_divided, exponent), self._vectors))
-        return self._with(self._X, vectors, self._form)
+        divided = for_each(lambda own: own._replace(sample_weight=np.ldexp(own.sample_weight, -exponent)), self._vectors)
+        return self._with(self._X, persisted(divided), self._form)
 
     def refuse_not_finite(self) -> None:
         """Do nothing: every part was looked through at the door."""
 
     def without_features(self) -> "OnCluster":
-        vectors = for_each(_without_examples, self._vectors)
-        other = self._with(for_each(_no_features, vectors), vectors, Form((self.shape[0], 1), np.dtype(np.uint8)))
-        return other.with_backend(numpy_vectorized, 1)
+        vectors = for_each(lambda own: own._replace(example=own.example[:0]), self._vectors)
+        X = for_each(lambda own: no_features(own.y.size), vectors)
+        return self._with(X, vectors, Form((self.shape[0], 1), np.dtype(np.uint8))).with_backend(numpy_vectorized, 1)
 
     def _with(self, X: list[Delayed], vectors: list[Delayed], form: Form) -> "OnCluster":
         return OnCluster(X, vectors, form, self.has_weights, self.has_offset, self.classes, self.feature_names, self.backend,
@@ -138,10 +139,6 @@ def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], shared: list[
         return pass_(part.with_backend(kernel, n_threads), *values, **named)
 
 
-def _merged(merge: Callable[[Any, Any], Any], *values: Any) -> Any:
-    return functools.reduce(merge, values)
-
-
 def _take(dtype: np.dtype, samples: list[np.ndarray], X: Any, vectors: Vectors) -> list[tuple[Any, ...]]:
     """Samples of the rows of a part, each as (X, y, sample_weight, offset)."""
     return [taken.rows for taken in _part(dtype, X, vectors).take_each(samples)]
@@ -169,18 +166,3 @@ def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
     """Make a vector aligned and read-only; what comes from another worker may be neither."""
     return read_only(np.require(vector, requirements="A"))
 
-
-def _count(n_classes: int, vectors: Vectors) -> Count:
-    return Count.of(vectors.y, vectors.sample_weight, n_classes)
-
-
-def _divided(exponent: int, vectors: Vectors) -> Vectors:
-    return vectors._replace(sample_weight=np.ldexp(vectors.sample_weight, -exponent))
-
-
-def _without_examples(vectors: Vectors) -> Vectors:
-    return vectors._replace(example=vectors.example[:0])
-
-
-def _no_features(vectors: Vectors) -> np.ndarray:
-    return no_features(vectors.y.size)

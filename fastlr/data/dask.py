@@ -40,8 +40,8 @@ def data(X: Any, y: Any, sample_weight: Any, class_weight: Any, offset: Any) -> 
 def data_as_given(X: Any, y: Any, sample_weight: Any, offset: Any, n_classes: int) -> OnCluster:
     """The dataset for y of 0 .. K - 1, as from `door.data_as_given`."""
     _refuse_offsets(offset, n_classes)
-    parts = _first_pass(functools.partial(_as_given, n_classes), X, y, sample_weight, offset)
     classes = np.arange(n_classes)
+    parts = _first_pass(lambda y: (labels.zero_one(y, y.size, n_classes), classes), X, y, sample_weight, offset)
     if sample_weight is not None:
         total = float(parts.totals(classes).sum())
         weights.refuse_no_weight(total > 0.0)
@@ -270,10 +270,6 @@ def _check_part(codes: _Codes, are_counts: bool, X: Any, y: Any, sample_weight: 
         return _Checked(found._replace(form=found.form._replace(shape=(rows, found.form.shape[1]))), vectors)
     except (TypeError, ValueError, NotImplementedError) as error:
         return _Checked(found._replace(refusal=error), Vectors(nothing, nothing, nothing))
-
-
-def _as_given(n_classes: int, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return labels.zero_one(y, y.size, n_classes), np.arange(n_classes)
 
 
 def _vectors(classes: np.ndarray, of_class: np.ndarray | None, checked: _Checked) -> Vectors:
