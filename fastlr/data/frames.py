@@ -142,17 +142,11 @@ def refuse_other_order(**given: Any) -> None:
         first, reference = indexed[0]
         if len(index) != len(reference) or index.dtype != reference.dtype or index.equals(reference):
             continue
-        by_index = f"{name}.loc[{first}.index] to pair rows by index, or " if reference.is_unique else ""
-        if reference.is_unique:
-            places = reference.get_indexer(index)                                       # -1 for a label that is not there
-            is_moved = places != np.arange(places.size)
-            is_other_order = places.min() >= 0 and index.is_unique
-        else:
-            here, there = np.split(reference.append(index).factorize()[0], 2)           # -1 for a missing label
-            is_moved = here != there
-            is_other_order = np.array_equal(np.sort(here), np.sort(there))
-        if is_other_order and is_moved.any():
+        here, there = np.split(reference.append(index).factorize()[0], 2)               # -1 for a missing label
+        is_moved = here != there
+        if is_moved.any() and np.array_equal(np.sort(here), np.sort(there)):
             i = int(np.argmax(is_moved))
+            by_index = f"{name}.loc[{first}.index] to pair rows by index, or " if reference.is_unique else ""
             raise ValueError(f"{name} has the index of {first} in another order: row {i} is {reference[i]!s} in {first}, "
                              f"and {index[i]!s} in {name}.  Pass {by_index}{name}.to_numpy() to pair them as they stand")
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastlr.backends.logistic import sigmoid as _sigmoid
 from fastlr.graph import drawing
-from fastlr.machine.distribution import how_to_install
+from fastlr.machine.distribution import needed
 
 # The functions of NumPy that are operations on Values too.
 _OF_NUMPY: dict[Callable, str] = {
@@ -62,10 +62,6 @@ def _matrix_product_backward(p: np.ndarray, q: np.ndarray) -> tuple[_LinearMap, 
 def _operator(operation: str) -> tuple[Callable[["Value", Any], "Value"], Callable[["Value", Any], "Value"]]:
     """The methods of an operator: for a Value on its left side, and on its right side alone."""
     return lambda self, other: applied(operation, self, other), lambda self, other: applied(operation, other, self)
-
-
-def _nowhere(node: "Value") -> bool:
-    return False
 
 
 class Value:
@@ -157,21 +153,21 @@ class Value:
         """Let NumPy's other functions take Values: `np.dot(w, x)`."""
         return _apply_numpy(function, operands, options)
 
-    def exp(self) -> "Value":
-        """Return e^self."""
-        return applied("exp", self)
+    def exp(x: Any) -> "Value":
+        """Return e^x as a Value."""
+        return applied("exp", x)
 
-    def log(self) -> "Value":
-        """Return the natural logarithm of self."""
-        return applied("log", self)
+    def log(x: Any) -> "Value":
+        """Return the natural logarithm of x as a Value."""
+        return applied("log", x)
 
-    def sigmoid(self) -> "Value":
-        """Return 1 / (1 + e^-self)."""
-        return applied("sigmoid", self)
+    def sigmoid(z: Any) -> "Value":
+        """Return 1 / (1 + e^-z) as a Value."""
+        return applied("sigmoid", z)
 
-    def softplus(self) -> "Value":
-        """Return log(1 + e^self), which neither overflows nor loses digits."""
-        return applied("softplus", self)
+    def softplus(z: Any) -> "Value":
+        """Return log(1 + e^z) as a Value; it neither overflows nor loses digits."""
+        return applied("softplus", z)
 
     def sum(self) -> "Value":
         """Return the sum of all elements, a scalar."""
@@ -254,17 +250,13 @@ class Value:
         ImportError
             The package graphviz is not installed.
         """
-        try:
-            import graphviz
-        except ImportError as error:
-            raise ImportError("drawing needs the package graphviz, to_dot() none; " + how_to_install("graphviz")) from error
-        return graphviz.Source(self.to_dot(backward))
+        return needed("graphviz", "graphviz", "drawing, unlike to_dot(),").Source(self.to_dot(backward))
 
     def _repr_svg_(self) -> str | None:
         """Draw for a notebook; None if this can't be drawn, and then the notebook shows the text."""
         return drawing.svg(self)
 
-    def _sweep(self, stop: Callable[["Value"], bool] = _nowhere) -> dict["Value", Any]:
+    def _sweep(self, stop: Callable[["Value"], bool] = lambda node: False) -> dict["Value", Any]:
         """The derivatives with respect to this Value itself (1) and to all Values behind it, but not beyond where to stop."""
         if np.ndim(self.value):
             raise ValueError(f"derivatives are of one number, and {self.name or self.formula} has shape {self.value.shape}; "
@@ -278,7 +270,7 @@ class Value:
                 derivative[source] = derivative.get(source, 0.0) + change
         return derivative
 
-    def _right_to_left(self, stop: Callable[["Value"], bool] = _nowhere) -> list["Value"]:
+    def _right_to_left(self, stop: Callable[["Value"], bool] = lambda node: False) -> list["Value"]:
         """This Value and those behind it, from the youngest to the oldest, so that each comes before its operands."""
         found, waiting = {self}, [self]
         while waiting:
@@ -289,24 +281,7 @@ class Value:
         return sorted(found, key=lambda node: node._age, reverse=True)
 
 
-def exp(x: Any) -> Value:
-    """Return e^x as a Value."""
-    return applied("exp", x)
-
-
-def log(x: Any) -> Value:
-    """Return the natural logarithm of x as a Value."""
-    return applied("log", x)
-
-
-def sigmoid(z: Any) -> Value:
-    """Return 1 / (1 + e^-z) as a Value."""
-    return applied("sigmoid", z)
-
-
-def softplus(z: Any) -> Value:
-    """Return log(1 + e^z) as a Value; it neither overflows nor loses digits."""
-    return applied("softplus", z)
+exp, log, sigmoid, softplus = Value.exp, Value.log, Value.sigmoid, Value.softplus        # which take numbers and arrays too
 
 
 def applied(operation: str, *operands: Any) -> Value:

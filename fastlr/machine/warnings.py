@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import FrameType
 
 _PASSED_THROUGH = ("fastlr", "numpy")           # NumPy's errstate decorates functions of this package
 
@@ -39,11 +38,7 @@ def warn(warning: Warning) -> None:
         held.append(warning)
         return
     frame = sys._getframe(1)
-    while _is_passed_through(frame) and frame.f_back is not None:
+    while frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_THROUGH and frame.f_back is not None:
         frame = frame.f_back
     warnings.warn_explicit(warning, type(warning), frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"),
                            frame.f_globals.setdefault("__warningregistry__", {}))
-
-
-def _is_passed_through(frame: FrameType) -> bool:
-    return frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_THROUGH
