@@ -196,6 +196,55 @@ def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.n
     return H
 
 
+def softmax_hessian_of(X: Any, sample_weight: Any, p: np.ndarray, center: np.ndarray, is_held: np.ndarray) -> np.ndarray:
+    """The rows and columns of `softmax_hessian` for the parameters that are held, (K, n + 1) bool, where p (m, K) are known.
+
+    All intercepts are held.  The block of a class on the diagonal is the sum of s p_k (1 - p_k) v v^T.
+    """
+    (classes, columns), ends = np.nonzero(is_held), np.cumsum(is_held.sum(axis=1))
+    of_class = [slice(first, last) for first, last in zip((0, *ends[:-1]), ends, strict=True)]
+    H, own = np.zeros((classes.size, classes.size)), np.zeros((classes.size, classes.size))
+    step = len(p) if isinstance(X, Csr) else max(512, _BLOCK_ELEMENTS // classes.size)
+    for rows in (slice(start, start + step) for start in range(0, len(p), step)):
+        root = np.sqrt(sample_weight[rows, None]) if sample_weight.size else 1.0
+        V = _with_ones(X, rows, center)[:, columns]
+        H -= _gram(_times(V, root * p[rows], classes))
+        weighed = _times(V, root * np.sqrt(softmax.curvatures(p[rows])), classes)
+        for each in of_class:
+            own[each, each] += _gram(weighed[:, each])
+    for each in of_class:
+        H[each, each] = own[each, each]
+    if isinstance(X, Csr):
+        centers, intercepts = np.append(center, 0.0)[columns], (ends - 1)[classes]
+        H -= centers[:, None] * H[intercepts]
+        H -= centers * H[:, intercepts]
+    return H
+
+
+def _with_ones(X: Any, rows: slice, center: np.ndarray) -> Any:
+    """Rows of [X - center, 1] as float64; of a sparse X those of [X, 1], as SciPy's array."""
+    A = as_float64(X, rows)
+    if isinstance(A, np.ndarray):
+        return np.column_stack([A - center, np.ones(len(A))])
+    from scipy.sparse import hstack
+
+    return hstack([A, np.ones((A.shape[0], 1))], format="csr")
+
+
+def _times(V: Any, weights: np.ndarray, classes: np.ndarray) -> Any:
+    """The columns of V, each times the weights (r, K) of its class."""
+    if isinstance(V, np.ndarray):
+        return V * weights[:, classes]
+    weighed = V.copy()
+    weighed.data *= weights[np.repeat(np.arange(V.shape[0]), np.diff(V.indptr)), classes[V.indices]]
+    return weighed
+
+
+def _gram(V: Any) -> np.ndarray:
+    G = V.T @ V
+    return G if isinstance(G, np.ndarray) else G.toarray()
+
+
 def softmax_hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any,
                             Theta: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """A function of V (K, n + 1): the second derivatives times V, (K, n + 1)."""

@@ -68,6 +68,12 @@ def cost_gradient_and_moments(part: InMemory, of_loss: Pass[[np.ndarray], tuple[
 
 
 @summed
+def hessian_of(part: InMemory, theta: np.ndarray, center: np.ndarray, is_held: np.ndarray) -> np.ndarray:
+    """The rows and columns of the second derivatives, over all rows, for the parameters that are held, (n + 1,) bool."""
+    return hessian(part, theta, center, 0.0)[np.ix_(is_held, is_held)]
+
+
+@summed
 def one_hessian(part: InMemory, theta: np.ndarray, center: np.ndarray, share: float) -> np.ndarray:
     """The second derivatives (n + 1, n + 1) of that sum for features x - center, over all rows."""
     return hessian(part, theta, center, 0.0)
@@ -125,6 +131,15 @@ def softmax_hessian(part: InMemory, Theta: np.ndarray, center: np.ndarray, floor
     Then a row keeps the classes with s_i p_ik / 2 of at least the floor: the others are given their tangent.
     """
     return _kernel(part, numpy_passes.softmax_hessian)(Theta, center, floor)
+
+
+@summed
+def softmax_hessian_of(part: InMemory, Theta: np.ndarray, center: np.ndarray, is_held: np.ndarray) -> np.ndarray:
+    """The rows and columns of `softmax_hessian`, without a floor, for the parameters that are held, (K, n + 1) bool."""
+    if is_held.all():
+        return softmax_hessian(part, Theta, center, 0.0)
+    p = _kernel(part, numpy_passes.softmax_probabilities)(Theta)
+    return numpy_passes.softmax_hessian_of(part.X, part.sample_weight, p, center, is_held)
 
 
 @summed

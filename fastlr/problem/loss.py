@@ -42,6 +42,9 @@ class Loss(abc.ABC):
     hessian : Pass
         (Theta, center, floor) -> the second derivatives (r (n + 1), r (n + 1)) for features x - center, or no more than those:
         a part of the loss whose own curvature is below the floor may be left out.
+    hessian_of : Pass
+        (Theta, center, is_held) -> the rows and columns of those for the parameters that are held, a mask in the shape of Theta
+        that holds all intercepts.
     class_hessians : Pass
         (Theta, center, share) -> their blocks on the diagonal, (r, n + 1, n + 1), or the one block there is; where there are
         several they may be estimated from a share of the rows.
@@ -59,6 +62,7 @@ class Loss(abc.ABC):
     of_guessing = math.log(2.0)
     cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]]
     hessian: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
+    hessian_of: Pass[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     class_hessians: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
     intercept_hessian: Pass[[np.ndarray], np.ndarray]
     hessian_product_of_rows: passes.HessianProduct
@@ -139,6 +143,7 @@ class Logistic(Loss):
     largest_curvature = 0.25
     cost_gradient = passes.cost_gradient
     hessian = passes.hessian
+    hessian_of = passes.hessian_of
     class_hessians = passes.one_hessian
     intercept_hessian = passes.intercept_hessian
     hessian_product_of_rows = staticmethod(passes.hessian_product)
@@ -184,6 +189,7 @@ class Softmax(Loss):
     largest_curvature = 0.5
     cost_gradient = passes.softmax_cost_gradient
     hessian = passes.softmax_hessian
+    hessian_of = passes.softmax_hessian_of
     class_hessians = passes.softmax_class_hessians
     intercept_hessian = passes.softmax_intercept_hessian
     hessian_product_of_rows = staticmethod(passes.softmax_hessian_product)

@@ -177,17 +177,28 @@ class Problem:
         theta = self.coordinates.theta_of(u).reshape(self.shape)
         return self._by_u(self.data.reduce(self.loss.hessian, theta, self.coordinates.center, floor / self.to_cost))
 
+    def hessian_of(self, u: np.ndarray, is_held: np.ndarray) -> np.ndarray:
+        """The rows and columns of `loss_hessian` for the coordinates that are held, a mask of u that holds all intercepts."""
+        theta = self.coordinates.theta_of(u).reshape(self.shape)
+        H = self.data.reduce(self.loss.hessian_of, theta, self.coordinates.center, is_held.reshape(self.shape))
+        return self._by_u(H, np.flatnonzero(is_held))
+
     def class_hessians(self, u: np.ndarray) -> np.ndarray:
         """Those by the parameters of each class alone, (K, n + 1, n + 1); for two classes all there are, (n + 1, n + 1)."""
         theta = self.coordinates.theta_of(u).reshape(self.shape)
         return self._by_u(self.data.reduce(self.loss.class_hessians, theta, self.coordinates.center, self.costs.share_drawn))
 
-    def _by_u(self, H: np.ndarray) -> np.ndarray:
-        """Make second derivatives (..., k, k) of sums over rows by theta those of J by u, where k is a multiple of n + 1."""
-        scales, side = repeated(self.coordinates.scales, H.shape[-1]), self.coordinates.scales.size
+    def _by_u(self, H: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+        """Make second derivatives (..., k, k) of sums over rows by theta those of J by u, where k is a multiple of n + 1.
+
+        Or they are by the parameters at these places alone, (k,).
+        """
+        side = self.coordinates.scales.size
+        columns = (np.arange(H.shape[-1]) if places is None else places) % side
+        scales = self.coordinates.scales[columns]
         H *= self.to_cost
         if not self.fit_intercept:
-            fixed = np.arange(side - 1, H.shape[-1], side)
+            fixed = np.flatnonzero(columns == side - 1)
             H[..., fixed, :] = H[..., :, fixed] = 0.0
             H[..., fixed, fixed] = 1.0
         H *= scales

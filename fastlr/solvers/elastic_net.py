@@ -289,13 +289,16 @@ def _holds_all(problem: Problem) -> bool:
 
 
 def working_set(problem: Problem, point: Point, before: np.ndarray, slack: float) -> np.ndarray:
-    """The columns, in order, that may differ from 0 next: the support, the set before unless it is too large, and the worst."""
-    rows, thresholds = problem.coordinates.rows, problem.thresholds[:-1]
-    is_held = (rows(point.u)[:, :-1] != 0.0).any(axis=0) | (thresholds == 0.0)
+    """The w, in order, that may differ from 0 next: the support, the set before unless it is too large, and the worst.
+
+    They are places in the raveled w (r n): for two classes columns.
+    """
+    rows, thresholds, costs = problem.coordinates.rows, problem.thresholds[:-1], problem.costs
+    is_held = ((rows(point.u)[:, :-1] != 0.0) | (thresholds == 0.0)).ravel()
     size = int(np.count_nonzero(is_held))
     if before.size <= _PRUNED * size + _FEWEST_NEW:
         is_held[before] = True
-    score, costs = np.abs(rows(point.grad)[:, :-1]).max(axis=0) / thresholds, problem.costs
+    score = (np.abs(rows(point.grad)[:, :-1]) / thresholds).ravel()
     score[is_held] = 0.0
     most = max(_FEWEST_NEW, size, int(min(_NEW_OF_COLUMN * costs.column, _NEW_OF_COLUMNS * costs.columns)))
     new = np.flatnonzero(score > 1.0 - slack)
@@ -306,7 +309,7 @@ def working_set(problem: Problem, point: Point, before: np.ndarray, slack: float
 
 
 def in_order(is_held: np.ndarray) -> np.ndarray:
-    """The columns that are held, in order; a problem has at least one."""
+    """The places that are held, in order; one at least."""
     return np.flatnonzero(is_held) if is_held.any() else np.array([0])
 
 

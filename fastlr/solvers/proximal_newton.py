@@ -65,28 +65,32 @@ def _step(problem: Problem, point: Point, norm: float, slack: float) -> tuple[fl
     coordinates = problem.coordinates
     if needs_no_penalized(problem, point.u, point.cost):
         return None
-    columns = _working_set(problem, point, slack)
-    place, held = np.append(columns, coordinates.scales.size - 1), problem.on_columns(columns)
+    is_held = _is_held(problem, point, slack)
+    columns = in_order(is_held.sum(axis=0))
+    place, on_set = np.append(columns, coordinates.scales.size - 1), problem.on_columns(columns)
+    is_held = np.column_stack([is_held[:, columns], np.ones(len(is_held), bool)]).ravel()
     thresholds = repeated(problem.thresholds, point.u.size)
     u, grad, of_set = (coordinates.rows(each)[:, place].ravel() for each in (point.u, point.grad, thresholds))
-    H = held.loss_hessian(u)
-    H.flat[::len(H) + 1] += RIDGE * held.diagonal + held.penalty_diagonal
-    v = minimize_quadratic(H, grad, u, of_set, OF_MODEL * norm / problem.to_mean)
-    held.remove_common(v)
+    H = on_set.hessian_of(u, is_held)
+    H.flat[::len(H) + 1] += (RIDGE * on_set.diagonal + on_set.penalty_diagonal)[is_held]
+    v = u.copy()
+    v[is_held] = minimize_quadratic(H, grad[is_held], u[is_held], of_set[is_held], OF_MODEL * norm / problem.to_mean)
+    on_set.remove_common(v)
     whole = point.u.copy()
     coordinates.rows(whole)[:, place] = v.reshape(-1, place.size)
     return line_search(problem, point, whole, norm)[0]
 
 
-def _working_set(problem: Problem, point: Point, slack: float) -> np.ndarray:
-    """The columns, in order, that may differ from 0 next: few are all held."""
-    penalty = problem.elastic_net
+def _is_held(problem: Problem, point: Point, slack: float) -> np.ndarray:
+    """Which w, (r, n), may differ from 0 next: few are all held."""
+    penalty, n = problem.elastic_net, problem.data.shape[1]
     if point.u.size <= _FEW:
-        return in_order(~penalty.is_left_out)
-    columns = working_set(problem, point, np.empty(0, np.intp), min(slack, _MOST_SLACK))
-    parameters = problem.loss.n_margins * columns.size
-    if parameters > MOST_SIDE:
-        raise NotImplementedError(f"l1={penalty.l1:g} keeps {parameters} parameters w, and there is room for the second "
+        return np.tile(~penalty.is_left_out, (problem.loss.n_margins, 1))
+    places = working_set(problem, point, np.empty(0, np.intp), min(slack, _MOST_SLACK))
+    if places.size > MOST_SIDE:
+        raise NotImplementedError(f"l1={penalty.l1:g} keeps {places.size} parameters w, and there is room for the second "
                                   f"derivatives of {MOST_SIDE} at most.  Raise l1; or train with l2 alone, on X without the "
                                   "columns whose penalty factor is infinity")
-    return columns
+    is_held = np.zeros(problem.loss.n_margins * n, bool)
+    is_held[places] = True
+    return is_held.reshape(-1, n)

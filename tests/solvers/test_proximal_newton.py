@@ -6,6 +6,8 @@ import scipy.sparse
 from scipy.special import softmax
 
 import fastlr
+from fastlr.data import door
+from fastlr.problem.problem import Problem
 from fastlr.solvers import proximal_newton
 
 
@@ -50,6 +52,35 @@ def test_scikit_learns_optimum_with_20_rows_20_columns_and_3_classes(l1_ratio):
                                             max_iter=100_000).fit(X, y)
     np.testing.assert_allclose(model.w, other.coef_, atol=1e-7)
     np.testing.assert_array_equal(model.w == 0.0, other.coef_ == 0.0)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+@pytest.mark.parametrize("as_given", [np.asarray, scipy.sparse.csr_matrix])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_second_derivatives_by_the_parameters_that_are_held(K, as_given, fit_intercept):
+    X, y = of_classes(700, 6, K)
+    rng = np.random.default_rng(0)
+    data = door.data(as_given(X + 1.0), y, rng.integers(0, 3, 700), None, None)
+    with np.errstate(all="ignore"):
+        problem = Problem.of_theta(data, 0.0, "sum", fit_intercept, l1=1.0).standardised()
+    u = rng.standard_normal(problem.size)
+    is_held = rng.random(problem.size) < 0.5
+    problem.coordinates.rows(is_held)[:, -1] = True
+    np.testing.assert_allclose(problem.hessian_of(u, is_held), problem.loss_hessian(u)[np.ix_(is_held, is_held)], atol=1e-10)
+
+
+def test_few_of_the_parameters_that_a_column_has_are_held(monkeypatch):
+    """Each class has columns of its own, and a column is held for the classes that want it."""
+    X, y = of_classes(200, 120, 6)
+    shares, hessian_of = [], Problem.hessian_of
+
+    def noted(problem, u, is_held):
+        shares.append(is_held.mean())
+        return hessian_of(problem, u, is_held)
+
+    monkeypatch.setattr(Problem, "hessian_of", noted)
+    model = fastlr.train(X, y, l1=0.01, backend="numpy", tol=1e-10)
+    assert model.converged and violation(model, X, y, 0.01) <= 1e-9 and max(shares) < 0.5
 
 
 def test_an_even_number_of_classes_leaves_no_w_open():
