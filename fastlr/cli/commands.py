@@ -1,4 +1,4 @@
-"""The subcommands of fastlr: functions of the parsed options that return the exit code."""
+"""The subcommands of fastlr: functions of the parsed options that return the exit code, or None for 0."""
 
 import argparse
 import contextlib
@@ -114,7 +114,7 @@ def _refuse_what_is_read(output: str, *inputs: str) -> None:
             raise ValueError(f"{path}: the output would replace what is read; name another file")
 
 
-def predict(options: argparse.Namespace) -> int:
+def predict(options: argparse.Namespace) -> None:
     """Predict the label and the probabilities of every row of a table, one batch at a time."""
     model = _model(options)
     if options.output != "-":
@@ -138,10 +138,9 @@ def predict(options: argparse.Namespace) -> int:
             values = [batch.column(name) for name in options.keep] + [pa.array(labels).take(pa.array(places))]
             values += [pa.array(probability) for probability in model.predict_proba(X, offset).T]
             write(pa.record_batch(values, [*options.keep, "predicted", *(f"probability_{text}" for text in texts)]))
-    return 0
 
 
-def evaluate(options: argparse.Namespace) -> int:
+def evaluate(options: argparse.Namespace) -> None:
     """Compare the labels of a table with the probabilities that a model predicts for them."""
     model = _model(options)
     _refuse_unwritable((options.model, options.data), options.plot)
@@ -166,7 +165,6 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.plot is not None:
         evaluation.plot(y, P, s, labels, options.plot)
     _print(evaluation.evaluate(y, P, s, labels), options.json)
-    return 0
 
 
 def _model(options: argparse.Namespace) -> fastlr.Model:
@@ -177,23 +175,21 @@ def _model(options: argparse.Namespace) -> fastlr.Model:
     return model
 
 
-def summary(options: argparse.Namespace) -> int:
+def summary(options: argparse.Namespace) -> None:
     """Print the summary that is saved with a model."""
     model = fastlr.load(options.model)
     try:
         _print(model.summary(level=options.level), options.json)
     except ValueError as error:
         raise ValueError(f"{options.model}: {error}") from error
-    return 0
 
 
-def info(options: argparse.Namespace) -> int:
+def info(options: argparse.Namespace) -> None:
     """Print versions, backends and the state of the compile cache."""
     if options.json:
         print(json.dumps(_environment.versions(), indent=2))
     else:
         fastlr.show_versions()
-    return 0
 
 
 def _print(summary: Any, as_json: bool) -> None:

@@ -21,9 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             raise ValueError("standard output is closed")
-        code: int = options.run(options)
+        code: int | None = options.run(options)
         sys.stdout.flush()
-        return code
+        return code or 0
     except KeyboardInterrupt:
         print("fastlr: interrupted", file=sys.stderr)
         return 130

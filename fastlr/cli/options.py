@@ -54,10 +54,6 @@ def _checked(check: Callable[..., Any], kind: Callable[[str], Any], text: str, *
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _names_or_none(text: str) -> list[str]:
-    return _names(text) if text else [""]
-
-
 def _names(text: str) -> list[str]:
     """Split the names of columns at commas; a name with a comma stands in quotes."""
     names = next(csv.reader([text]), [])
@@ -102,7 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fastlr {fastlr.__version__}")
     commands = parser.add_subparsers(title="subcommands", metavar="COMMAND", required=True)
 
-    def command(run: Callable[[argparse.Namespace], int], name: str, help: str, description: str) -> argparse.ArgumentParser:
+    def command(run: Callable[[argparse.Namespace], int | None], name: str, help: str,
+                description: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help, description=description, epilog=_EXIT_CODES, allow_abbrev=False,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
         made.set_defaults(run=run)
@@ -143,7 +140,7 @@ Use rows that the model was not trained on."""))
     _add(summary, "model", "--level", "--json")
     info = command(subcommands.info, "info", "print versions, backends, threads and the compile cache",
                    "Print what a bug report needs: versions, backends, threads and the compile cache.")
-    completion = command(lambda options: _print_completion(options.shell, commands.choices), "completion",
+    completion = command(lambda options: print(script(options.shell, commands.choices)), "completion",
                          "print a script that teaches a shell to complete options",
                          "Print a script that completes subcommands and options; its first line says where it goes.")
     completion.add_argument("shell", choices=SHELLS)
@@ -158,11 +155,6 @@ results agree.""")
     demo.add_argument("--classes", type=_integer(2), default=2, metavar="K", help="classes (default %(default)s)")
     _add(demo, "--threads")
     return parser
-
-
-def _print_completion(shell: str, choices: dict[str, argparse.ArgumentParser]) -> int:
-    print(script(shell, choices))
-    return 0
 
 
 def _add(parser: Any, *names: str) -> None:
@@ -242,8 +234,8 @@ def _add_columns(columns: Any) -> None:
                          "later text)")
     which = columns.add_mutually_exclusive_group()
     which.add_argument("--features", type=_names, metavar="A,B,...", help="columns to predict from (default: all others)")
-    which.add_argument("--drop", type=_names_or_none, default=[], metavar="A,B,...", help="columns to leave out, such as ids "
-                       "('': those without a name)")
+    which.add_argument("--drop", type=lambda text: _names(text) if text else [""], default=[], metavar="A,B,...",
+                       help="columns to leave out, such as ids ('': those without a name)")
     _add(columns, "--weight", "--offset")
     columns.add_argument("--missing", choices=["raise", "drop"], default="raise", help="whether a row that lacks a value in a "
                          "used column is an error, or is left out (default raise)")

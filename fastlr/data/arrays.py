@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastlr.backends.csr import Csr
+from fastlr.backends.ranges import blocks
 from fastlr.data import frames, sparse
 from fastlr.machine.arrays import plain, read_only
 from fastlr.machine.limits import BYTES_A_CALL
@@ -206,12 +207,11 @@ def refuse_not_finite(X: np.ndarray | Csr, names: tuple[str, ...] | None, first_
 
 def _not_finite_in_blocks(A: np.ndarray, largest: Any) -> Iterator[tuple[int, tuple[int, int], float]]:
     """How many there are in a block of rows, and the first: its place and value; for blocks that have any."""
-    rows = max(1, (1 << 20) // A.shape[1])
-    for start in range(0, A.shape[0], rows):
-        bad = ~(np.abs(A[start:start + rows]) <= largest)
+    for rows in blocks(A.shape[0], max(1, (1 << 20) // A.shape[1])):
+        bad = ~(np.abs(A[rows]) <= largest)
         if bad.any():
             i, j = map(int, np.argwhere(bad)[0])
-            yield int(np.count_nonzero(bad)), (start + i, j), float(A[start + i, j])
+            yield int(np.count_nonzero(bad)), (rows.start + i, j), float(A[rows][i, j])
 
 
 def _sum_of_squares(flat: np.ndarray) -> float:
@@ -222,8 +222,8 @@ def _sum_of_squares(flat: np.ndarray) -> float:
     """
     total = 0.0
     with np.errstate(all="ignore"):
-        for start in range(0, flat.size, BYTES_A_CALL // 8):
-            part = flat[start:start + BYTES_A_CALL // 8]
+        for some in blocks(flat.size, BYTES_A_CALL // 8):
+            part = flat[some]
             whole = part.size - part.size % 8192
             pieces = part[:whole].reshape(-1, 8192)
             total += float(np.vecdot(pieces, pieces).sum(dtype=np.float64) + np.vecdot(part[whole:], part[whole:]))

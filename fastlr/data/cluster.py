@@ -11,7 +11,7 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import dask
 import numpy as np
@@ -22,6 +22,7 @@ from fastlr.backends import numpy_vectorized
 from fastlr.data import arrays, sampling, sparse
 from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features, rows_of
 from fastlr.data.form import Form
+from fastlr.data.trials import Vectors
 from fastlr.machine.arrays import read_only
 from fastlr.machine.forks import imported
 
@@ -29,15 +30,6 @@ _FAN_IN = 8                     # Values that one task of the tree merges.
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-
-
-class Vectors(NamedTuple):
-    """The labels, weights and offsets of the rows of a part."""
-
-    y: np.ndarray
-    sample_weight: np.ndarray
-    offset: np.ndarray
-    example: np.ndarray = np.empty(0, np.intp)      # the row of X that each is, where y counts trials; else (0,)
 
 
 class OnCluster(Dataset):
@@ -135,7 +127,8 @@ def _run(backend: str, dtype: np.dtype, pass_: Callable[..., Any], shared: list[
     own = iter(of_rows)
     arguments = [next(own) if each is OfRows else each for each in shared]
     values = [np.array(each) if isinstance(each, np.ndarray) else each for each in arguments]       # aligned, to be written to
-    with backends.threads(kernel, _threads_a_task(), part.size) as n_threads:
+    most = None if "NUMBA_NUM_THREADS" in os.environ else 1         # all that this leaves, or one, since a worker runs many tasks
+    with backends.threads(kernel, most, part.size) as n_threads:
         return pass_(part.with_backend(kernel, n_threads), *values, **named)
 
 
@@ -145,7 +138,8 @@ def _take(dtype: np.dtype, samples: list[np.ndarray], X: Any, vectors: Vectors) 
 
 
 def _part(dtype: np.dtype, X: Any, vectors: Vectors) -> InMemory:
-    y, sample_weight, offset, example = map(_as_kernels_take_it, vectors)
+    # What comes from another worker may be neither aligned nor read-only.
+    y, sample_weight, offset, example = (read_only(np.require(vector, requirements="A")) for vector in vectors)
     A, _ = arrays.real_matrix(_array(X, dtype))
     return InMemory(rows_of(A, example) if example.size else A, y, sample_weight, offset, np.array([0, 1]))
 
@@ -155,14 +149,3 @@ def _array(X: Any, dtype: np.dtype) -> Any:
     if sparse.is_scipy(X):
         return X.astype(dtype, copy=False)
     return X.to_numpy(dtype) if hasattr(X, "to_numpy") else np.asarray(X, dtype)
-
-
-def _threads_a_task() -> int | None:
-    """The threads of a task: one, since a worker runs many tasks at once, or None for all that NUMBA_NUM_THREADS leaves to it."""
-    return None if "NUMBA_NUM_THREADS" in os.environ else 1
-
-
-def _as_kernels_take_it(vector: np.ndarray) -> np.ndarray:
-    """Make a vector aligned and read-only; what comes from another worker may be neither."""
-    return read_only(np.require(vector, requirements="A"))
-

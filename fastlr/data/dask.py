@@ -11,8 +11,9 @@ import numpy as np
 from dask.delayed import Delayed
 
 from fastlr.data import arrays, cluster, frames, labels, trials, weights
-from fastlr.data.cluster import OnCluster, Vectors
+from fastlr.data.cluster import OnCluster
 from fastlr.data.form import Form
+from fastlr.data.trials import Vectors
 
 _Codes = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]          # labels (m,) -> codes (m,), and what these stand for
 
@@ -259,7 +260,7 @@ def _check_part(codes: _Codes, are_counts: bool, X: Any, y: Any, sample_weight: 
         o = arrays.real_vector("offset", offset, m)
         if are_counts:
             counts = trials.counts(y, m)
-            vectors, found = Vectors(*trials.rows_of(counts, s, o)), found._replace(is_one_hot=trials.is_one_hot(counts))
+            vectors, found = trials.rows_of(counts, s, o), found._replace(is_one_hot=trials.is_one_hot(counts))
         else:
             vectors = Vectors(labels.label_array(y, m), s, o)
         rows = vectors.y.size

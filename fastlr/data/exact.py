@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastlr.backends.ranges import blocks
 from fastlr.data.dataset import InMemory, summed
 
 _BLOCK_ELEMENTS = 1 << 16       # Elements in a block of rows: a megabyte of long doubles.
@@ -17,9 +18,8 @@ def loss_in_long_double(part: InMemory, value: Callable[[np.ndarray, np.ndarray]
     The losses (m,) are value(y, z), for labels (m,) and margins (m, r).
     """
     theta = theta.astype(np.longdouble)
-    total, size = np.longdouble(0.0), max(1, _BLOCK_ELEMENTS // theta.shape[1])
-    for start in range(0, part.y.size, size):
-        rows = slice(start, start + size)
+    total = np.longdouble(0.0)
+    for rows in blocks(part.y.size, max(1, _BLOCK_ELEMENTS // theta.shape[1])):
         X = part.dense(rows)
         z = np.column_stack([(X * row[:-1]).sum(axis=1) + row[-1] for row in theta])
         if part.offset.size:

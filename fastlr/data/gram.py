@@ -6,6 +6,7 @@ import numpy as np
 
 from fastlr.backends import numpy_vectorized
 from fastlr.backends.csr import Csr
+from fastlr.backends.ranges import blocks
 from fastlr.data.dataset import Dataset, InMemory, summed
 from fastlr.machine import blas
 from fastlr.machine.arrays import read_only
@@ -64,10 +65,8 @@ def _gram_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> np.ndarray:
 def _blocks(X: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows as float64 with their weights, about a megabyte at a time."""
     m, n = X.shape
-    rows = max(1, _BLOCK_BYTES // (8 * n))
-    for start in range(0, m, rows):
-        block = X[start:start + rows].astype(np.float64, copy=False)
-        yield block, weights[start:start + rows]
+    for rows in blocks(m, max(1, _BLOCK_BYTES // (8 * n))):
+        yield X[rows].astype(np.float64, copy=False), weights[rows]
 
 
 def in_row_space(data: InMemory) -> tuple[InMemory, Callable[[np.ndarray], np.ndarray]]:
@@ -107,6 +106,4 @@ def transposed_times(X: np.ndarray | Csr, v: np.ndarray) -> np.ndarray:
 def _column_blocks(X: np.ndarray) -> Iterator[slice]:
     """Slices of columns, about a megabyte each."""
     m, n = X.shape
-    columns = max(1, _BLOCK_BYTES // (8 * m))
-    for start in range(0, n, columns):
-        yield slice(start, start + columns)
+    return blocks(n, max(1, _BLOCK_BYTES // (8 * m)))

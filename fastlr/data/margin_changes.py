@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 
 from fastlr.backends.csr import Csr
+from fastlr.backends.ranges import blocks
 from fastlr.data.dataset import Dataset, InMemory, merged_by, summed
 
 ROUNDING = 4e-15                # The relative change of a margin that may be rounding, for each feature.
@@ -184,7 +185,7 @@ def typical_values(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 def standardised_rows(part: InMemory, center: np.ndarray, spread: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """The rows [(x_i - center) / spread, 1], a block (r, n + 1) at a time, and which rows these are."""
     m, n = part.shape
-    for rows in _blocks(m, n + 1):
+    for rows in blocks(m, max(1, _BLOCK_ELEMENTS // (n + 1))):
         block = part.dense(rows)
         standardised = np.ones((block.shape[0], n + 1))
         np.subtract(block, center, out=standardised[:, :n])
@@ -228,7 +229,8 @@ def _of_stored(part: InMemory, center: np.ndarray, spread: np.ndarray, direction
     side = spread.size + 1
     each = [(v[:-1] / spread[:, None], v[-1]) for v in directions.reshape(-1, side, directions.shape[1])]
     each_size = [(v[:-1] / spread[:, None], v[-1]) for v in sizes.reshape(-1, side, sizes.shape[1])]
-    for rows in _blocks(part.X.shape[0], len(each) * (directions.shape[1] + sizes.shape[1])):
+    width = len(each) * (directions.shape[1] + sizes.shape[1])
+    for rows in blocks(part.X.shape[0], max(1, _BLOCK_ELEMENTS // width)):
         counts = part.sample_weight[rows] > 0.0 if part.sample_weight.size else slice(None)
         A = part.X.rows(rows).scipy()[counts]
         yield (part.y[rows][counts], np.stack([A @ w + (b - center @ w) for w, b in each], axis=1),
@@ -245,12 +247,6 @@ def _relative(changes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     added_up, rounded = np.hsplit(sizes, 2)
     sizes = np.minimum(rounded, _MOST_ROUNDED * added_up)
     return np.divide(changes, sizes, out=np.zeros_like(changes), where=sizes > 0.0)
-
-
-def _blocks(m: int, width: int) -> Iterator[slice]:
-    """All of m rows, as many at a time as fill a block with so many numbers each."""
-    size = max(1, _BLOCK_ELEMENTS // width)
-    return (slice(start, min(start + size, m)) for start in range(0, m, size))
 
 
 def by_largest(signed: np.ndarray) -> np.ndarray:

@@ -11,13 +11,13 @@ import numpy as np
 from fastlr.data import arrays, labels
 
 
-class Rows(NamedTuple):
-    """The rows that stand for the trials of some examples."""
+class Vectors(NamedTuple):
+    """The labels, weights and offsets of some rows, and which examples these are where they stand for trials."""
 
-    y: np.ndarray               # (r,) int8
-    sample_weight: np.ndarray   # (r,) float64
+    y: np.ndarray               # (r,)
+    sample_weight: np.ndarray   # (r,) float64, or (0,) where every row counts once
     offset: np.ndarray          # (r,) float64, or (0,)
-    example: np.ndarray         # (r,) which example each row is of, in order
+    example: np.ndarray = np.empty(0, np.intp)          # (r,) the example that each row is of, in order; (0,) without trials
 
 
 def labels_or_counts(y: Any, m: int) -> np.ndarray:
@@ -97,12 +97,12 @@ def some_labels(y: Any) -> np.ndarray:
     return np.array([values.min(), values.max(), *values[(values > 0.0) & (values < 1.0)][:1]], np.float64)
 
 
-def rows_of(counts: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray) -> Rows:
+def rows_of(counts: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray) -> Vectors:
     """The rows with a weight other than 0 that stand for successes and failures (m, 2).
 
     Weights and offsets are those of the examples, (m,), or (0,) for none.
     """
     weight = counts * sample_weight[:, None] if sample_weight.size else counts
     example, is_failure = np.nonzero(weight)
-    return Rows((is_failure == 0).astype(np.int8), weight[example, is_failure], offset[example] if offset.size else offset,
-                example)
+    return Vectors((is_failure == 0).astype(np.int8), weight[example, is_failure], offset[example] if offset.size else offset,
+                   example)

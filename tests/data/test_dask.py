@@ -20,7 +20,7 @@ da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 
 from fastlr.data import cluster  # noqa: E402  (needs dask)
-from fastlr.data.cluster import Vectors  # noqa: E402
+from fastlr.data.trials import Vectors  # noqa: E402
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("samples_of_few_rows")]
 M, N = 3000, 30                 # too large, with that, for all steps in one compiled call, which only data in memory have

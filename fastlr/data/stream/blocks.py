@@ -146,11 +146,6 @@ class Stream:
         return self.form.shape
 
     @property
-    def dtype(self) -> np.dtype:
-        """The dtype of the blocks."""
-        return self.form.dtype
-
-    @property
     def names(self) -> tuple[str, ...] | None:
         """The names of the columns of a table or frame."""
         return self._source.names

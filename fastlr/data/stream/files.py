@@ -100,7 +100,8 @@ class FileSource(Source):
             with open(self._path, "rb", buffering=0) as file:
                 if hasattr(os, "posix_fadvise"):            # doubles what the system reads ahead, and the pace of a disk
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-                self._refuse_another(file, where(self.title, number, rows))
+                if self._has_header:
+                    self._refuse_another(_header(self.title, file), where(self.title, number, rows))
                 for number, rows in ranges:
                     block = empty(room, number, rows, self._form, self._layout.order)
                     self._fill(block, file.fileno(), number, rows)
@@ -108,14 +109,12 @@ class FileSource(Source):
         except OSError as error:
             raise system_error(error, self.title, number, rows) from error
 
-    def _refuse_another(self, file: Any, place: str) -> None:
+    def _refuse_another(self, layout: Layout, place: str) -> None:
         """Raise if the header has changed."""
-        if self._has_header:
-            layout = _header(self.title, file)
-            if layout != self._layout:
-                raise ValueError(f"{place}: the file has changed since training began: it holds {layout.shape} {layout.dtype} in "
-                                 f"{layout.order} order, and held {self._layout.shape} {self._layout.dtype} in "
-                                 f"{self._layout.order} order")
+        if layout != self._layout:
+            raise ValueError(f"{place}: the file has changed since training began: it holds {layout.shape} {layout.dtype} in "
+                             f"{layout.order} order, and held {self._layout.shape} {self._layout.dtype} in {self._layout.order} "
+                             "order")
 
     def _fill(self, block: np.ndarray, file: int, number: int, rows: slice) -> None:
         offset, _, dtype, order, stride = self._layout

@@ -51,7 +51,7 @@ def copied(stream):
         assert (first, first + len(block)) == (rows.start, rows.stop)
         assert block.flags.c_contiguous or block.flags.f_contiguous
         assert not block.flags.writeable
-        assert block.dtype == stream.dtype
+        assert block.dtype == stream.form.dtype
         blocks.append(block.copy(order="K"))
     return blocks
 
@@ -168,7 +168,7 @@ def test_every_source_gives_the_array(tmp_path, source, memory):
     if source is dataset_in_folders:
         expected = np.column_stack([X[:, :2], np.repeat([1.5, 2.5], M // 2)])
     stream = scanned(source(tmp_path), memory)
-    assert (stream.shape, stream.dtype, stream.form.size, stream.form.nbytes) == ((M, N), np.float64, M * N, 8 * M * N)
+    assert (stream.shape, stream.form.dtype, stream.form.size, stream.form.nbytes) == ((M, N), np.float64, M * N, 8 * M * N)
     assert stream.names == (NAMES if source in (*TABLES, frames) else None)
     assert (len(stream.ranges) > 1) == (memory == SMALL or source in (list_of_blocks, function_of_blocks, frames))
     for _ in range(2):
@@ -187,7 +187,7 @@ def test_dtypes_are_those_of_the_array(tmp_path, dtype, order, monkeypatch):
     expected, _ = arrays.matrix(A)
     for source in (saved(tmp_path, A), A):
         stream = scanned(source, 60_000)
-        assert stream.dtype == expected.dtype
+        assert stream.form.dtype == expected.dtype
         np.testing.assert_array_equal(np.concatenate(copied(stream)), expected)
 
 
@@ -198,7 +198,7 @@ def test_dtypes_of_tables(tmp_path, dtypes, expected):
     columns = {name: (X[:, 0] * 10).astype(dtype) for name, dtype in zip(NAMES, dtypes.split(), strict=True)}
     pa.parquet.write_table(pa.table(columns), tmp_path / "X.parquet")
     stream = scanned(tmp_path / "X.parquet")
-    assert stream.dtype == expected
+    assert stream.form.dtype == expected
     np.testing.assert_array_equal(np.concatenate(copied(stream)), np.column_stack([*columns.values()]))
 
 
