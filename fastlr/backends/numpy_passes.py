@@ -7,7 +7,7 @@ import numpy as np
 
 from fastlr.backends import logistic, softmax
 from fastlr.backends.csr import Csr, as_float64, with_zeros
-from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_block, row_blocks, softmax_margins
+from fastlr.backends.numpy_vectorized import class_blocks, margins, margins_of_block, row_blocks
 from fastlr.backends.ranges import blocks
 
 _BLOCK_ELEMENTS = 1 << 17       # a megabyte of float64
@@ -165,7 +165,7 @@ def softmax_cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, Theta
 
 def softmax_probabilities(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray) -> np.ndarray:
     """The probabilities p_ik of every row, (m, K)."""
-    return softmax.probabilities(softmax_margins(X, offset, Theta))
+    return softmax.probabilities(margins(X, offset, Theta))
 
 
 def softmax_hessian(X: Any, y: Any, sample_weight: Any, offset: Any, Theta: np.ndarray, center: np.ndarray,

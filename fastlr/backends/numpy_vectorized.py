@@ -28,11 +28,11 @@ def row_blocks(X: Any) -> Iterator[slice]:
 
 
 def margins(X: Any, offset: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """The margins z = X w + b + offset, (m,) float64."""
-    if 8 * X.size <= _BLOCK_BYTES:          # one block: without the loop, a single row takes a third less
+    """The margins z = X w + b + offset at theta (n + 1,), (m,) float64, or those of K classes at theta (K, n + 1), (m, K)."""
+    if theta.ndim == 1 and 8 * X.size <= _BLOCK_BYTES:      # one block: without the loop, a single row takes a third less
         return margins_of_block(as_float64(X, slice(None)), offset, theta)
-    z = np.empty(X.shape[0])
-    for rows in row_blocks(X):
+    z = np.empty((X.shape[0], *theta.shape[:-1]))
+    for rows in row_blocks(X) if theta.ndim == 1 else class_blocks(X, len(theta)):
         z[rows] = margins_of_block(as_float64(X, rows), offset[rows], theta)
     return z
 
@@ -66,14 +66,6 @@ def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: boo
     return probabilities(z) if as_probabilities else z, is_finite
 
 
-def softmax_margins(X: Any, offset: np.ndarray, Theta: np.ndarray) -> np.ndarray:
-    """The margins z_k = X w_k + b_k + offset_k of the K classes, (m, K) float64."""
-    z = np.empty((X.shape[0], len(Theta)))
-    for rows in class_blocks(X, len(Theta)):
-        z[rows] = margins_of_block(as_float64(X, rows), offset[rows], Theta)
-    return z
-
-
 def class_blocks(X: Any, classes: int) -> Iterator[slice]:
     """Slices of rows that cover X, each a block that stays in the L2 cache together with the margins of all classes."""
     return blocks(X.shape[0], max(256, _BLOCK_BYTES // (8 * max(X.size // X.shape[0], classes))))
@@ -81,7 +73,7 @@ def class_blocks(X: Any, classes: int) -> Iterator[slice]:
 
 def softmax_predict(X: Any, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:
     """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
-    z = softmax_margins(X, offset, Theta)
+    z = margins(X, offset, Theta)
     is_finite = math.isfinite(np.add.reduce(z, axis=None)) and bool(Theta[:, :-1].any(axis=0).all())
     if as_probabilities:
         for rows in class_blocks(z, z.shape[1]):

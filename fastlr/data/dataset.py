@@ -307,8 +307,8 @@ class InMemory(Dataset):
     def with_columns(self, columns: np.ndarray, theta: np.ndarray | None = None) -> "InMemory":
         rows = self
         if theta is not None:
-            margins = numpy_vectorized.margins if theta.ndim == 1 else numpy_vectorized.softmax_margins
-            rows = self._in_memory(self.X, self.y, self.sample_weight, read_only(margins(self.X, self.offset, theta)))
+            margins = read_only(numpy_vectorized.margins(self.X, self.offset, theta))
+            rows = self._in_memory(self.X, self.y, self.sample_weight, margins)
         chosen = self.columns_as_rows(columns)
         if isinstance(chosen, Csr):
             part = rows.with_features(sparse.transposed(chosen))

@@ -221,7 +221,7 @@ def _softmax_of(rows: Rows) -> bool:
     z, is_finite = softmax_passes.softmax_predict(rows, Theta, as_probabilities=False)
     p, _ = softmax_passes.softmax_predict(rows, Theta, as_probabilities=True)
     _, finds_nothing = softmax_passes.softmax_predict(rows, np.full_like(Theta, np.inf), as_probabilities=True)
-    known_z, V = numpy_vectorized.softmax_margins(_known(rows.X), offset, Theta), Theta[::-1].copy()
+    known_z, V = numpy_vectorized.margins(_known(rows.X), offset, Theta), Theta[::-1].copy()
     product = softmax_passes.softmax_hessian_product(rows, Theta)(V)
     return (is_finite and not finds_nothing
             and softmax_of_rows(lambda *rest: softmax_passes.softmax_cost_gradient(rows, *rest[-2:]), rows.X)
