@@ -125,8 +125,11 @@ class Statistics(NamedTuple):
     to_theta: np.ndarray = np.empty(0)
 
     def is_open(self, R: np.ndarray) -> np.ndarray:
-        """Which of the combinations R theta, for rows of R (..., k), the data leave open: flat directions change them."""
-        return _touched(R, self.flat, self.to_theta) if self.flat.size else np.zeros(R.shape[:-1], bool)
+        """Which of the combinations R theta, for rows of R (..., k), flat directions change by more than rounding."""
+        if not self.flat.size:
+            return np.zeros(R.shape[:-1], bool)
+        by_u = (R.reshape(-1, len(self.to_theta)) @ self.to_theta).reshape(R.shape)
+        return np.linalg.norm(by_u @ self.flat.T, axis=-1) > _TOUCHING_SHARE * np.linalg.norm(by_u, axis=-1)
 
     def of_parameters(self, V: np.ndarray) -> np.ndarray:
         """The covariance V (k, k) with NaN for parameters that the data leave open."""
@@ -208,46 +211,35 @@ def statistics(training: Training, names: tuple[str, ...], theta: np.ndarray, co
     with solved(training, theta, cost) as (problem, u, now, grad, _):
         why_not = why_weights_count_nothing(training)
         examples = problem.examples if why_not is None else float(problem.data.count.rows)
-        covariance, parameters, notes, flat, to_theta = (_chosen(names, theta, options) if options["l1"] > 0.0 else
-                                                         _covariance(training, names, problem, u, grad, examples))
+        unknown = Statistics(np.full((u.size, u.size), np.nan), examples, 0, math.nan, math.nan, options["l2"],
+                             options["fit_intercept"], (), options["l1"])
+        found = (_chosen(unknown, names, theta) if options["l1"] > 0.0 else
+                 _estimated(unknown, training, names, problem, u, grad))
         if training.firth:
-            notes.append(_PENALIZED_BY_FIRTH)
-        log_likelihood = null_log_likelihood = math.nan
+            found = found._replace(notes=(*found.notes, _PENALIZED_BY_FIRTH))
         if why_not is not None:
-            covariance[:] = math.nan
-            notes.append(why_not)
-        elif not training.firth:
-            penalty = problem.penalty.value(u.reshape(problem.shape), problem.coordinates.scales)
-            log_likelihood = -examples * problem.to_mean * (now - penalty)
-            null_log_likelihood = _null_log_likelihood(problem, problem.coordinates.rows(theta)[:, -1])
-            is_weighted = data.has_weights or examples != problem.data.count.rows
-            if is_weighted and not np.isnan(covariance).all():
-                notes.append(f"sample_weight counts examples: standard errors are those of {examples:.12g} examples.")
-        return Statistics(covariance, examples, parameters, log_likelihood, null_log_likelihood, options["l2"],
-                          options["fit_intercept"], tuple(notes), options["l1"], flat, to_theta)
+            return found._replace(covariance=unknown.covariance, notes=(*found.notes, why_not))
+        if training.firth:
+            return found
+        if (data.has_weights or examples != problem.data.count.rows) and not np.isnan(found.covariance).all():
+            counted = f"sample_weight counts examples: standard errors are those of {examples:.12g} examples."
+            found = found._replace(notes=(*found.notes, counted))
+        penalty = problem.penalty.value(u.reshape(problem.shape), problem.coordinates.scales)
+        return found._replace(log_likelihood=-examples * problem.to_mean * (now - penalty),
+                              null_log_likelihood=_null_log_likelihood(problem, problem.coordinates.rows(theta)[:, -1]))
 
 
-class _Estimates(NamedTuple):
-    """Fields of `Statistics` that are known of the parameters."""
-
-    covariance: np.ndarray
-    parameters: int
-    notes: list[str]
-    flat: np.ndarray = np.empty(0)
-    to_theta: np.ndarray = np.empty(0)
-
-
-def _chosen(names: tuple[str, ...], theta: np.ndarray, options: dict[str, Any]) -> _Estimates:
-    """What is known of a model with l1: no covariance, the number of parameters that are not 0, and notes about both."""
+def _chosen(unknown: Statistics, names: tuple[str, ...], theta: np.ndarray) -> Statistics:
+    """Count the parameters that l1 has left other than 0, and say why they have no covariance."""
     rows = theta.reshape(-1, len(names) + 1)
     chosen = np.flatnonzero(rows[:, :-1].any(axis=0))
     known = f": {listed([names[j] for j in chosen])}" if chosen.size else ""
-    notes = [f"l1 = {options['l1']:g} has chosen {chosen.size} of {len(names)} columns{known}.",
-             "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so that the "
-             "estimates are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, "
-             "with the chosen columns alone."]
-    parameters = np.count_nonzero(rows[:, :-1]) + options["fit_intercept"] * max(1, len(rows) - 1)
-    return _Estimates(np.full((theta.size, theta.size), np.nan), int(parameters), notes)
+    parameters = np.count_nonzero(rows[:, :-1]) + unknown.fit_intercept * max(1, len(rows) - 1)
+    return unknown._replace(parameters=int(parameters), notes=(
+        f"l1 = {unknown.l1:g} has chosen {chosen.size} of {len(names)} columns{known}.",
+        "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so that the estimates "
+        "are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, with the chosen "
+        "columns alone."))
 
 
 def why_weights_count_nothing(training: Training) -> str | None:
@@ -274,36 +266,37 @@ def refuse_weights(training: Training, what: str) -> None:
         raise ValueError(f"{what}: {why_not}")
 
 
-def _covariance(training: Training, names: tuple[str, ...], problem: Problem, u: np.ndarray, grad: np.ndarray,
-                examples: float) -> _Estimates:
-    """The covariance of theta, the number of parameters that are determined, notes about both, and what is open."""
-    side, unknown = problem.coordinates.scales.size, np.full((u.size, u.size), np.nan)
-    left_out = list(itertools.compress(names, training.left_out))
+def _estimated(unknown: Statistics, training: Training, names: tuple[str, ...], problem: Problem, u: np.ndarray,
+               grad: np.ndarray) -> Statistics:
+    """Find the covariance of theta, the parameters that are determined, and what is open; or say why there is none."""
+    side, left_out = problem.coordinates.scales.size, list(itertools.compress(names, training.left_out))
     parameters = (len(names) - len(left_out) + problem.fit_intercept) * problem.loss.n_free
     if left_out:
-        return _Estimates(unknown, parameters, [f"penalty_factors leave out {listed(left_out)}.  For standard errors train "
-                                                "on the other columns alone."])
-    l2, to_examples = training.objective_options["l2"], problem.to_mean * examples
-    V, flat = inverse_hessian(problem, u, examples)
+        return unknown._replace(parameters=parameters, notes=(
+            f"penalty_factors leave out {listed(left_out)}.  For standard errors train on the other columns alone.",))
+    V, flat = inverse_hessian(problem, u, unknown.examples)
+    to_examples = problem.to_mean * unknown.examples
     distance = to_examples * math.sqrt(max(float(grad @ V @ grad), 0.0))
-    parameters -= flat.shape[1]
-    is_near = distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM
+    is_near, unknown = distance <= _MOST_STANDARD_ERRORS_FROM_OPTIMUM, unknown._replace(parameters=parameters - flat.shape[1])
     if _is_separated(training, problem, u, grad, 0.5 * distance ** 2 / to_examples):
-        return _Estimates(unknown, parameters, [_SEPARATED, *([] if is_near else [_STILL_RISING])])
+        return unknown._replace(notes=(_SEPARATED,) if is_near else (_SEPARATED, _STILL_RISING))
     if not is_near:
-        return _Estimates(unknown, parameters, [f"{_FAR}{distance:.2g} standard errors from the optimum: standard errors would "
-                                                "mean nothing.  Train without a learning rate, or with more updates."])
-    to_theta = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side).T
+        return unknown._replace(notes=(f"{_FAR}{distance:.2g} standard errors from the optimum: standard errors would mean "
+                                       "nothing.  Train without a learning rate, or with more updates.",))
+    to_theta, notes = problem.coordinates.parameters(np.eye(side).ravel()).reshape(side, side).T, []
     for_classes = np.kron(np.eye(problem.loss.n_margins), to_theta)
-    flat = np.linalg.qr(flat).Q.T
-    touched, notes = _touched(np.eye(u.size), flat, to_theta), []
-    if touched.any():
-        of_columns = zip((*names, "(intercept)"), problem.coordinates.rows(touched).T, strict=True)
-        notes.append(f"{_COLLINEAR}{listed([name for name, is_open in of_columns if is_open.any()])}.")
-    if l2 > 0.0:
-        notes.append(f"l2 = {l2:g} shrinks the estimates.  Standard errors and intervals are those of the posterior, under the "
-                     "normal prior that l2 stands for.  There are no tests, which would be of estimates that are off on purpose.")
-    return _Estimates(for_classes @ V @ for_classes.T, parameters, notes, *((flat, to_theta) if touched.any() else ()))
+    found = unknown._replace(covariance=for_classes @ V @ for_classes.T, flat=np.linalg.qr(flat).Q.T, to_theta=to_theta)
+    is_open = found.is_open(np.eye(u.size))
+    if is_open.any():
+        of_columns = zip((*names, "(intercept)"), problem.coordinates.rows(is_open).T, strict=True)
+        notes.append(f"{_COLLINEAR}{listed([name for name, each in of_columns if each.any()])}.")
+    else:
+        found = found._replace(flat=unknown.flat, to_theta=unknown.to_theta)
+    if found.l2 > 0.0:
+        notes.append(f"l2 = {found.l2:g} shrinks the estimates.  Standard errors and intervals are those of the posterior, under "
+                     "the normal prior that l2 stands for.  There are no tests, which would be of estimates that are off on "
+                     "purpose.")
+    return found._replace(notes=tuple(notes))
 
 
 def _is_separated(training: Training, problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> bool:
@@ -328,8 +321,7 @@ def inverse_hessian(problem: Problem, u: np.ndarray, examples: float) -> tuple[n
     loss, side = problem.loss, problem.coordinates.scales.size
     free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
     H = problem.loss_hessian(u)
-    is_constant = np.append(problem.columns.is_constant & varies_by_rounding(problem, H), False)
-    constant = problem.of_all_rows(is_constant)
+    constant = problem.of_all_rows(np.append(problem.columns.is_constant & varies_by_rounding(problem, H), False))
     H[constant] = H[:, constant] = 0.0
     problem.add_penalty(H)
     H = loss.with_common(H[np.ix_(free, free)] * (problem.to_mean * examples))
@@ -356,12 +348,6 @@ def _pseudo_inverse(R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     eigenvalues, V = np.linalg.eigh(R)
     curved = eigenvalues > _FLAT_EIGENVALUE
     return (V[:, curved] / eigenvalues[curved]) @ V[:, curved].T, V[:, ~curved]
-
-
-def _touched(R: np.ndarray, flat: np.ndarray, to_theta: np.ndarray) -> np.ndarray:
-    """Mark the combinations R theta, for rows of R (..., k), that flat directions (d, k) of u change by more than rounding."""
-    by_u = (R.reshape(-1, len(to_theta)) @ to_theta).reshape(R.shape)
-    return np.linalg.norm(by_u @ flat.T, axis=-1) > _TOUCHING_SHARE * np.linalg.norm(by_u, axis=-1)
 
 
 def _null_log_likelihood(problem: Problem, b: np.ndarray) -> float:
