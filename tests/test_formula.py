@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 import fastlr
-from tests.processes import run
 
 pytestmark = pytest.mark.slow
 
@@ -163,13 +162,6 @@ def test_other_refusals():
         trained.predict(FRAME.head(3).drop(columns="city"))
     with pytest.raises(TypeError, match=r"fastlr\.formula\.train"):
         fastlr.train(FRAME[["age", "city"]].astype({"city": "category"}), FRAME["bought"])
-
-
-def test_formulaic_is_imported_on_first_use():
-    code = ("import sys, fastlr; print('formulaic' in sys.modules, 'formula' in dir(fastlr)); sys.modules['formulaic'] = None\n"
-            "try: fastlr.formula\nexcept ImportError as error: print(error)")
-    printed = run(code).stdout
-    assert printed.startswith("False True\nfastlr.formula needs formulaic") and "pip install" in printed
 
 
 def test_columns_are_what_they_hold():

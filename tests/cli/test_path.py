@@ -26,9 +26,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_path_with_folds(folder, capsys):
-    assert main(["path", "data.csv", "--target", "y", "--folds", "4", "--lambdas", "12", "--backend", "numpy", "-o", "path.json",
+    assert main(["path", "data.csv", "--target", "y", "--folds", "3", "--lambdas", "12", "--backend", "numpy", "-o", "path.json",
                  "--plot", "path.svg"]) == 0
-    path = fastlr.path(FRAME[list("abcdef")], FRAME["y"], folds=4, lambdas=12, backend="numpy")
+    path = fastlr.path(FRAME[list("abcdef")], FRAME["y"], folds=3, lambdas=12, backend="numpy")
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert lines[0] == "Path" and len(lines) == len(path) + 5
@@ -51,7 +51,7 @@ def test_a_path_as_json_without_folds(folder, capsys):
 def test_a_path_of_three_classes(folder, capsys):
     frame = FRAME.assign(y=np.array(["red", "green", "blue"])[(3.0 * FRAME[["a", "b", "c"]]).to_numpy().argmax(axis=1)])
     frame.to_csv("colors.csv", index=False)
-    assert main(["path", "colors.csv", "--target", "y", "--folds", "3", "--lambdas", "6", "--backend", "numpy", "-o", "path.json",
+    assert main(["path", "colors.csv", "--target", "y", "--folds", "2", "--lambdas", "5", "--backend", "numpy", "-o", "path.json",
                  "--plot", "path.svg", "--json"]) == 0
     found, path = json.loads(capsys.readouterr().out), fastlr.Path.load("path.json")
     assert path.w.shape == (len(path), 3, 6) and path[0].classes.tolist() == ["blue", "green", "red"]

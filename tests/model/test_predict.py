@@ -237,18 +237,6 @@ def test_a_broken_numba_is_said_once(forgetful, monkeypatch):
     assert choice.predictor(X) is numpy_vectorized
 
 
-@pytest.mark.slow
-def test_predicting_a_few_rows_starts_nothing():
-    code = """
-import sys, numpy as np, fastlr
-model = fastlr.train([[0.0], [1.0]], [0, 1], init=([1.0], 0.0), max_iter=0, learning_rate=1.0)
-for m in (1, 100, 50_000):
-    model.predict_proba(np.ones((m, 1)))
-assert "numba" not in sys.modules
-"""
-    assert run(code).stderr == ""
-
-
 # ---- threads and forks ---------------------------------------------------------------------------------------------
 
 PREDICT = """

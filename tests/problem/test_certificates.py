@@ -56,7 +56,7 @@ def test_softmax_separated_but_for_rounding(number):
 
 @pytest.mark.slow
 def test_separation_far_from_0():
-    check("separation", 0, range(12))
+    check("separation", 0, range(8))
 
 
 @pytest.mark.long

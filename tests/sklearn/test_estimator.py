@@ -37,7 +37,6 @@ import fastlr
 from fastlr import LogisticRegression
 from fastlr.machine.limits import processors
 from tests.problems import problem, weights
-from tests.processes import run
 
 pytestmark = pytest.mark.slow
 
@@ -343,16 +342,7 @@ def test_grid_search_in_workers(parallel, data):
     assert np.allclose(alone.cv_results_["mean_test_score"], shared.cv_results_["mean_test_score"], rtol=1e-8)
 
 
-# ---- without scikit-learn, and to it -------------------------------------------------------------------------------------
-
-def test_without_scikit_learn_the_name_says_what_to_install():
-    code = ("import sys; sys.modules['sklearn'] = None; import fastlr\n"
-            "assert 'LogisticRegression' in dir(fastlr) and 'LogisticRegression' not in fastlr.__all__\n"
-            "try: fastlr.LogisticRegression\nexcept ImportError as error: print(error)")
-    printed = run(code).stdout
-    assert printed.startswith("fastlr.LogisticRegression needs scikit-learn")
-    assert printed.strip().endswith("pip install 'scikit-learn>=1.6'")
-
+# ---- to scikit-learn ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True]])
 def test_to_sklearn_predicts_the_same(labels, data):
