@@ -27,6 +27,7 @@ import numpy as np
 from fastlr.data.margin_changes import ROUNDING, gram_at_rest, largest_changes, null_part, typical_values
 from fastlr.machine import blas
 from fastlr.problem.better_coordinates import better_origin, varies_by_rounding
+from fastlr.problem.cost_model import SMALL
 from fastlr.problem.loss import Logistic
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
@@ -223,7 +224,7 @@ def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> f
     is_held = is_free | rows(u)[:, :-1].any(axis=0)
     is_held[0] = True                           # a problem has a column
     columns = np.flatnonzero(is_held)
-    if 4 * columns.size < is_free.size:         # the others move no margin, and a copy takes less than they do
+    if 4 * columns.size < is_free.size and problem.data.size > SMALL:      # the others move no margin, and take more than a copy
         problem, u, is_free = problem.on_columns(columns), rows(u)[:, np.append(columns, -1)].ravel(), is_free[columns]
     if not is_free.any():
         return _to_best_intercepts(problem, u, grad).fall

@@ -205,7 +205,7 @@ class ElasticNet(Penalty):
         A number that all classes share moves no loss.  l1 alone is least for each number between the two middle w of a column,
         where K is even.  The lower one becomes 0.
         """
-        if self.l1 > 0.0 and self.l2 == 0.0:
+        if self.l1 > 0.0 and self.l2 == 0.0 and len(w) % 2 == 0:
             ordered = np.sort(w, axis=0)
             lower, upper = ordered[(len(w) - 1) // 2], ordered[len(w) // 2]
             w -= np.where((self.factors > 0.0) & (lower < 0.0) & (upper >= 0.0), lower, 0.0)
