@@ -1,4 +1,4 @@
-"""A pytest plugin that puts fastlr's class in the place of scikit-learn's LogisticRegression, for scikit-learn's own tests:
+"""A pytest plugin that puts fastlr's two classes in the place of scikit-learn's, for scikit-learn's own tests of them:
 
     pytest -p tests.sklearn.sklearn_own --pyargs sklearn.linear_model.tests.test_logistic
 
@@ -10,6 +10,7 @@ import re
 import pytest
 import sklearn.linear_model
 
+import fastlr.sklearn.cv
 import fastlr.sklearn.estimator
 
 _OTHERS = "(liblinear|saga?)"
@@ -20,7 +21,7 @@ LEFT_OUT = {
         rf"test_(max_iter|n_iter|warm_start|large_sparse_matrix)\[.*{_OTHERS}",
         rf"test_(c_inf_no_warning|zero_max_iter|logistic_regression_solver_class_weights)\[.*{_OTHERS}",
         r"test_(consistency_path|logistic_cv|logistic_regression_solvers)(\[|$)",
-        r"test_(check_solver_option|liblinear_multiclass_raises)\[LogisticRegression\]", r"test_warm_start_converge_LR",
+        r"test_(check_solver_option|liblinear_multiclass_raises)\[", r"test_warm_start_converge_LR",
         r"test_(liblinear_decision_function_zero|liblinear_with_large_values)",
         r"test_(newton_cholesky_fallback_to_lbfgs|logisticregression_liblinear_sample_weight)", r"test_saga_vs_liblinear",
         r"test_(logistic_regression_solvers_multiclass|logistic_regression_class_weights)",
@@ -28,14 +29,20 @@ LEFT_OUT = {
         r"test_(logreg_l1|logistic_regression_cv_refit|scores_attribute_layout_elasticnet)",
         r"test_sample_and_class_weight_equivalence_liblinear"),
     "private functions and methods of scikit-learn's class": (
-        r"test_(logistic_cv_multinomial_score|logreg_predict_proba_multinomial)",),
+        r"test_(logistic_cv_multinomial_score|logreg_predict_proba_multinomial|get_default_scorer)",),
     "a method that doesn't exist: sparsify": (r"test_sparsify",),
     "different on purpose: a class weight of 0 is refused": (r"test_multinomial_logistic_regression_string_inputs",),
     "different on purpose: n_iter_ is 0 where a warm start is the optimum": (r"test_warm_start_newton_solver",),
     "a parameter that doesn't exist: penalty (deprecated), dual, intercept_scaling": (
-        r"test_elasticnet_l1_ratio_err_helpful\[LogisticRegression-", r"test_penalty_(none|deprecated\[LogisticRegression\])",
+        r"test_elasticnet_l1_ratio_err_helpful\[", r"test_penalty_(none|deprecated\[)",
         r"test_elastic_net_l1_l2_equivalence", r"test_l1_ratio_non_elasticnet",
         r"test_(lr_penalty_l1ratio_incompatible|liblinear_dual_random_state|liblinear_not_stuck)"),
+    "the old shapes of the attributes of LogisticRegressionCV, use_legacy_attributes=True": (
+        r"test_(multinomial_cv_iris|LogisticRegressionCV_(no_refit|elasticnet_attribute_shapes|on_folds))",
+        r"test_n_iter\[True-(lbfgs|newton)", r"test_lr_cv_scores_differ", r"test_logisticregressioncv_warns_with_use_legacy"),
+    "the warning that a later default of LogisticRegressionCV's scoring is another": (r"test_lr_scoring_warns",),
+    "different on purpose: a fold that trains without one of the classes is refused": (
+        r"test_logistic_cv_folds_with_classes_missing",),
     "callbacks of scikit-learn 1.9": (r"test_logistic_regression_callback",),
     "different on purpose: float64 whatever X is": (r"test_dtype_match",),
     "different on purpose: NaN is refused in fastlr's words, with its place": (r"test_nan$",),
@@ -47,7 +54,7 @@ LEFT_OUT = {
 }
 
 _trainings = 0
-_train = fastlr.sklearn.estimator.train
+_train, _follow = fastlr.sklearn.estimator.train, fastlr.sklearn.cv.follow
 
 
 def _counted(*args, **options):
@@ -58,8 +65,26 @@ def _counted(*args, **options):
     return _train(*args, solver="newton" if solver in ("newton-cholesky", "newton-cg") else solver, **options)
 
 
+def _followed(*args, **options):
+    global _trainings
+    _trainings += 1
+    return _follow(*args, **options)
+
+
+def _cv(*, use_legacy_attributes=False, solver="auto", l1_ratios=None, **options):
+    """A LogisticRegressionCV of ours for the arguments of scikit-learn's, whose solvers and old defaults it doesn't have."""
+    if use_legacy_attributes is True:
+        raise TypeError("fastlr.LogisticRegressionCV has no use_legacy_attributes")
+    return fastlr.LogisticRegressionCV(l1_ratios=(0.0,) if l1_ratios is None else l1_ratios, **options)
+
+
+_cv.__name__ = "LogisticRegressionCV"
+
+
 def pytest_configure():
     sklearn.linear_model.LogisticRegression = fastlr.LogisticRegression     # before the module of tests imports it
+    sklearn.linear_model.LogisticRegressionCV = _cv
+    fastlr.sklearn.cv.follow = _followed
     fastlr.sklearn.estimator.train = _counted
 
 
@@ -77,11 +102,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Tests that pass without ever training our class, such as those of LogisticRegressionCV, are counted as skipped."""
+    """Tests that pass without ever training our classes, such as those of helpers, are counted as skipped."""
     global _trainings
     report = yield
     if report.when == "call":
         if report.passed and _trainings == 0:
-            report.outcome, report.longrepr = "skipped", (str(item.path), 0, "Skipped: doesn't train LogisticRegression")
+            report.outcome, report.longrepr = "skipped", (str(item.path), 0, "Skipped: trains neither class")
         _trainings = 0
     return report
