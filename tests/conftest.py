@@ -52,7 +52,7 @@ def parameters_of(item):
 
 
 def is_quick(item):
-    slower = isinstance(item, pytest.DoctestItem) or any(item.get_closest_marker(name) for name in ("slow", "long", "compiles"))
+    slower = isinstance(item, pytest.DoctestItem) or {"slow", "long", "compiles"} & {mark.name for mark in item.iter_markers()}
     return not slower and not any(isinstance(value, str) and value in COMPILED for value in parameters_of(item).values())
 
 

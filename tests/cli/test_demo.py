@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.compiles
-def test_demo_runs_every_backend_and_agrees(capsys):
+def test_demo_runs_every_backend_and_agrees(capsys, monkeypatch):
+    monkeypatch.setattr("fastlr.cli.demo._SECONDS", 0.01)
     assert main(["demo", "--rows", "3000", "--features", "4"]) == 0
     printed = capsys.readouterr().out
     for name in ("python", "numpy", "loop", "parallel", "fused"):
