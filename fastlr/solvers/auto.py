@@ -31,9 +31,7 @@ _ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessia
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
 
-# About how many steps training takes, by which backend="auto" chooses.
-EXPECTED_STEPS = 30
-kernels = quasi_newton.kernels
+EXPECTED_STEPS, kernels = quasi_newton.EXPECTED_STEPS, quasi_newton.kernels
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:

@@ -10,9 +10,7 @@ from fastlr.solvers import Options, Result, quasi_newton
 from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
 from fastlr.solvers.run import run
 
-# About how many steps training takes, by which backend="auto" chooses.
-EXPECTED_STEPS = 30
-kernels = quasi_newton.kernels
+EXPECTED_STEPS, kernels = quasi_newton.EXPECTED_STEPS, quasi_newton.kernels
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:

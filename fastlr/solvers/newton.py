@@ -20,9 +20,7 @@ _WIDE = 0.5                     # rows a feature, at most,
 _MOST_ROWS = 1000               # and rows, since the products of all pairs are decomposed
 _CLOSER = 0.01                  # tol in the space of the rows
 
-# About how many steps training takes, by which backend="auto" chooses.
-EXPECTED_STEPS = 30
-kernels = quasi_newton.kernels
+EXPECTED_STEPS, kernels = quasi_newton.EXPECTED_STEPS, quasi_newton.kernels
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Result:

@@ -15,6 +15,8 @@ from fastlr.machine.blas import ridged_inverse_factor
 from fastlr.machine.limits import UPDATES_A_CALL
 from fastlr.problem.problem import Evaluation, Problem
 
+# About how many steps training takes, by which backend="auto" chooses.
+EXPECTED_STEPS = 30
 # The share of the null model's diagonal that is added to a Hessian, since collinear columns make it singular.
 RIDGE = 1e-11
 # The factor by which a step with a Hessian of all rows shrinks the gradient, where J is not quadratic yet.
