@@ -38,11 +38,7 @@ def __getattr__(name: str) -> Any:
     if name == "graph":
         return importlib.import_module("fastlr.graph")
     if name == "formula":
-        try:
-            return importlib.import_module("fastlr.formula")
-        except ImportError as error:
-            raise ImportError(f"fastlr.formula needs formulaic, which can't be imported ({error}); "
-                              + distribution.how_to_install("formulaic")) from error
+        return distribution.needed("fastlr.formula", "formulaic", "fastlr.formula")
     if name in ("LogisticRegression", "LogisticRegressionCV"):      # not in __all__: `import *` would import scikit-learn
         try:
             from fastlr.sklearn import cv, estimator

@@ -290,7 +290,11 @@ def applied(operation: str, *operands: Any) -> Value:
     formula = drawing.formula(operation, [x if isinstance(x, Value) else v for x, v in zip(operands, values, strict=True)])
     shapes = [np.shape(value) for value in values]
     if operation == "@":
-        _refuse_no_product(formula, *shapes)
+        left, right = shapes
+        if not (len(left) in (1, 2) and len(right) in (1, 2) and left[-1] == right[0]):
+            hint = "; numbers are multiplied by *" if () in shapes else ""
+            raise ValueError(f"{formula} is of shapes {left} and {right}; a matrix product is of (k, n) and (n, m), and either "
+                             f"may be a vector (n,){hint}")
     elif len({*shapes} - {()}) > 1:
         raise ValueError(f"{formula} is of arrays of different shapes, {' and '.join(str(shape) for shape in shapes if shape)}; "
                          "arrays go with scalars and with arrays of their own shape")
@@ -312,14 +316,6 @@ def _apply_numpy(function: Callable, operands: tuple[Any, ...], options: dict[st
         raise TypeError(f"Values have no np.{what}; there are {names}, without options, and sigmoid, softplus and log_loss of "
                         "fastlr.graph")
     return applied(_OF_NUMPY[function], *operands)
-
-
-def _refuse_no_product(formula: str, left: tuple[int, ...], right: tuple[int, ...]) -> None:
-    """Raise ValueError where shapes are not those of a matrix product, (k, n) by (n, m), where either may be a vector (n,)."""
-    if not (len(left) in (1, 2) and len(right) in (1, 2) and left[-1] == right[0]):
-        hint = "; numbers are multiplied by *" if () in (left, right) else ""
-        raise ValueError(f"{formula} is of shapes {left} and {right}; a matrix product is of (k, n) and (n, m), and either may "
-                         f"be a vector (n,){hint}")
 
 
 def _plain(numbers: Any) -> Any:

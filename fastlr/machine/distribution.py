@@ -1,5 +1,6 @@
 """The name that pip knows this project by, and what messages say about installing."""
 
+import glob
 import os
 import sys
 import warnings
@@ -39,10 +40,8 @@ def warn_of_another() -> None:
     """
     here = os.path.dirname(os.path.dirname(__file__))
     for folder in sys.path:
-        if not os.path.isdir(os.path.join(folder, "fastlr")) or not os.access(folder or ".", os.R_OK):
-            continue
-        for name in os.listdir(folder or "."):
-            if name.startswith("fastlr-") and name.endswith(".dist-info"):
+        if os.path.isdir(os.path.join(folder, "fastlr")):
+            for name in glob.glob("fastlr-*.dist-info", root_dir=folder):
                 warnings.warn(f"two distributions have the module fastlr: {NAME}, imported from {here}, and "
                               f"fastlr, a different project or an old version of this one, in {os.path.join(folder, name)}; "
                               f"as they overwrite each other's files, run: pip uninstall fastlr; then install {NAME} again, in "
