@@ -22,6 +22,7 @@ UPDATES_A_CALL = int(1600 * SECONDS_A_CALL)
 
 _TREE = "/sys/fs/cgroup"
 _MEMBERSHIP = "/proc/self/cgroup"
+_MEMINFO = "/proc/meminfo"
 # Folders of the tree in which groups of a controller may begin; "unified" is version 2 beside version 1.
 _ROOTS = {"cpu": ("", "unified", "cpu", "cpu,cpuacct"), "memory": ("", "unified", "memory")}
 # The files with a group's limit, those of version 2 and of version 1: microseconds granted, and the microseconds of a period.
@@ -39,48 +40,30 @@ def processors() -> int:
 
 
 @functools.cache
-def quota(tree: str = _TREE, membership: str = _MEMBERSHIP) -> int | None:
+def quota() -> int | None:
     """The number of whole processors that control groups leave to this process, at least 1; None where they set no limit.
 
     The number is rounded down: two threads on one and a half processors would stop each other for part of every period.
-
-    Parameters
-    ----------
-    tree : str
-        The folder of control groups.
-    membership : str
-        The file that says which groups this process is in.
     """
-    smallest = min((_granted(group, files) for group in _groups("cpu", tree, membership) for files in _QUOTA), default=math.inf)
+    smallest = min((_granted(group, files) for group in _groups("cpu") for files in _QUOTA), default=math.inf)
     return None if smallest == math.inf else max(1, int(smallest))
 
 
-def available_memory(tree: str = _TREE, membership: str = _MEMBERSHIP, meminfo: str = "/proc/meminfo") -> int | None:
-    """Bytes that the system and the control groups leave to this process; None where they don't say.
-
-    Parameters
-    ----------
-    tree : str
-        The folder of control groups.
-    membership : str
-        The file that says which groups this process is in.
-    meminfo : str
-        The file in which Linux reports its memory.
-    """
-    left = [_left_by_system(meminfo)]
-    left += [_left_by_group(group, *files) for group in _groups("memory", tree, membership) for files in _MEMORY]
-    least = min(left)
+def available_memory() -> int | None:
+    """Bytes that the system and the control groups leave to this process; None where they don't say."""
+    by_groups = [_left_by_group(group, *files) for group in _groups("memory") for files in _MEMORY]
+    least = min([_left_by_system(), *by_groups])
     return None if least == math.inf else max(0, int(least))
 
 
-def _groups(controller: str, tree: str, membership: str) -> Iterator[Path]:
+def _groups(controller: str) -> Iterator[Path]:
     """The folders of the groups that may limit this process; none where there are no control groups.
 
     Some of the folders may not exist: in a container, the name of a group can be the host's while the tree begins at the
     container's own group.  The root of the tree is always among them.
     """
     try:
-        lines = Path(membership).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = Path(_MEMBERSHIP).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:                          # "number:controllers:name"
@@ -91,7 +74,7 @@ def _groups(controller: str, tree: str, membership: str) -> Iterator[Path]:
         parts = name.strip("/").split("/")
         for root in _ROOTS[controller]:
             for depth in range(len(parts) + 1):
-                yield Path(tree, root, *parts[:depth])
+                yield Path(_TREE, root, *parts[:depth])
 
 
 def _granted(group: Path, files: tuple[str, ...]) -> float:
@@ -104,9 +87,9 @@ def _granted(group: Path, files: tuple[str, ...]) -> float:
     return granted if granted > 0.0 else math.inf
 
 
-def _left_by_system(meminfo: str) -> float:
+def _left_by_system() -> float:
     try:
-        found = re.search(r"^MemAvailable:\s*(\d+) kB$", Path(meminfo).read_text(encoding="ascii"), re.MULTILINE)
+        found = re.search(r"^MemAvailable:\s*(\d+) kB$", Path(_MEMINFO).read_text(encoding="ascii"), re.MULTILINE)
     except (OSError, ValueError):
         found = None
     if found is not None:

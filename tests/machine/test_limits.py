@@ -36,18 +36,21 @@ V2, V1 = "0::/a/b\n", "5:memory:/other\n4:cpu,cpuacct:/a/b\n1:name=systemd:/\n0:
     ("\nnonsense\n0:\n", {"cpu.max": "200000 100000"}, 2),
     ("0::/a\0b\n0::/" + "x" * 5000 + "\n0::/\udc80\n", {"cpu.max": "200000 100000"}, 2),
 ])
-def test_quota(tmp_path, membership, files, expected):
+def test_quota(tmp_path, monkeypatch, membership, files, expected):
     (tmp_path / "self").write_text(membership, errors="surrogateescape")
     for name, text in files.items():
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_text(text)
-    assert limits.quota(str(tmp_path / "tree"), str(tmp_path / "self")) == expected
+    monkeypatch.setattr(limits, "_TREE", tmp_path / "tree")
+    monkeypatch.setattr(limits, "_MEMBERSHIP", tmp_path / "self")
+    assert limits.quota.__wrapped__() == expected
 
 
-def test_no_quota_without_control_groups(tmp_path):
-    assert limits.quota(str(tmp_path), str(tmp_path / "missing")) is None
+def test_no_quota_without_control_groups(tmp_path, monkeypatch):
     (tmp_path / "garbage").write_bytes(bytes(range(256)))
-    assert limits.quota(str(tmp_path), str(tmp_path / "garbage")) is None
+    for name in ("missing", "garbage"):
+        monkeypatch.setattr(limits, "_MEMBERSHIP", tmp_path / name)
+        assert limits.quota.__wrapped__() is None
 
 
 def test_the_smaller_of_quota_and_affinity_counts(monkeypatch):
@@ -72,10 +75,12 @@ STAT = "anon 5\nactive_file 1000\ninactive_file 2000\ntotal_active_file 500\ntot
                     "memory/a/memory.stat": STAT}, 1_024_000),
     ("0::/a\n", {"a/memory.max": "400000", "a/memory.current": "500000", "a/memory.stat": STAT}, 0),
 ])
-def test_available_memory(tmp_path, membership, files, expected):
+def test_available_memory(tmp_path, monkeypatch, membership, files, expected):
     (tmp_path / "self").write_text(membership)
     (tmp_path / "meminfo").write_text(MEMINFO)
     for name, text in files.items():
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_text(text)
-    assert limits.available_memory(str(tmp_path / "tree"), str(tmp_path / "self"), str(tmp_path / "meminfo")) == expected
+    for name, place in (("_TREE", "tree"), ("_MEMBERSHIP", "self"), ("_MEMINFO", "meminfo")):
+        monkeypatch.setattr(limits, name, tmp_path / place)
+    assert limits.available_memory() == expected

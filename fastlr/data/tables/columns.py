@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fastlr.machine.wording import listed
+
 # Bytes of a panel of columns, which is so large that freeing it gives its memory back to the system.
 _PANEL_BYTES = 1 << 26
 TEXT_WAY_OUT = "turn text into numbers first (one column of 0 and 1 for each category), or leave the column out"
@@ -23,8 +25,8 @@ def require(names: Sequence[str], what: str, *columns: str) -> None:
     missing = [name for name in columns if name not in names]
     if missing:
         is_or_are = " is" if len(missing) == 1 else "s are"
-        raise ValueError(f"{what}{is_or_are} missing: {_listed(missing)}; {_meant(names, missing)}there are {_listed(names)}"
-                         + _other_delimiter(names))
+        raise ValueError(f"{what}{is_or_are} missing: {listed(missing, 30, repr)}; {_meant(names, missing)}"
+                         f"there are {listed(names, 30, repr)}{_other_delimiter(names)}")
     for name in columns:
         if names.count(name) > 1:
             raise ValueError(f"{names.count(name)} columns are called {name!r}; rename all but one")
@@ -35,17 +37,13 @@ def _meant(names: Sequence[str], missing: Sequence[str]) -> str:
     of_simple = {name.strip().casefold(): name for name in names}
     close = [found for name in missing[:10]
              for found in difflib.get_close_matches(name.strip().casefold(), list(of_simple)[:10_000], 1, 0.75)]
-    return f"did you mean {_listed([of_simple[name] for name in dict.fromkeys(close)])}? " if close else ""
+    return f"did you mean {listed([of_simple[name] for name in dict.fromkeys(close)], 30, repr)}? " if close else ""
 
 
 def _other_delimiter(names: Sequence[str]) -> str:
     """Say what to do about a CSV file of one column whose name holds another delimiter."""
     found = [mark for mark in ";\t|," if len(names) == 1 and mark in names[0]]
     return f"; pass --delimiter {'tab' if found[0] == chr(9) else repr(found[0])} if that is between the columns" if found else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:30])) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
 
 
 def numbers(batch: Any, names: Sequence[str], first_row: int, at_most: float = sys.float_info.max,
