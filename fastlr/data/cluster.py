@@ -10,7 +10,6 @@ tasks finish.
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 import dask
@@ -18,7 +17,6 @@ import numpy as np
 from dask.delayed import Delayed
 
 from fastlr import backends
-from fastlr.backends import numpy_vectorized
 from fastlr.data import arrays, sampling, sparse
 from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features, rows_of
 from fastlr.data.form import Form
@@ -43,14 +41,13 @@ class OnCluster(Dataset):
         The Vectors of each part, which the workers keep.
     form : Form
         The form of X, with the dtype that kernels are to take it as.
-    has_weights, has_offset, classes, feature_names, backend, n_threads
-        As in `Dataset`; the threads are for samples, which come to this process.
+    has_weights, has_offset, classes, feature_names
+        As in `Dataset`, whose threads are for samples, which come to this process.
     """
 
     def __init__(self, X: list[Delayed], vectors: list[Delayed], form: Form, has_weights: bool, has_offset: bool,
-                 classes: np.ndarray, feature_names: tuple[str, ...] | None, backend: ModuleType = numpy_vectorized,
-                 n_threads: int = 1) -> None:
-        super().__init__(form, has_weights, has_offset, classes, feature_names, backend, n_threads)
+                 classes: np.ndarray, feature_names: tuple[str, ...] | None) -> None:
+        super().__init__(form, has_weights, has_offset, classes, feature_names)
         self._X, self._vectors, self._form = X, vectors, form
         self._counts: list[Count] = computed(
             for_each(lambda own: Count.of(own.y, own.sample_weight, classes.size), vectors))
@@ -80,7 +77,7 @@ class OnCluster(Dataset):
 
     def divided_weights(self, exponent: int) -> "OnCluster":
         divided = for_each(lambda own: own._replace(sample_weight=np.ldexp(own.sample_weight, -exponent)), self._vectors)
-        return self._with(self._X, persisted(divided), self._form)
+        return self._with(self._X, persisted(divided), self._form).with_backend(self.backend, self.n_threads)
 
     def refuse_not_finite(self) -> None:
         """Do nothing: every part was looked through at the door."""
@@ -88,11 +85,10 @@ class OnCluster(Dataset):
     def without_features(self) -> "OnCluster":
         vectors = for_each(lambda own: own._replace(example=own.example[:0]), self._vectors)
         X = for_each(lambda own: no_features(own.y.size), vectors)
-        return self._with(X, vectors, Form((self.shape[0], 1), np.dtype(np.uint8))).with_backend(numpy_vectorized, 1)
+        return self._with(X, vectors, Form((self.shape[0], 1), np.dtype(np.uint8)))
 
     def _with(self, X: list[Delayed], vectors: list[Delayed], form: Form) -> "OnCluster":
-        return OnCluster(X, vectors, form, self.has_weights, self.has_offset, self.classes, self.feature_names, self.backend,
-                         self.n_threads)
+        return OnCluster(X, vectors, form, self.has_weights, self.has_offset, self.classes, self.feature_names)
 
 
 def for_each(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Delayed]:

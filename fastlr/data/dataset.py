@@ -170,7 +170,7 @@ class Dataset(abc.ABC):
     _count: Count
 
     def __init__(self, form: Form, has_weights: bool, has_offset: bool, classes: np.ndarray,
-                 feature_names: tuple[str, ...] | None, backend: ModuleType, n_threads: int) -> None:
+                 feature_names: tuple[str, ...] | None, backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
         self.shape, self.size, self.dtype, self.bytes_a_row = form.shape, form.size, form.dtype, form.bytes_a_row
         self.is_sparse, self.pairs = form.is_sparse, form.pairs
         self.has_weights, self.has_offset = has_weights, has_offset

@@ -1,5 +1,6 @@
 """The shape of an X, and what it takes in memory, wherever it lies: in memory, in blocks, or on a cluster."""
 
+import operator
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -14,15 +15,6 @@ class Stored(NamedTuple):
     nbytes: int                 # bytes of the numbers and their columns
     pairs: float                # pairs of numbers in one row, over all rows: products in a Hessian
 
-    @classmethod
-    def of(cls, X: Csr) -> Self:
-        """Count what the rows of X store."""
-        return cls(X.size, X.size * (X.values.itemsize + X.indices.itemsize), 0.5 * X.squares())
-
-    def merge(self, other: Self) -> Self:
-        """What these rows and others store."""
-        return type(self)(self.size + other.size, self.nbytes + other.nbytes, self.pairs + other.pairs)
-
 
 class Form(NamedTuple):
     """The shape of X, its dtype as kernels take it, and what it stores if it is sparse."""
@@ -35,11 +27,13 @@ class Form(NamedTuple):
     def of(cls, X: np.ndarray | Csr) -> Self:
         """The form of rows in memory."""
         m, n = X.shape
-        return cls((m, n), X.dtype, Stored.of(X) if isinstance(X, Csr) else None)
+        if not isinstance(X, Csr):
+            return cls((m, n), X.dtype)
+        return cls((m, n), X.dtype, Stored(X.size, X.size * (X.values.itemsize + X.indices.itemsize), 0.5 * X.squares()))
 
     def above(self, other: Self) -> Self:
         """The form of these rows and others below them, in the same layout."""
-        stored = None if self.stored is None or other.stored is None else self.stored.merge(other.stored)
+        stored = self.stored and other.stored and Stored(*map(operator.add, self.stored, other.stored))
         return self._replace(shape=(self.shape[0] + other.shape[0], self.shape[1]), stored=stored)
 
     @property

@@ -30,15 +30,13 @@ def jeffreys_gradient_and_hessian(part: InMemory, center: np.ndarray, spread: np
     -------
     The sum of h_i (a_i - 1/2) v_i, and that of h_i a_i (1 - a_i) v_i v_i^T.
     """
-    gradient, hessian = np.zeros(len(P)), np.zeros(P.shape)
+    gradient, hessian, weights = np.zeros(len(P)), np.zeros(P.shape), part.weights
     for rows, features in standardised_rows(part, center, spread):
         z = features @ u
         if part.offset.size:
             z += part.offset[rows]
         features, curvature = features[:, :len(P)], logistic.curvature(z)
-        leverages = curvature * np.square(features @ P.T).sum(axis=1)
-        if part.sample_weight.size:
-            leverages *= part.sample_weight[rows]
+        leverages = curvature * np.square(features @ P.T).sum(axis=1) * weights[rows]
         gradient += features.T @ (0.5 * leverages * np.tanh(0.5 * z))
         hessian += features.T @ (features * (leverages * curvature)[:, None])
     return gradient, hessian

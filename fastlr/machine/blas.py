@@ -133,13 +133,9 @@ def largest_eigenvalue(G: np.ndarray) -> float:
 def product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """A @ B, on one thread unless it is large."""
     product = np.empty((A.shape[0], B.shape[1]))
-    if A.shape[1] >= _LARGE:
-        rows = max(1, PRODUCTS_A_CALL // B.size)
-        for i in range(0, A.shape[0], rows):
-            np.matmul(A[i:i + rows], B, out=product[i:i + rows])
-        return product
     tile = max(8, math.isqrt(_PRODUCT // A.shape[1]))
-    for i in range(0, A.shape[0], tile):
-        for j in range(0, B.shape[1], tile):
-            np.matmul(A[i:i + tile], B[:, j:j + tile], out=product[i:i + tile, j:j + tile])
+    rows, columns = (tile, tile) if A.shape[1] < _LARGE else (max(1, PRODUCTS_A_CALL // B.size), B.shape[1])
+    for i in range(0, A.shape[0], rows):
+        for j in range(0, B.shape[1], columns):
+            np.matmul(A[i:i + rows], B[:, j:j + columns], out=product[i:i + rows, j:j + columns])
     return product

@@ -3,12 +3,10 @@
 import contextlib
 import copy
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from fastlr.backends import numpy_vectorized
 from fastlr.data import sampling, sparse
 from fastlr.data.dataset import Count, Dataset, InMemory, OfRows, Pass, no_features, rows_of
 from fastlr.data.stream.blocks import Stream
@@ -28,14 +26,13 @@ class InBlocks(Dataset):
     ----------
     stream : Stream
         Scanned.
-    y, sample_weight, offset, classes, backend, n_threads
+    y, sample_weight, offset, classes
         As for `InMemory`.
     """
 
-    def __init__(self, stream: Stream, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,
-                 backend: ModuleType = numpy_vectorized, n_threads: int = 1) -> None:
+    def __init__(self, stream: Stream, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray) -> None:
         form = stream.form._replace(shape=(y.size, stream.form.shape[1]))
-        super().__init__(form, sample_weight.size > 0, offset.size > 0, classes, stream.names, backend, n_threads)
+        super().__init__(form, sample_weight.size > 0, offset.size > 0, classes, stream.names)
         self.stream, self.y, self.sample_weight, self.offset = stream, y, sample_weight, offset
         self.most_bytes_of_samples = stream.sample_bytes
         self._count = Count.of(y, sample_weight, classes.size)
