@@ -44,36 +44,23 @@ def framed():
 
 # ---- predicting -----------------------------------------------------------------------------------------------------
 
-def test_margin(model):
-    np.testing.assert_allclose(model.decision_function(X), X @ model.w + model.b, rtol=1e-13)
-
-
-def test_probabilities(model):
-    p = model.predict_proba(X)
+def test_margins_probabilities_and_classes(model):
+    z, p = model.decision_function(X), model.predict_proba(X)
+    np.testing.assert_allclose(z, X @ model.w + model.b, rtol=1e-13)
     assert p.shape == (M, 2) and p.dtype == np.float64
-    np.testing.assert_allclose(p[:, 1], 1.0 / (1.0 + np.exp(-model.decision_function(X))), rtol=1e-14)
+    np.testing.assert_allclose(p[:, 1], 1.0 / (1.0 + np.exp(-z)), rtol=1e-14)
     np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-15)
-
-
-def test_small_probability_keeps_its_digits():
-    p = model_with([1.0], 0.0).predict_proba([[50.0], [-50.0], [700.0]])
-    np.testing.assert_allclose([p[0, 0], p[1, 1], p[2, 0]], np.exp([-50.0, -50.0, -700.0]), rtol=1e-14)
-
-
-def test_probability_far_out_is_exact():
-    """Warnings are errors here."""
-    p = model_with([1.0], 0.0).predict_proba([[1e4], [-1e4], [1e150]])
-    np.testing.assert_array_equal(p, [[0, 1], [1, 0], [0, 1]])
-
-
-def test_threshold():
-    tiny = 5e-324
-    np.testing.assert_array_equal(model_with([1.0], 0.0).predict([[0.0], [tiny], [-tiny]]), [0, 1, 0])
-
-
-def test_prediction_is_the_more_probable_class(model):
-    np.testing.assert_array_equal(model.predict(X), model.predict_proba(X).argmax(axis=1))
+    np.testing.assert_array_equal(model.predict(X), p.argmax(axis=1))
     assert set(model.predict(X)) == {0, 1}
+
+
+def test_small_probabilities_keep_their_digits_and_those_far_out_are_exact():
+    """Warnings are errors here."""
+    model, tiny = model_with([1.0], 0.0), 5e-324
+    p = model.predict_proba([[50.0], [-50.0], [700.0]])
+    np.testing.assert_allclose([p[0, 0], p[1, 1], p[2, 0]], np.exp([-50.0, -50.0, -700.0]), rtol=1e-14)
+    np.testing.assert_array_equal(model.predict_proba([[1e4], [-1e4], [1e150]]), [[0, 1], [1, 0], [0, 1]])
+    np.testing.assert_array_equal(model.predict([[0.0], [tiny], [-tiny]]), [0, 1, 0])
 
 
 @pytest.mark.parametrize("labels", [np.array(["no", "yes"]), np.array(["no", "yes"], object), np.array([False, True]),
@@ -85,10 +72,7 @@ def test_labels_come_back(labels):
     assert predicted.dtype == labels.dtype
     np.testing.assert_array_equal(predicted, labels[(X @ model.w + model.b > 0).astype(int)])
     np.testing.assert_array_equal(model.classes, labels)
-
-
-def test_labels_of_a_categorical_come_back():
-    assert set(train(y=pd.Categorical(np.array(["no", "yes"])[Y])).predict(X)) == {"no", "yes"}
+    assert {*train(y=pd.Categorical(labels[Y])).predict(X).tolist()} == {*labels.tolist()}
 
 
 @pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
@@ -100,35 +84,21 @@ def test_predicts_for_odd_X(model, method, change):
     np.testing.assert_allclose(getattr(model, method)(change(X)), getattr(model, method)(X), rtol=1e-12)
 
 
-def test_predicts_for_read_only_X(model):
-    A = X.copy()
-    A.flags.writeable = False
-    np.testing.assert_array_equal(model.predict_proba(A), model.predict_proba(X))
-
-
 def test_predicting_leaves_X_alone(model):
-    A = X.copy()
-    model.predict(A)
+    A, read_only = X.copy(), X.copy()
+    read_only.flags.writeable = False
+    np.testing.assert_array_equal(model.predict_proba(A), model.predict_proba(read_only))
     np.testing.assert_array_equal(A, X)
     assert A.flags.writeable
 
 
-@pytest.mark.parametrize("columns", [2, 4])
-def test_wrong_number_of_features(model, columns):
-    with pytest.raises(ValueError, match=rf"^X has {columns} features, and the model was trained on 3$"):
-        model.predict(np.zeros((5, columns)))
-
-
-def test_predict_names_the_place_of_a_nan(model):
-    A = X.copy()
-    A[7, 2] = np.nan
-    with pytest.raises(ValueError, match=r"nan at row 7, column 2\b"):
+@pytest.mark.parametrize(("A", "text"), [
+    (np.zeros((5, 2)), r"^X has 2 features, and the model was trained on 3$"),
+    (np.zeros((5, 4)), r"^X has 4 features, and the model was trained on 3$"),
+    (np.where(np.arange(24).reshape(8, 3) == 23, np.nan, 0.0), r"nan at row 7, column 2\b"), (X[0], r"X\.reshape\(1, -1\)")])
+def test_what_can_not_be_predicted(model, A, text):
+    with pytest.raises(ValueError, match=text):
         model.predict(A)
-
-
-def test_predict_refuses_one_example_as_a_vector(model):
-    with pytest.raises(ValueError, match=r"X\.reshape\(1, -1\)"):
-        model.predict(X[0])
 
 
 # ---- score ----------------------------------------------------------------------------------------------------------
@@ -192,12 +162,9 @@ def test_score_of_what_has_only_array(model):
     assert model.score(OnlyArray(), Y) == model.score(X, Y)
 
 
-def test_score_refuses_short_y(model):
+def test_score_refuses_short_y_and_negative_weights(model):
     with pytest.raises(ValueError, match=r"^y has 59 values, and X has 60 rows$"):
         model.score(X, Y[:-1])
-
-
-def test_score_refuses_negative_weight(model):
     with pytest.raises(ValueError, match=r"^sample_weight .* -1\.0 at row 0$"):
         model.score(X, Y, sample_weight=-np.ones(M))
 
@@ -209,52 +176,33 @@ def shifted():
     return train(offset=OFFSET)
 
 
-@pytest.mark.parametrize("method", ["decision_function", "predict_proba", "predict"])
-def test_offset_is_required(shifted, method):
-    with pytest.raises(ValueError, match=r"trained with an offset.*pass offset="):
-        getattr(shifted, method)(X)
+def test_an_offset_is_required(shifted):
+    again = pickle.loads(pickle.dumps(shifted))
+    for call in (shifted.decision_function, shifted.predict_proba, shifted.predict, lambda A: shifted.score(A, Y), again.predict):
+        with pytest.raises(ValueError, match=r"trained with an offset.*pass offset="):
+            call(X)
 
 
-def test_score_requires_offset(shifted):
-    with pytest.raises(ValueError, match=r"trained with an offset.*pass offset="):
-        shifted.score(X, Y)
-
-
-def test_offset_is_added_to_the_margin(shifted):
+def test_an_offset_is_added_to_the_margin(shifted, model):
     np.testing.assert_allclose(shifted.decision_function(X, OFFSET), X @ shifted.w + shifted.b + OFFSET, rtol=1e-12, atol=1e-14)
-
-
-def test_offset_decides(shifted):
+    np.testing.assert_allclose(model.decision_function(X, OFFSET), model.decision_function(X) + OFFSET, rtol=1e-12, atol=1e-14)
     np.testing.assert_array_equal(shifted.predict(X, np.full(M, 100.0)), 1)
     np.testing.assert_array_equal(shifted.predict(X, np.full(M, -100.0)), 0)
-
-
-def test_score_takes_offset(shifted):
     assert shifted.score(X, Y, offset=100.0 * (2 * Y - 1)) == 1.0
 
 
-def test_offset_is_optional_without(model):
-    np.testing.assert_allclose(model.decision_function(X, OFFSET), model.decision_function(X) + OFFSET, rtol=1e-12, atol=1e-14)
-
-
-def test_zero_offset_changes_nothing(model):
+def test_constant_offsets_are_an_intercept(model):
     np.testing.assert_array_equal(train(offset=np.zeros(M)).w, model.w)
-
-
-def test_constant_offset_is_an_intercept():
     np.testing.assert_allclose(train(offset=np.full(M, 0.7)).w, train(init=(np.zeros(N), 0.7)).w, rtol=1e-12)
 
 
 # ---- data frames ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
-def test_names_are_kept(kind):
+def test_names_are_kept(framed, model, kind):
     A = kind({"age": X[:, 0], "height": X[:, 1], "mass": X[:, 2]})
-    assert train(A).feature_names == ("age", "height", "mass")
-
-
-def test_an_array_has_no_names(model):
-    assert model.feature_names is None
+    assert train(A).feature_names == ("age", "height", "mass") and model.feature_names is None
+    np.testing.assert_allclose(framed.predict_proba(A), framed.predict_proba(X), rtol=1e-12)
 
 
 def test_an_array_is_given_names():
@@ -274,12 +222,6 @@ def test_an_array_is_given_names():
 def test_names_that_are_refused(X, names, message):
     with pytest.raises((TypeError, ValueError), match=message):
         train(X, feature_names=names)
-
-
-@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
-def test_frame_predicts_like_its_array(framed, kind):
-    A = kind({"age": X[:, 0], "height": X[:, 1], "mass": X[:, 2]})
-    np.testing.assert_allclose(framed.predict_proba(A), framed.predict_proba(X), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
@@ -318,24 +260,14 @@ def test_frozen(model):
             setattr(model, field.name, None)
 
 
-@pytest.mark.parametrize("name", ["w", "classes", "costs"])
-@pytest.mark.parametrize("made", [lambda model: model, lambda model: pickle.loads(pickle.dumps(model))],
-                         ids=["trained", "unpickled"])
-def test_arrays_are_read_only(model, made, name):
-    with pytest.raises(ValueError, match="read-only"):
-        getattr(made(model), name)[0] = 1
-
-
-def test_pickle_predicts_the_same(framed):
+def test_a_pickle_is_the_same_and_arrays_are_read_only(framed):
     again = pickle.loads(pickle.dumps(framed))
     np.testing.assert_array_equal(again.predict_proba(X), framed.predict_proba(X))
     assert repr(again) == repr(framed)
     assert again.feature_names == framed.feature_names
-
-
-def test_pickle_still_requires_offset(shifted):
-    with pytest.raises(ValueError, match="trained with an offset"):
-        pickle.loads(pickle.dumps(shifted)).predict(X)
+    for array in (each for made in (framed, again) for each in (made.w, made.classes, made.costs)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
 
 
 @pytest.mark.parametrize("labels", [[0, 1], ["no", "yes"], [False, True], np.array([np.int64(3), np.int64(4)], object)],
@@ -360,13 +292,7 @@ def test_dict_keeps_names(framed):
 def test_repr(model):
     assert repr(model) == (f"<fastlr.Model: 3 features, J = {model.cost:.6g} after 10 updates, tol = 0, solver 'gd', "
                            "backend 'numpy'>")
-
-
-def test_repr_says_converged():
     assert ", converged, " in repr(train(tol=0.1, max_iter=1000))
-
-
-def test_repr_says_not_converged():
     with pytest.warns(fastlr.ConvergenceWarning):
         assert ", not converged, " in repr(train(tol=1e-8))
 

@@ -20,14 +20,8 @@ def test_costs_are_before_each_update(backend):
         assert earlier.cost == model.costs[k]
         assert earlier.n_iter == k == earlier.costs.size
     assert model.cost == pytest.approx(fastlr.cost_and_gradient(X, y, model.w, model.b, backend=backend)[0], rel=1e-15)
-
-
-def test_a_learning_rate_alone_makes_exactly_max_iter_updates(backend):
-    X, y, *_ = problem()
-    model = fastlr.train(X, y, learning_rate=0.3, max_iter=7, backend=backend)
-    assert (model.n_iter, model.converged, model.solver) == (7, False, "gd")
-    assert np.isnan(model.grad_norm)
-    assert "max_iter=7" in model.stop_reason
+    assert (model.n_iter, model.converged, model.solver) == (6, False, "gd")
+    assert np.isnan(model.grad_norm) and "max_iter=6" in model.stop_reason
 
 
 @pytest.mark.parametrize(("reduction", "scales"), [("mean", (1, 1, 1)), ("sum", (1e-3, 1.0, 50.0))])
@@ -109,18 +103,11 @@ def test_max_iter_without_convergence_warns_with_figures(backend):
     assert model.grad_norm > 1e-8
 
 
-def test_zero_steps(backend):
-    X, y, w, b = problem()
-    model = fastlr.train(X, y, init=(w, b), learning_rate=1.0, max_iter=0, backend=backend)
-    assert (model.w == w).all()
-    assert (model.n_iter, model.costs.size) == (0, 0)
-
-
 def test_converged_at_the_start(backend):
     X, y, *_ = problem()
     first = fastlr.train(X, y, tol=1e-6, l2=0.5, solver="gd", backend=backend)
     again = fastlr.train(X, y, tol=1e-6, l2=0.5, solver="gd", backend=backend, init=first)
-    assert (again.n_iter, again.converged) == (0, True)
+    assert (again.n_iter, again.converged, again.costs.size) == (0, True, 0)
     assert (again.w == first.w).all()
 
 
@@ -172,41 +159,26 @@ def test_intercept_left_alone(backend):
         assert fastlr.train(X, y, fit_intercept=False, learning_rate=0.1, max_iter=5, init=init, backend=backend).b == b
 
 
-def test_callback_sees_every_update_and_changes_nothing(backend):
-    X, y, *_ = problem()
-    seen = []
-    model = fastlr.train(X, y, learning_rate=0.3, max_iter=9, backend=backend)
-    watched = fastlr.train(X, y, learning_rate=0.3, max_iter=9, backend=backend, callback=seen.append)
-    assert (watched.w == model.w).all()
-    assert [state.n_iter for state in seen] == list(range(1, 10))
-    assert [state.cost for state in seen] == watched.costs.tolist()
-    assert (seen[-1].w == watched.w).all() and seen[-1].b == watched.b
-    assert 0.0 <= seen[0].elapsed <= seen[-1].elapsed
-
-
 def test_callback_stops(backend):
-    X, y, *_ = problem()
-    model = fastlr.train(X, y, max_iter=100, solver="gd", backend=backend, callback=lambda state: state.n_iter == 4)
+    X, y, *_ = problem(80, 3)
+    given = {"backend": backend, "solver": "gd", "tol": 1e-9}
+    model = fastlr.train(X, y, **given, callback=lambda state: state.n_iter == 4)       # warns of nothing
     assert (model.n_iter, model.converged, model.stop_reason) == (4, False, "the callback asked to stop")
+    with pytest.warns(ConvergenceWarning):
+        again = fastlr.train(X, y, **given, init=model, max_iter=1)
+    assert model.grad_norm == model.history.grad_norm[-1] == pytest.approx(again.history.grad_norm[0], rel=1e-12)
+    assert "not converged" in repr(model)
 
 
-def test_callback_may_keep_and_change_what_it_is_given(backend):
+def test_callback_may_change_what_it_is_given_and_its_errors_come_through(backend):
     X, y, *_ = problem()
 
     def vandal(state):
         state.w[:] = np.nan
 
     assert np.isfinite(fastlr.train(X, y, learning_rate=0.3, max_iter=5, backend=backend, callback=vandal).w).all()
-
-
-def test_error_in_a_callback_comes_through(backend):
-    X, y, *_ = problem()
-
-    def broken(state):
-        raise KeyError("mine")
-
     with pytest.raises(KeyError, match="mine"):
-        fastlr.train(X, y, learning_rate=0.3, max_iter=5, backend=backend, callback=broken)
+        fastlr.train(X, y, learning_rate=0.3, max_iter=5, backend=backend, callback=lambda state: {}["mine"])
 
 
 def test_number_of_steps_a_call_changes_nothing(backend, monkeypatch):
@@ -235,13 +207,3 @@ def test_optimum_is_scikit_learns(backend):
         peer = LogisticRegression(C=1 / (l2 * total), solver="newton-cholesky", tol=1e-12).fit(X, y, sample_weight=sample_weight)
         np.testing.assert_allclose(model.w, peer.coef_[0], atol=1e-4)
         assert model.b == pytest.approx(peer.intercept_[0], abs=1e-4)
-
-
-def test_a_callback_that_stops_leaves_the_gradients_norm():
-    X, y, *_ = problem(80, 3)
-    given = {"backend": "numpy", "solver": "gd", "tol": 1e-9}
-    model = fastlr.train(X, y, **given, callback=lambda state: state.n_iter == 4)       # warns of nothing
-    assert (model.n_iter, model.converged, model.stop_reason) == (4, False, "the callback asked to stop")
-    again = fastlr.train(X, y, **given, init=model, max_iter=10**5)
-    assert model.grad_norm == model.history.grad_norm[-1] == again.history.grad_norm[0]
-    assert "not converged" in repr(model)

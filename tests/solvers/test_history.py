@@ -31,7 +31,8 @@ def test_history_is_what_happened(backend, solver, options):
     states = []
     model = fastlr.train(X, y, backend=backend, solver=solver, sample_weight=s, callback=states.append, **options)
     history = model.history
-    assert len(states) == model.n_iter > 0
+    assert [state.n_iter for state in states] == list(range(1, model.n_iter + 1)) and states
+    assert (states[-1].w == model.w).all() and states[-1].b == model.b
     assert (history.cost[:-1] == model.costs).all() and history.cost[-1] == model.cost
     objective = {name: options[name] for name in ("l2", "reduction") if name in options}
     for k, state in enumerate(states, 1):
