@@ -1,5 +1,7 @@
 """How well predicted probabilities fit labels: log-loss, accuracy, AUC, calibration, confusion; as text, JSON or a picture."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -111,22 +113,18 @@ def _calibration(has_label: np.ndarray, p: np.ndarray, s: np.ndarray) -> list[di
 
 def plot(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str], path: str) -> None:
     """Draw calibration, and for two labels the ROC curve beside it, into a file of the format that its name says."""
-    figure, axes = axes_beside(2 if len(labels) == 2 else 1)
-    plots.calibration(*scores.calibrated(y, P), labels, _GROUPS, axes[0])
-    if len(labels) == 2:
-        other, label = map(repr, labels)
-        plots.roc(y == 1, P[:, 1], s, label, other, axes[1])
-    draw(figure, path)
+    with axes_of(path, 2 if len(labels) == 2 else 1) as axes:
+        plots.calibration(*scores.calibrated(y, P), labels, _GROUPS, axes[0])
+        if len(labels) == 2:
+            other, label = map(repr, labels)
+            plots.roc(y == 1, P[:, 1], s, label, other, axes[1])
 
 
-def axes_beside(count: int) -> tuple[Any, Any]:
-    """A figure, and an array of axes in it, beside each other."""
+@contextlib.contextmanager
+def axes_of(path: str, count: int) -> Iterator[Any]:
+    """An array of axes beside each other, which are written to a file of the format that its name says."""
     distribution.needed("matplotlib", "matplotlib", "--plot").use("Agg")
     figure = distribution.needed("matplotlib.figure", "matplotlib", "--plot").Figure(figsize=(5, 5), layout="constrained")
-    return figure, plots.axes_in(figure, count)
-
-
-def draw(figure: Any, path: str) -> None:
-    """Write a figure to a file of the format that its name says."""
+    yield plots.axes_in(figure, count)
     with files.replacing(path) as file:
         figure.savefig(file, format=path.rpartition(".")[2].lower())

@@ -59,8 +59,7 @@ class PathTable:
 def plot(path: fastlr.Path, file: str) -> None:
     """Draw the coefficients of a path, and its scores beside them, into a file of the format that its name says."""
     of_coefficients = len(np.atleast_2d(path.models[0].w))
-    figure, axes = evaluation.axes_beside(of_coefficients + (path.scores is not None))
-    path.plot(axes[:of_coefficients])
-    if path.scores is not None:
-        path.plot_scores(axes[-1])
-    evaluation.draw(figure, file)
+    with evaluation.axes_of(file, of_coefficients + (path.scores is not None)) as axes:
+        path.plot(axes[:of_coefficients])
+        if path.scores is not None:
+            path.plot_scores(axes[-1])

@@ -18,10 +18,8 @@ def parquet(file: BinaryIO) -> Table:
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
         yield from reader.iter_batches(_BATCH_ROWS, columns=each_once(columns))
 
-    def frame() -> Any:
-        return reader.read().to_pandas()
-
-    return Table(reader.schema_arrow.names, index_of_pandas(reader.schema_arrow), batches, False, frame)
+    schema = reader.schema_arrow
+    return Table(schema.names, index_of_pandas(schema), batches, False, lambda: reader.read().to_pandas())
 
 
 def opened_parquet(file: BinaryIO) -> Any:
@@ -44,10 +42,7 @@ def feather(file: BinaryIO) -> Table:
         for i in range(reader.num_record_batches):
             yield reader.get_batch(i).select(names)
 
-    def frame() -> Any:
-        return ipc.open_file(file).read_pandas()
-
-    return Table(schema.names, index_of_pandas(schema), batches, False, frame)
+    return Table(schema.names, index_of_pandas(schema), batches, False, lambda: ipc.open_file(file).read_pandas())
 
 
 def index_of_pandas(schema: Any) -> list[str]:

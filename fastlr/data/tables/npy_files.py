@@ -30,7 +30,4 @@ def table(path: str) -> Table:
             assert isinstance(block, np.ndarray)
             yield pa.record_batch([pa.array(block[:, j]) for j in places], wanted)
 
-    def frame() -> Any:
-        return pa.Table.from_batches(batches(names)).to_pandas()
-
-    return Table(names, [], batches, False, frame)
+    return Table(names, [], batches, False, lambda: pa.Table.from_batches(batches(names)).to_pandas())
