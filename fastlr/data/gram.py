@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from fastlr.backends import numpy_vectorized
+from fastlr.backends import numpy_passes, numpy_vectorized
 from fastlr.backends.csr import Csr
 from fastlr.backends.ranges import blocks
 from fastlr.data.dataset import Dataset, InMemory, summed
@@ -33,10 +33,13 @@ def largest_eigenvalue(data: Dataset, fit_intercept: bool) -> float:
 @summed
 def gram_of_columns(part: InMemory, fit_intercept: bool) -> np.ndarray:
     """sum_i s_i [x_i, 1] [x_i, 1]^T, (n + 1, n + 1) float64; zeros in place of the ones without intercept."""
-    X = part.X
-    if isinstance(X, Csr):
-        return _gram_of_sparse(X, part.weights, float(fit_intercept))
-    gram = np.zeros((X.shape[1] + 1, X.shape[1] + 1))
+    X, n = part.X, part.shape[1]
+    if isinstance(X, Csr):                      # a Hessian at margins of 0, where curvatures are 1/4 of the weights
+        gram = numpy_passes.hessian(X, part.y, 4.0 * part.weights, np.empty(0), np.zeros(n + 1), np.zeros(n), 0.0)
+        gram[-1] *= fit_intercept
+        gram[:-1, -1] *= fit_intercept
+        return gram
+    gram = np.zeros((n + 1, n + 1))
     for block, weight in _blocks(X, part.weights):
         rows = np.column_stack([block, np.full(len(block), float(fit_intercept))])
         rows *= np.sqrt(weight)[:, None]
@@ -52,14 +55,6 @@ def trace(part: InMemory, fit_intercept: bool) -> float:
         weight, (_, values) = part.weights, X.stored()
         return float(X.each(weight) @ np.square(values, dtype=np.float64)) + fit_intercept * float(weight.sum())
     return sum(float(weight @ (np.square(block).sum(axis=1) + fit_intercept)) for block, weight in _blocks(X, part.weights))
-
-
-def _gram_of_sparse(X: Csr, weight: np.ndarray, intercept: float) -> np.ndarray:
-    A = X.scipy()
-    weighed = A.copy()
-    weighed.data = A.data * X.each(weight)
-    first = intercept * (A.T @ weight)[:, None]
-    return np.block([[(A.T @ weighed).toarray(), first], [first.T, np.array([[intercept * float(weight.sum())]])]])
 
 
 def _blocks(X: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
