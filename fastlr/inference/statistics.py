@@ -20,7 +20,7 @@ from fastlr.data import arguments
 from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.machine.wording import listed
-from fastlr.problem.better_coordinates import varies_by_rounding, where_curvature_fits
+from fastlr.problem.better_coordinates import known_constants, where_curvature_fits
 from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.problem import Problem
@@ -321,7 +321,7 @@ def inverse_hessian(problem: Problem, u: np.ndarray, examples: float) -> tuple[n
     loss, side = problem.loss, problem.coordinates.scales.size
     free = problem.coordinates.rows(np.arange(u.size))[:, :side if problem.fit_intercept else side - 1].ravel()
     H = problem.loss_hessian(u)
-    constant = problem.of_all_rows(np.append(problem.columns.is_constant & varies_by_rounding(problem, H), False))
+    constant = problem.of_all_rows(np.append(known_constants(problem), False))
     H[constant] = H[:, constant] = 0.0
     problem.add_penalty(H)
     H = loss.with_common(H[np.ix_(free, free)] * (problem.to_mean * examples))

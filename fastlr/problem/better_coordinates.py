@@ -63,10 +63,15 @@ def _by_curvature(problem: Problem, H: np.ndarray) -> Problem:
     square = np.maximum(H.diagonal()[:-1] / whole, 0.0)         # of sparse X it may have been rounded below 0
     weighted = center + first * spread
     deviation = spread * np.sqrt(np.maximum(square - first ** 2, _CANCELLED * square))
-    is_kept = is_constant(weighted, deviation) | ~np.isfinite(weighted)
+    is_kept = known_constants(problem) | is_constant(weighted, deviation) | ~np.isfinite(weighted)
     center, spread = np.where(is_kept, center, weighted), np.where(is_kept, spread, deviation)
     other = problem.in_coordinates(Coordinates(center, spread, origin))
     return other.not_standardised(other.coordinates, whole / problem.loss.n_margins + other.penalty_diagonal)
+
+
+def known_constants(problem: Problem) -> np.ndarray:
+    """Which columns, (n,), are constant by their moments, whatever rounding leaves of them in a Hessian; none that was moved."""
+    return problem.columns.is_constant & (problem.coordinates.origin.shift == 0.0)
 
 
 def near_origin(problem: Problem) -> Problem:

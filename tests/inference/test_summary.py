@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 
 import fastlr
 from tests.inference.data_sets import glm
@@ -128,6 +129,8 @@ def test_all_levels_of_a_factor_and_a_constant():
     assert columns_without(fastlr.train(X, y).summary()) == ["(intercept)", "x0", "x1", "x2"]
     assert columns_without(fastlr.train(np.column_stack([x, np.full(300, 7.0)]), y).summary()) == ["(intercept)", "x1"]
     assert columns_without(fastlr.train(np.column_stack([x, np.zeros(300)]), y).summary()) == ["x1"]
+    sparse = csr_array(np.column_stack([x, np.full(300, 0.1)]))             # whose curvature is all rounding
+    assert columns_without(fastlr.train(sparse, y, backend="numpy").summary()) == ["(intercept)", "x1"]
     no_intercept = fastlr.train(X, y, fit_intercept=False).summary()
     assert columns_without(no_intercept) == [] and no_intercept.names == ("x0", "x1", "x2", "x3")
 
