@@ -438,7 +438,7 @@ def test_a_penalty_that_float64_can_feel_has_an_optimum():
 @pytest.mark.parametrize("learning_rate", [1.0, 50.0])
 def test_summary_of_the_lectures_descent_says_that_classes_are_separated(learning_rate):
     model = fastlr.train(SEPARATED, SEPARATED[:, 0] > 0, learning_rate=learning_rate, max_iter=100, backend="numpy")
-    assert model.summary().notes == ("The classes are separated: the likelihood has no maximum, and no standard errors exist.",)
+    assert model.summary().notes[0] == "The classes are separated: the likelihood has no maximum, and no standard errors exist."
 
 
 @each_solver
