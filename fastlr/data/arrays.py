@@ -237,8 +237,17 @@ def _place(where: Any, names: tuple[str, ...] | None = None) -> str:
     return f"row {row}, column {column[0]}" + (f" ({names[column[0]]!r})" if names is not None else "")
 
 
+def refuse_names(**given: Any) -> None:
+    """Raise TypeError where an argument beside an X in memory is the name of a column."""
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise TypeError(f"{name} is {value!r}, and names of columns are for an X that is a stream or a path.  Pass the "
+                            f"column, X[{value!r}] of a frame, and X without it; fastlr.formula.train takes frames with names")
+
+
 def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     """An array (m,) of whatever dtype."""
+    refuse_names(**{name: value})
     _refuse_other_collections(name, value)
     frames.refuse_lazy(name, value)
     A = as_array(name, value)

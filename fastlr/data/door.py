@@ -105,6 +105,7 @@ def _matrix_or_stream(X: Any, y: Any, sample_weight: Any, offset: Any) -> tuple[
             source = X if isinstance(X, Stream) else stream(X)
             vectors = source.scan(y, sample_weight, offset)
             return source, source.names, *vectors
+    arrays.refuse_names(y=y, sample_weight=sample_weight, offset=offset)
     A, names = arrays.real_matrix(X)
     _refuse_examples_in_columns(A.shape, y)
     return A, names, y, sample_weight, offset

@@ -876,6 +876,13 @@ def test_factors_for_the_columns_in_another_order(names):
             call(frame, y=Y, penalty_factors=factors[::-1])
 
 
+@pytest.mark.parametrize("name", ["y", "sample_weight", "offset"])
+def test_the_name_of_a_column_beside_a_frame(name):
+    frame = pd.DataFrame(X, columns=list("abc")).assign(bought=np.where(Y == 1, "yes", "no"))
+    with pytest.raises(TypeError, match=f"^{name} is 'bought', and names of columns are for an X that is a stream or a path"):
+        train(frame, **{"y": Y} | {name: "bought"})
+
+
 def test_labels_that_come_twice_are_no_way_to_pair_rows():
     groups = pd.DataFrame(X, index=["a"] * 15 + ["b"] * 15), pd.Series(Y, index=["b"] * 15 + ["a"] * 15)
     with pytest.raises(ValueError, match=r"row 0 is a in X, and b in y\.  Pass y\.to_numpy\(\) to pair them as they stand"):
