@@ -2,7 +2,6 @@
 
 import math
 import time
-from typing import TypeGuard
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from fastlr.data import passes
 from fastlr.data.dataset import InMemory
 from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
-from fastlr.problem.penalty import Penalty, Ridge
+from fastlr.problem.penalty import Ridge
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, State, weights_and_intercept
 from fastlr.solvers.history import Recorder
@@ -38,7 +37,8 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     theta = np.zeros(problem.shape) if theta is None else theta.reshape(problem.shape)
     max_iter = options.most_updates
     recorder = Recorder(options.start)
-    rule = _rule(problem, options)
+    ridge = problem.penalty.of_norm()       # which kernels know; None where the penalty is another
+    rule = _rule(problem, ridge, options)
     previous = theta.copy()
     steps, status, is_stopped = 1, GOING, False
     verdict: Verdict | None = None          # once the gradient is small
@@ -46,7 +46,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     while recorder.n_iter < max_iter and status == GOING and not is_stopped:
         record = np.empty((min(steps, max_iter - recorder.n_iter), 2))
         call = time.perf_counter()
-        updates, status = _descend(problem, theta, previous, rule, record)
+        updates, status = _descend(problem, ridge is not None, theta, previous, rule, record)
         if recorder.n_iter == 0:    # the first call is one step: its cost sets the ceiling for all others, its time their number
             rule = rule._replace(ceiling=_CEILING * max(record[0, 0], problem.loss.of_guessing / problem.to_mean))
         recorder.add(np.column_stack([record[:updates], np.full(updates, rule.alpha)]))
@@ -77,24 +77,20 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     return verdict.result(problem, theta.ravel(), recorder, "gd", reason, advice)
 
 
-def _rule(problem: Problem, options: Options) -> Rule:
+def _rule(problem: Problem, ridge: Ridge | None, options: Options) -> Rule:
     rule = SUMS._replace(intercept=float(problem.fit_intercept), to_mean=problem.to_mean, tol=options.tol)
-    if _is_for_kernels(problem.penalty):
-        rule = rule._replace(scale=problem.to_cost, l2=problem.penalty.l2)
+    if ridge is not None:
+        rule = rule._replace(scale=problem.to_cost, l2=ridge.l2)
     if options.tol > 0.0:
         center, spread = problem.standardisation
         rule = rule._replace(center=center, spread=spread)
     return rule._replace(alpha=options.learning_rate or 1.0 / max(problem.lipschitz(), np.finfo(float).tiny))
 
 
-def _is_for_kernels(penalty: Penalty) -> TypeGuard[Ridge]:
-    """Whether the penalty is the one that kernels know: the ridge, with the same factor for all columns."""
-    return isinstance(penalty, Ridge) and np.ndim(penalty.factors) == 0
-
-
-def _descend(problem: Problem, theta: np.ndarray, previous: np.ndarray, rule: Rule, record: np.ndarray) -> tuple[int, int]:
+def _descend(problem: Problem, is_for_kernels: bool, theta: np.ndarray, previous: np.ndarray, rule: Rule,
+             record: np.ndarray) -> tuple[int, int]:
     """At most `len(record)` steps in place, see `descent.descend`; in one call of a backend that can."""
-    data, cost_gradient, is_for_kernels = problem.data, problem.loss.cost_gradient, _is_for_kernels(problem.penalty)
+    data, cost_gradient = problem.data, problem.loss.cost_gradient
     if is_for_kernels and cost_gradient is passes.cost_gradient and isinstance(data, InMemory):
         if not hasattr(data.backend, "descend"):
             return descend(data.backend.cost_gradient, data.prepared, theta, previous, rule, record)
