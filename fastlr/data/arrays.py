@@ -32,8 +32,6 @@ NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.m
 # The dtypes of X that kernels take as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
 _TAKEN = {np.dtype(name) for name in KERNEL_DTYPES}
-# The dtypes that fit into float32 without loss, at half of the memory of float64.
-_FITS_FLOAT32 = {np.dtype(name) for name in ("uint16", "float16", "float32")}
 
 
 # ---- X --------------------------------------------------------------------------------------------------------------
@@ -108,7 +106,7 @@ def kernel_dtype(dtype: np.dtype, column: str | None = None) -> np.dtype:
     if dtype.kind == "b":
         return np.dtype(np.uint8)
     native = dtype.newbyteorder("=")
-    return native if native in _TAKEN else np.dtype(np.float32 if native in _FITS_FLOAT32 else np.float64)
+    return native if native in _TAKEN else np.dtype(np.float32 if np.can_cast(native, np.float32) else np.float64)
 
 
 _TEXT_HINT = "; turn text into numbers first (one-hot columns for categories, as fastlr.formula.train makes them)"

@@ -15,7 +15,6 @@ from fastlr.backends.csr import Csr
 from fastlr.machine.arrays import read_only
 
 _BLOCK = 1 << 20                # Column indices that are looked through at a time.
-_FLOAT32_HOLDS = "?bBhH"        # Float32 holds every number of these dtypes, each one character.
 _COMPRESSED = ("csr", "csc", "bsr")
 
 
@@ -85,7 +84,7 @@ def _floats(values: np.ndarray) -> np.ndarray:
     if values.dtype.newbyteorder("=") in (np.float64, np.float32):
         return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     with np.errstate(over="ignore"):            # what overflows is found, and named, as infinite
-        return values.astype(np.float32 if values.dtype.char in _FLOAT32_HOLDS else np.float64)
+        return values.astype(np.float32 if np.can_cast(values.dtype, np.float32) else np.float64)
 
 
 def _is_in_order(X: Csr) -> bool:
