@@ -14,7 +14,6 @@ import numpy as np
 from fastlr.backends.csr import Csr
 from fastlr.machine.arrays import read_only
 
-_BLOCK = 1 << 20                # Column indices that are looked through at a time.
 _COMPRESSED = ("csr", "csc", "bsr")
 
 
@@ -48,9 +47,7 @@ def csr(X: Any) -> Csr:
     stored = int(X.indptr[-1])
     result = Csr(_floats(X.data[:stored]), np.ascontiguousarray(X.indices[:stored], index),
                  np.ascontiguousarray(X.indptr, index), n)
-    if not _is_in_order(result):
-        result = _in_order(result)
-    values, indices, indptr = (read_only(np.require(part, requirements="A")) for part in result[:3])
+    values, indices, indptr = (read_only(np.require(part, requirements="A")) for part in _in_order(result)[:3])
     return Csr(values, indices, indptr, n)
 
 
@@ -87,25 +84,15 @@ def _floats(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32 if np.can_cast(values.dtype, np.float32) else np.float64)
 
 
-def _is_in_order(X: Csr) -> bool:
-    """Whether every row's columns ascend, without a duplicate."""
-    begins = X.indptr[1:-1]
-    for start in range(0, X.indices.size - 1, _BLOCK):
-        part = X.indices[start:start + _BLOCK + 1]
-        ascends = part[1:] > part[:-1]
-        first, last = np.searchsorted(begins, [start + 1, start + part.size])
-        ascends[begins[first:last] - (start + 1)] = True
-        if not ascends.all():
-            return False
-    return True
-
-
 def _in_order(X: Csr) -> Csr:
+    """X itself where every row's columns ascend, without a duplicate, and else a copy of which that is true."""
     from scipy.sparse import csr_array  # SciPy is there: X was one of its matrices
 
     A = csr_array(X.shape, dtype=X.dtype)
+    A.data, A.indices, A.indptr = X.values, X.indices, X.indptr
+    if A.has_canonical_format:
+        return X
     A.data, A.indices, A.indptr = X.values.copy(), X.indices.copy(), X.indptr.copy()
-    A.has_sorted_indices = A.has_canonical_format = False
     A.sum_duplicates()
     stored = int(A.indptr[-1])
     return Csr(A.data[:stored], A.indices[:stored], A.indptr, X.n_columns)
