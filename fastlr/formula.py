@@ -215,7 +215,9 @@ def _pandas(frame: Any) -> pd.DataFrame:
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"frame must be a DataFrame, a pyarrow Table or a dict of columns, not {type(frame).__name__}")
     text = {name: object for name, dtype in frame.dtypes.items() if dtype.type is str and dtype != "str"}
-    return frame.astype(text).infer_objects()
+    frame = frame.astype(text).infer_objects()
+    objects = [name for name, dtype in frame.dtypes.items() if pd.api.types.is_object_dtype(dtype)]
+    return frame.astype({name: float for name in objects if pd.api.types.infer_dtype(frame[name]) == "decimal"})
 
 
 def _vector(name: str, value: Any, frame: pd.DataFrame) -> Any:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -167,7 +168,8 @@ def test_other_refusals():
 def test_columns_are_what_they_hold():
     """pandas' nullable text is text, and objects that are numbers are numbers."""
     expected = train(l2=0.1).model.w
-    for frame in (FRAME.convert_dtypes(), FRAME.astype({"age": object}), FRAME.astype({"city": "string"})):
+    decimals = FRAME.assign(age=[Decimal(repr(value)) for value in FRAME["age"].tolist()])
+    for frame in (FRAME.convert_dtypes(), FRAME.astype({"age": object}), FRAME.astype({"city": "string"}), decimals):
         np.testing.assert_array_equal(train(frame=frame, l2=0.1).model.w, expected)
     for column in (pd.date_range("2020", periods=M), [[1]] * M):
         with pytest.raises(ValueError, match="columns must hold numbers, text or categories"):
