@@ -5,6 +5,7 @@ pytest --backend toy -k toy       runs them with `backends/toy.py`, which does w
 pytest -m quick                   runs what compiles nothing and starts no process
 """
 
+import gc
 import os
 import re
 import signal
@@ -73,6 +74,17 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collect_file():
     """Files of tests hold no doctests, and to look for them takes two seconds."""
     return [each for each in (yield) if type(each) is pytest.Module]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported and collected lives to the end, and to look through it for garbage again and again takes a second."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items):

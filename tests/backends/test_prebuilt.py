@@ -61,7 +61,7 @@ print(models[-1].w.tobytes().hex())
 """
 
 
-@pytest.mark.compiles
+@pytest.mark.long
 def test_auto_turns_to_kernels_that_are_compiled_on_demand():
     """For much work, or once a process keeps training; what that takes is counted apart, and the bits are the library's."""
     result = run(AUTO, FASTLR_PREBUILT="0")

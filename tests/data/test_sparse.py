@@ -358,5 +358,5 @@ def test_real_data(shared_data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fastlr.ConvergenceWarning)
         costs = [fastlr.train(X, y, l2=1 / len(y), solver=solver, backend=backend).cost
-                 for solver, backend in (("auto", "fused"), ("lbfgs", "parallel"), ("lbfgs", "numpy"))]
-    assert costs == pytest.approx([costs[0]] * 3, rel=1e-9)
+                 for solver, backend in (("auto", "fused"), ("lbfgs", "numpy"))]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-9)
