@@ -187,7 +187,8 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, enou
 
     Let delta be what J falls by the intercept and the unpenalized columns alone.  On that way the losses' slopes change by so
     little (convex functions with a bounded second derivative are co-coercive) that no component of the gradient in standardized
-    coordinates changes by more than sqrt(2 C delta / to_mean), where C is the loss's largest curvature.
+    coordinates changes by more than sqrt(2 C delta / to_mean), where C is the loss's largest curvature.  Nor does a row's slope
+    change by more than twice its loss times expm1(h), where its margins move apart by h; by rounding too.
 
     Parameters
     ----------
@@ -201,10 +202,12 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, enou
         serves with the least subgradient in place of the gradient, since l1 is convex.
     """
     penalty, scales, C = problem.elastic_net, problem.coordinates.scales, problem.loss.largest_curvature
-    delta, found = _fall_of_unpenalized(problem, u, grad), NOTHING
-    if delta < math.inf:
-        slack = math.sqrt(2.0 * C * delta / problem.to_mean) + C * problem.margin_rounding(u) / problem.to_mean
-        found = Certificate(delta + penalty.gap(u, grad, scales, cost, slack), True)
+    way, found, count = _way_of_unpenalized(problem, u, grad), NOTHING, problem.data.count
+    if way.fall < math.inf:
+        of_loss = 2.0 * cost * math.sqrt(count.total / count.lightest)      # no |x_ij| is above the root in these coordinates
+        slack = (min(math.sqrt(2.0 * C * way.fall / problem.to_mean), of_loss * math.expm1(way.distance))
+                 + min(C / problem.to_mean, of_loss) * problem.margin_rounding(u))
+        found = Certificate(way.fall + penalty.gap(u, grad, scales, cost, slack), True)
     if found.gap <= enough or u.size > min(_MOST_COLUMNS, problem.data.count.rows) or penalty.is_left_out.any():
         return found
     r, left = penalty.least_subgradient(u, grad, scales), 0.0
@@ -215,29 +218,29 @@ def with_l1(problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, enou
     return min(found, by_hessian._replace(gap=by_hessian.gap + 2.0 * cost * left))
 
 
-def _fall_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> float:
-    """What J falls at most by the coordinates without a penalty alone; infinity if nothing is known."""
+class _Way(NamedTuple):
+    """The way to the best of some coordinates, such as the intercepts."""
+
+    fall: float                 # what J falls at most on it; infinity if nothing is known
+    distance: float             # how far the margins of a row move apart at most on it; infinity if that is not known
+    step: np.ndarray = np.empty(0)      # (r,) where Newton's method goes by intercepts
+
+
+def _way_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> _Way:
+    """The way from u to the best of the coordinates without a penalty."""
     is_free, rows = problem.elastic_net.is_unpenalized(problem.coordinates.scales), problem.coordinates.rows
     grad = rows(grad)[:, np.append(is_free, True)].ravel()
     if not (grad.any() or is_free.any()):
-        return 0.0
+        return _Way(0.0, 0.0)
     is_held = is_free | rows(u)[:, :-1].any(axis=0)
     is_held[0] = True                           # a problem has a column
     columns = np.flatnonzero(is_held)
     if 4 * columns.size < is_free.size and problem.data.size > SMALL:      # the others move no margin, and take more than a copy
         problem, u, is_free = problem.on_columns(columns), rows(u)[:, np.append(columns, -1)].ravel(), is_free[columns]
     if not is_free.any():
-        return _to_best_intercepts(problem, u, grad).fall
+        return _to_best_intercepts(problem, u, grad)
     part = problem.around(u, np.flatnonzero(is_free))
-    return self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap
-
-
-class _Way(NamedTuple):
-    """The way to the best intercepts for a w."""
-
-    fall: float                 # what J falls at most on it; infinity if nothing is known
-    distance: float             # how far the margins of a row move apart at most on it
-    step: np.ndarray            # (r,) where Newton's method goes
+    return _Way(self_concordance(part, part, np.zeros(grad.size), grad, 0.0).gap, math.inf)
 
 
 def _to_best_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> _Way:

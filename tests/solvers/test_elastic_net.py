@@ -258,6 +258,13 @@ def test_a_weak_l1_is_proved_by_the_loss():
     np.testing.assert_allclose(model.w, alone.w, atol=1e-6)
 
 
+def test_a_weak_l1_of_separated_classes_is_proved_though_w_is_large():
+    """What rounding of large margins does to a gradient is in proportion to the losses, which are next to nothing."""
+    X, y = wide()
+    model = fastlr.train(X / X.std(axis=0), y, l1=1e-8, backend="numpy", tol=1e-9)
+    assert model.converged and model.gap <= 1e-9 * model.cost < 1e-14
+
+
 def test_an_early_end_has_a_gap_too():
     X, y = wide()
     l1 = 0.01 * least(X, y)
