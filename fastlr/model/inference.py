@@ -183,8 +183,9 @@ class Inference(Diagnostics):
         Raises
         ------
         ValueError
-            As for `decision_function` and `covariance`; there are no standard errors; or the data leave the probability in a row
-            open, as where it breaks what makes columns of the training rows collinear.  Bounds that Dask computes are NaN there.
+            As for `decision_function` and `covariance`; there are no standard errors; a column is so far from 0, by some 1e7
+            deviations, that rounding leaves nothing of them; or the data leave the probability in a row open, as where it breaks
+            what makes columns of the training rows collinear.  Bounds that Dask computes are NaN there.
 
         Examples
         --------

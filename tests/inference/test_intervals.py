@@ -91,6 +91,14 @@ def test_collinear_columns_are_statsmodels_with_a_pseudo_inverse():
         np.testing.assert_allclose(fastlr.train(Z[:, :-1], y, tol=1e-12, backend="numpy").intervals(Z[:, :-1]), theirs, rtol=1e-8)
 
 
+def test_columns_that_are_far_from_zero():
+    X, y, *_ = problem(300, 2)
+    near, shift = fastlr.train(X, y, backend="numpy").intervals(X), np.array([1e5, 0.0])
+    np.testing.assert_allclose(fastlr.train(X + shift, y, backend="numpy").intervals(X + shift), near, rtol=1e-5)
+    with pytest.raises(ValueError, match="a column of X is too far from 0 for its deviation; subtract about its mean from it"):
+        fastlr.train(X + 1e4 * shift, y, backend="numpy").intervals(X + 1e4 * shift)
+
+
 def test_refusals():
     X, y, *_ = problem(100, 3)
     model = fastlr.train(X, y, backend="numpy")
