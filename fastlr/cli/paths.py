@@ -46,14 +46,12 @@ class PathTable:
                   zip(rows, path.score_mean, path.score_se, strict=True)]
         for i, name in ((path.best_1se, "best_1se"), (path.best, "best")):
             scored[i] = (name, *scored[i][1:])
-        chosen = [f"{name}: {self._listed(i)}" for name, i in (("best", path.best), ("best_1se", path.best_1se))]
+        chosen = [f"{name}: {listed(self._names(i), _MOST_NAMES) or 'no column'}"
+                  for name, i in (("best", path.best), ("best_1se", path.best_1se))]
         return "\n".join(["Path", *evaluation.table([head, *scored]), "", *chosen])
 
     def _names(self, i: int) -> list[str]:
         return [self._path[i]._names[j] for j in self._path._columns(i)]
-
-    def _listed(self, i: int) -> str:
-        return listed(self._names(i), _MOST_NAMES) or "no column"
 
 
 def plot(path: fastlr.Path, file: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import fastlr
 from fastlr.data import tables, weights
 from fastlr.data.arrays import LARGEST
+from fastlr.machine.forks import imported
 
 # Groups that a column may have, for standard errors by --cluster.
 _MOST_GROUPS = 1 << 30
@@ -179,7 +180,9 @@ def text_of(label: Any) -> str:
 def numbered(batches: Iterator[Any], path: str) -> Iterator[tuple[int, Any]]:
     """Each batch with the number of its first row, from 1 on; on a terminal the number of rows so far is shown."""
     row = 1
-    with _bar(path) if shows_progress() else contextlib.nullcontext() as bar:
+    shown = (imported("tqdm").tqdm(desc=f"reading {path}", unit=" rows", unit_scale=True, delay=0.5, leave=False)
+             if shows_progress() else contextlib.nullcontext())
+    with shown as bar:
         for batch in batches:
             yield row, batch
             row += batch.num_rows
@@ -187,12 +190,6 @@ def numbered(batches: Iterator[Any], path: str) -> Iterator[tuple[int, Any]]:
                 bar.update(batch.num_rows)
     if row == 1:
         raise ValueError(tables.NO_ROW)
-
-
-def _bar(path: str) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(desc=f"reading {path}", unit=" rows", unit_scale=True, delay=0.5, leave=False)
 
 
 def shows_progress() -> bool:

@@ -75,7 +75,7 @@ def predicted(method: Callable[..., np.ndarray], X: Any, offset: Any) -> da.Arra
     like = method(np.zeros((1, X.shape[1])), None if offset is None else np.zeros(1))[:0]
     parts = _parts_of(X)
     offsets = [None] * len(parts) if offset is None else _cut_like(X, "offset", offset)
-    predicted = cluster.for_each(functools.partial(_predict, method, like), parts, offsets)
+    predicted = cluster.for_each(lambda X, offset: method(X, offset) if X.shape[0] else like, parts, offsets)
     return da.concatenate([da.from_delayed(part, (length, *like.shape[1:]), meta=like)
                            for part, length in zip(predicted, _known_lengths(X), strict=True)], allow_unknown_chunksizes=True)
 
@@ -241,10 +241,6 @@ def _lengths(collection: Any) -> list[int]:
 
 
 # ---- on a worker ----------------------------------------------------------------------------------------------------
-
-def _predict(method: Callable[..., np.ndarray], like: np.ndarray, X: Any, offset: Any) -> np.ndarray:
-    return method(X, offset) if X.shape[0] else like
-
 
 @np.errstate(all="ignore")
 def _check_part(codes: _Codes, are_counts: bool, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Checked:
