@@ -26,7 +26,7 @@ def predicted(method: Method, X: Any, features: tuple[str, ...] | None, offset: 
     offset : array_like, str or None
         A name is that of a column.
     """
-    given = _stream(X)
+    given = X if arrays.is_stream(X) else stream(X)
     if given.is_scanned and not isinstance(offset, str) and (features is None or given.names in (None, features)):
         return _of_each(method, given, given.blocks(), offset)
     apart = given.apart()
@@ -39,15 +39,11 @@ def predicted_beside(method: Method, X: Any, features: tuple[str, ...] | None, y
 
     Parameters are those of `predicted`.  y is None for blocks that bring it.
     """
-    apart, beside = _stream(X).apart(), {"y": y, "sample_weight": sample_weight}
+    apart, beside = X.apart() if arrays.is_stream(X) else stream(X), {"y": y, "sample_weight": sample_weight}
     blocks = apart.first_pass(named_columns(beside), y is None, _with_offset(features, offset), is_only=True)
     values = _of_each(method, apart, blocks, offset)
     y, sample_weight = (beside | apart.gathered()).values()
     return values, y, sample_weight
-
-
-def _stream(X: Any) -> Stream:
-    return X if arrays.is_stream(X) else stream(X)
 
 
 def _with_offset(features: tuple[str, ...] | None, offset: Any) -> tuple[str, ...] | None:
