@@ -121,6 +121,9 @@ def test_groups_and_weights_are_routed(data, scoring):
         np.testing.assert_allclose(ours.scores_, theirs.scores_, atol=1e-7)
         s = metadata["sample_weight"]
         assert ours.score(X, y, sample_weight=s) == pytest.approx(theirs.score(X, y, sample_weight=s))
+        without = ours.set_params(scoring=get_scorer(scoring).set_score_request(sample_weight=False)).fit(X, y, **metadata)
+        with pytest.raises(TypeError, match=r"unexpected argument\(s\) {'sample_weight'}, which are not routed to any object"):
+            without.score(X, y, sample_weight=s)
         with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
             LogisticRegressionCV(cv=GroupKFold(3)).fit(X, y, **metadata)
     with pytest.raises(ValueError, match=r"keyword arguments to LogisticRegressionCV\.fit is only supported if enable_metadata"):
