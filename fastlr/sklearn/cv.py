@@ -232,9 +232,10 @@ class LogisticRegressionCV(LogisticRegression):
     def _scores(self, scorer: Any, X: Any, data: InMemory, pairs: list[Fold], models: list[list[list[Model]]],
                 params: dict[str, Any]) -> np.ndarray:
         """The score of each model, (n_folds, n_l1_ratios, n_cs), on the rows that its fold holds out."""
+        if "sample_weight" in params:
+            params = params | {"sample_weight": weights.checked(params["sample_weight"], data.shape[0])}
         if self.scoring is None or (isinstance(self.scoring, str) and self.scoring in _OF_MARGINS):
-            s = weights.checked(params.get("sample_weight"), data.shape[0])
-            score, s = _OF_MARGINS[self.scoring or "accuracy"], s if s.size else np.ones(data.shape[0])
+            score, s = _OF_MARGINS[self.scoring or "accuracy"], params.get("sample_weight", np.ones(data.shape[0]))
             thetas = np.array([[[model._theta for model in path] for path in of_fold] for of_fold in models])
             return np.array([[scores_of(data, test, of_path, score, s) for of_path in of_fold]
                              for (_, test), of_fold in zip(pairs, thetas, strict=True)])

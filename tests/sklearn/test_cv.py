@@ -107,6 +107,8 @@ def test_weights_judge_too(data):
         model = LogisticRegression(C=0.1, backend="numpy").fit(X[train], y[train], s[train])
         by_hand.append(model.score(X[test], y[test], s[test]))
     np.testing.assert_allclose(ours.scores_[:, 0, 0], by_hand)
+    scored = LogisticRegressionCV(Cs=[0.1], cv=3, scoring=get_scorer("accuracy"), backend="numpy").fit(X, y, s[:, None])
+    np.testing.assert_array_equal(scored.scores_, ours.scores_)
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "balanced_accuracy"])
