@@ -305,7 +305,7 @@ def measure(model, X, y, reduction="mean", l2=0.0, sample_weight=None, offset=0.
 
 
 @each_solver_kernel_and_size
-@pytest.mark.parametrize(("name", "l2"), [(name, l2) for name in FEW_CASES for l2 in (0.0, 0.01)])
+@pytest.mark.parametrize(("name", "l2"), list(zip(FEW_CASES, [0.0, 0.01, 0.0, 0.01], strict=True)))
 def test_certificate(solver, kernel, size, name, l2):
     X, y, options, plain = case_of(name, size, l2)
     objective = {"reduction": options.get("reduction", "mean"), "sample_weight": plain.get("sample_weight"),
@@ -322,7 +322,7 @@ def test_certificate(solver, kernel, size, name, l2):
 
 @pytest.mark.parametrize(("solver", "kernel", "size"), [("auto", "numpy", SMALL), ("auto", "fused", LARGE),
                                                         ("newton", "numpy", LARGE), ("newton", "fused", SMALL)])
-@pytest.mark.parametrize(("name", "l2"), [(name, l2) for name in FEW_CASES for l2 in (0.0, 0.01)])
+@pytest.mark.parametrize(("name", "l2"), list(zip(FEW_CASES, [0.01, 0.0, 0.01, 0.0], strict=True)))
 def test_gap_is_what_is_left(solver, kernel, size, name, l2):
     X, y, options, _ = case_of(name, size, l2)
     early, late = (fastlr.train(X, y, solver=solver, backend=kernel, tol=tol, **options) for tol in (1e-3, 1e-11))
