@@ -43,17 +43,6 @@ def test_a_search_that_ends_early_says_so(monkeypatch):
         model.profile_interval(0)
 
 
-def test_sex2():
-    """logistf(case ~ age + oc + vic + vicl + vis + dia)."""
-    factors, counts = sex2()
-    model = fastlr.train(np.repeat(factors, 2, axis=0), np.tile([1, 0], 24), sample_weight=counts.ravel(), firth=True, tol=1e-10,
-                         backend="numpy")
-    printed = [[-1.9737884, -.30742524], [-.9414360, .78920202], [1.2730233, 3.43543273], [-3.2608611, -1.11773667],
-               [-1.6080879, .01518468], [.7745730, 8.03029352], [-.8185574, 1.07315110]]
-    for j, bounds in enumerate(printed):
-        assert model.profile_interval(j) == pytest.approx(bounds, rel=1e-4, abs=1e-5)
-
-
 def test_the_tests_of_logistf():
     """Chisq, p and intervals that logistf prints for sex2 and endometrial."""
     factors, counts = sex2()
@@ -64,7 +53,9 @@ def test_the_tests_of_logistf():
     assert found.chi2 == pytest.approx(chi2_printed, rel=1e-5)
     assert found.p_value == pytest.approx([8.020268e-01, 6.143472e-03, 8.751911e-01, 1.678877e-06, 1.237805e-05, 5.449701e-02,
                                            4.951873e-03], rel=1e-5)
-    assert (found.lower[1], found.upper[6]) == pytest.approx((-1.9737884, 8.03029352), rel=1e-5)
+    bounds = [[-.8185574, 1.07315110], [-1.9737884, -.30742524], [-.9414360, .78920202], [1.2730233, 3.43543273],
+              [-3.2608611, -1.11773667], [-1.6080879, .01518468], [.7745730, 8.03029352]]
+    np.testing.assert_allclose(np.column_stack([found.lower, found.upper]), bounds, rtol=1e-4, atol=1e-5)
     data = np.array([row.split(",") for row in ENDOMETRIAL.split()], float)
     X = pd.DataFrame(data[:, :3], columns=["NV", "PI", "EH"])
     model = fastlr.train(X, data[:, 3], firth=True, tol=1e-10, backend="numpy")

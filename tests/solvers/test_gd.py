@@ -193,17 +193,3 @@ def test_number_of_steps_a_call_changes_nothing(backend, monkeypatch):
         assert (model.w == results[0].w).all()
         assert (model.costs == results[0].costs).all()
         assert model.stop_reason == results[0].stop_reason
-
-
-@pytest.mark.slow
-def test_optimum_is_scikit_learns(backend):
-    from sklearn.linear_model import LogisticRegression
-
-    X, y, *_ = problem(120, 3)
-    s, _ = weights(120)
-    for l2, sample_weight in ((0.02, None), (0.02, s)):
-        model = fastlr.train(X, y, l2=l2, tol=1e-6, solver="gd", backend=backend, sample_weight=sample_weight)
-        total = 120 if sample_weight is None else s.sum()
-        peer = LogisticRegression(C=1 / (l2 * total), solver="newton-cholesky", tol=1e-12).fit(X, y, sample_weight=sample_weight)
-        np.testing.assert_allclose(model.w, peer.coef_[0], atol=1e-4)
-        assert model.b == pytest.approx(peer.intercept_[0], abs=1e-4)
