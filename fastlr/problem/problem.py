@@ -26,7 +26,7 @@ from fastlr.data.moments import Columns
 from fastlr.machine.arrays import repeated
 from fastlr.machine.blas import dot, dots
 from fastlr.problem.coordinates import Coordinates
-from fastlr.problem.cost_model import CostModel
+from fastlr.problem.cost_model import MOST_WHOLE, CostModel
 from fastlr.problem.loss import Loss, of_classes
 from fastlr.problem.penalty import ElasticNet, Penalty, Ridge, penalty
 
@@ -179,6 +179,8 @@ class Problem:
 
     def hessian_of(self, u: np.ndarray, is_held: np.ndarray) -> np.ndarray:
         """The rows and columns of `loss_hessian` for the coordinates that are held, a mask of u that holds all intercepts."""
+        if is_held.size <= MOST_WHOLE:
+            return self.loss_hessian(u)[np.ix_(is_held, is_held)]
         theta = self.coordinates.theta_of(u).reshape(self.shape)
         H = self.data.reduce(self.loss.hessian_of, theta, self.coordinates.center, is_held.reshape(self.shape))
         return self._by_u(H, np.flatnonzero(is_held))
