@@ -1,7 +1,7 @@
 """Compile the kernels to shared libraries in fastlr/backends/prebuilt: python tools/build_kernels.py.
 
-The build of the package does that too (`setup.py`).  An object file for each level and kind of X is compiled in a process of its
-own, as many at once as there are processors; what was compiled from the same sources by the same Numba is not compiled again.
+The build of the package does that too (`setup.py`).  The kinds of X are dealt to as many processes as there are processors.  What
+was compiled from the same sources by the same Numba is not compiled again.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 from fastlr.backends.compiled import prebuilt  # noqa: E402
 
-KINDS = ("any", "float64_C", "float32_C", "float64_F", "float32_F", "float64_csr32", "float32_csr32", "uint8_C")
+KINDS = ("float64_C", "float64_csr32", "any", "float64_F", "float32_C", "float32_csr32", "float32_F", "uint8_C")
+"""What libraries have kernels for, those that take longest to compile first."""
 
 
 class CannotBuild(Exception):
@@ -55,9 +56,12 @@ def build(folder: Path, cache: Path) -> list[Path]:
     linker = _linker()
     levels = _levels()
     cache.mkdir(parents=True, exist_ok=True)
-    jobs = [(level, kind) for kind in KINDS for level in levels]
-    with ThreadPoolExecutor(_processors()) as pool:
-        objects = dict(zip(jobs, pool.map(lambda job: _object(*job, cache), jobs), strict=True))
+    objects = {(level, kind): _place(level, kind, cache) for level in levels for kind in KINDS}
+    missing = {level: [kind for kind in KINDS if not objects[level, kind].exists()] for level in levels}
+    processes = _processors()
+    shares = [(level, kinds[i::processes]) for level, kinds in missing.items() for i in range(min(processes, len(kinds)))]
+    with ThreadPoolExecutor(processes) as pool:
+        list(pool.map(lambda share: _compile(*share, cache), shares))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     lines, libraries = [f"{prebuilt.sources()}  sources"], []
@@ -85,22 +89,25 @@ def _levels() -> list[str]:
     return sorted({"x86-64-v3", *prebuilt.levels()}) if is_x86 else [platform.machine()]
 
 
-def _object(level: str, kind: str, cache: Path) -> Path:
-    """An object file, from the cache where it is there."""
+def _place(level: str, kind: str, cache: Path) -> Path:
+    """Where an object file of these sources is, or will be."""
     versions = [importlib.metadata.version(name) for name in ("numba", "llvmlite")]
     digest = hashlib.sha256(repr((prebuilt.sources(), versions, platform.machine(), sys.platform)).encode()).hexdigest()[:16]
-    place = cache / f"{level}-{kind}-{digest}.o"
-    if not place.exists():
-        target = {"NUMBA_CPU_NAME": level, "NUMBA_CPU_FEATURES": ""} if level in prebuilt.LEVELS else {}
-        with tempfile.TemporaryDirectory(dir=cache) as work:
-            command = [sys.executable, "-m", "fastlr.backends.compiled.ahead", work, kind]
-            path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))     # where pip's build puts Numba
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False,
-                                  env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"} | target)
-            if done.returncode:
-                raise CannotBuild(f"Numba could not compile {kind} for {level} ({done.stderr.strip()[-500:]})")
-            os.replace(Path(work, f"{kind}.o"), place)
-    return place
+    return cache / f"{level}-{kind}-{digest}.o"
+
+
+def _compile(level: str, kinds: list[str], cache: Path) -> None:
+    """Write the object files of some kinds, in a process of its own."""
+    with tempfile.TemporaryDirectory(dir=cache) as work:
+        processor = level if level in prebuilt.LEVELS else "host"
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))     # where pip's build puts Numba
+        done = subprocess.run([sys.executable, "-m", "fastlr.backends.compiled.ahead", processor, work, *kinds], cwd=ROOT,
+                              env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            raise CannotBuild(f"Numba could not compile {', '.join(kinds)} for {level} ({done.stderr.strip()[-500:]})")
+        for kind in kinds:
+            os.replace(Path(work, f"{kind}.o"), _place(level, kind, cache))
 
 
 def _cache() -> Path:
