@@ -34,7 +34,6 @@ from fastlr.backends.vectors import (
     scale_into,
     standardised_size,
     weighted_size,
-    weighted_square,
 )
 
 NOTHING, EVALUATE, HESSIAN, SAMPLE_HESSIAN, DIRECTION, POINT, DONE = range(7)
@@ -329,7 +328,9 @@ def direction(M: Approximation, grad: np.ndarray, p: np.ndarray) -> None:
         multiply(p, M.inverse)
         if end > 0:                     # in the size that the last step shows
             last = (end - 1) % slots
-            square = weighted_square(M.changes[last], M.inverse)
+            scale_into(1.0, M.changes[last], M.scratch)
+            multiply(M.scratch, M.inverse)
+            square = dot(M.changes[last], M.scratch)
             if square > 0.0:            # the squares of a gradient below 1e-162 are 0
                 scale_into(M.curvatures[last] / square, p, p)
     else:

@@ -4,8 +4,7 @@ import numpy as np
 
 from fastlr.machine.blas import dot
 
-__all__ = ["add_multiple", "combine", "dot", "lower_times", "lower_transposed_times", "multiply", "scale_into", "weighted_size",
-           "weighted_square"]
+__all__ = ["add_multiple", "combine", "dot", "lower_times", "lower_transposed_times", "multiply", "scale_into", "weighted_size"]
 
 _ROWS = 128                     # rows of a lower triangle that are multiplied together, some of their zeros included
 
@@ -29,11 +28,6 @@ def add_multiple(x: np.ndarray, a: float, y: np.ndarray) -> None:
 def multiply(x: np.ndarray, y: np.ndarray) -> None:
     """x *= y, element by element."""
     x *= y
-
-
-def weighted_square(x: np.ndarray, weights: np.ndarray) -> float:
-    """The sum of weights x^2."""
-    return dot(x, weights * x)
 
 
 def weighted_size(x: np.ndarray, weights: np.ndarray) -> float:

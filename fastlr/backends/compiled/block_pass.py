@@ -225,29 +225,22 @@ def add_block(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, first
     sums[n + 1] += J
 
 
-@helper
-def sums_of_rows(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, scratch: Any,
-                 sums: Any) -> None:
-    """Forward and backward pass over the rows start..stop; `sums` (n + 2,) becomes [dw, db, loss].
-
-    A block has as many rows as half of `scratch` has room for.
-    """
-    rows = scratch.size // 2
-    z, loss = scratch[:rows], scratch[rows:]
-    sums[:] = 0.0
-    for first in range(start, stop, rows):
-        size = min(rows, stop - first)
-        add_block(X, y, sample_weight, offset, theta, first, z[:size], loss[:size], sums)
-
-
 # ---- kernels --------------------------------------------------------------------------------------------------------
 
 @helper
 def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, ranges: Any, sums: Any, scratch: Any, first: int,
                   last: int, thread: int) -> None:
-    """sums[k] (n + 2,) becomes [dw, db, loss] of chunk k."""
+    """Forward and backward pass: sums[k] (n + 2,) becomes [dw, db, loss] of chunk k.
+
+    A block has as many rows as half of a thread's `scratch` has room for.
+    """
+    rows = scratch.shape[1] // 2
+    z, loss = scratch[thread, :rows], scratch[thread, rows:]
     for k in range(first, last):
-        sums_of_rows(X, y, sample_weight, offset, theta, ranges[k], ranges[k + 1], scratch[thread], sums[k])
+        sums[k] = 0.0
+        for start in range(ranges[k], ranges[k + 1], rows):
+            size = min(rows, ranges[k + 1] - start)
+            add_block(X, y, sample_weight, offset, theta, start, z[:size], loss[:size], sums[k])
 
 
 @helper

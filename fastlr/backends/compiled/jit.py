@@ -20,6 +20,7 @@ import numpy as np
 from numba.extending import overload
 
 from fastlr.backends.compiled import cache, self_test
+from fastlr.backends.compiled.header import Kind, kind_of
 from fastlr.backends.csr import Csr
 from fastlr.machine import forks, stopwatch
 
@@ -100,11 +101,11 @@ class Entry:
         self._known_answer = known_answer
         self._is_read = [name not in writes for name in inspect.signature(function).parameters]
         self._parallel = parallel
-        self._compiled: dict[tuple[str, str], Callable[..., Any]] = {}
+        self._compiled: dict[Kind, Callable[..., Any]] = {}
 
     def __call__(self, X: np.ndarray | Csr, *rest: Any) -> Any:
         arguments = self._protected(X, *rest)
-        compiled = self._compiled.get(_kind(X))
+        compiled = self._compiled.get(kind_of(X))
         if compiled is None:
             compiled = self._compile(*arguments)
         return compiled(*arguments)
@@ -114,7 +115,7 @@ class Entry:
 
     def is_compiled(self, X: np.ndarray | Csr) -> bool:
         """Whether a call with this X starts at once."""
-        return _kind(X) in self._compiled
+        return kind_of(X) in self._compiled
 
     def _compile(self, *arguments: Any) -> Callable[..., Any]:
         if numba.config.DISABLE_JIT:
@@ -122,13 +123,13 @@ class Entry:
         with stopwatch.counted(), _lock:
             X = arguments[0]
             if not self.is_compiled(X):         # by another thread, while this one waited
-                _, layout = _kind(X)
-                name = f"{self._name}-{X.dtype.name}-{layout}{'-parallel' if self._parallel else ''}"
-                self._compiled[_kind(X)] = cache.load_or_compile(
+                kind = kind_of(X)
+                name = f"{self._name}-{kind.dtype}-{kind.layout}{'-parallel' if self._parallel else ''}"
+                self._compiled[kind] = cache.load_or_compile(
                     name, self._dispatcher, tuple(map(numba.typeof, arguments)),
                     lambda compiled: self._known_answer(lambda *values: compiled(*self._protected(*values)),
-                                                        self_test.problem(X.dtype, layout)))
-            return self._compiled[_kind(X)]
+                                                        self_test.problem(X.dtype, kind.layout)))
+            return self._compiled[kind_of(X)]
 
     def _dispatcher(self, cached: bool) -> Any:
         # Array expressions stay serial: only prange, whose blocks are fixed, may be split.  Numba empties this dict.
@@ -144,13 +145,6 @@ def _read_only(value: Any) -> Any:
         value = value.view()
         value.flags.writeable = False
     return value
-
-
-def _kind(X: np.ndarray | Csr) -> tuple[str, str]:
-    """Dtype and layout."""
-    if isinstance(X, Csr):
-        return X.values.dtype.char, f"csr{8 * X.indices.itemsize}"
-    return X.dtype.char, "C" if X.flags.c_contiguous else "F"
 
 
 _lock = forks.starting

@@ -34,13 +34,6 @@ def _dot(x: Any, y: Any) -> float:
     return total
 
 
-def _weighted_square(x: Any, weights: Any) -> float:
-    total = 0.0
-    for j in range(x.size):
-        total += weights[j] * x[j] * x[j]
-    return total
-
-
 def _weighted_size(x: Any, weights: Any) -> float:
     total = 0.0
     for j in range(weights.size):
@@ -77,7 +70,7 @@ def _standardised_size(grad: Any, ratio: Any, shift: Any) -> float:
     return largest
 
 
-for _loops in (_scale_into, _combine, _add_multiple, _multiply, _dot, _weighted_square, _weighted_size, _lower_times,
+for _loops in (_scale_into, _combine, _add_multiple, _multiply, _dot, _weighted_size, _lower_times,
                _lower_transposed_times, _standardised_size):
     compile_as(_loops, getattr(vectors, _loops.__name__[1:]), reorders_sums=True)
 for _function in vars(engine).values():
