@@ -260,8 +260,9 @@ def the_steps():
     say(row("parallel"), "## Fused", """
         What is left is the exponential, which stands between one row and the next, and w and dw, which are loaded again for
         every row. So take a block of rows, small enough to stay in the cache: forward for all of them, then loss and dz in
-        one loop over the block that computes eight at a time, then the way back, several rows at once:""")
-    code("fastlr/backends/compiled/block_pass.py", "sums_of_rows")
+        one loop over the block that computes eight at a time, then the way back, several rows at once. A chunk is what one
+        thread takes:""")
+    code("fastlr/backends/compiled/block_pass.py", "cost_gradient")
     code("fastlr/backends/compiled/block_pass.py", "losses_and_slopes")
     say(row("fused"), f"""
         From the two loops to here it is {faster("fused")} as fast. The five on one page:""")

@@ -205,7 +205,7 @@ def softmax_hessian_of(X: Any, sample_weight: Any, p: np.ndarray, center: np.nda
     of_class = [slice(first, last) for first, last in zip((0, *ends[:-1]), ends, strict=True)]
     H, own = np.zeros((classes.size, classes.size)), np.zeros((classes.size, classes.size))
     step = len(p) if isinstance(X, Csr) else max(512, _BLOCK_ELEMENTS // classes.size)
-    for rows in (slice(start, start + step) for start in range(0, len(p), step)):
+    for rows in blocks(len(p), step):
         root = np.sqrt(sample_weight[rows, None]) if sample_weight.size else 1.0
         V = _with_ones(X, rows, center)[:, columns]
         H -= _gram(_times(V, root * p[rows], classes))
