@@ -9,7 +9,7 @@ from fastlr import backends
 
 _LEARNING_RATE = 0.5
 # Seconds of training that a backend is timed by.
-_SECONDS = 0.5
+SECONDS = 0.5
 
 
 def run(m: int, n: int, classes: int, n_threads: int | None) -> int:
@@ -64,8 +64,8 @@ def _seconds_a_step(X: np.ndarray, y: np.ndarray, backend: str, n_threads: int |
         return time.perf_counter() - start
 
     once = run(1)
-    if once > _SECONDS:
+    if once > SECONDS:
         return once / 2             # two passes, one step and the final cost; checking X takes no time beside them
-    steps = max(2, int(_SECONDS / 3 / once))
+    steps = max(2, int(SECONDS / 3 / once))
     short, long = zip(*((run(1), run(1 + steps)) for _ in range(3)), strict=True)
     return (min(long) - min(short)) / steps

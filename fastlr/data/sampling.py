@@ -17,14 +17,18 @@ _CACHED_JITTER = 1 << 14        # The longest jitter, in rows, that is kept from
 
 def evenly(size: int, m: int) -> np.ndarray:
     """Rows of 0..m - 1 for a sample of a size, in order, one in each stretch of m / size: the two numbers alone say which."""
-    jitter = _jitter(_CACHED_JITTER)[:size] if size <= _CACHED_JITTER else _jitter.__wrapped__(size)       # which is not kept
+    jitter = _short_jitter()[:size] if size <= _CACHED_JITTER else _jitter(size)
     return ((np.arange(size) + jitter) * (m / size)).astype(np.intp)
 
 
-@functools.cache
 def _jitter(size: int) -> np.ndarray:
-    """A jitter that is kept, since making a generator takes longer than a step on a small sample; its beginnings are jitters."""
     return imported("numpy.random").default_rng(0).random(size)
+
+
+@functools.cache
+def _short_jitter() -> np.ndarray:
+    """A jitter that is kept, since making a generator takes longer than a step on a small sample; its beginnings are jitters."""
+    return _jitter(_CACHED_JITTER)
 
 
 def by_size(sizes: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -153,21 +153,21 @@ class Value:
         """Let NumPy's other functions take Values: `np.dot(w, x)`."""
         return _apply_numpy(function, operands, options)
 
-    def exp(x: Any) -> "Value":
-        """Return e^x as a Value."""
-        return applied("exp", x)
+    def exp(self) -> "Value":
+        """Return e^self."""
+        return applied("exp", self)
 
-    def log(x: Any) -> "Value":
-        """Return the natural logarithm of x as a Value."""
-        return applied("log", x)
+    def log(self) -> "Value":
+        """Return the natural logarithm of self."""
+        return applied("log", self)
 
-    def sigmoid(z: Any) -> "Value":
-        """Return 1 / (1 + e^-z) as a Value."""
-        return applied("sigmoid", z)
+    def sigmoid(self) -> "Value":
+        """Return 1 / (1 + e^-self)."""
+        return applied("sigmoid", self)
 
-    def softplus(z: Any) -> "Value":
-        """Return log(1 + e^z) as a Value; it neither overflows nor loses digits."""
-        return applied("softplus", z)
+    def softplus(self) -> "Value":
+        """Return log(1 + e^self), which neither overflows nor loses digits."""
+        return applied("softplus", self)
 
     def sum(self) -> "Value":
         """Return the sum of all elements, a scalar."""
@@ -281,7 +281,24 @@ class Value:
         return sorted(found, key=lambda node: node._age, reverse=True)
 
 
-exp, log, sigmoid, softplus = Value.exp, Value.log, Value.sigmoid, Value.softplus        # which take numbers and arrays too
+def exp(x: Any) -> Value:
+    """Return e^x as a Value."""
+    return applied("exp", x)
+
+
+def log(x: Any) -> Value:
+    """Return the natural logarithm of x as a Value."""
+    return applied("log", x)
+
+
+def sigmoid(z: Any) -> Value:
+    """Return 1 / (1 + e^-z) as a Value."""
+    return applied("sigmoid", z)
+
+
+def softplus(z: Any) -> Value:
+    """Return log(1 + e^z) as a Value; it neither overflows nor loses digits."""
+    return applied("softplus", z)
 
 
 def applied(operation: str, *operands: Any) -> Value:

@@ -20,9 +20,14 @@ PRODUCTS_A_CALL = int(2 ** 37 * SECONDS_A_CALL)
 UPDATES_A_CALL = int(1600 * SECONDS_A_CALL)
 """Quasi-Newton updates that one call may make on a small problem, at 1600 a second."""
 
-_TREE = "/sys/fs/cgroup"
-_MEMBERSHIP = "/proc/self/cgroup"
-_MEMINFO = "/proc/meminfo"
+TREE = "/sys/fs/cgroup"
+"""The folder of control groups."""
+
+MEMBERSHIP = "/proc/self/cgroup"
+"""The file that says which groups this process is in."""
+
+MEMINFO = "/proc/meminfo"
+"""The file in which Linux reports its memory."""
 # Folders of the tree in which groups of a controller may begin; "unified" is version 2 beside version 1.
 _ROOTS = {"cpu": ("", "unified", "cpu", "cpu,cpuacct"), "memory": ("", "unified", "memory")}
 # The files with a group's limit, those of version 2 and of version 1: microseconds granted, and the microseconds of a period.
@@ -63,7 +68,7 @@ def _groups(controller: str) -> Iterator[Path]:
     container's own group.  The root of the tree is always among them.
     """
     try:
-        lines = Path(_MEMBERSHIP).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        lines = Path(MEMBERSHIP).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return
     for line in lines:                          # "number:controllers:name"
@@ -74,7 +79,7 @@ def _groups(controller: str) -> Iterator[Path]:
         parts = name.strip("/").split("/")
         for root in _ROOTS[controller]:
             for depth in range(len(parts) + 1):
-                yield Path(_TREE, root, *parts[:depth])
+                yield Path(TREE, root, *parts[:depth])
 
 
 def _granted(group: Path, files: tuple[str, ...]) -> float:
@@ -89,7 +94,7 @@ def _granted(group: Path, files: tuple[str, ...]) -> float:
 
 def _left_by_system() -> float:
     try:
-        found = re.search(r"^MemAvailable:\s*(\d+) kB$", Path(_MEMINFO).read_text(encoding="ascii"), re.MULTILINE)
+        found = re.search(r"^MemAvailable:\s*(\d+) kB$", Path(MEMINFO).read_text(encoding="ascii"), re.MULTILINE)
     except (OSError, ValueError):
         found = None
     if found is not None:

@@ -55,7 +55,7 @@ def test_the_tests_of_logistf():
                                            4.951873e-03], rel=1e-5)
     bounds = [[-.8185574, 1.07315110], [-1.9737884, -.30742524], [-.9414360, .78920202], [1.2730233, 3.43543273],
               [-3.2608611, -1.11773667], [-1.6080879, .01518468], [.7745730, 8.03029352]]
-    np.testing.assert_allclose(np.column_stack([found.lower, found.upper]), bounds, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.column_stack([found.lower, found.upper]), bounds, rtol=1e-5, atol=1e-6)
     data = np.array([row.split(",") for row in ENDOMETRIAL.split()], float)
     X = pd.DataFrame(data[:, :3], columns=["NV", "PI", "EH"])
     model = fastlr.train(X, data[:, 3], firth=True, tol=1e-10, backend="numpy")

@@ -41,15 +41,15 @@ def test_quota(tmp_path, monkeypatch, membership, files, expected):
     for name, text in files.items():
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_text(text)
-    monkeypatch.setattr(limits, "_TREE", tmp_path / "tree")
-    monkeypatch.setattr(limits, "_MEMBERSHIP", tmp_path / "self")
+    monkeypatch.setattr(limits, "TREE", tmp_path / "tree")
+    monkeypatch.setattr(limits, "MEMBERSHIP", tmp_path / "self")
     assert limits.quota.__wrapped__() == expected
 
 
 def test_no_quota_without_control_groups(tmp_path, monkeypatch):
     (tmp_path / "garbage").write_bytes(bytes(range(256)))
     for name in ("missing", "garbage"):
-        monkeypatch.setattr(limits, "_MEMBERSHIP", tmp_path / name)
+        monkeypatch.setattr(limits, "MEMBERSHIP", tmp_path / name)
         assert limits.quota.__wrapped__() is None
 
 
@@ -81,6 +81,6 @@ def test_available_memory(tmp_path, monkeypatch, membership, files, expected):
     for name, text in files.items():
         (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / name).write_text(text)
-    for name, place in (("_TREE", "tree"), ("_MEMBERSHIP", "self"), ("_MEMINFO", "meminfo")):
+    for name, place in (("TREE", "tree"), ("MEMBERSHIP", "self"), ("MEMINFO", "meminfo")):
         monkeypatch.setattr(limits, name, tmp_path / place)
     assert limits.available_memory() == expected
