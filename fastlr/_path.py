@@ -150,7 +150,7 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
         objective = {"l1": float(lambda_) * ratio, "l2": float(lambda_) * (1.0 - ratio), "penalty_factors": factors,
                      "reduction": "mean", "fit_intercept": fit_intercept}
         training = Training(data, backend, objective, n_threads, class_weight is not None, has_minimum(result))
-        models.append(dataclasses.replace(model_of(result, training, threads, data.has_offset, start, compiled),
+        models.append(dataclasses.replace(model_of(result, training, threads, start, compiled),
                                           elapsed=float(seconds), compile_time=0.0))
     _warn_of_unconverged(found)
     return Path(lambdas=found.lambdas, l1_ratio=ratio, models=tuple(models), deviance_explained=found.deviance_explained,

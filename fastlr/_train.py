@@ -254,7 +254,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
 
     training = Training(data, backend, objective_options, n_threads, class_weight is not None, firth or has_minimum(result),
                         firth)
-    model = model_of(result, training, count, data.has_offset, start, compiled)
+    model = model_of(result, training, count, start, compiled)
     if result.warning is not None:
         warn(result.warning)
     return model
@@ -267,8 +267,7 @@ def has_minimum(result: solvers.Result) -> bool | None:
     return True if result.converged and result.gap_kind == "bound" else None
 
 
-def model_of(result: solvers.Result, training: Training, n_threads: int, has_offset: bool, start: float,
-             compiled: float) -> Model:
+def model_of(result: solvers.Result, training: Training, n_threads: int, start: float, compiled: float) -> Model:
     """Make the Model of a Result; `start` and `compiled` are what the clock and the stopwatch showed when `train` was called."""
     history, data, compile_time = result.history, training.data, stopwatch.seconds() - compiled
     w, b = solvers.weights_and_intercept(result.theta)
@@ -277,7 +276,7 @@ def model_of(result: solvers.Result, training: Training, n_threads: int, has_off
                  converged=result.converged, stop_reason=result.stop_reason, grad_norm=result.grad_norm, gap=result.gap,
                  gap_kind=result.gap_kind, solver=result.solver, backend=training.backend, n_threads=n_threads,
                  elapsed=time.perf_counter() - start - compile_time, compile_time=compile_time,
-                 feature_names=data.feature_names, has_offset=has_offset, _training=training)
+                 feature_names=data.feature_names, has_offset=data.has_offset, _training=training)
 
 
 @np.errstate(all="ignore")

@@ -219,8 +219,7 @@ class LogisticRegressionCV(LogisticRegression):
                     problem.refuse_not_finite(moments_are_needed=True)
                     found = follow(problem, options, solver.Optimizer, 1.0 / Cs)
                     training = Training(data, name, {}, None, False, None)
-                    models[-1].append([model_of(each, training, threads, has_offset=False, start=options.start, compiled=compiled)
-                                       for each in found.results])
+                    models[-1].append([model_of(each, training, threads, options.start, compiled) for each in found.results])
         return models
 
     def _warn_of_unfinished(self, models: list[Model]) -> None:

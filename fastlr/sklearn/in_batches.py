@@ -258,4 +258,4 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     history, solver = recorder.history(point.cost, point.grad_norm), "newton" if is_full else "lbfgs"
     result = Result(theta, history, converged, reason, point.grad_norm, point.gap, "estimate", solver, warning)
     training = Training(data, backend, {}, n_threads, False, None)
-    return memory, model_of(result, training, count, False, began, compiled), warning
+    return memory, model_of(result, training, count, began, compiled), warning
