@@ -41,9 +41,9 @@ from fastlr.problem.loss import of_classes
 from fastlr.problem.penalty import Quadratic, Ridge
 from fastlr.problem.problem import Problem
 from fastlr.sklearn.short_batches import Inverse, Point, points
-from fastlr.solvers import Result
-from fastlr.solvers.history import Recorder
+from fastlr.solvers import Ending, Options, Result
 from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
+from fastlr.solvers.recorder import Recorder
 
 WEAKEST = 0.01                  # The curvature that the penalty has at least: that of a 25th of an example of probability 1/2.
 MOST_FEATURES = 1000            # The most features of a whole H: it and its inverse take 8 MB each, a step tenths of a second.
@@ -235,7 +235,8 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         n, is_full, loss = data.shape[1], memory.curvature.ndim == 2, of_classes(data.classes.size)
         is_short = is_full and loss.n_margins == 1 and n > MOST_FEATURES_SOLVED_FOR and data.shape[0] <= n // _ROWS_APART
         found, after = (_of_few_rows if is_short else _of_many_rows)(memory, data, tol)
-        recorder = Recorder(began)
+        options = Options(None, max_iter, tol, None, began)
+        recorder = Recorder(options)
         for point in found:
             recorder.add(point.before)
             if point.grad_norm <= tol or recorder.n_iter == max_iter:
@@ -245,17 +246,14 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError(_TOO_LARGE)
 
-    converged, warning = point.grad_norm <= tol, None
-    if converged:
-        reason = f"the gradient is at most tol={tol:g}"
-    elif recorder.n_iter < max_iter:
-        reason = "no step lowers J any more: what is left of the gradient is rounding"
-    else:
-        reason = f"max_iter={max_iter} updates were made"
-        if tol > 0.0:
-            warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
-                                         f"tol={tol:g}.  Raise max_iter or set a larger tol")
+    ending = (Ending.AT_REST if point.grad_norm <= tol else
+              Ending.EXHAUSTED if recorder.n_iter < max_iter else Ending.MAX_ITER)
+    warning = None
+    if ending is Ending.MAX_ITER and tol > 0.0:
+        warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
+                                     f"tol={tol:g}.  Raise max_iter or set a larger tol")
     history, solver = recorder.history(point.cost, point.grad_norm), "newton" if is_full else "lbfgs"
-    result = Result(theta, history, converged, reason, point.grad_norm, point.gap, "estimate", solver, warning)
+    result = Result(theta, history, ending is Ending.AT_REST, ending.told(options), point.grad_norm, point.gap, "estimate",
+                    solver, warning)
     training = Training(data, backend, {}, n_threads, False, None)
     return memory, model_of(result, training, count, began, compiled), warning

@@ -11,6 +11,7 @@ A solver is a module with
 None, it chooses the start.  theta is (n + 1,) with the intercept last, or K such rows one after another.
 """
 
+import enum
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -61,6 +62,21 @@ class Options(NamedTuple):
     def how_many(self) -> dict[str, Any]:
         """Arguments of `quasi_newton.iterates`: the most updates, and one update an iterate where a callback sees them."""
         return {"most": self.most_updates} | ({} if self.callback is None else {"updates_a_call": 1})
+
+
+class Ending(enum.Enum):
+    """The reason why a descent has ended."""
+
+    AT_REST = "the gradient is at most tol={tol:g}"
+    SLOW = "the gradient falls slowly"
+    EXHAUSTED = "no step lowers J any more: what is left of the gradient is rounding"
+    MAX_ITER = "max_iter={max_iter} updates were made"
+    CALLBACK = "the callback asked to stop"
+    WITHOUT_ERROR = "every example is on its right side"
+
+    def told(self, options: Options) -> str:
+        """The reason as the user is told it."""
+        return self.value.format(tol=options.tol, max_iter=options.most_updates)
 
 
 class State(NamedTuple):

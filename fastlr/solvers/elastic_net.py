@@ -20,9 +20,9 @@ from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.by_columns import ByColumns
 from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State, weights_and_intercept
-from fastlr.solvers.history import Recorder
+from fastlr.solvers import Ending, Options, Result
 from fastlr.solvers.proximal_step import Point, evaluated, step, subgradient_norm
+from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import is_without_error, recession_direction
 from fastlr.solvers.verdict import SEPARATED
 
@@ -91,9 +91,8 @@ class Optimizer:
     """
 
     def __init__(self, problem: Problem, options: Options) -> None:
-        self._coordinates, self._shape = problem.coordinates, problem.shape
-        self._options, self._penalty = options, problem.penalty
-        self.recorder, self.is_stopped, self._damping = Recorder(options.start), False, 0.0
+        self._whole, self._options, self._penalty = problem, options, problem.penalty
+        self.recorder, self.is_stopped, self._damping = Recorder(options), False, 0.0
 
     @property
     def is_over(self) -> bool:
@@ -181,18 +180,16 @@ class Optimizer:
             record = np.empty((1 if options.callback is not None else min(by_columns.costs.updates_by_columns, left), 3))
             u, (cost, grad), updates, status = by_columns.minimize(u, cost, *aim, enough, record)
             self._note(record[:updates], u)
-            if options.progress is not None and updates:
-                options.progress.show(self.recorder.n_iter, cost, float(record[updates - 1, 1]))
+            if updates:
+                self.recorder.show(cost, float(record[updates - 1, 1]))
         return Point(u[place], cost, grad), status
 
     def _by_steps(self, problem: Problem, point: Point, aim: Aim, enough: float, place: np.ndarray,
                   size: int) -> tuple[Point, bool]:
         """Minimize J on a working set step by step; also whether no step lowers J any more."""
-        options = self._options
         while True:
             norm = subgradient_norm(problem, point)
-            if options.progress is not None:
-                options.progress.show(self.recorder.n_iter, point.cost, norm)
+            self.recorder.show(point.cost, norm)
             if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
                 return point, False
             found = None if needs_no_penalized(problem, point.u, point.cost) else step(problem, point, norm, self._damping)
@@ -205,10 +202,8 @@ class Optimizer:
     def _note(self, updates: Any, u: np.ndarray) -> None:
         """Record updates that led to u, each with J and the least subgradient before it and its step, and ask the callback."""
         self.recorder.add(updates)
-        if self._options.callback is not None and len(updates):
-            theta = self._coordinates.parameters(u).reshape(self._shape)
-            state = State(self.recorder.n_iter, updates[-1][0], *weights_and_intercept(theta), self.recorder.elapsed())
-            self.is_stopped = bool(self._options.callback(state))
+        if len(updates):
+            self.is_stopped = self.recorder.ask(self._whole, u)
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options, optimizer_of: type[Optimizer] = Optimizer) -> Result:
@@ -252,10 +247,8 @@ def result(problem: Problem, point: Point, certificate: Certificate, optimizer: 
     gap = min(certificate.gap, point.cost)
     has_converged = (options.tol > 0.0 and certificate.has_minimum and grad_norm <= options.tol
                      and gap <= wanted_gap(problem, point, options.tol))
-    reason = (f"the least subgradient is at most tol={options.tol:g}" if has_converged else
-              "the callback asked to stop" if optimizer.is_stopped else
-              f"max_iter={options.most_updates} updates were made" if optimizer.is_over else
-              "no step lowers J any more: what is left of the gradient is rounding")
+    ending = Ending.CALLBACK if optimizer.is_stopped else Ending.MAX_ITER if optimizer.is_over else Ending.EXHAUSTED
+    reason = f"the least subgradient is at most tol={options.tol:g}" if has_converged else ending.told(options)
     if not certificate.has_minimum and _is_separated(problem, point):
         reason, gap = SEPARATED, point.cost
         warning = SeparationWarning("the columns without a penalty tell the classes apart, so that J falls for ever as their w "

@@ -25,9 +25,9 @@ from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.machine.wording import listed
 from fastlr.problem.better_coordinates import near_origin
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State, weights_and_intercept
-from fastlr.solvers.history import Recorder
+from fastlr.solvers import Ending, Options, Result
 from fastlr.solvers.newton import EXPECTED_STEPS, kernels
+from fastlr.solvers.recorder import Recorder
 
 __all__ = ["EXPECTED_STEPS", "cost_gradient", "kernels", "solve"]
 
@@ -76,11 +76,10 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     if start is None:
         _refuse_dependent_columns(problem)
         raise ValueError("J is infinite at the start: init and X together leave no curvature.  Start closer to 0")
-    here, recorder, is_stopped = _point(problem, u, start), Recorder(options.start), False
+    here, recorder, is_stopped = _point(problem, u, start), Recorder(options), False
     path: list[_Point] = []
     while True:
-        if options.progress is not None:
-            options.progress.show(recorder.n_iter, here.cost.J, here.grad_norm)
+        recorder.show(here.cost.J, here.grad_norm)
         enough = max(options.tol * here.cost.loss, problem.rounding(here.u, here.cost.loss))
         is_optimum = here.grad_norm <= options.tol and here.gap <= enough
         if is_optimum or is_stopped or recorder.n_iter >= options.most_updates:
@@ -91,20 +90,16 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
             break
         share, here = found
         recorder.add([(path[-1].cost.J, path[-1].grad_norm, share)])
-        if options.callback is not None:
-            parameters = problem.coordinates.parameters(here.u)
-            is_stopped = bool(options.callback(State(recorder.n_iter, path[-1].cost.J, *weights_and_intercept(parameters),
-                                                     recorder.elapsed())))
+        is_stopped = recorder.ask(problem, here.u)
     return _result(problem, here, recorder, options, is_optimum, is_stopped)
 
 
 def _result(problem: Problem, point: _Point, recorder: Recorder, options: Options, is_optimum: bool,
             is_stopped: bool) -> Result:
     has_converged, grad_norm, warning = is_optimum and options.tol > 0.0, point.grad_norm, None
-    reason = (f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else
-              "the callback asked to stop" if is_stopped else
-              f"max_iter={options.most_updates} updates were made" if recorder.n_iter >= options.most_updates else
-              "no step lowers J any more: what is left of the gradient is rounding")
+    ending = (Ending.CALLBACK if is_stopped else
+              Ending.MAX_ITER if recorder.n_iter >= options.most_updates else Ending.EXHAUSTED)
+    reason = f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else ending.told(options)
     if options.tol == 0.0:
         grad_norm = math.nan
     elif not (has_converged or is_stopped):

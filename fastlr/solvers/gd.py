@@ -1,4 +1,7 @@
-"""Gradient descent: w := w - alpha dw, b := b - alpha db, over all examples in each step."""
+"""Gradient descent: w := w - alpha dw, b := b - alpha db, over all examples in each step.
+
+It has a loop of its own.  `run` is given the gradient where each call has led, and that would take one more in every call.
+"""
 
 import math
 import time
@@ -12,8 +15,8 @@ from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.penalty import Ridge
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State, weights_and_intercept
-from fastlr.solvers.history import Recorder
+from fastlr.solvers import Ending, Options, Result
+from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.verdict import Verdict
 
 # Steps are as many as the user asks for, at most.
@@ -36,7 +39,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     """
     theta = np.zeros(problem.shape) if theta is None else theta.reshape(problem.shape)
     max_iter = options.most_updates
-    recorder = Recorder(options.start)
+    recorder = Recorder(options)
     ridge = problem.penalty.of_norm()       # which kernels know; None where the penalty is another
     rule = _rule(problem, ridge, options)
     previous = theta.copy()
@@ -50,13 +53,11 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         if recorder.n_iter == 0:    # the first call is one step: its cost sets the ceiling for all others, its time their number
             rule = rule._replace(ceiling=_CEILING * max(record[0, 0], problem.loss.of_guessing / problem.to_mean))
         recorder.add(np.column_stack([record[:updates], np.full(updates, rule.alpha)]))
-        if options.progress is not None:
-            options.progress.show(recorder.n_iter, *record[max(updates - 1, 0)].tolist())
+        recorder.show(*record[max(updates - 1, 0)].tolist())
         if options.callback is None:
             steps = max(1, int(len(record) * SECONDS_A_CALL / (time.perf_counter() - call)))
-        elif status == GOING:
-            is_stopped = bool(options.callback(
-                State(recorder.n_iter, float(record[-1, 0]), *weights_and_intercept(theta), recorder.elapsed())))
+        if status == GOING:
+            is_stopped = recorder.ask(problem, theta.ravel())
         if status == CONVERGED:
             verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
             if not (verdict.is_optimum or verdict.way is not None):
@@ -69,12 +70,12 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         return _diverged(problem, previous, recorder, cost, rule.alpha)
     if options.tol > 0.0 and status != CONVERGED:
         verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
-    reason = (f"the gradient is at most tol={options.tol:g}" if verdict is not None and verdict.is_optimum else
-              "the callback asked to stop" if is_stopped else f"max_iter={max_iter} updates were made")
+    ending = (Ending.AT_REST if verdict is not None and verdict.is_optimum else
+              Ending.CALLBACK if is_stopped else Ending.MAX_ITER)
     if verdict is None:                     # nobody has asked for the optimum
-        return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
+        return Result(theta, recorder.history(cost, math.nan), False, ending.told(options), math.nan, None, None, "gd", None)
     advice = "" if is_stopped else "Raise max_iter, bring the features to one scale, or set a larger tol"
-    return verdict.result(problem, theta.ravel(), recorder, "gd", reason, advice)
+    return verdict.result(problem, theta.ravel(), recorder, "gd", ending.told(options), advice)
 
 
 def _rule(problem: Problem, ridge: Ridge | None, options: Options) -> Rule:

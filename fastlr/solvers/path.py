@@ -11,8 +11,8 @@ import numpy as np
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Options, Result, auto, newton
 from fastlr.solvers.elastic_net import ON_START, Aim, Optimizer, result, start, without_penalized
-from fastlr.solvers.history import Recorder
 from fastlr.solvers.proximal_step import Point
+from fastlr.solvers.recorder import Recorder
 
 # The share of the largest penalty with which a path ends, where there are more rows than columns, and where not.
 _SMALLEST, _SMALLEST_OF_WIDE = 1e-4, 1e-2
@@ -57,7 +57,8 @@ def follow(problem: Problem, options: Options, optimizer_of: type[Optimizer], la
         Models that were made before, for the progress.
     """
     given = problem
-    problem, point, optimizer = start(problem, None, options._replace(progress=None), optimizer_of)
+    alone = options._replace(progress=None)     # of one penalty, which no bar shows
+    problem, point, optimizer = start(problem, None, alone, optimizer_of)
     base, scales = problem.elastic_net, problem.coordinates.scales
     null = _null_loss(problem, point, optimizer)
     point, stronger = without_penalized(problem, point, optimizer)
@@ -69,7 +70,7 @@ def follow(problem: Problem, options: Options, optimizer_of: type[Optimizer], la
                          "penalty tells anything about y; for no penalty call train, or pass lambdas as a list")
     grid = _grid(largest, lambdas, smallest, problem.data.shape) if isinstance(lambdas, int) else lambdas
     is_smooth = base.l1 == 0.0 and not base.is_left_out.any()
-    minima = _of_ridge(given, options, grid) if is_smooth else _of_l1(problem, point, stronger, optimizer, options, grid)
+    minima = _of_ridge(given, alone, grid) if is_smooth else _of_l1(problem, point, stronger, optimizer, alone, grid)
     results, explained, seconds, began = list[Result](), list[float](), list[float](), time.perf_counter()
     for found, loss in minima:
         results.append(found)
@@ -89,7 +90,7 @@ def _of_l1(problem: Problem, point: Point, stronger: float, optimizer: Optimizer
     base, aim = problem.elastic_net, Aim(options.tol, options.tol)
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times))
-        optimizer.recorder = Recorder(options.start)
+        optimizer.recorder = Recorder(options)
         point, certificate = optimizer.weaken(at, point, stronger / times, aim)
         stronger = times
         of_penalty = at.penalty.value(at.coordinates.rows(point.u), at.coordinates.scales)
@@ -101,7 +102,7 @@ def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[
     base, theta = problem.elastic_net, None
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times).ridge)
-        found = auto.solve(at, theta, options._replace(progress=None))
+        found = auto.solve(at, theta, options)
         yield found, float(found.history.cost[-1]) - at.penalty.value(found.theta, np.ones(found.theta.shape[-1]))
         theta = None if newton.is_wide(at) else found.theta.flatten()       # wide X starts best in the space of its rows
 

@@ -34,12 +34,11 @@ class Optimizer(elastic_net.Optimizer):
     """The optimizer of one training, over several penalties: it makes the updates, and records them."""
 
     def minimize(self, problem: Problem, point: Point, aim: Aim, slack: float = 0.0) -> tuple[Point, Certificate]:
-        penalty, scales, options = problem.elastic_net, problem.coordinates.scales, self._options
+        penalty, scales = problem.elastic_net, problem.coordinates.scales
         point = self._under(problem, point)
         while True:
             norm = subgradient_norm(problem, point)
-            if options.progress is not None:
-                options.progress.show(self.recorder.n_iter, point.cost, norm)
+            self.recorder.show(point.cost, norm)
             gap = wanted_gap(problem, point, aim.gap)
             is_near = norm <= aim.tol and penalty.gap(point.u, point.grad, scales, point.cost, 0.0) <= gap
             if is_near:                         # a step on few of the w costs less than a proof by all second derivatives

@@ -1,6 +1,5 @@
 """The loop around every solver but gradient descent: it follows the iterates, stops, proves what it can, and makes the Result."""
 
-import enum
 import math
 from collections.abc import Callable, Iterator
 
@@ -8,9 +7,9 @@ import numpy as np
 
 from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, State, weights_and_intercept
-from fastlr.solvers.history import Recorder
+from fastlr.solvers import Ending, Options, Result
 from fastlr.solvers.quasi_newton import Iterate
+from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import is_without_error
 from fastlr.solvers.verdict import Verdict
 
@@ -25,17 +24,6 @@ _SLOW = 200
 _SAME_DESCENT = 2
 
 
-class Ending(enum.Enum):
-    """The reason why a descent has ended."""
-
-    AT_REST = "the gradient is at most tol={tol:g}"
-    SLOW = "the gradient falls slowly"
-    EXHAUSTED = "no step lowers J any more: what is left of the gradient is rounding"
-    MAX_ITER = "max_iter={max_iter} updates were made"
-    CALLBACK = "the callback asked to stop"
-    WITHOUT_ERROR = "every example is on its right side"
-
-
 def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
     """Follow the iterates until the gradient is at most `tol` and J is proved to be near its minimum, or something else ends it.
 
@@ -48,7 +36,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     descend : callable
         What goes on from a point whose gradient is small while J may not be.
     """
-    tol, recorder, given = options.tol, Recorder(options.start), problem
+    tol, recorder, given = options.tol, Recorder(options), problem
     point = next(points)
     if not math.isfinite(point.cost):
         raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
@@ -90,7 +78,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     theta = problem.coordinates.parameters(point.u)
     if verdict is not None and not (verdict.is_optimum or is_asked or ending is Ending.CALLBACK):
         verdict.look_for_separation(point.p)
-    reason = ending.value.format(tol=tol, max_iter=options.most_updates)
+    reason = ending.told(options)
     solver = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
     if verdict is None:
         history = recorder.history(point.cost, problem.bounded_by_tol(point.grad))
@@ -108,8 +96,7 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
     """
     while True:
         bounded = problem.bounded_by_tol(point.grad)
-        if options.progress is not None:
-            options.progress.show(recorder.n_iter, point.cost, bounded)
+        recorder.show(point.cost, bounded)
         if is_without_error(problem, point.cost, point.u):
             return point, Ending.WITHOUT_ERROR
         if bounded <= options.tol and point.grad_norm <= target:
@@ -123,10 +110,5 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
             return point, Ending.EXHAUSTED
         point = following
         recorder.add(point.before)
-        if options.callback is not None and len(point.before) and options.callback(_state(problem, point, recorder)):
+        if len(point.before) and recorder.ask(problem, point.u):
             return point, Ending.CALLBACK
-
-
-def _state(problem: Problem, point: Iterate, recorder: Recorder) -> State:
-    theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
-    return State(recorder.n_iter, float(point.before[-1][0]), *weights_and_intercept(theta), recorder.elapsed())

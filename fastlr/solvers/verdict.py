@@ -8,7 +8,7 @@ from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.certificate import certificate, obstacle, strong_convexity
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Result
-from fastlr.solvers.history import Recorder
+from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import recession_direction
 
 # The share of the training's time that a certificate may take.
