@@ -395,7 +395,7 @@ class Problem:
         sample = self.part(rows)
         sample.to_cost = 1.0 / self.to_mean * (1.0 / rows.count.total)
         effective_rows = rows.count.total ** 2 / rows.count.squares         # of equal weight (Kish)
-        sample.uncertainty = self._free_features / effective_rows
+        sample.uncertainty = self.free_features / effective_rows
         unseen = np.zeros(self.shape[-1])
         if self._columns is not None:
             seen, all_of_it = sample.columns.deviation ** 2, self._columns.deviation ** 2
@@ -405,7 +405,7 @@ class Problem:
         return sample
 
     @property
-    def _free_features(self) -> int:
+    def free_features(self) -> int:
         """Parameters w that J can tell apart."""
         return self.data.shape[1] * self.loss.n_free
 
@@ -420,7 +420,7 @@ class Problem:
 
     def sampling_gradient(self) -> float:
         """The norm of the gradient that is expected for all rows at a sample's optimum."""
-        return math.sqrt(self.uncertainty / self._free_features)
+        return math.sqrt(self.uncertainty / self.free_features)
 
     def on_columns(self, columns: np.ndarray) -> Self:
         """J by the coordinates of some columns, which are in order, where w of all others is 0."""
@@ -455,9 +455,7 @@ class Problem:
 
     def of_null_model(self) -> Self:
         """J by theta without features and penalty."""
-        other = copy.copy(self)
-        other.penalty = Ridge(0.0)
-        return other._of_features(self.data.without_features())
+        return self.with_penalty(Ridge(0.0))._of_features(self.data.without_features())
 
     def _of_features(self, rows: Dataset) -> Self:
         return self.part(rows).in_coordinates(Coordinates.of_theta(rows.shape[1]))

@@ -59,7 +59,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
 
 def _sample_sizes(problem: Problem) -> list[int]:
     data = problem.data
-    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * data.shape[1] * problem.loss.n_free), []
+    rows, sizes = max(_FEWEST_ROWS, _ROWS_A_FEATURE * problem.free_features), []
     most = 0 if problem.costs.is_small else min(data.count.rows // _GROWTH, data.most_bytes_of_samples // data.bytes_a_row)
     while rows <= most:
         sizes.append(rows)
@@ -70,7 +70,7 @@ def _sample_sizes(problem: Problem) -> list[int]:
 def _hessian_of_sample(problem: Problem, rows: int) -> SampleHessian:
     data, costs = problem.data, problem.costs
     steps = costs.hessian(rows / data.count.rows) / costs.step
-    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * data.shape[1] * problem.loss.n_free / rows), steps),
+    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * problem.free_features / rows), steps),
                          lambda u: quasi_newton.inverse_factor_of_hessian(problem.on_sample(data.samples([rows])[0]), u))
 
 

@@ -17,7 +17,6 @@ from fastlr.backends.compiled import threads
 from fastlr.backends.engine import DIAGONAL, DONE, DUE, EVALUATE, EXACT, GAPS, POINT, SAMPLED, SOLVED, Descent, Price, Scale
 from fastlr.data.sampling import evenly
 from fastlr.machine.blas import dot, inverse_factor
-from fastlr.problem.loss import Logistic
 from fastlr.problem.problem import Problem
 from fastlr.solvers import NAMES, auto, quasi_newton
 from fastlr.solvers.quasi_newton import InverseHessian, inverse_factor_of_hessian, iterates
@@ -291,7 +290,7 @@ def test_a_callback_sees_the_updates_that_are_made_without_one():
 def test_auto_takes_samples_where_there_are_many_rows():
     def sizes(m, n, most, is_small=False):
         data = SimpleNamespace(shape=(m + 7, n), count=SimpleNamespace(rows=m), most_bytes_of_samples=8 * most, bytes_a_row=8)
-        return auto._sample_sizes(SimpleNamespace(data=data, loss=Logistic(), costs=SimpleNamespace(is_small=is_small)))
+        return auto._sample_sizes(SimpleNamespace(data=data, free_features=n, costs=SimpleNamespace(is_small=is_small)))
 
     assert sizes(2499, 5, 10_000) == []
     assert sizes(2500, 5, 10_000) == [500]
