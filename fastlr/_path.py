@@ -55,14 +55,14 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
         The last penalty that is made, as a share of the first.  By default it is 1e-4, or 0.01 where there are no more rows than
         columns.
     folds : int, scikit-learn splitter, or iterable of (train, test), optional
-        A number of folds, each with its share of every class; an object whose `split` gives the places of the rows; or these
-        places themselves.  By default there is no cross-validation.  A splitter or a list may give a single fold, which has no
+        A number of folds, each with its share of every class; an object whose `split` gives the indices of the rows; or these
+        indices themselves.  By default there is no cross-validation.  A splitter or a list may give a single fold, which has no
         standard error and no `best_1se`.
     score : {"deviance", "accuracy", "auc"}
         The score of held-out rows: -2 log-likelihood for each, the share of them that is predicted, or for two classes the
         area under the ROC curve.  Rows count by their weights, those of classes included.
     seed : int
-        The seed by which rows are dealt to a number of folds.
+        The seed of the random assignment of rows to folds, where `folds` is a number.
     tol : float, optional
         The bound on the gradient, and on the gap relative to J, as for `fastlr.train`; 1e-6 by default.
     progress : bool

@@ -73,8 +73,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         SciPy's sparse matrices are never made dense.  CSR of float64 or float32 is used in place; other formats and numbers are
         converted to it.
 
-        Data larger than memory go in as a `fastlr.stream`, or as the path of an .npy file or a table.  A memory map of more
-        than half of the memory there is, is streamed too.
+        Data larger than memory go in as a `fastlr.stream`, or as the path of an .npy file or a table.  A memory map larger
+        than half of the available memory is streamed too.
 
         Dask arrays and DataFrames (pip install dask distributed) stay where they are.  Every step is one graph with one task a
         part.  Persist them if they fit into the cluster's memory; otherwise every step makes them anew.  y, weights and offset
@@ -90,7 +90,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     backend : {"auto", "python", "numpy", "loop", "parallel", "fused"}
         The kernel.  All compute the same.  "auto" is "fused", or "numpy" where starting Numba would take longer than training.
     solver : {"auto", "gd", "newton", "lbfgs"}
-        The way to the optimum.  "newton" uses Hessians, or their products with vectors if X is very wide.  "lbfgs" does without.
+        The way to the optimum.  "newton" uses Hessians, or their products with vectors if X is very wide.  "lbfgs" uses none.
         "auto" is as good as the better of the two, and starts from samples of the rows where there are many.  The units of the
         columns make no difference to these three.  "gd" is the lecture's gradient descent.
     learning_rate : float, optional
@@ -103,12 +103,12 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         deviation sd_j of column j.  With l1 it bounds the least subgradient.  `converged` needs a small gap too.  0 never stops
         early.  The default is 1e-8, or 0 with a `learning_rate`.
     l1, l2 : float
-        The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 leaves many w at
-        exactly 0.  With K classes it is on each w_kj.  If K is even, l1 alone leaves open what the w of a column share: the lower
-        of the two middle ones is 0 then.  The Model's `solver` is then "elastic_net", and there is no choice of another.
+        The strengths of the penalties sum_j f_j |w_j| and (1/2) sum_j f_j w_j^2, which are never on b.  l1 makes many w
+        exactly 0.  With K classes it is on each w_kj.  If K is even, l1 alone does not determine what the w of a column share;
+        then the lower of the two middle ones is 0.  With l1 the Model's `solver` is "elastic_net", and no other can be chosen.
     penalty_factors : array_like, (n,), optional
-        The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, which
-        needs what l1 needs.  A Series whose index is the columns of X in another order is refused.
+        The factors f_j of the penalties, at least 0; by default 1.  0 leaves a column unpenalized.  Infinity leaves it out, and
+        uses the solver for l1.  A Series whose index is the columns of X in another order is refused.
     reduction : {"mean", "sum"}
         Whether J averages the losses over the examples (by weight) or sums them.
     fit_intercept : bool
@@ -131,16 +131,17 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         The most threads.  By default as many as affinity and container quota leave to this process, less those of its other
         trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
     callback : callable, optional
-        A function that is called with a State (n_iter, cost, w, b, elapsed) after every update; a true answer stops.  It runs
-        under the NumPy error state of the caller of `train`.  With a callback, all updates are made on all rows and features.
+        A function that is called with a State (n_iter, cost, w, b, elapsed) after every update; a true return value stops
+        training.  It runs under the NumPy error state of the caller of `train`.  With a callback, all updates are made on all
+        rows and features.
     progress : bool
         Whether to show tqdm's bar (pip install tqdm) once training has taken a tenth of a second.  It shows how many decades the
         gradient's norm has come toward `tol`, or with `tol` = 0 the share of the updates.
     firth : bool
         Whether to maximize Firth's penalized likelihood, which has a finite maximum where the classes are separated too, and
         less bias in small samples.  J is then less by (1/2) log det I, with the information I of all examples about w and b; for
-        "mean" this is divided by the number of examples.  It is there for two classes.  There is no other penalty, no learning
-        rate and no choice of a solver then.
+        "mean" this is divided by the number of examples.  It is for two classes, without another penalty,
+        a learning rate or a choice of solver.
     feature_names : array_like of str, (n,), optional
         Names for the columns of an X that has none.  Those of a data frame are kept.
 
@@ -164,7 +165,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         With tol > 0, `max_iter` was reached first, or float64 allows no smaller gradient; or J diverged because the learning rate
         was too large.
     SeparationWarning
-        The features tell the classes apart, so that without a penalty no finite w is the best.
+        The features separate the classes, so that without a penalty no finite w is the best.
 
     Examples
     --------
@@ -233,7 +234,7 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     objective_options["penalty_factors"] = factors
     has_l1 = objective_options["l1"] > 0.0 or (factors is not None and bool(np.isposinf(factors).any()))
     if firth:
-        refuse_many_classes("firth=True", data.classes.size, "l1 and l2 are there for all")
+        refuse_many_classes("firth=True", data.classes.size, "l1 and l2 work for any number")
     if has_l1:
         _refuse_beside("l1, and a penalty factor of infinity, have a solver of their own, and take",
                        learning_rate=(options.learning_rate, None), solver=(solver, "auto"))
@@ -376,9 +377,9 @@ def _refuse_beside(what: str, **given: tuple[Any, Any]) -> None:
 
 
 def refuse_many_classes(what: str, n_classes: int, way_out: str) -> None:
-    """Raise NotImplementedError, with the way out, where there are more classes than the two that something is there for."""
+    """Raise NotImplementedError, with the way out, where there are more classes than the two that something is for."""
     if n_classes > 2:
-        raise NotImplementedError(f"{what} is there for two classes, and y has {n_classes}; {way_out}")
+        raise NotImplementedError(f"{what} is for two classes, and y has {n_classes}; {way_out}")
 
 
 def _objective_options(l2: float, reduction: str, fit_intercept: bool, l1: float = 0.0) -> dict[str, Any]:

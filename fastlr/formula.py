@@ -78,7 +78,7 @@ class FormulaModel:
         return self.model.predict_proba(self.design(frame), _vector("offset", offset, frame))
 
     def predict(self, frame: Any, offset: Any = None) -> np.ndarray:
-        """Return the more probable class of a frame's rows, (m,)."""
+        """Return the most probable class of a frame's rows, (m,)."""
         frame = _pandas(frame)
         return self.model.predict(self.design(frame), _vector("offset", offset, frame))
 
@@ -118,7 +118,7 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     ValueError
         The formula can't be read or computed; or values are missing, which the text counts by column.
     TypeError
-        `frame` is not a frame, or `fit_intercept` is given, which is the formula's to say.
+        `frame` is not a frame, or `fit_intercept` is given, which the formula decides.
 
     Examples
     --------
@@ -129,7 +129,8 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     (('log(dose)',), array([2.054]))
     """
     if "fit_intercept" in options:
-        raise TypeError("fit_intercept is the formula's to say: write 0 + ... on its right-hand side to leave the intercept out")
+        raise TypeError("fit_intercept can't be passed, since the formula decides: write 0 + ... on its right-hand side "
+                        "to leave the intercept out")
     arguments.one_of("missing", missing, ("raise", "drop"))
     frame = _pandas(frame)
     frames.refuse_other_order(frame=frame, sample_weight=sample_weight, offset=offset)
@@ -227,7 +228,7 @@ def _vector(name: str, value: Any, frame: pd.DataFrame) -> Any:
 
 def _column(name: str, column: str, frame: pd.DataFrame) -> str:
     if column not in frame:
-        raise ValueError(f"{name} names {column!r}, which is no column of the frame: {listed(list(map(str, frame.columns)))}")
+        raise ValueError(f"{name} names {column!r}, which is not a column of the frame: {listed(list(map(str, frame.columns)))}")
     return column
 
 

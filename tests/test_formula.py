@@ -138,7 +138,7 @@ def test_dropping_keeps_rows_paired():
     ("bought ~ age +", {}, r"formula='bought ~ age \+': Operator"),
     ("bought ~ 1", {}, "formula='bought ~ 1' names no feature on its right-hand side"),
     ("bought ~ nosuch", {}, "nosuch` is not present"),
-    ("nosuch ~ age", {}, "formula names 'nosuch', which is no column of the frame: age, city"),
+    ("nosuch ~ age", {}, "formula names 'nosuch', which is not a column of the frame: age, city"),
     ("bought ~ log(age - 100)", {}, "null values after evaluation"),
     ("bought ~ age", {"sample_weight": "nosuch"}, "sample_weight names 'nosuch'"),
     ("bought ~ age", {"missing": "ignore"}, "missing must be one of 'raise', 'drop'"),
@@ -150,7 +150,7 @@ def test_what_is_refused(formula, options, text):
 
 
 def test_other_refusals():
-    with pytest.raises(TypeError, match="fit_intercept is the formula's"):
+    with pytest.raises(TypeError, match="fit_intercept can't be passed, since the formula decides"):
         train(fit_intercept=False)
     with pytest.raises(ValueError, match="frame has 2 columns called 'age'; rename all but one"):
         train("bought ~ age", pd.concat([FRAME, FRAME[["age"]]], axis=1))
@@ -196,5 +196,5 @@ def test_predictions_take_vectors_by_name():
     trained = train("bought ~ age", offset="income")
     np.testing.assert_array_equal(trained.predict_proba(FRAME, "income"), trained.predict_proba(FRAME, FRAME["income"]))
     assert trained.score(FRAME, "count", "income") == trained.score(FRAME, FRAME["count"], FRAME["income"])
-    with pytest.raises(ValueError, match="offset names 'incom', which is no column of the frame"):
+    with pytest.raises(ValueError, match="offset names 'incom', which is not a column of the frame"):
         trained.predict(FRAME, "incom")

@@ -205,7 +205,7 @@ def test_ties_count_half():
     ({"folds": 1}, "folds must be at least 2"),
     ({"folds": 1000}, "folds must be at most"),
     ({"folds": [([0, 1], [1, 2]), ([0], [1])]}, r"folds\[0\] has example 1 on both sides"),
-    ({"folds": [([0, 1], [400]), ([0], [1])]}, r"folds\[0\]\[1\] has the place 400, and there are 150 examples"),
+    ({"folds": [([0, 1], [400]), ([0], [1])]}, r"folds\[0\]\[1\] has the index 400, and there are 150 examples"),
     ({"folds": [([0], [3]), ([0], [1])]}, r"folds\[0\] has examples of one class only to train"),
     ({"folds": [(range(100), []), (range(100), [100])]}, r"folds\[0\] has no example to test"),
     ({"folds": [(range(100), [100]), (range(100), [101])], "score": "auc", "lambdas": 1}, "held-out examples of one class only"),
@@ -303,7 +303,7 @@ def test_scores_of_classes_are_those_of_models_of_the_other_rows(score):
 
 def test_what_is_refused_of_classes(of_classes):
     X, y = table_of_classes()
-    with pytest.raises(NotImplementedError, match="score='auc' is there for two classes, and y has 3; choose 'deviance' or 'acc"):
+    with pytest.raises(NotImplementedError, match="score='auc' is for two classes, and y has 3; choose 'deviance' or 'acc"):
         fastlr.path(X, y, score="auc")
     with pytest.raises(ValueError, match=r"folds\[1\] has examples of 2 of 3 classes only to train"):
         fastlr.path(X, y, folds=[(range(100), [100]), (np.flatnonzero(y != "b"), np.flatnonzero(y == "b"))])
@@ -367,7 +367,7 @@ def test_pictures_of_classes(of_classes, with_folds):
     assert of_classes.plot(axes[0], class_label="b") is axes[0] and axes[0].get_ylabel() == "coefficient of class 'b'"
     for path, options, text in ((of_classes, {"class_label": "x"}, r"class_label must be one of \['a', 'b', 'c'\], not 'x'"),
                                 (of_classes, {"ax": axes[:2]}, "ax must be 3 Axes, one for each class, not 2; or choose one"),
-                                (with_folds, {"class_label": 1}, "class_label is there for three classes or more")):
+                                (with_folds, {"class_label": 1}, "class_label is for three classes or more")):
         with pytest.raises(ValueError, match=text):
             path.plot(**options)
     plt.close("all")

@@ -2,11 +2,11 @@
 Separated classes
 =================
 
-What happens if a feature tells the classes apart, and what to do about it.
+What happens if a feature separates the classes, and what to do about it.
 """
 
 # %%
-# Every label left of 3.5 is 0, and every label right of it is 1.  Then J falls for ever as w grows, so no finite w is the best.
+# Every label left of 3.5 is 0, and every label right of it is 1.  Then J falls forever as w grows, so no finite w is the best.
 # fastlr proves that and says so.
 
 import textwrap

@@ -66,15 +66,15 @@ def _refuse_unwritable(inputs: Sequence[str], *outputs: str | None) -> None:
 def _train_by_formula(options: argparse.Namespace) -> int:
     """Train by a formula on all of a table, and print the summary."""
     if options.output is not None:
-        raise ValueError("-o does not go with --formula: a model file has no room for its categories; train in Python by "
+        raise ValueError("-o can't be combined with --formula: a model file can't hold its categories; train in Python by "
                          "fastlr.formula.train to predict")
     for name, given in (("--event", options.event), ("--features", options.features), ("--drop", options.drop),
                         ("--no-intercept", not options.intercept)):
         if given:
-            raise ValueError(f"{name} does not go with --formula: the formula says what is predicted from what")
+            raise ValueError(f"{name} can't be combined with --formula: the formula says what is predicted from what")
     if options.cluster and options.missing == "drop":
-        raise ValueError("--cluster does not go with --formula and --missing drop, which leaves rows out of the formula only; "
-                         "drop them from the table")
+        raise ValueError("--cluster can't be combined with --formula and --missing drop, which leaves rows out of the formula "
+                         "only; drop them from the table")
     with tables.reading(options.data, reading.dialect(options)) as table:
         tables.require(table.names, "cluster column", *options.cluster)
         frame = table.frame()

@@ -116,8 +116,7 @@ def plot(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str], path: s
     with axes_of(path, 2 if len(labels) == 2 else 1) as axes:
         plots.calibration(*scores.calibrated(y, P), labels, _GROUPS, axes[0])
         if len(labels) == 2:
-            other, label = map(repr, labels)
-            plots.roc(y == 1, P[:, 1], s, label, other, axes[1])
+            plots.roc(y == 1, P[:, 1], s, repr(labels[1]), axes[1])
 
 
 @contextlib.contextmanager

@@ -125,7 +125,7 @@ def _labels(target: tables.Labels, options: argparse.Namespace) -> tuple[np.ndar
     if len(labels) == 1:
         raise ValueError(f"column {options.target!r} holds one label only, {listed}; the target has two or more")
     if len(labels) > 2 and _are_measurements(texts):
-        raise ValueError(f"{holds}, which are no whole numbers: a target has labels and not measurements")
+        raise ValueError(f"{holds}, which are not whole numbers: a target has labels and not measurements")
     if options.event is not None and options.event not in texts:
         raise ValueError(f"column {options.target!r} holds no label {options.event!r}, which --event names; there are {listed}")
     if options.event is not None and len(labels) > 2:

@@ -94,11 +94,11 @@ def _mask(name: str, places: Any, m: int) -> np.ndarray:
     if found.dtype == bool and found.shape == (m,):
         return found
     if found.ndim != 1 or (found.dtype.kind not in "iu" and found.size):
-        raise TypeError(f"{name} must hold the places of examples, or be a mask of all {m}, not {found.dtype} of shape "
+        raise TypeError(f"{name} must hold the indices of examples, or be a mask of all {m}, not {found.dtype} of shape "
                         f"{found.shape}")
     outside = found[(found < 0) | (found >= m)]
     if outside.size:
-        raise ValueError(f"{name} has the place {int(outside[0])}, and there are {m} examples")
+        raise ValueError(f"{name} has the index {int(outside[0])}, and there are {m} examples")
     mask = np.zeros(m, bool)
     mask[found.astype(np.intp)] = True
     return mask

@@ -50,7 +50,7 @@ def classes_among(A: np.ndarray) -> np.ndarray:
     values = as_floats(classes) if classes.size > 2 else None
     if values is not None and (values % 1.0 != 0.0).any():
         raise ValueError(f"y has {classes.size} different values ({', '.join(map(repr, classes[:3].tolist()))}, ...), which are "
-                         "no whole numbers.  fastlr predicts classes; if these are classes, pass y.astype(str)")
+                         "not whole numbers.  fastlr predicts classes; if these are classes, pass y.astype(str)")
     return classes
 
 

@@ -12,8 +12,8 @@ from fastlr.graph.value import Value, exp, softplus
 def softmax(z: Sequence[Value]) -> list[Value]:
     """Return the probabilities e^z_k / (e^z_1 + ... + e^z_K) of K classes as Values.
 
-    A number that all margins have in common changes no probability.  So the largest margin is taken away from each, and no
-    exponential overflows.
+    A number that all margins have in common changes no probability.  So the largest margin is subtracted from each, and
+    no exponential overflows.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def softmax(z: Sequence[Value]) -> list[Value]:
 def cross_entropy(z: Sequence[Value], y: Any) -> Value:
     """Return the loss -log p_y with p = softmax(z), for any margins z.
 
-    That is log sum_k e^(z_k - z_y).  It grows from 0, the part of class y itself, one other class after another: log(e^L + e^d)
-    is L + softplus(d - L).  All that is added is positive, so that a small loss keeps its digits.  With two classes it is
+    That is log sum_k e^(z_k - z_y).  The sum starts at 0, the term of class y itself, and takes in one other class at a time:
+    log(e^L + e^d) is L + softplus(d - L).  All terms are positive, so that a small loss keeps its digits.  With two classes it is
     log_loss(z_1 - z_0, y).
 
     Parameters
@@ -50,7 +50,7 @@ def cross_entropy(z: Sequence[Value], y: Any) -> Value:
     Raises
     ------
     ValueError
-        Some y is no class.
+        Some y is not a class.
 
     Examples
     --------

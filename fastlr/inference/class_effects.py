@@ -81,7 +81,7 @@ def class_effects(data: Dataset, Theta: np.ndarray, V: np.ndarray, found: Statis
     Arguments are those of `marginal_effects`, without values for `at`, and the labels of the classes.
     """
     if isinstance(at, dict):
-        raise NotImplementedError(f"marginal_effects(at={{...}}) is there for two classes, and the model has {len(labels)}")
+        raise NotImplementedError(f"marginal_effects(at={{...}}) is for two classes, and the model has {len(labels)}")
     chosen, by_difference = chosen_columns(data, columns, discrete, names)
     data = averaged(data, at)
     sums = data.reduce(sums_of_products, Theta, by_difference)

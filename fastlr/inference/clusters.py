@@ -170,6 +170,6 @@ def _of_rows(data: Dataset, groups: Any) -> np.ndarray:
 
 def _column(data: Dataset, names: tuple[str, ...], name: str) -> np.ndarray:
     if name not in names:
-        raise ValueError(f"groups is {name!r}, which is no column of X: {', '.join(map(repr, names[:8]))}; pass the groups as a "
-                         "vector")
+        raise ValueError(f"groups is {name!r}, which is not a column of X: {', '.join(map(repr, names[:8]))}; pass the groups as "
+                         "a vector")
     return np.concatenate(data.reduce(columns, [names.index(name)]))[:, 0]

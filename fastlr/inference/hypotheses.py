@@ -62,7 +62,7 @@ def likelihood_ratio(larger: Statistics, smaller: Statistics) -> ChiSquaredTest:
         if np.isnan(model.log_likelihood):
             raise ValueError(f"{name} has no likelihood: {' '.join(model.notes)}")
         if far := far_from_optimum(model.notes):
-            raise ValueError(f"{name} has not the largest likelihood, and a likelihood ratio compares maxima.  {far}")
+            raise ValueError(f"{name} does not have the largest likelihood, and a likelihood ratio compares maxima.  {far}")
     if not np.isclose(larger.examples, smaller.examples, rtol=_OTHER_ROWS):
         raise ValueError(f"smaller was trained on {smaller.examples:.12g} examples, and the larger model on "
                          f"{larger.examples:.12g}; train both on the same rows")

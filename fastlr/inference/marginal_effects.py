@@ -161,7 +161,7 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, found: Sta
     Raises
     ------
     ValueError
-        The data leave all of these effects open, or an argument names what is not there.
+        The data determine none of these effects, or an argument names what is not there.
     """
     chosen, by_difference = chosen_columns(data, columns, discrete, names)
     points: list[Point] = [([], [])]
@@ -217,7 +217,8 @@ def values_of(estimate: np.ndarray, jacobian: np.ndarray, differences: np.ndarra
         covariance[is_open] = covariance[:, is_open] = np.nan
         of_columns = is_open.reshape(estimate.shape).any(axis=0)
         open_effects = listed([names[j] for j in np.array(chosen)[of_columns]])
-        notes.append(f"The data leave effects open, which have no standard errors: {open_effects}.  {found.why_open()}")
+        notes.append(f"The data do not determine these effects, which have no standard errors: {open_effects}.  "
+                     f"{found.why_open()}")
     if is_open.all():
         raise ValueError(notes[-1])
     return {"estimate": estimate.ravel(), "covariance": covariance, "is_penalised": found.penalty() != "",

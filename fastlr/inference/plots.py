@@ -34,13 +34,13 @@ def calibration(occurs: np.ndarray, p: np.ndarray, labels: list[Any], bins: int,
     return display.ax_
 
 
-def roc(is_second: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None, label: str, other: str, ax: Any) -> Any:
-    """Draw the share of a class that is found against that of the other that is taken for it; return the Axes."""
+def roc(is_second: np.ndarray, p: np.ndarray, sample_weight: np.ndarray | None, label: str, ax: Any) -> Any:
+    """Draw the ROC curve of a class, by its label; return the Axes."""
     needed("matplotlib", "matplotlib", "plot_roc()")
     displays = needed("sklearn.metrics", "scikit-learn", "plot_roc()")
     display = displays.RocCurveDisplay.from_predictions(is_second, p, sample_weight=sample_weight, plot_chance_level=True,
                                                         name="model", ax=ax)
-    display.ax_.set(xlabel=f"share of {other} taken for {label}", ylabel=f"share of {label} found")
+    display.ax_.set(xlabel=f"false positive rate ({label} is positive)", ylabel="true positive rate")
     return display.ax_
 
 

@@ -168,5 +168,5 @@ class _Profile:
         warn(ConvergenceWarning(
             f"the search for a bound of the profile likelihood did not converge: after {_MOST_VALUES} values of the parameter "
             f"the root of the deviance is {root:.6g} at the value that is returned, and should be {quantile:.6g}; look for "
-            "columns that are nearly equal, and for a value of another order of magnitude than the rest of its column"))
+            "columns that are nearly equal, and for a value of a different order of magnitude from the rest of its column"))
         return t

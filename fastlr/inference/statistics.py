@@ -36,7 +36,7 @@ _TOUCHING_SHARE = 1e-5
 # The relative change of J that is larger than rounding, so that the data must have been changed.
 _CHANGED_J = 1e-6
 _FAR = "The parameters are "
-_COLLINEAR = "Collinear, so that the data leave them open and they have no standard errors: "
+_COLLINEAR = "Collinear, so that the data do not determine them and they have no standard errors: "
 _STILL_RISING = (f"{_FAR}where the likelihood still rises toward its supremum, which none reach.  With two classes "
                  "summary(tests='likelihood_ratio') follows it there.")
 _SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
@@ -157,7 +157,8 @@ def place_of(argument: str, column: Any, names: tuple[str, ...]) -> int:
             return names.index(column)
     elif (place := arguments.integer(argument, column, at_least=0)) < len(names):
         return place
-    raise ValueError(f"{argument} has {column!r}, which is no column of X; there are {len(names)}, the first is {names[0]!r}")
+    raise ValueError(f"{argument} has {column!r}, which is not a column of X; X has {len(names)} columns, and the first is "
+                     f"{names[0]!r}")
 
 
 def refuse_changed(name: str, before: float, now: float, rounding: float = 0.0) -> None:
@@ -237,9 +238,9 @@ def _chosen(unknown: Statistics, names: tuple[str, ...], theta: np.ndarray) -> S
     parameters = np.count_nonzero(rows[:, :-1]) + unknown.fit_intercept * max(1, len(rows) - 1)
     return unknown._replace(parameters=int(parameters), notes=(
         f"l1 = {unknown.l1:g} has chosen {chosen.size} of {len(names)} columns{known}.",
-        "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so that the estimates "
-        "are not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, with the chosen "
-        "columns alone."))
+        "There are no standard errors: l1 has chosen the columns by these data and shrinks what it keeps, so the estimates are "
+        "not normal around the truth, and many are exactly 0.  For tests, train without l1 on other rows, with only the chosen "
+        "columns."))
 
 
 def why_weights_count_nothing(training: Training) -> str | None:
@@ -273,7 +274,7 @@ def _estimated(unknown: Statistics, training: Training, names: tuple[str, ...], 
     parameters = (len(names) - len(left_out) + problem.fit_intercept) * problem.loss.n_free
     if left_out:
         return unknown._replace(parameters=parameters, notes=(
-            f"penalty_factors leave out {listed(left_out)}.  For standard errors train on the other columns alone.",))
+            f"penalty_factors leave out {listed(left_out)}.  For standard errors, train on the other columns only.",))
     V, flat = inverse_hessian(problem, u, unknown.examples)
     to_examples = problem.to_mean * unknown.examples
     distance = to_examples * math.sqrt(max(float(grad @ V @ grad), 0.0))
@@ -294,7 +295,7 @@ def _estimated(unknown: Statistics, training: Training, names: tuple[str, ...], 
         found = found._replace(flat=unknown.flat, to_theta=unknown.to_theta)
     if found.l2 > 0.0:
         notes.append(f"l2 = {found.l2:g} shrinks the estimates.  Standard errors and intervals are those of the posterior, under "
-                     "the normal prior that l2 stands for.  There are no tests, which would be of estimates that are off on "
+                     "the normal prior that l2 stands for.  There are no tests, since the penalty biases the estimates on "
                      "purpose.")
     return found._replace(notes=tuple(notes))
 

@@ -14,7 +14,7 @@ class ConvergenceWarning(UserWarning):
 
 
 class SeparationWarning(ConvergenceWarning):
-    """Warning that the features tell the classes apart, so that no finite optimum exists."""
+    """Warning that the features separate the classes, so that no finite optimum exists."""
 
 
 _held: ContextVar[list[Warning] | None] = ContextVar("held", default=None)

@@ -22,7 +22,7 @@ class Fitted(Predictor):
         if not np.isfinite(V[used][:, used]).all():
             found = self._found()
             why = line if np.isfinite(found.covariance).all() else " ".join(found.notes)
-            raise ValueError(f"some parameters have no standard errors, and so nothing made of them has any: {why}")
+            raise ValueError(f"some parameters have no standard errors, so nothing computed from them has one: {why}")
         return V, line
 
     def _covariance(self, kind: Any) -> tuple[np.ndarray, str]:

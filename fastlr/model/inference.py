@@ -62,7 +62,7 @@ class Inference(Diagnostics):
         ValueError
             The model doesn't have its training data, because it comes from an estimator, or from a file or pickle made before any
             summary; X, y, weights or offset have been changed; there are more than 10000 features, counted once for each of three
-            classes or more; or `base` is no class, or the second of two.
+            classes or more; or `base` is not a class, or is the second of two.
 
         Notes
         -----
@@ -100,8 +100,8 @@ class Inference(Diagnostics):
         V = found.of_parameters(V)
         if tests == "likelihood_ratio":
             if line:
-                raise ValueError("tests='likelihood_ratio' holds if the model does, and has no use for another covariance; leave "
-                                 "one of them out")
+                raise ValueError("tests='likelihood_ratio' holds if the model does, and takes no other covariance; leave one "
+                                 "of them out")
             self._refuse_many_classes("tests='likelihood_ratio'")
             training = self._without_l1("tests='likelihood_ratio'")
         state = "converged" if self.converged else "not converged" if self.grad_norm == self.grad_norm else "no tol was asked for"
@@ -176,7 +176,7 @@ class Inference(Diagnostics):
         X, offset
             As for `decision_function`.
         level : float
-            The probability with which an interval covers what it is for.
+            The probability with which an interval covers the true value.
         covariance
             As for `covariance`.
 
@@ -184,8 +184,8 @@ class Inference(Diagnostics):
         ------
         ValueError
             As for `decision_function` and `covariance`; there are no standard errors; a column is so far from 0, by some 1e7
-            deviations, that rounding leaves nothing of them; or the data leave the probability in a row open, as where it breaks
-            what makes columns of the training rows collinear.  Bounds that Dask computes are NaN there.
+            deviations, that rounding leaves nothing of them; or the data do not determine the probability of a row, as where
+            columns are collinear in the training rows but not in that row.  Bounds that Dask computes are NaN there.
 
         Examples
         --------
@@ -199,8 +199,8 @@ class Inference(Diagnostics):
         quantile, (V, _), found = normal_quantile(arguments.level(level)), self._known_covariance(covariance), self._found()
         bounds = self._intervals(X, offset, V=V, quantile=quantile, found=found)
         if found.flat.size and isinstance(bounds, np.ndarray) and (is_open := np.isnan(bounds[..., 0])).any():
-            raise ValueError(f"the data leave the probabilities in row {np.argwhere(is_open)[0, 0]} of X open, since that row is "
-                             f"no combination of training rows.  {found.why_open()}")
+            raise ValueError(f"the data do not determine the probability of row {np.argwhere(is_open)[0, 0]} of X, since that "
+                             f"row is not a linear combination of training rows.  {found.why_open()}")
         return bounds
 
     @part_by_part
@@ -216,7 +216,7 @@ class Inference(Diagnostics):
         ----------
         R : array_like, (q, n), (q, n + 1), or one row
             One hypothesis a row: the factors of w in the order of the columns, and perhaps that of b.  With K classes a row is
-            (K, n) or (K, n + 1), and adds up to 0 over the classes, since the data determine their differences alone.
+            (K, n) or (K, n + 1), and adds up to 0 over the classes, since the data determine only their differences.
         r : float or array_like, (q,)
         covariance
             As for `covariance`.
@@ -229,8 +229,8 @@ class Inference(Diagnostics):
         Raises
         ------
         ValueError
-            As for `covariance`; R names parameters without standard errors; the data leave what a row says open, as where it
-            names one of two equal columns alone; its rows depend on each other; or the model was trained with a penalty, which
+            As for `covariance`; R names parameters without standard errors; the data do not determine what a row says, as where
+            it names only one of two equal columns; its rows depend on each other; or the model was trained with a penalty, which
             moves the estimates.
 
         Examples
@@ -260,12 +260,12 @@ class Inference(Diagnostics):
                              "train without it")
         R = np.pad(R, [*((0, 0) for _ in R.shape[1:]), (0, n + 1 - R.shape[-1])])
         if rows and (np.abs(R.sum(axis=1)) > 1e-12 * np.abs(R).sum(axis=1)).any():
-            raise ValueError("R must add up to 0 over the classes for each feature, since the data determine differences of "
-                             "classes alone; take -1 for the class that others are compared with")
+            raise ValueError("R must add up to 0 over the classes for each feature, since the data determine only differences "
+                             "between classes; use -1 for the class that others are compared with")
         R = R.reshape(len(R), -1)
         V, _ = self._known_covariance(covariance, R.any(axis=0))
         if (is_open := found.is_open(R)).any():
-            raise ValueError(f"the data leave what row {int(np.argmax(is_open))} of R says open.  {found.why_open()}")
+            raise ValueError(f"the data do not determine row {int(np.argmax(is_open))} of R.  {found.why_open()}")
         return wald(self._theta.ravel(), V, R, np.broadcast_to(r, len(R)))
 
     def likelihood_ratio(self, smaller: "Inference") -> ChiSquaredTest:
@@ -301,7 +301,7 @@ class Inference(Diagnostics):
         if not isinstance(smaller, Inference):
             raise TypeError(f"smaller must be a Model, not {type(smaller).__name__}")
         if self.classes.tolist() != smaller.classes.tolist():
-            raise ValueError(f"smaller tells {smaller.classes.tolist()} apart, and this model {self.classes.tolist()}")
+            raise ValueError(f"smaller has the classes {smaller.classes.tolist()}, and this model {self.classes.tolist()}")
         others = set(smaller.feature_names or ()) - set(self.feature_names or smaller.feature_names or ())
         if others:
             raise ValueError(f"smaller has the feature {min(others)!r}, which this model lacks")
@@ -321,11 +321,11 @@ class Inference(Diagnostics):
             - "average": the mean of the effects in all rows (statsmodels calls that "overall");
             - "mean": the effects in a row that is the mean of all;
             - {column: value or values}: the mean of the effects with this value in all rows, for each combination of the values.
-        columns : sequence of names or places of columns, optional
+        columns : sequence of names or indices of columns, optional
             The columns whose effects are wanted; all by default.
         discrete : "auto" or sequence of columns
             The columns whose effect is the difference between 1 and 0; the others' is the derivative.  "auto" takes those that
-            hold 0 and 1 alone (statsmodels' ``dummy=True``), and reads these columns once more.  () takes none
+            hold only 0 and 1 (statsmodels' ``dummy=True``), and reads these columns once more.  () takes none
             (statsmodels' default).
         covariance, level
             As for `summary`.
@@ -385,14 +385,14 @@ class Inference(Diagnostics):
         Parameters
         ----------
         column : str or int
-            The name or the place of a column; "(intercept)" for b.
+            The name or the index of a column; "(intercept)" for b.
         level : float
             The probability with which an interval covers its parameter.
 
         Returns
         -------
         lower, upper : float
-            Both infinite where the data leave the parameter open, as with collinear columns.
+            Both infinite where the data do not determine the parameter, as with collinear columns.
 
         Raises
         ------

@@ -147,12 +147,12 @@ class Path:
 
     @property
     def best(self) -> int:
-        """The place of the penalty with the best mean score; the strongest among equals."""
+        """The index of the penalty with the best mean score; the strongest among equals."""
         return int(np.argmin(self._scored("best").losses))
 
     @property
     def best_1se(self) -> int:
-        """The place of the strongest penalty whose mean score is at most one standard error worse than the best.
+        """The index of the strongest penalty whose mean score is at most one standard error worse than the best.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class Path:
         """The row of w that belongs to a class."""
         labels = self.models[0]._labels
         if len(labels) == 2:
-            raise ValueError("class_label is there for three classes or more: two have one w, which is drawn; leave it out")
+            raise ValueError("class_label is for three classes or more, and with two there is only one w to draw; leave it out")
         if class_label not in labels:
             raise ValueError(f"class_label must be one of {labels}, not {class_label!r}")
         return labels.index(class_label)

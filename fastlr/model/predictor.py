@@ -113,7 +113,7 @@ class Predictor:
 
     @part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:
-        """Return the more probable class of each row, as its original label, (m,).
+        """Return the most probable class of each row, as its original label, (m,).
 
         Parameters and errors are those of `decision_function`.  The first of equally probable classes is returned.
         """
@@ -178,7 +178,7 @@ class Predictor:
         Parameters
         ----------
         X, y, offset
-            As for `score`, better of rows that the model was not trained on.
+            As for `score`, preferably of rows that the model was not trained on.
         bins : int
             The number of bins.
         ax : matplotlib Axes, optional
@@ -192,9 +192,9 @@ class Predictor:
         return plots.calibration(*scores.calibrated(*self._labelled(X, y, offset)), self._labels, bins, ax)
 
     def plot_roc(self, X: Any, y: Any, sample_weight: Any = None, offset: Any = None, ax: Any = None) -> Any:
-        """Draw the share of the second class that is found against that of the first that is taken for it, at every threshold.
+        """Draw the ROC curve: the true positive rate against the false positive rate, at every threshold.
 
-        The legend has the area under the curve.  It needs matplotlib and scikit-learn.
+        The second class is positive.  The legend has the area under the curve.  It needs matplotlib and scikit-learn.
 
         Parameters
         ----------
@@ -210,8 +210,7 @@ class Predictor:
         self._refuse_many_classes("plot_roc()")
         is_second, p = scores.calibrated(*self._labelled(X, y, offset, sample_weight))
         s = weights.checked(sample_weight, p.size)
-        other, label = map(repr, self._labels)
-        return plots.roc(is_second, p, s if s.size else None, label, other, ax)
+        return plots.roc(is_second, p, s if s.size else None, repr(self._labels[1]), ax)
 
     def _labelled(self, X: Any, y: Any, offset: Any, sample_weight: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """The place (m,) of each row's label among the classes, and the probabilities (m, K)."""
@@ -221,7 +220,7 @@ class Predictor:
 
     def _refuse_many_classes(self, what: str) -> None:
         if self.classes.size > 2:
-            raise NotImplementedError(f"{what} is there for models of two classes, and this one has {self.classes.size}")
+            raise NotImplementedError(f"{what} is for models of two classes, and this one has {self.classes.size}")
 
 
 def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:

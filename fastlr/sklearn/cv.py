@@ -75,7 +75,7 @@ class LogisticRegressionCV(LogisticRegression):
     scoring : str or callable, default=None
         The score of held-out rows, as everywhere in scikit-learn; by default the accuracy.
     solver : {"auto"}, default="auto"
-        No other is taken.
+        The only choice.
     tol, max_iter, class_weight, n_jobs, verbose, random_state, backend
         Options, as for `LogisticRegression`; "balanced" weighs the classes of all rows.
     refit : bool, default=True
@@ -156,7 +156,7 @@ class LogisticRegressionCV(LogisticRegression):
             data = door.data(named(A, names), y, sample_weight, self.class_weight)
         refuse_counts(data)
         if self.scoring == "roc_auc" and data.classes.size > 2:
-            raise ValueError(f"scoring='roc_auc' is there for two classes, and y has {data.classes.size}; choose 'roc_auc_ovr' "
+            raise ValueError(f"scoring='roc_auc' is for two classes, and y has {data.classes.size}; choose 'roc_auc_ovr' "
                              "or 'roc_auc_ovo'")
         assert isinstance(data, InMemory)
         labels = data.classes[data.y]

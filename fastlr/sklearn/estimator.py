@@ -24,10 +24,10 @@ from fastlr.sklearn.in_batches import MOST_FEATURES_OF_FIT, learn, memory_of_fit
 def _learns_batches(estimator: Any) -> bool:
     """Whether there is `partial_fit`; AttributeError says why not."""
     if isinstance(estimator.class_weight, str) and estimator.class_weight == "balanced":
-        raise AttributeError("class_weight='balanced' would have to know all rows, which partial_fit doesn't; pass a dict from "
+        raise AttributeError("class_weight='balanced' needs all rows, and partial_fit sees one batch; pass a dict from "
                              "label to weight")
     if estimator.l1_ratio != 0:
-        raise AttributeError(f"l1_ratio is {estimator.l1_ratio!r}, and partial_fit knows the l2 penalty alone, l1_ratio=0")
+        raise AttributeError(f"l1_ratio is {estimator.l1_ratio!r}, and partial_fit supports only the l2 penalty, l1_ratio=0")
     return True
 
 
@@ -45,7 +45,7 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     C : float, default=1.0
         The inverse of the penalty's strength; np.inf for no penalty.
     l1_ratio : float, default=0.0
-        The share of l1 in the penalty, from 0 to 1.  With any, many coefficients are exactly 0, and `solver` must be "auto".
+        The share of l1 in the penalty, from 0 to 1.  Above 0, many coefficients are exactly 0, and `solver` must be "auto".
     tol : float, default=1e-9
         A bound on the gradient in standardized coordinates, on the scale of the mean loss, as for `fastlr.train`.  With 0 exactly
         `max_iter` updates are made.

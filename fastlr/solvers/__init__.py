@@ -118,6 +118,6 @@ def load(name: str) -> ModuleType:
         Unknown name.
     """
     if not isinstance(name, str) or name not in NAMES:
-        hint = ".  It is a way of scikit-learn's to the optimum, which 'auto' finds too" if str(name) in _SCIKIT_LEARNS else ""
+        hint = ".  It is a solver of scikit-learn's, and 'auto' finds the same optimum" if str(name) in _SCIKIT_LEARNS else ""
         raise ValueError(f"solver={name!r} is unknown; there are {', '.join(map(repr, NAMES))}{hint}")
     return imported(f"fastlr.solvers.{name}")

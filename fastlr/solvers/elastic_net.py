@@ -251,7 +251,7 @@ def result(problem: Problem, point: Point, certificate: Certificate, optimizer: 
     reason = f"the least subgradient is at most tol={options.tol:g}" if has_converged else ending.told(options)
     if not certificate.has_minimum and _is_separated(problem, point):
         reason, gap = SEPARATED, point.cost
-        warning = SeparationWarning("the columns without a penalty tell the classes apart, so that J falls for ever as their w "
+        warning = SeparationWarning("the columns without a penalty separate the classes, so that J falls forever as their w "
                                     f"grow, and has no minimum; w after {recorder.n_iter} updates is returned (J = "
                                     f"{point.cost:.3g}).  Give them a penalty factor above 0")
     elif not (has_converged or optimizer.is_stopped or options.tol == 0.0):

@@ -117,10 +117,10 @@ class Verdict:
 
     def _separation_warning(self, n_iter: int) -> SeparationWarning:
         return SeparationWarning(
-            "some direction of the features tells the classes apart, so that J falls for ever as w grows along it, and has no "
-            f"minimum; w after {n_iter} updates is returned (J = {self.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop the "
-            "features that give the classes away; in units of its deviation "
-            f"{self._column_that_counts_most()} counts most in that direction")
+            "some linear combination of the features separates the classes, so that J falls forever as w grows along it, and has "
+            f"no minimum; w after {n_iter} updates is returned (J = {self.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop "
+            "the features that give the classes away; in units of its deviation "
+            f"{self._column_that_counts_most()} counts most in that combination")
 
     def _column_that_counts_most(self) -> str:
         """Name the column that counts most in the direction that tells the classes apart, in units of its deviation.
@@ -140,5 +140,5 @@ class Verdict:
         how = "may be" if self.kind == "bound" else "is probably"
         return ConvergenceWarning(
             f"{failure} at most tol={self._tol:g}, but J = {self.cost:.6g} {how} {self.gap:.3g} above its minimum, and {reason}; "
-            "or look for a value of another order of magnitude than the rest of its column, for columns that are nearly equal, "
-            "and for columns far from 0")
+            "or look for a value of a different order of magnitude from the rest of its column, for columns that are nearly "
+            "equal, and for columns far from 0")

@@ -330,7 +330,7 @@ def test_a_name_may_have_many_lines(folder):
     ("a,y\nTrue,0\n", [], "column 'a', row 1: 'True' is not a number; write 1 for true and 0 for false"),
     ("a;y\n1;0\n", [], "target column is missing: 'y'; there are 'a;y'; pass --delimiter ';' if that is between the columns"),
     ("a\ty\n1\t0\n", [], "target column is missing: 'y'; there are 'a\\ty'; pass --delimiter tab if that is between the columns"),
-    ("sep=;\na;y\n1;0\n", [], "the first line is a word to Excel; take it out, and pass --delimiter ';'"),
+    ("sep=;\na;y\n1;0\n", [], "the first line is an instruction to Excel; remove it, and pass --delimiter ';'"),
     ("a,Y \n1,0\n", [], "target column is missing: 'y'; did you mean 'Y '? there are 'a', 'Y '"),
     ("a,y\n1,1,0\n", [], "CSV parse error: Row #1: Expected 2 columns, got 3: 1,1,0; the first line must name every column"),
     ('a,y\n"NA",0\n', [], "column 'a', row 1: the value is missing"),
@@ -342,9 +342,9 @@ def test_a_name_may_have_many_lines(folder):
     ("a,w,y\n1,0,0\n1,0,1\n", ["--weight", "w"], "column 'w': sample_weight is zero in every row"),
     ("a,w,y\n1,1,n\n1,0,y\n", ["--weight", "w"], "column 'w': every row of class 'y' has weight 0"),
     ('"a,y\n1,0\n', [], "the first line can't be split into column names; perhaps a quotation mark is not closed"),
-    (b"PK\x03\x04" + bytes(99), [], "this is no CSV file: it is an Excel file, or another archive; save the sheet as CSV"),
-    (b"PAR1" + bytes(99), [], "this is no CSV file: it is Parquet; its name must end in .parquet"),
-    (gzip.compress(b"a,y\n1,1\n", mtime=0), [], "this is no CSV file: it is compressed; its name must end in .gz"),
+    (b"PK\x03\x04" + bytes(99), [], "this is not a CSV file: it is an Excel file, or another archive; save the sheet as CSV"),
+    (b"PAR1" + bytes(99), [], "this is not a CSV file: it is Parquet; its name must end in .parquet"),
+    (gzip.compress(b"a,y\n1,1\n", mtime=0), [], "this is not a CSV file: it is compressed; its name must end in .gz"),
     (PLAIN.encode("utf-16"), [], "the first line is not text in UTF-8. If this is a CSV file in another encoding, convert it "
      "first, for example by iconv -f UTF-16 -t UTF-8"),
     ("a,y\n1,é\n".encode("latin-1"), [], "column 'y', row 1: not text in UTF-8; a file in another encoding can be converted, as"),
@@ -548,7 +548,7 @@ def test_a_formula_is_fastlr_formula_train(folder, capsys, suffix):
     expected = fastlr.formula.train(formula, frame, sample_weight="w").model.summary()
     assert capsys.readouterr().out == f"{expected}\n"
     assert main(["train", f"t.{suffix}", "--formula", formula, "-o", "model.json"]) == 1
-    assert "-o does not go with --formula: " in one_line(capsys)
+    assert "-o can't be combined with --formula: " in one_line(capsys)
 
 
 def test_three_labels_and_more_are_trained_predicted_and_evaluated(folder, capsys):
@@ -648,10 +648,11 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     (GOOD.replace("3,4", "3,-inf"), [], "t.csv: column 'b', row 3: -inf is not finite"),
     (GOOD.replace("3,1", "3,"), [], "t.csv: column 'y', row 2: the label is missing"),
     (GOOD.replace("3,1", "3"), [], "t.csv: CSV parse error: Row #2: Expected 3 columns, got 2"),
-    (GOOD.replace("3,1", "3,2.5"), [], "t.csv: column 'y' holds 3 labels ('0', '1', '2.5'), which are no whole numbers"),
+    (GOOD.replace("3,1", "3,2.5"), [], "t.csv: column 'y' holds 3 labels ('0', '1', '2.5'), which are not whole numbers"),
     (GOOD.replace("3,1", "3,2"), ["--event", "2"], "t.csv: column 'y' holds 3 labels ('0', '1', '2'); --event chooses"),
     (GOOD.replace(",1\n", ",0\n"), [], "t.csv: column 'y' holds one label only, '0'; the target has two or more"),
-    ("x,y\n" + "".join(f"{i},{i}\n" for i in range(101)), [], "t.csv: column 'y' has more than 100 different values"),
+    ("x,y\n" + "".join(f"{i},{i}\n" for i in range(101)), [],
+     "t.csv: column 'y' has more than 100 different values, too many for labels"),
     (GOOD.replace("b", "a"), [], "t.csv: 2 columns are called 'a'; rename all but one"),
     ("y\n0\n1\n", [], "t.csv: no column is left to be a feature"),
     (GOOD, ["--target", "z"], "t.csv: target column is missing: 'z'; there are 'a', 'b', 'y'"),

@@ -58,7 +58,7 @@ def test_a_path_of_three_classes(folder, capsys):
     assert found["columns"] == path.n_nonzero.tolist() and found["chosen"][:3] == ["a", "b", "c"]
     assert (folder / "path.svg").read_text().count('id="axes_') == 4 + 4         # three classes and the scores, each with counts
     assert main(["path", "colors.csv", "--target", "y", "--score", "auc"]) == 1
-    assert "score='auc' is there for two classes, and y has 3" in capsys.readouterr().err
+    assert "score='auc' is for two classes, and y has 3" in capsys.readouterr().err
 
 
 def test_train_with_l1(folder, capsys):

@@ -215,8 +215,8 @@ REFUSED = [
     ("y one class", {"y": Y * 0}, ValueError, r"^y has one class only, 0; .*needs two"),
     ("y one text", {"y": ["no"] * M}, ValueError, r"^y has one class only, 'no'; .*needs two"),
     ("y zero and -zero", {"y": np.where(Y, 0.0, -0.0)}, ValueError, r"^y has one class only, -?0\.0;"),
-    ("y real numbers", {"y": np.linspace(-1.0, 3.0, M)}, ValueError, r"^y has 30 different values \(-1.0, .*no whole numbers"),
-    ("y real objects", {"y": np.linspace(-1.0, 3.0, M).astype(object)}, ValueError, r"^y has 30 .* \(-1.0, .*no whole numbers"),
+    ("y real numbers", {"y": np.linspace(-1.0, 3.0, M)}, ValueError, r"^y has 30 different values \(-1.0, .*not whole numbers"),
+    ("y real objects", {"y": np.linspace(-1.0, 3.0, M).astype(object)}, ValueError, r"^y has 30 .* \(-1.0, .*not whole numbers"),
     ("y infinite object", {"y": np.array([0.0, np.inf] * 15, object)}, ValueError, r"^y has 15 .*infinite.*is inf at row 1"),
     # y: values
     ("y nan", {"y": put(Y, np.nan, dtype=float)}, ValueError, r"^y has 1 missing.*first is nan at row 4\b.*Drop those rows"),

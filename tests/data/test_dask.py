@@ -132,7 +132,7 @@ def test_parts_of_one_class_and_of_no_weight():
 @pytest.mark.filterwarnings("error")
 def test_separated_classes():
     y = X[:, 0] > 0.0
-    with pytest.warns(fastlr.SeparationWarning, match="tells the classes apart"):
+    with pytest.warns(fastlr.SeparationWarning, match="separates the classes"):
         found = fastlr.train(da.from_array(X, chunks=(400, N)), y, backend="numpy")
     assert not found.converged
 
@@ -299,7 +299,7 @@ REFUSED = {
     "one class": (lambda: fastlr.train(cut(X), np.ones(M)), ValueError, r"^y has one class only, 1\.0"),
     "an offset of three classes": (lambda: fastlr.train(cut(X), np.repeat([1, 2, 3], M // 3), offset=OFFSET), NotImplementedError,
                                    r"an offset is for two classes, and y has 3; pass X"),
-    "real numbers in a part": (lambda: fastlr.train(cut(X), np.linspace(-1.0, 3.0, M)), ValueError, r"^partition 0.*no whole"),
+    "real numbers in a part": (lambda: fastlr.train(cut(X), np.linspace(-1.0, 3.0, M)), ValueError, r"^partition 0.*not whole"),
     "labels of two kinds": (
         lambda: fastlr.train(cut(X), dd.from_map(lambda k: pd.Series([["a"] * 700, [1] * 700][k % 2][:M - 700 * k]), range(5),
                                                  meta=pd.Series([], dtype=object))),

@@ -86,7 +86,7 @@ def test_marginal_effects_are_statsmodels(at):
     some = model.marginal_effects(at=at, columns=["educ", "age"], covariance="HC1")
     np.testing.assert_array_equal(some.estimate.reshape(7, 2), table.estimate.reshape(7, 5)[:, [3, 2]])
     assert some.to_frame().index[3] == (1, "age") and "on the probability of  0, 1, 2, 3, 4, 5, 6" in str(some)
-    with pytest.raises(NotImplementedError, match=r"marginal_effects\(at={...}\) is there for two classes"):
+    with pytest.raises(NotImplementedError, match=r"marginal_effects\(at={...}\) is for two classes"):
         model.marginal_effects(at={"age": 40.0})
 
 

@@ -189,7 +189,7 @@ def test_where_there_is_none(recwarn):
     two = model.summary(kind)
     assert np.isnan(two.standard_error).any() and "the variance is below 0" in str(two)
     for method in (functools.partial(model.intervals, X), model.marginal_effects):
-        with pytest.raises(ValueError, match=r"nothing made of them has any: clustered, by .* the variance is below 0$"):
+        with pytest.raises(ValueError, match=r"nothing computed from them has one: clustered, by .* the variance is below 0$"):
             method(covariance=kind)
     assert not recwarn
 
@@ -234,7 +234,7 @@ def test_it_is_not_what_the_model_keeps():
     (("cluster", [1.0] * 99 + [np.nan]), r"groups has 1 missing value\(s\); the first is at row 99"),
     (("cluster", ["a"] * 99 + [None]), "the first is at row 99"),
     (("cluster", np.array(["a", 1] * 50, object)), "groups mixes values"),
-    (("cluster", "x3"), "groups is 'x3', which is no column of X: 'x0', 'x1', 'x2'; pass the groups as a vector"),
+    (("cluster", "x3"), "groups is 'x3', which is not a column of X: 'x0', 'x1', 'x2'; pass the groups as a vector"),
     (("cluster", (1, 2, 3)), "not a tuple of 3"),
 ])
 def test_refusals(kind, what):

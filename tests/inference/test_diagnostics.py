@@ -188,6 +188,6 @@ def test_pictures():
     line = ax.get_lines()[-1]
     assert ax.get_ylabel() == "share that is predicted right"
     assert np.average(line.get_ydata(), weights=[20] * 4) == pytest.approx(model.score(X, kinds))
-    with pytest.raises(NotImplementedError, match=r"^plot_roc\(\) is there for models of two classes"):
+    with pytest.raises(NotImplementedError, match=r"^plot_roc\(\) is for models of two classes"):
         model.plot_roc(X, kinds)
     matplotlib.pyplot.close("all")

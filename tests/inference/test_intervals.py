@@ -78,7 +78,7 @@ def test_collinear_columns(kind, classes, tmp_path):
             da = pytest.importorskip("dask.array")
             bounds = model.intervals(da.from_array(other, chunks=(4, 5))).compute()
             assert np.isnan(bounds).any(axis=tuple(range(1, bounds.ndim))).nonzero()[0].tolist() == [6]
-        with pytest.raises(ValueError, match=r"in row 6 of X open, since that row is no combination of training rows\.  Coll"):
+        with pytest.raises(ValueError, match=r"of row 6 of X, since .* not a linear combination of training rows\.  Coll"):
             model.intervals(other)
 
 

@@ -171,10 +171,10 @@ def test_memory_is_bounded():
 
 @pytest.mark.parametrize(("options", "what"), [
     ({"at": "median"}, "at must be one of 'average', 'mean', not 'median'"),
-    ({"columns": ["x7"]}, "columns has 'x7', which is no column of X; there are 3, the first is 'x0'"),
-    ({"columns": [3]}, "columns has 3, which is no column of X"),
-    ({"discrete": ["y"]}, "discrete has 'y', which is no column of X"),
-    ({"at": {"x9": 1}}, "at has 'x9', which is no column of X"),
+    ({"columns": ["x7"]}, "columns has 'x7', which is not a column of X; X has 3 columns, and the first is 'x0'"),
+    ({"columns": [3]}, "columns has 3, which is not a column of X"),
+    ({"discrete": ["y"]}, "discrete has 'y', which is not a column of X"),
+    ({"at": {"x9": 1}}, "at has 'x9', which is not a column of X"),
     ({"at": {"x1": np.nan}}, "at must be finite, not nan"),
     ({"at": {"x1": 0.0, 1: 1.0}}, r"at has a column twice, by its name and by its place: \['x1', 1\]"),
     ({"level": 2}, "level must be above 0 and below 1"),
@@ -189,7 +189,7 @@ def test_refusals(options, what):
 
 def test_what_can_not_be_known():
     X, y, *_ = problem(100, 3)
-    with pytest.raises(ValueError, match=r"The data leave effects open, which have no standard errors: a, b\.  Collinear, "):
+    with pytest.raises(ValueError, match=r"do not determine these effects, which have no standard errors: a, b\.  Collinear, "):
         fastlr.train(pd.DataFrame(X[:, [0, 0]], columns=["a", "b"]), y, backend="numpy").marginal_effects()
 
 

@@ -365,7 +365,7 @@ def test_separation_wherever_days_are_counted_from(day, tol, kernel):
     y = np.repeat([0, 1, 0, 1], [9, 4, 3, 2])
     days = np.repeat([day, day + 1.0], [9, 9])[:, None]
     for X in (days, np.asfortranarray(np.column_stack([days, np.arange(18) % 5]))):
-        with pytest.warns(SeparationWarning, match="tells the classes apart"):
+        with pytest.warns(SeparationWarning, match="separates the classes"):
             model = fastlr.train(X, y, tol=tol, backend=kernel)
         assert not model.converged and model.gap == model.cost and model.gap_kind == "bound"
         assert "separated" in model.summary().notes[0]

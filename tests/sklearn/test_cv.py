@@ -46,7 +46,7 @@ def test_the_optimum_of_scikit_learns_solvers(data, l1_ratio, solver):
 def test_l1_learns_no_batches(data):
     with pytest.raises(AttributeError) as refused:
         LogisticRegression(l1_ratio=0.5).partial_fit(*data)
-    assert str(refused.value.__cause__) == "l1_ratio is 0.5, and partial_fit knows the l2 penalty alone, l1_ratio=0"
+    assert str(refused.value.__cause__) == "l1_ratio is 0.5, and partial_fit supports only the l2 penalty, l1_ratio=0"
 
 
 @pytest.mark.parametrize("options", [{}, {"scoring": "neg_log_loss"}, {"scoring": "roc_auc", "refit": False},
@@ -88,7 +88,7 @@ def test_scikit_learns_choice_for_three_classes(options):
 
 def test_the_area_under_a_curve_is_for_two_classes():
     X, y = load_iris(return_X_y=True)
-    with pytest.raises(ValueError, match="scoring='roc_auc' is there for two classes, and y has 3; choose 'roc_auc_ovr'"):
+    with pytest.raises(ValueError, match="scoring='roc_auc' is for two classes, and y has 3; choose 'roc_auc_ovr'"):
         LogisticRegressionCV(scoring="roc_auc").fit(X, y)
 
 

@@ -41,7 +41,7 @@ def each_kernel(options):
 
 def check_separated(X, y, **options):
     for of_kernel in each_kernel(options):
-        with pytest.warns(SeparationWarning, match=r"tells the classes apart.*no minimum.*Set l2 > 0") as warned:
+        with pytest.warns(SeparationWarning, match=r"separates the classes.*no minimum.*Set l2 > 0") as warned:
             model = fastlr.train(X, y, **of_kernel)
         assert [warning.category for warning in warned] == [SeparationWarning]
         assert not model.converged

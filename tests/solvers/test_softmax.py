@@ -229,7 +229,7 @@ def test_separated_classes_are_named(solver):
     X, y, *_ = classes(120, spread=(1.0,))
     X[y == 1, 1] = np.abs(X[y == 1, 1]) + 10.0
     X[y != 1, 1] = -np.abs(X[y != 1, 1])
-    with pytest.warns(fastlr.SeparationWarning, match=r"column 1 of class 'b' counts most in that direction"):
+    with pytest.warns(fastlr.SeparationWarning, match=r"column 1 of class 'b' counts most in that combination"):
         model = fastlr.train(X, np.array(list("abc"))[y], solver=solver, backend="numpy")
     assert not model.converged and "separated" in model.stop_reason
     assert fastlr.train(X, y, l2=0.01, solver=solver, backend="numpy").converged
@@ -273,12 +273,12 @@ def test_rows_in_files_and_on_a_cluster(tmp_path):
 
 def test_what_is_refused():
     X, y, *_ = classes(30)
-    with pytest.raises(ValueError, match=r"y has 30 different values .* no whole numbers"):
+    with pytest.raises(ValueError, match=r"y has 30 different values .* not whole numbers"):
         fastlr.train(X, np.linspace(-1.0, 3.0, 30))
-    with pytest.raises(NotImplementedError, match="firth=True is there for two classes, and y has 3"):
+    with pytest.raises(NotImplementedError, match="firth=True is for two classes, and y has 3"):
         fastlr.train(X, y, firth=True)
     model = fastlr.train(X, y, l2=0.1, backend="numpy")
     for method in (model.residuals, lambda: model.profile_interval(0), model.hosmer_lemeshow,
                    lambda: model.summary(tests="likelihood_ratio")):
-        with pytest.raises(NotImplementedError, match="is there for models of two classes, and this one has 3"):
+        with pytest.raises(NotImplementedError, match="is for models of two classes, and this one has 3"):
             method()

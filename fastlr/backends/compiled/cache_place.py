@@ -21,7 +21,7 @@ def private(directory: Path) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = directory.lstat()              # of a link itself, which is refused: its owner could point it elsewhere
     if not stat.S_ISDIR(status.st_mode) or not os.access(directory, os.W_OK):
-        raise PermissionError(f"{directory} is no directory to write in")
+        raise PermissionError(f"{directory} is not a directory that can be written to")
     if hasattr(os, "geteuid") and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
         raise PermissionError(f"{directory} can be written by others")
     return directory

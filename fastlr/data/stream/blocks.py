@@ -81,7 +81,7 @@ def stream(source: Any, *, memory: int | None = None) -> "Stream":
     >>> model.converged, model.w.round(3)
     (True, array([ 0.866, -2.058,  0.593]))
 
-    Blocks that somebody's code gives, each with its y:
+    Blocks that your own code gives, each with its y:
 
     >>> def blocks():
     ...     for first in range(0, 1000, 250):

@@ -138,7 +138,7 @@ def _header(path: str, file: BinaryIO) -> Layout:
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0       # 3 differs in its text alone
         shape, is_fortran, dtype = read(file)
     except ValueError as error:
-        raise ValueError(f"{path} is no .npy file, or is damaged: {error}") from error
+        raise ValueError(f"{path} is not an .npy file, or is damaged: {error}") from error
     arrays.refuse_shape(shape)
     rows, columns = shape
     order: Order = "F" if is_fortran else "C"

@@ -245,7 +245,7 @@ def _dtype(name: str, kind: Any) -> np.dtype:
 
     kind = kind_of_values(kind)
     if not holds_numbers(kind):
-        raise ValueError(f"column {name!r} holds {kind}, which are no numbers; {way_out(kind)}")
+        raise ValueError(f"column {name!r} holds {kind}, which are not numbers; {way_out(kind)}")
     return np.dtype(np.float64 if types.is_decimal(kind) else kind.to_pandas_dtype())
 
 

@@ -151,14 +151,15 @@ def _first_line(file: Any) -> tuple[bytes, bytes]:
         start += more
     for magic, what in _OTHER_FILES.items():
         if start.startswith(magic):
-            raise ValueError(f"this is no CSV file: {what}")
+            raise ValueError(f"this is not a CSV file: {what}")
     end = len(start) if found is None else found.end()
     if not start[:end].strip():
         raise ValueError("the first line is blank; it must name the columns" if start else "the file is empty")
     if end >= _LONGEST_HEADER:
         raise ValueError(f"the first line has more than {_LONGEST_HEADER} bytes: is this a CSV file?")
     if (excel := re.fullmatch(rb"(?:\xef\xbb\xbf)?sep=(.)\s*", start[:end])) is not None:
-        raise ValueError(f"the first line is a word to Excel; take it out, and pass --delimiter {excel[1].decode('latin-1')!r}")
+        raise ValueError(f"the first line is an instruction to Excel; remove it, and pass --delimiter "
+                         f"{excel[1].decode('latin-1')!r}")
     return start[:end], start[end:]
 
 

@@ -56,7 +56,7 @@ class Labels:
                                  f"{na if self._are_texts else ''}")
             codes[i] = self._codes.setdefault(label, len(self._codes))
             if len(self._codes) > self._most:
-                raise ValueError(f"column {self._name!r} has more than {self._most} different values; the target has two")
+                raise ValueError(f"column {self._name!r} has more than {self._most} different values, too many for {self._noun}s")
         self._parts.append(codes[indices[kept]])
 
     def _distinct(self, column: Any, first_row: int) -> tuple[list[Any], np.ndarray]:
