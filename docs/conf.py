@@ -3,10 +3,9 @@
 import re
 import warnings
 
-from pygments.lexers.special import TextLexer
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.highlighting import lexers
 from sphinx.util import logging
 
 import fastlr
@@ -19,7 +18,6 @@ extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathj
 exclude_patterns = ["_build", "examples"]
 myst_heading_anchors = 3
 default_role = "code"                           # single backticks, as docstrings have them
-lexers["mermaid"] = TextLexer()
 
 autodoc_member_order = "groupwise"
 autodoc_typehints = "none"                      # the docstrings have the types, in words
@@ -27,6 +25,7 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_title = "fastlr"
+html_context = {"default_mode": "auto"}     # light or dark, as the browser asks
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
@@ -69,6 +68,18 @@ def as_restructured_text(app: Sphinx, what: str, name: str, thing: object, optio
         previous = line or previous
 
 
+def as_arrows(app: Sphinx, doctree: nodes.document) -> None:
+    """Set a picture in Mermaid's language, which GitHub draws, as one line for each arrow."""
+    for picture in doctree.findall(nodes.literal_block):
+        if picture.get("language") == "mermaid":
+            names = dict(re.findall(r'(\w+)\["(.+)"\]', picture.astext()))
+            arrows = re.findall(r"(\w+) --> (\w+)", picture.astext())
+            picture.rawsource = "\n".join(f"{names[start]:12} -> {names[end]}" for start, end in arrows)
+            picture[:] = [nodes.Text(picture.rawsource)]
+            picture["language"] = "text"
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", as_arrows)
     app.connect("env-check-consistency", refuse_gaps)
     app.connect("autodoc-process-docstring", as_restructured_text, priority=400)           # before numpydoc

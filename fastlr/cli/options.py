@@ -141,7 +141,7 @@ Use rows that the model was not trained on."""))
     info = command(subcommands.info, "info", "print versions, backends, threads and the compile cache",
                    "Print what a bug report needs: versions, backends, threads and the compile cache.")
     completion = command(lambda options: print(script(options.shell, commands.choices)), "completion",
-                         "print a script that teaches a shell to complete options",
+                         "print a script with which a shell completes options",
                          "Print a script that completes subcommands and options; its first line says where it goes.")
     completion.add_argument("shell", choices=SHELLS)
     _add(info, "--json")
@@ -184,7 +184,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
                        "(l2/2) ||w||^2, which is added to the mean loss (default 0)")
     robust = model.add_mutually_exclusive_group()
     robust.add_argument("--covariance", choices=["model", "HC0", "HC1", "HC2", "HC3"], default="model",
-                        help="where standard errors come from; HC0 to HC3 hold if the model is wrong, too (default model)")
+                        help="where standard errors come from; HC0 to HC3 hold even if the model is wrong (default model)")
     robust.add_argument("--cluster", type=_names, default=[], metavar="A[,B]", help="clustered standard errors, which hold if "
                         "groups are independent: a column of groups, or two for two ways of grouping")
     _add(model, "--level", "--class-weight", "--no-intercept")

@@ -330,8 +330,8 @@ def _apply_numpy(function: Callable, operands: tuple[Any, ...], options: dict[st
     if function not in _OF_NUMPY or options:
         what = ", ".join([function.__name__, *(f"{name}={value!r}" for name, value in options.items())])
         names = ", ".join(f"np.{known.__name__}" for known in _OF_NUMPY)
-        raise TypeError(f"Values have no np.{what}; there are {names}, without options, and sigmoid, softplus and log_loss of "
-                        "fastlr.graph")
+        raise TypeError(f"a Value does not support np.{what}; it supports {names}, without options, and sigmoid, softplus and "
+                        "log_loss of fastlr.graph")
     return applied(_OF_NUMPY[function], *operands)
 
 

@@ -119,8 +119,8 @@ class Verdict:
         return SeparationWarning(
             "some linear combination of the features separates the classes, so that J falls forever as w grows along it, and has "
             f"no minimum; w after {n_iter} updates is returned (J = {self.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop "
-            "the features that give the classes away; in units of its deviation "
-            f"{self._column_that_counts_most()} counts most in that combination")
+            f"the features that reveal the class; {self._column_that_counts_most()} counts most in that combination, per "
+            "standard deviation")
 
     def _column_that_counts_most(self) -> str:
         """Name the column that counts most in the direction that tells the classes apart, in units of its deviation.
