@@ -1,9 +1,10 @@
-"""Every table of docs/results.md, measured on this machine: `python -m benchmarks.peers`.
+"""Most tables of docs/results.md, measured on this machine: `python -m benchmarks.peers`.
 
 Seconds until (J - J*) / J* <= 1e-6 with J = mean loss + l2/2 ||w||^2, l2 = 1/m, the intercept free, everything compiled.  Each
 package has the loosest of its tolerances 10^-1, 10^-2, ... that gets there, and the median of several runs counts.  J* is the
 least J that fastlr and scikit-learn find at a tolerance of 1e-10.  Packages that are not installed are left out; pip install
-scikit-learn-intelex glum torch skglm brings the others.  Public data sets are read from the folder that FASTLR_DATA names.
+scikit-learn-intelex glum torch skglm statsmodels brings the others.  Public data sets are read from the folder that
+FASTLR_DATA names.
 """
 
 import argparse
@@ -265,7 +266,7 @@ def versions():
 def main(arguments=None):
     from tqdm import tqdm
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Print every table of docs/results.md.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Print the tables of docs/results.md.")
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES), help="which tables (default: all)")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="the rows that begin with one of these (default: all)")
     parser.add_argument("--runs", type=int, default=5, metavar="K", help="runs of which the median counts (default %(default)s)")
