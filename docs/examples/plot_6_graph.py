@@ -36,8 +36,8 @@ penalized = J + 0.1 * np.sum(np.exp(np.log(w ** 2 + 0.01) * 0.5))
 print(penalized.derivatives()["dw"].ravel())
 
 # %%
-# A kernel beside the graph
-# -------------------------
+# A kernel compared with the graph
+# --------------------------------
 # Every backend of fastlr is compared with the graph and with finite differences.
 
 import fastlr

@@ -169,7 +169,7 @@ def marginal_effects(data: Dataset, theta: np.ndarray, V: np.ndarray, found: Sta
         values = [np.atleast_1d(arrays.as_array(f"at[{name!r}]", value)).tolist() for name, value in at.items()]
         fixed = _places("at", list(at), names)
         if len(set(fixed)) < len(fixed):
-            raise ValueError(f"at has a column twice, by its name and by its place: {list(at)}; leave one of them out")
+            raise ValueError(f"at has a column twice, by its name and by its index: {list(at)}; leave one of them out")
         points = [(fixed, [arguments.number("at", each) for each in point]) for point in itertools.product(*values)]
     else:
         data = averaged(data, at)

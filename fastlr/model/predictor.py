@@ -230,4 +230,4 @@ def _refuse_infinite_margins(z: np.ndarray, w: np.ndarray) -> None:
         i, z = int(np.argmax(bad)) // (z.size // len(z)), z[bad]
         raise ValueError(f"X and w together are too large for float64: {np.count_nonzero(bad)} margin(s) X w + b overflow, and "
                          f"the first is {float(z[0])!r} at row {i}; w is up to {float(np.abs(w).max()):.3g} in magnitude.  "
-                         "Scale the features, and train on them so")
+                         "Scale the features, and train again")

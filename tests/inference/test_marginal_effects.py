@@ -176,7 +176,7 @@ def test_memory_is_bounded():
     ({"discrete": ["y"]}, "discrete has 'y', which is not a column of X"),
     ({"at": {"x9": 1}}, "at has 'x9', which is not a column of X"),
     ({"at": {"x1": np.nan}}, "at must be finite, not nan"),
-    ({"at": {"x1": 0.0, 1: 1.0}}, r"at has a column twice, by its name and by its place: \['x1', 1\]"),
+    ({"at": {"x1": 0.0, 1: 1.0}}, r"at has a column twice, by its name and by its index: \['x1', 1\]"),
     ({"level": 2}, "level must be above 0 and below 1"),
     ({"covariance": "HC9"}, "covariance must be"),
     ({"X": np.ones((2, 2))}, "X has 2 features"),
