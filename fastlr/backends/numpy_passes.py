@@ -201,48 +201,56 @@ def softmax_hessian_of(X: Any, sample_weight: Any, p: np.ndarray, center: np.nda
 
     All intercepts are held.  The block of a class on the diagonal is the sum of s p_k (1 - p_k) v v^T.
     """
-    (classes, columns), ends = np.nonzero(is_held), np.cumsum(is_held.sum(axis=1))
+    if isinstance(X, Csr):
+        return _sparse_hessian_of(X, sample_weight, p, center, is_held)
+    ends, (_, columns) = np.cumsum(is_held.sum(axis=1)), np.nonzero(is_held)
     of_class = [slice(first, last) for first, last in zip((0, *ends[:-1]), ends, strict=True)]
-    H, own = np.zeros((classes.size, classes.size)), np.zeros((classes.size, classes.size))
-    step = len(p) if isinstance(X, Csr) else max(512, _BLOCK_ELEMENTS // classes.size)
+    H, own = np.zeros((columns.size, columns.size)), np.zeros((columns.size, columns.size))
+    step = min(len(p), max(512, _BLOCK_ELEMENTS // columns.size))
+    weighed = np.empty((columns.size, step))                    # new memory for each block takes longer than its products
     for rows in blocks(len(p), step):
-        root = np.sqrt(sample_weight[rows, None]) if sample_weight.size else 1.0
-        V = _with_ones(X, rows, center)[:, columns]
-        H -= _gram(_times(V, root * p[rows], classes))
-        weighed = _times(V, root * np.sqrt(softmax.curvatures(p[rows])), classes)
-        for each in of_class:
-            own[each, each] += _gram(weighed[:, each])
+        root = np.sqrt(sample_weight[rows]) if sample_weight.size else 1.0
+        by_p, by_curvature = root * p[rows].T, root * np.sqrt(softmax.curvatures(p[rows])).T
+        of_block, V = weighed[:, :by_p.shape[1]], np.ones((center.size + 1, by_p.shape[1]))
+        np.subtract(as_float64(X, rows).T, center[:, None], out=V[:-1])
+        for k, each in enumerate(of_class):
+            of_k = V[columns[each]]
+            np.multiply(of_k, by_p[k], out=of_block[each])
+            of_k *= by_curvature[k]
+            own[each, each] += of_k @ of_k.T
+        H -= of_block @ of_block.T
     for each in of_class:
         H[each, each] = own[each, each]
-    if isinstance(X, Csr):
-        centers, intercepts = np.append(center, 0.0)[columns], (ends - 1)[classes]
-        H -= centers[:, None] * H[intercepts]
-        H -= centers * H[:, intercepts]
     return H
 
 
-def _with_ones(X: Any, rows: slice, center: np.ndarray) -> Any:
-    """Rows of [X - center, 1] as float64; of a sparse X those of [X, 1], as SciPy's array."""
-    A = as_float64(X, rows)
-    if isinstance(A, np.ndarray):
-        return np.column_stack([A - center, np.ones(len(A))])
+def _sparse_hessian_of(X: Csr, sample_weight: Any, p: np.ndarray, center: np.ndarray, is_held: np.ndarray) -> np.ndarray:
+    """`softmax_hessian_of` of a sparse X: that of [X, 1], which is centered afterward."""
     from scipy.sparse import hstack
 
-    return hstack([A, np.ones((A.shape[0], 1))], format="csr")
+    ends, (classes, columns) = np.cumsum(is_held.sum(axis=1)), np.nonzero(is_held)
+    root = np.sqrt(sample_weight[:, None]) if sample_weight.size else 1.0
+    V = hstack([X.scipy(), np.ones((X.shape[0], 1))], format="csr")[:, columns]
+    H = -_gram(_times(V, root * p, classes))
+    weighed = _times(V, root * np.sqrt(softmax.curvatures(p)), classes)
+    for first, last in zip((0, *ends[:-1]), ends, strict=True):
+        H[first:last, first:last] = _gram(weighed[:, first:last])
+    centers, intercepts = np.append(center, 0.0)[columns], (ends - 1)[classes]
+    H -= centers[:, None] * H[intercepts]
+    H -= centers * H[:, intercepts]
+    return H
 
 
 def _times(V: Any, weights: np.ndarray, classes: np.ndarray) -> Any:
-    """The columns of V, each times the weights (r, K) of its class."""
-    if isinstance(V, np.ndarray):
-        return V * weights[:, classes]
+    """The columns of V, each times the weights (m, K) of its class."""
     weighed = V.copy()
     weighed.data *= weights[np.repeat(np.arange(V.shape[0]), np.diff(V.indptr)), classes[V.indices]]
     return weighed
 
 
 def _gram(V: Any) -> np.ndarray:
-    G = V.T @ V
-    return G if isinstance(G, np.ndarray) else G.toarray()
+    G: np.ndarray = (V.T @ V).toarray()
+    return G
 
 
 def softmax_hessian_product(X: Any, y: Any, sample_weight: Any, offset: Any,

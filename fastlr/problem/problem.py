@@ -179,7 +179,7 @@ class Problem:
 
     def hessian_of(self, u: np.ndarray, is_held: np.ndarray) -> np.ndarray:
         """The rows and columns of `loss_hessian` for the coordinates that are held, a mask of u that holds all intercepts."""
-        if is_held.size <= MOST_WHOLE:
+        if self.data.is_sparse and is_held.size <= MOST_WHOLE:
             return self.loss_hessian(u)[np.ix_(is_held, is_held)]
         theta = self.coordinates.theta_of(u).reshape(self.shape)
         H = self.data.reduce(self.loss.hessian_of, theta, self.coordinates.center, is_held.reshape(self.shape))

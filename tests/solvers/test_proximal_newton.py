@@ -59,9 +59,9 @@ def test_scikit_learns_optimum_with_20_rows_20_columns_and_3_classes(l1_ratio):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_second_derivatives_by_the_parameters_that_are_held(K, as_given, fit_intercept, monkeypatch):
     monkeypatch.setattr(fastlr.problem.problem, "MOST_WHOLE", 0)
-    X, y = of_classes(700, 6, K)
+    X, y = of_classes(14_000, 6, K)             # more than a block of rows
     rng = np.random.default_rng(0)
-    data = door.data(as_given(X + 1.0), y, rng.integers(0, 3, 700), None, None)
+    data = door.data(as_given(X + 1.0), y, rng.integers(0, 3, 14_000), None, None)
     with np.errstate(all="ignore"):
         problem = Problem.of_theta(data, 0.0, "sum", fit_intercept, l1=1.0).standardised()
     u = rng.standard_normal(problem.size)
