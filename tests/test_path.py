@@ -8,6 +8,7 @@ import scipy.sparse
 
 import fastlr
 from fastlr.inference.scores import auc
+from fastlr.problem.problem import Problem
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +79,19 @@ def test_factors_offset_and_weights():
     assert path.w[0, 5] != 0.0 and path.n_nonzero[0] == 1 and not path.w[:, 6].any() and path.deviance_explained[0] > 0.0
     alone = fastlr.train(X, y, l1=path.lambdas[3], penalty_factors=factors, offset=offset, sample_weight=s, backend="numpy")
     np.testing.assert_allclose(path.w[3], alone.w, atol=1e-6)
+
+
+def test_a_small_set_is_done_before_all_columns_are_read_again(monkeypatch):
+    reads, evaluate = [], Problem.evaluate
+
+    def noted(problem, *arguments, **named):
+        reads.append(problem.data.shape[1])
+        return evaluate(problem, *arguments, **named)
+
+    monkeypatch.setattr(Problem, "evaluate", noted)
+    X, y = table(60, 1000)
+    path = fastlr.path(X, y, lambdas=20, smallest=1e-3, backend="numpy")
+    assert len(path) == 20 and all(model.converged for model in path) and reads.count(1000) <= 1.4 * len(path)
 
 
 def test_ridge_paths():

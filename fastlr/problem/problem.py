@@ -439,7 +439,8 @@ class Problem:
         """This loss with another penalty."""
         other = copy.copy(self)
         other.penalty = penalty
-        return other.in_coordinates(self.coordinates)
+        other._set_coordinates(self.coordinates)
+        return other
 
     def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
         """J by theta with m features in place of n > m, and what turns its theta into one for X; its penalty is `of_norm`."""

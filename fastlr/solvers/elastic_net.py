@@ -112,10 +112,11 @@ class Optimizer:
             A column may leave 0 if its gradient is not below its threshold by more than this share of it.
         """
         point, columns, inside = self._under(problem, point), _NO_COLUMNS, Aim(aim.tol, _INSIDE * aim.gap)
+        is_foreseen = slack < 1.0               # by the strong rule
         for _ in range(_MOST_SETS):
             columns = (in_order(~problem.elastic_net.is_left_out) if _holds_all(problem) else
                        working_set(problem, point, columns, slack))
-            point, is_exhausted = self._on_working_set(problem, point, columns, inside)
+            point, is_exhausted = self._on_working_set(problem, point, columns, inside, is_foreseen)
             slack, left = 0.0, _violation(problem, point, columns)
             if problem.to_mean * left <= aim.tol and subgradient_norm(problem, point) <= aim.tol:
                 gap = wanted_gap(problem, point, aim.gap)
@@ -135,7 +136,7 @@ class Optimizer:
             between = problem.with_penalty(penalty.times(weaker))
             point = self._under(between, point)
             columns = working_set(between, point, _NO_COLUMNS, stronger / weaker - 1.0)
-            point, _ = self._on_working_set(between, point, columns, Aim(math.inf, _ROUGH))
+            point, _ = self._on_working_set(between, point, columns, Aim(math.inf, _ROUGH), False)
             stronger = weaker
         return self.minimize(problem, point, aim, max(stronger - 1.0, 0.0))
 
@@ -146,21 +147,17 @@ class Optimizer:
         return Point(point.u, point.cost + now.value(rows, scales) - before.value(rows, scales),
                      point.grad + (now.gradient(rows, scales) - before.gradient(rows, scales)).ravel())
 
-    def _on_working_set(self, problem: Problem, point: Point, columns: np.ndarray, aim: Aim) -> tuple[Point, bool]:
+    def _on_working_set(self, problem: Problem, point: Point, columns: np.ndarray, aim: Aim,
+                        is_foreseen: bool) -> tuple[Point, bool]:
         """Minimize J on a working set as far as it pays; also whether there is no step that lowers J, or may be made.
 
-        It pays until the aim is reached, or the least subgradient is small beside what it was, and beside what is violated
-        outside the set.
+        It pays until the aim is reached.  Unless the set has been foreseen, and its updates are cheap, it ends also where the
+        least subgradient is small beside what it was, and beside what is violated outside the set.
         """
-        size, scales = point.u.size, problem.coordinates.scales
+        size = point.u.size
         place, is_all = np.append(columns, size - 1), columns.size == size - 1
-        violated = np.abs(problem.elastic_net.least_subgradient(point.u, point.grad, scales))
-        inside = violated[place].max()
-        violated[place] = 0.0
-        enough = _OF_OUTSIDE * min(inside, violated.max())
-        if not is_all and problem.costs.is_dear(columns.size):
-            enough = max(enough, _OF_INSIDE * inside)
-        enough *= problem.to_mean
+        is_finished = is_all or (is_foreseen and problem.costs.is_cheap(columns.size))
+        enough = 0.0 if is_finished else problem.to_mean * _enough(problem, point, place)
         point, status = self._by_columns(problem, point, columns, aim, enough)
         is_exhausted = status == FULL
         if status in (STUCK, DEAR):
@@ -304,6 +301,15 @@ def working_set(problem: Problem, point: Point, before: np.ndarray, slack: float
 def in_order(is_held: np.ndarray) -> np.ndarray:
     """The places that are held, in order; one at least."""
     return np.flatnonzero(is_held) if is_held.any() else np.array([0])
+
+
+def _enough(problem: Problem, point: Point, place: np.ndarray) -> float:
+    """The least subgradient at these places from which on it pays to read all of X again."""
+    violated = np.abs(problem.elastic_net.least_subgradient(point.u, point.grad, problem.coordinates.scales))
+    inside = violated[place].max()
+    violated[place] = 0.0
+    enough = _OF_OUTSIDE * min(inside, violated.max())
+    return float(max(enough, _OF_INSIDE * inside) if problem.costs.is_dear(place.size - 1) else enough)
 
 
 def _violation(problem: Problem, point: Point, columns: np.ndarray) -> float:
