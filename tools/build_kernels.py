@@ -96,12 +96,16 @@ def _place(level: str, kind: str, cache: Path) -> Path:
     return cache / f"{level}-{kind}-{digest}.o"
 
 
+_AHEAD = "import gc; gc.disable(); from fastlr.backends.compiled import ahead; ahead.main()"
+"""Numba keeps all that it makes: to look through that for garbage again and again takes a fourteenth of the time."""
+
+
 def _compile(level: str, kinds: list[str], cache: Path) -> None:
     """Write the object files of some kinds, in a process of its own."""
     with tempfile.TemporaryDirectory(dir=cache) as work:
         processor = level if level in prebuilt.LEVELS else "host"
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))     # where pip's build puts Numba
-        done = subprocess.run([sys.executable, "-m", "fastlr.backends.compiled.ahead", processor, work, *kinds], cwd=ROOT,
+        done = subprocess.run([sys.executable, "-c", _AHEAD, processor, work, *kinds], cwd=ROOT,
                               env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True,
                               check=False)
         if done.returncode:
