@@ -158,9 +158,8 @@ def test_the_best_penalties(with_folds):
 
 def test_a_seed_deals_rows_to_folds_of_both_classes(with_folds):
     X, y = table()
-    same, other = (fastlr.path(X, y, lambdas=path.lambdas, folds=5, seed=seed, backend="numpy")
-                   for path in [with_folds] for seed in (0, 1))
-    np.testing.assert_array_equal(same.score_mean, with_folds.score_mean)
+    same, other = (fastlr.path(X, y, lambdas=with_folds.lambdas[:10], folds=5, seed=seed, backend="numpy") for seed in (0, 1))
+    np.testing.assert_array_equal(same.score_mean, with_folds.score_mean[:10])
     assert (other.score_mean != same.score_mean).any()
 
 

@@ -140,7 +140,7 @@ def test_integer_weights_equal_repeated_rows(backend):
     np.testing.assert_allclose(Grad, Grad_repeated, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("kernel", [*QUICK_TO_COMPILE, "loop"])
+@pytest.mark.parametrize("kernel", [*QUICK_TO_COMPILE, pytest.param("loop", marks=pytest.mark.long)])
 def test_sparse_equals_dense(kernel):
     X, y, Theta = classes(300, 40, 5)
     X[np.random.default_rng(1).random(X.shape) < 0.8] = 0.0

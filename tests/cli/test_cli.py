@@ -306,7 +306,7 @@ def test_the_index_of_a_pandas_frame_is_no_feature(folder, capsys, name):
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_row_may_be_longer_than_what_is_read_at_once(folder, monkeypatch, end):
     monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 500)
-    notes = ["p", "x" * 5000, "one\ntwo" * 2000, 'say "hi",' * 900, 'end,"\n' * 800, ""]
+    notes = ["p", "x" * 1300, "one\ntwo" * 500, 'say "hi",' * 230, 'end,"\n' * 200, ""]
     lines = ['"{}",{},{}'.format(notes[i % 6].replace('"', '""'), a, y)
              for i, (a, y) in enumerate(zip(A, FRAME["y"], strict=True))]
     written_by(end.join(["note,a,y", *lines, ""]))

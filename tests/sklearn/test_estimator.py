@@ -71,7 +71,7 @@ def test_a_subclass_may_have_a_parameter_that_only_scikit_learns_class_has():
 
 @parametrize_with_checks([
     LogisticRegression(backend="numpy"),
-    LogisticRegression(fit_intercept=False, solver="lbfgs", class_weight="balanced", warm_start=True, n_jobs=-1, backend="numpy"),
+    LogisticRegression(l1_ratio=0.5, fit_intercept=False, class_weight="balanced", warm_start=True, n_jobs=-1, backend="numpy"),
 ], expected_failed_checks=impossible)
 def test_checks(estimator, check):
     check(estimator)
@@ -121,10 +121,12 @@ def test_the_optimum_is_scikit_learns(data, options):
         assert np.array_equal(ours.classes_, theirs.classes_)
 
 
-def test_no_penalty_with_infinite_C(data):
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+def test_no_penalty_with_infinite_C(data, solver):
     X, y, _ = data
-    ours, theirs = LogisticRegression(C=np.inf).fit(X, y), Theirs(C=np.inf, solver="newton-cholesky", tol=1e-13).fit(X, y)
-    assert np.allclose(ours.coef_, theirs.coef_, rtol=1e-6, atol=1e-9)
+    ours = LogisticRegression(C=np.inf, solver=solver).fit(X, y)
+    theirs = Theirs(C=np.inf, solver="newton-cholesky", tol=1e-13).fit(X, y)
+    assert np.allclose(ours.coef_, theirs.coef_, rtol=1e-6, atol=1e-9) and ours.model_.solver == solver
 
 
 def test_probabilities_are_accurate_at_both_ends():

@@ -20,13 +20,13 @@ from tests.backends.test_laws import KINDS
 from tests.data.test_moments import objective
 from tests.problems import problem, weights
 
-# Hessians of a second, and columns so much alike that L-BFGS takes hundreds of steps.
+# Hessians of a fifth of a second, and columns so much alike that L-BFGS takes hundreds of steps.
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import numpy as np, fastlr
 
 rng = np.random.default_rng(0)
-X = np.cumsum(rng.standard_normal((20_000, 600)), axis=1)
+X = np.cumsum(rng.standard_normal((20_000, 300)), axis=1)
 y = rng.random(20_000) < 0.5
 for backend, solver in [case.split() for case in sys.argv[1:]]:
     python = backend == "python"
