@@ -1,6 +1,7 @@
 """Numbers printed by Stata, R and the course, from train(X, y) on the columns as they are, to the last correct digit."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +130,15 @@ def test_microchips(solver, shared_data, penalty, J, accuracy):
     assert model.converged
     assert model.cost == pytest.approx(J, abs=5e-13)
     assert 100 * model.score(X, y) == pytest.approx(accuracy, abs=5e-3)
+
+
+def test_clustered(solver):
+    """gee(Y ~ X1 + X2 + X3, id=Id, family=binomial, corstr="independence") of R's gee, which has no factor for few groups."""
+    tests = pytest.importorskip("statsmodels.genmod.tests.results")
+    group, y, *X = np.loadtxt(Path(tests.__file__).parent / "gee_logistic_1.csv", delimiter=",", unpack=True)
+    model, (N, G, k) = fastlr.train(np.transpose(X), y, solver=solver, tol=1e-12), (405, 100, 4)
+    assert parameters(model) == pytest.approx(
+        [.0167272965285882, 1.13038654425893, -1.86896345082962, 1.09397608331333], rel=1e-10)
+    without_factor = np.sqrt((G - 1) / G * (N - k) / (N - 1))
+    assert without_factor * model.summary(covariance=("cluster", group)).standard_error == pytest.approx(
+        [.127291720283049, .166725808326067, .192430061340865, .173141068839597], rel=1e-11)
