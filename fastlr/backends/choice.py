@@ -73,9 +73,11 @@ def predictor(X: Any, kernel: str = "predict") -> ModuleType:
 
         predict(X, offset, theta, as_probabilities) -> (predicted, is_finite)
         softmax_predict(X, offset, Theta, as_probabilities) -> (predicted, is_finite)
+    intervals(odds, width) -> bounds
 
     return the margins (m,), or the probabilities of both classes (m, 2); with Theta (K, n + 1) margins or probabilities (m, K).
-    They say too whether X and all margins are known to be finite.  Both modules predict the same up to rounding.
+    They say too whether X and all margins are known to be finite.  The bounds (m, 2) are those of the probabilities at log-odds
+    (m,) less and plus a width (m,); X is the log-odds then.  Both modules predict the same up to rounding.
     """
     rows = X.shape[0]
     if rows < _FEW_ROWS:

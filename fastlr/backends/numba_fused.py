@@ -16,8 +16,10 @@ from fastlr.backends.compiled.passes import (
     descend,
     hessian,
     hessian_product,
+    margins_and_forms,
     moments,
     penalized_newton,
+    residuals,
     squared_scores,
 )
 from fastlr.backends.compiled.softmax_passes import (
@@ -28,10 +30,10 @@ from fastlr.backends.compiled.softmax_passes import (
 )
 from fastlr.backends.compiled.threads import limited as threads
 
-__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "moments",
-           "penalized_newton", "predict", "prepare", "quasi_newton", "softmax_cost_gradient", "softmax_hessian",
-           "softmax_hessian_product", "softmax_predict", "softmax_probabilities", "squared_scores",
-           "threads"]
+__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "intervals",
+           "margins_and_forms", "moments", "penalized_newton", "predict", "prepare", "quasi_newton", "residuals",
+           "softmax_cost_gradient", "softmax_hessian", "softmax_hessian_product", "softmax_predict", "softmax_probabilities",
+           "squared_scores", "threads"]
 
 _NONE = np.empty(0)
 _NO_LABELS = np.empty(0, np.int32)
@@ -51,6 +53,12 @@ def predict(X: Matrix, offset: np.ndarray, theta: np.ndarray, as_probabilities: 
     """Predict for the rows of X as `fastlr.backends.choice.predictor` says."""
     with threads(None, X.size) as n_threads:
         return passes.predict(*prepare(X, _NONE, _NONE, offset, n_threads), theta, as_probabilities)
+
+
+def intervals(odds: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Make bounds of probabilities as `fastlr.backends.choice.predictor` says."""
+    with threads(None, odds.size) as n_threads:
+        return passes.intervals(*prepare(odds[:, None], _NONE, _NONE, _NONE, n_threads), odds, width)
 
 
 def softmax_predict(X: Matrix, offset: np.ndarray, Theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:

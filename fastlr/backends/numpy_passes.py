@@ -70,6 +70,26 @@ def squared_scores(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, 
     return total, hessian(X, y, weight, np.empty(0), np.zeros_like(theta), center, 0.0)
 
 
+def residuals(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any) -> tuple[float, np.ndarray]:
+    """The sum of s loss, and s_i (a_i - y_i) of every row, (m,)."""
+    total, r = 0.0, np.empty(X.shape[0])
+    for rows in _blocks(X):
+        loss, r[rows] = logistic.loss_and_slope(y[rows], margins_of_block(as_float64(X, rows), offset[rows], theta))
+        total += float(sample_weight[rows] @ loss if sample_weight.size else loss.sum())
+    return total, r * sample_weight if sample_weight.size else r
+
+
+def margins_and_forms(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center: Any,
+                      V: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The margins of all rows, (m,), and v^T V v for v = [x - center, 1], (m,)."""
+    z, forms = np.empty((2, X.shape[0]))
+    for rows in _blocks(X):
+        A = as_float64(X, rows)
+        z[rows] = margins_of_block(A, offset[rows], theta)
+        forms[rows] = quadratic_forms(A - center if center.any() else A, V)
+    return z, forms
+
+
 def quadratic_forms(A: Any, V: np.ndarray) -> np.ndarray:
     """v^T V v for the rows x of A (r, n), an array or SciPy's sparse array, and v = [x, 1], (r,)."""
     forms = A @ (V[:-1, -1] + V[-1, :-1]) + V[-1, -1]

@@ -66,6 +66,14 @@ def predict(X: Any, offset: np.ndarray, theta: np.ndarray, as_probabilities: boo
     return probabilities(z) if as_probabilities else z, is_finite
 
 
+def intervals(odds: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """The bounds sigma(odds - width) and sigma(odds + width), (m, 2)."""
+    bounds = np.empty((odds.size, 2))
+    for rows in blocks(odds.size, _BLOCK_ROWS):
+        bounds[rows] = logistic.sigmoid(odds[rows, None] + width[rows, None] * np.array([-1.0, 1.0]))
+    return bounds
+
+
 def class_blocks(X: Any, classes: int) -> Iterator[slice]:
     """Slices of rows that cover X, each a block that stays in the L2 cache together with the margins of all classes."""
     return blocks(X.shape[0], max(256, _BLOCK_BYTES // (8 * max(X.size // X.shape[0], classes))))

@@ -266,6 +266,12 @@ class InMemory(Dataset):
         self._transposed: Csr | None = None
         self._chosen: tuple[np.ndarray, np.ndarray] | None = None       # the columns that were copied last, and their copy
 
+    @classmethod
+    def unlabelled(cls, X: np.ndarray | Csr, offset: np.ndarray, classes: np.ndarray, backend: ModuleType = numpy_vectorized,
+                   n_threads: int = 1) -> Self:
+        """Rows without weights that are not asked for their labels."""
+        return cls(X, np.zeros(X.shape[0], np.int8), np.empty(0), offset, classes, backend=backend, n_threads=n_threads)
+
     @property
     def count(self) -> Count:
         """How many rows there are, by weight."""

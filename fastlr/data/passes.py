@@ -50,6 +50,16 @@ def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.
     return _kernel(part, numpy_passes.squared_scores)(theta, center, V, power)
 
 
+def residuals(part: InMemory, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    """The sum of s_i loss_i, and s_i (a_i - y_i) of every row, (m,)."""
+    return _kernel(part, numpy_passes.residuals)(theta)
+
+
+def margins_and_forms(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The margins of all rows, (m,), and v^T V v for v = [x - center, 1], (m,)."""
+    return _kernel(part, numpy_passes.margins_and_forms)(theta, center, V)
+
+
 @summed
 def moments(part: InMemory, pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,)."""

@@ -16,6 +16,7 @@ from fastlr.backends.csr import Csr, as_float64
 from fastlr.backends.ranges import pieces
 from fastlr.data import arrays, frames
 from fastlr.data.dataset import Dataset, InMemory, merged_by
+from fastlr.data.passes import residuals
 from fastlr.inference.design import blocks, joined
 from fastlr.problem.loss import Loss
 
@@ -47,12 +48,16 @@ def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tup
 @merged_by(_merged)
 def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
     """The sum of s loss, and those of s r (x) v over the rows of every group, for each column of groups (m, ways)."""
-    total, r = 0.0, []
-    for _, z, y, s in blocks(part, Theta, np.zeros(part.shape[1])):
-        losses, slopes = loss.loss_and_slope(y, z)
-        total += float(s @ losses)
-        r.append(s[:, None] * slopes)
-    slopes = np.concatenate(r).T.copy()
+    if loss.n_margins == 1:
+        total, slope = residuals(part, Theta[0])
+        slopes = slope[None]
+    else:
+        total, r = 0.0, []
+        for _, z, y, s in blocks(part, Theta, np.zeros(part.shape[1])):
+            losses, some = loss.loss_and_slope(y, z)
+            total += float(s @ losses)
+            r.append(s[:, None] * some)
+        slopes = np.concatenate(r).T.copy()
     counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
     keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
     return total, *(Grouped(known, _sums(part.X, slopes, _places(way, known), known.size))

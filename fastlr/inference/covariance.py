@@ -122,7 +122,8 @@ def sandwich(training: Training, names: tuple[str, ...], theta: np.ndarray, kind
             M *= N / (N - k)
         line = f"{kind}, which hold for any variance of y"
     else:
-        total, *ways = data.reduce(clusters.grouped_scores, loss, Theta, groups.view(OfRows))
+        with training.rows() as rows:
+            total, *ways = rows.reduce(clusters.grouped_scores, loss, Theta, groups.view(OfRows))
         M = np.sum([sign * clusters.meat(way, center, N, k) for sign, way in zip((1.0, 1.0, -1.0), ways, strict=False)],
                    axis=0)
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"

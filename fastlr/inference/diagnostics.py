@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastlr.backends.logistic import curvature, sigmoid
-from fastlr.backends.numpy_passes import quadratic_forms
-from fastlr.data.dataset import Dataset, InMemory, merged_by
+from fastlr.backends.numpy_vectorized import margins
+from fastlr.data.dataset import InMemory, merged_by
+from fastlr.data.passes import margins_and_forms
 from fastlr.inference.class_leverages import leverages_and_moves
 from fastlr.inference.covariance import of_design, to_design
-from fastlr.inference.design import blocks
 from fastlr.inference.hypotheses import ChiSquaredTest
 from fastlr.inference.statistics import Statistics, Training
 from fastlr.problem.loss import of_classes
@@ -51,24 +51,26 @@ class Outcomes(NamedTuple):
 @merged_by(lambda first, second: np.concatenate([first, second], axis=1))
 def outcomes_of_rows(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray | None) -> np.ndarray:
     """The weight, the successes, the margin and the leverage of one trial of every row, (4, r)."""
-    return np.concatenate([[s, s * y, z, curvature(z) * quadratic_forms(A, V) if V is not None else np.zeros(z.size)]
-                           for A, z, y, s in blocks(part, theta, center)], axis=1)
+    s = part.weights
+    z, forms = ((margins(part.X, part.offset, theta), np.zeros(s.size)) if V is None else
+                margins_and_forms(part, theta, center, V))
+    return np.array([s, s * part.y, z, curvature(z) * forms])
 
 
-def outcomes(data: Dataset, theta: np.ndarray, center: np.ndarray | None = None, V: np.ndarray | None = None) -> Outcomes:
+def outcomes(training: Training, theta: np.ndarray, center: np.ndarray | None = None, V: np.ndarray | None = None) -> Outcomes:
     """Find the outcomes of all examples by one read of X.
 
     Parameters
     ----------
-    data : Dataset
+    training : Training
     theta : (n + 1,)
-        The parameters for features x - center.
     center : (n,), optional
     V : (n + 1, n + 1), optional
-        The covariance of theta.
+        The covariance of the parameters for features x - center.
     """
-    center = np.zeros(theta.size - 1) if center is None else center
-    rows = data.reduce(outcomes_of_rows, theta, center, V)
+    center, data = np.zeros(theta.size - 1) if center is None else center, training.data
+    with training.rows() as with_backend:
+        rows = with_backend.reduce(outcomes_of_rows, theta, center, V)
     if data.example_of_rows is None:
         return Outcomes(*rows)
     example = data.example_of_rows()
@@ -115,11 +117,11 @@ def leverages_and_distances(training: Training, theta: np.ndarray, statistics: S
     """
     center, V, parameters = of_design(training, theta, statistics)
     n_margins = of_classes(training.data.classes.size).n_margins
-    Theta = theta.reshape(n_margins, -1) @ to_design(center).T
     if n_margins > 1:
+        Theta = theta.reshape(n_margins, -1) @ to_design(center).T
         leverages, moves = training.data.reduce(leverages_and_moves, Theta, center, V)
         return leverages, moves / parameters
-    found = outcomes(training.data, Theta[0], center, V)
+    found = outcomes(training, theta, center, V)
     leverages = found.trials * found.leverage
     return leverages, pearson(found) ** 2 * leverages / (parameters * (1.0 - leverages) ** 2)
 

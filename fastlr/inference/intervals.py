@@ -6,9 +6,12 @@ margins, and their standard errors are the delta method's.
 
 import numpy as np
 
+from fastlr.backends import choice
 from fastlr.backends.csr import Csr
+from fastlr.data.dataset import InMemory
+from fastlr.data.passes import margins_and_forms
 from fastlr.inference.class_leverages import covariances_of_margins
-from fastlr.inference.design import features, row_ranges
+from fastlr.inference.design import blocks, features, row_ranges
 from fastlr.inference.statistics import Statistics
 from fastlr.problem.loss import Loss
 
@@ -17,42 +20,59 @@ _LOST = 100.0 * np.finfo(float).eps
 
 
 @np.errstate(all="ignore")
-def intervals(loss: Loss, z: np.ndarray, X: np.ndarray | Csr, V: np.ndarray, quantile: float, found: Statistics) -> np.ndarray:
-    """Find the bounds (m, r, 2) of probabilities in rows of X (m, n) with the margins z (m, r).
+def log_odds(loss: Loss, rows: InMemory, theta: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the log-odds (m, r) of a class against all others, and their variances (m, r).
+
+    Parameters
+    ----------
+    theta : (n + 1,) or (K, n + 1)
+    V : (r (n + 1), r (n + 1))
+        The covariance of the rows of theta.
+    """
+    K, center, found = loss.n_margins, np.zeros(rows.shape[1]), []
+    if K == 1:
+        z, variance = margins_and_forms(rows, theta, center, V)
+        return z[:, None], variance[:, None]
+    for A, z, _, _ in blocks(rows, theta, center, K * K):
+        odds, gradient = loss.log_odds(z)
+        Q = covariances_of_margins(A, V, K)
+        found.append(np.array([odds, np.einsum("rkl,rlj,rkj->rk", gradient, Q, gradient)]))
+    odds, variance = np.concatenate(found, axis=1)
+    return odds, variance
+
+
+@np.errstate(all="ignore")
+def intervals(odds: np.ndarray, variance: np.ndarray, V: np.ndarray, quantile: float) -> np.ndarray:
+    """Find the bounds (m, r, 2) of probabilities: those of log-odds (m, r) with their variances (m, r), taken through sigma.
 
     Parameters
     ----------
     V : (r (n + 1), r (n + 1))
-        The covariance of the rows of w, each with its b.
+        The covariance that the variances come from.
     quantile : float
         The standard errors from the log-odds to either bound.
-    found : Statistics
-        Those of the model.  Bounds are NaN in rows whose margins the data leave open.
 
     Raises
     ------
     ValueError
         Rounding leaves a variance too few digits.
     """
-    K, center, bounds = loss.n_margins, np.zeros(X.shape[1]), np.empty((*z.shape, 2))
-    lost = _LOST * V.diagonal()[X.shape[1]::X.shape[1] + 1].max()
-    for rows in row_ranges(X, K * len(V) if found.flat.size else K * K):
-        odds, gradient = loss.log_odds(z[rows])
-        A = features(X, rows, center)
-        Q = covariances_of_margins(A, V, K)
-        variance = np.einsum("rkl,rlj,rkj->rk", gradient, Q, gradient)
-        if (variance < lost).any():
-            raise ValueError("rounding leaves too few digits of a standard error, since a column of X is too far from 0 for its "
-                             "deviation; subtract about its mean from it, and train again")
-        width = quantile * np.sqrt(variance)
-        block = bounds[rows]                    # becomes 1 / (1 + e^-t); where that overflows, sigma is 0 to 307 decimals
-        np.subtract(width, odds, out=block[..., 0])
-        np.subtract(-width, odds, out=block[..., 1])
-        np.exp(block, out=block)
-        block += 1.0
-        np.divide(1.0, block, out=block)
-        if found.flat.size:
-            dense = A if isinstance(A, np.ndarray) else A.toarray()
-            of_margins = np.kron(np.column_stack([dense, np.ones(len(dense))])[:, None], np.eye(K)[:, :, None])
-            block[found.is_open(of_margins.reshape(len(dense), K, -1)).any(axis=1)] = np.nan
+    side = len(V) // odds.shape[1]
+    if (variance < _LOST * V.diagonal()[side - 1::side].max()).any():
+        raise ValueError("rounding leaves too few digits of a standard error, since a column of X is too far from 0 for its "
+                         "deviation; subtract about its mean from it, and train again")
+    of_margins, width = choice.predictor(odds.reshape(-1), "intervals").intervals, quantile * np.sqrt(variance)
+    bounds: np.ndarray = of_margins(odds.reshape(-1), width.reshape(-1)).reshape(*odds.shape, 2)
+    bounds[np.isnan(variance)] = np.nan
     return bounds
+
+
+def is_open(X: np.ndarray | Csr, found: Statistics, K: int) -> np.ndarray:
+    """Whether the data leave one of the K margins open, (m,), for rows of X."""
+    any_open, center = np.zeros(X.shape[0], bool), np.zeros(X.shape[1])
+    for rows in row_ranges(X, K * len(found.covariance)):
+        A = features(X, rows, center)
+        dense = A if isinstance(A, np.ndarray) else A.toarray()
+        of_margins = np.kron(np.column_stack([dense, np.ones(len(dense))])[:, None], np.eye(K)[:, :, None])
+        any_open[rows] = found.is_open(of_margins.reshape(len(dense), K, -1)).any(axis=1)
+    return any_open

@@ -38,7 +38,7 @@ class Diagnostics(Fitted):
         of_kind = {"pearson": diagnostics.pearson, "deviance": diagnostics.deviance}
         kind = arguments.one_of("kind", kind, tuple(of_kind))
         self._refuse_many_classes("residuals()")
-        return of_kind[kind](diagnostics.outcomes(self._with_rows("residuals").data, self._theta))
+        return of_kind[kind](diagnostics.outcomes(self._with_rows("residuals"), self._theta))
 
     @np.errstate(all="ignore")
     def leverages(self) -> np.ndarray:
@@ -112,4 +112,4 @@ class Diagnostics(Fitted):
         self._refuse_many_classes("hosmer_lemeshow()")
         training = self._with_rows("hosmer_lemeshow()")
         refuse_weights(training, "there is no Hosmer-Lemeshow test")
-        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(training.data, self._theta), groups)
+        return diagnostics.hosmer_lemeshow(diagnostics.outcomes(training, self._theta), groups)

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from fastlr import backends
+from fastlr.backends import choice
 from fastlr.data import arguments, arrays
 from fastlr.data.dataset import InMemory
 from fastlr.inference.class_effects import class_effects
 from fastlr.inference.class_summary import class_summary
 from fastlr.inference.distributions import normal_quantile
 from fastlr.inference.hypotheses import ChiSquaredTest, likelihood_ratio, wald
-from fastlr.inference.intervals import intervals
+from fastlr.inference.intervals import intervals, is_open, log_odds
 from fastlr.inference.marginal_effects import MarginalEffects, marginal_effects
 from fastlr.inference.profile import likelihood_ratios
 from fastlr.inference.statistics import Statistics, place_of
@@ -205,9 +207,16 @@ class Inference(Diagnostics):
 
     @part_by_part
     def _intervals(self, X: Any, offset: Any, *, V: np.ndarray, quantile: float, found: Statistics) -> np.ndarray:
-        z, loss = self.decision_function(X, offset), of_classes(self.classes.size)
-        bounds = intervals(loss, z.reshape(-1, loss.n_margins), arrays.real_matrix(X)[0], V, quantile, found)
-        return bounds.reshape(*z.shape, 2)
+        A, _, offsets = self._checked(X, offset)
+        loss, kernel = of_classes(self.classes.size), choice.predictor(A, "margins_and_forms")
+        with backends.threads(kernel, None, A.size) as n_threads:
+            odds, variance = log_odds(loss, InMemory.unlabelled(A, offsets, self.classes, kernel, n_threads), self._theta, V)
+        if not np.isfinite(odds + variance).all():
+            self.decision_function(X, offset)                   # which says where X is not finite, or too large
+        bounds = intervals(odds, variance, V, quantile)
+        if found.flat.size:
+            bounds[is_open(A, found, loss.n_margins)] = np.nan
+        return bounds[:, 0] if loss.n_margins == 1 else bounds
 
     def contrast(self, R: Any, r: Any = 0.0, covariance: Any = "model") -> ChiSquaredTest:
         """Test the hypothesis R theta = r by Wald's statistic.
@@ -361,10 +370,9 @@ class Inference(Diagnostics):
         if X is None:
             data = self._with_rows("marginal_effects() without X").data
         else:
-            self.decision_function(X, offset)                   # which checks both
-            A = arrays.real_matrix(X)[0]
-            data = InMemory(A, np.zeros(A.shape[0], np.int8), np.empty(0),
-                            arrays.real_offset(offset, A.shape[0], self.classes), self.classes)
+            self.decision_function(X, offset)                   # which checks that all is finite
+            A, _, offset = self._checked(X, offset)
+            data = InMemory.unlabelled(A, offset, self.classes)
         labels, names = self._labels, self._names
         head = {"on the probability of": ", ".join(map(repr, labels if len(labels) > 2 else labels[1:])),
                 "examples": f"{data.count.total:.12g}",

@@ -98,11 +98,7 @@ class Predictor:
 
     @np.errstate(all="ignore")
     def _predicted(self, X: Any, offset: Any, as_probabilities: bool) -> np.ndarray:
-        frames.refuse_other_order(X=X, offset=offset)
-        A, names = arrays.real_matrix(X, self.feature_names, self.w.shape[-1])
-        if self.has_offset and offset is None:
-            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
-        offset = arrays.real_offset(offset, A.shape[0], self.classes)
+        A, names, offset = self._checked(X, offset)
         theta, predict = self._theta, of_classes(self.classes.size).predictor(A)
         predicted, is_finite = predict(A, offset, theta, as_probabilities)
         if not is_finite:
@@ -110,6 +106,14 @@ class Predictor:
             z = predict(A, offset, theta, False)[0] if as_probabilities else predicted
             _refuse_infinite_margins(z, self.w)
         return predicted
+
+    def _checked(self, X: Any, offset: Any) -> tuple[Any, Any, np.ndarray]:
+        """X as kernels take it, the names of its columns and the offset; whether all is finite is not known yet."""
+        frames.refuse_other_order(X=X, offset=offset)
+        A, names = arrays.real_matrix(X, self.feature_names, self.w.shape[-1])
+        if self.has_offset and offset is None:
+            raise ValueError("the model was trained with an offset, so predicting needs one too: pass offset= (zeros for none)")
+        return A, names, arrays.real_offset(offset, A.shape[0], self.classes)
 
     @part_by_part
     def predict(self, X: Any, offset: Any = None) -> np.ndarray:

@@ -163,9 +163,9 @@ def test_rows_that_are_groups_are_hc0_of_probability_weights():
 
 
 def test_backends(backend):
-    X, y, s, *_ = data_set("cancer")
+    X, y, s, groups, _ = data_set("cancer")
     own, numpy = (fastlr.train(X, y, sample_weight=s, tol=1e-12, backend=name) for name in (backend, "numpy"))
-    for kind in KINDS:
+    for kind in (*KINDS, ("cluster", groups)):
         assert_agree(own.covariance(kind), numpy.covariance(kind))
 
 

@@ -149,6 +149,14 @@ def test_hosmer_lemeshow_of_weights_is_that_of_repeated_rows():
     assert model.hosmer_lemeshow(6).chi2 == pytest.approx(again.hosmer_lemeshow(6).chi2, rel=1e-6)
 
 
+@pytest.mark.parametrize("n", [4, 30, 203])
+def test_backends(backend, n):
+    X, y, *_ = problem(500, n)
+    own, numpy = (fastlr.train(X, y, l2=0.1, offset=y - 0.5, tol=1e-12, backend=name) for name in (backend, "numpy"))
+    np.testing.assert_allclose(own.leverages(), numpy.leverages(), rtol=1e-8)
+    np.testing.assert_allclose(own.cooks_distances(), numpy.cooks_distances(), rtol=1e-8)
+
+
 def test_what_is_refused():
     model = fastlr.train(X, Y)
     with pytest.raises(ValueError, match="kind must be one of 'pearson', 'deviance'"):

@@ -244,6 +244,21 @@ def cost_gradient(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, r
 
 
 @helper
+def residuals(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, residuals: Any, ranges: Any, sums: Any, scratch: Any,
+              first: int, last: int, thread: int) -> None:
+    """residuals (m,) become s_i (a_i - y_i), and sums[k] (1,) the loss of chunk k."""
+    rows = scratch.shape[1]
+    for k in range(first, last):
+        sums[k] = 0.0
+        for start in range(ranges[k], ranges[k + 1], rows):
+            stop = min(start + rows, ranges[k + 1])
+            z = residuals[start:stop]
+            margins(X, start, theta, offset, z)
+            J, _ = losses_and_slopes(z, y[start:stop], sample_weight[start:stop], scratch[thread, :stop - start])
+            sums[k, 0] += J
+
+
+@helper
 def hessian_product(X: Any, curvature: Any, v: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int,
                     thread: int) -> None:
     """sums[k] (n + 1,) becomes the sum of d_i [x_i, 1] ([x_i, 1] . v) over chunk k, with curvatures d (m,)."""

@@ -25,10 +25,12 @@ from fastlr.backends.engine import Kind as MadeFrom
 KERNELS = {
     "cost_gradient": ("block_pass", "X y sample_weight offset theta ranges sums scratch first last thread"),
     "hessian_product": ("block_pass", "X curvature v ranges sums scratch first last thread"),
+    "residuals": ("block_pass", "X y sample_weight offset theta residuals ranges sums scratch first last thread"),
     "moments": ("moments", "X flat sample_weight pivot ranges sums scratch first last thread"),
     "first_read": ("moments", "X flat y sample_weight offset theta pivot ranges sums scratch rows first last thread"),
     "hessian": ("hessian",
                 "X y sample_weight offset theta center floor power V losses ranges sums scratch first last thread"),
+    "margins_and_forms": ("hessian", "X offset theta center V z forms ranges scratch first last thread"),
     "finish_hessian": ("hessian", "X center sums H"),
     "penalized_newton": ("penalized_newton",
                          "X y sample_weight offset u grad shift thresholds penalty numbers record status active scratch panel H "
@@ -36,6 +38,7 @@ KERNELS = {
     "softmax": ("softmax_pass", "X labels sample_weight offsets P w b center ranges sums totals scratch copies threads result "
                 "first last thread"),
     "predict": ("predictions", "X offset theta margins both ranges sums scratch first last thread"),
+    "intervals": ("predictions", "odds width bounds ranges scratch first last thread"),
     "step": ("descent", "sums theta previous grad rule center spread record status"),
     "descend": ("descent", "calls sums theta previous grad rule center spread record status"),
     "quasi_newton": ("quasi_newton",
@@ -60,7 +63,7 @@ COST_GRADIENT, HESSIAN_OF_ROWS, FINISH_HESSIAN, PROBABILITIES_OF_ROWS = range(4)
 _NUMBERS = ("threads", "rows", "result", "power")
 # The arrays with two dimensions, beside X.
 _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "corrections", "L", "panel", "offsets", "P", "w", "totals",
-           "copies", "V", "calls", "whole")
+           "copies", "V", "calls", "whole", "bounds")
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),

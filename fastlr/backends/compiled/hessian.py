@@ -105,16 +105,17 @@ def _divide_by_rest(sample_weight: Any, power: int, forms: Any, r: Any) -> None:
 def _forms_of_panel(panel: Any, n: int, V: Any, product: Any, forms: Any) -> None:
     """v^T V v of the columns v of a panel, for a V that is 0 above its diagonal."""
     forms[:] = 0.0
-    for i in range(n + 1):
-        product[:] = 0.0
-        for j in range(0, i + 1, 4):
-            v0, v1, v2, v3 = panel[j], panel[j + 1], panel[j + 2], panel[j + 3]
-            c0, c1, c2, c3 = V[i, j], V[i, j + 1], V[i, j + 2], V[i, j + 3]
+    for left in range(0, n + 1, _BESIDE_IN_CACHE):
+        for i in range(left, n + 1):
+            product[:] = 0.0
+            for j in range(left, min(left + _BESIDE_IN_CACHE, i + 1), 4):
+                v0, v1, v2, v3 = panel[j], panel[j + 1], panel[j + 2], panel[j + 3]
+                c0, c1, c2, c3 = V[i, j], V[i, j + 1], V[i, j + 2], V[i, j + 3]
+                for k in range(forms.size):
+                    product[k] += (c0 * v0[k] + c1 * v1[k]) + (c2 * v2[k] + c3 * v3[k])
+            v = panel[i]
             for k in range(forms.size):
-                product[k] += (c0 * v0[k] + c1 * v1[k]) + (c2 * v2[k] + c3 * v3[k])
-        v = panel[i]
-        for k in range(forms.size):
-            forms[k] += v[k] * product[k]
+                forms[k] += v[k] * product[k]
 
 
 @block
@@ -128,6 +129,23 @@ def _form_of_row(X: Any, i: int, V: Any) -> float:
             product += row[np.uintp(indices[l])] * values[l]
         form += values[k] * product
     return form
+
+
+def _forms_dense(X: Any, first: int, center: Any, V: Any, panel: Any, product: Any, forms: Any) -> None:
+    forms[:] = 1.0
+    pack(X, first, center, forms, panel)
+    panel[X.shape[1], :forms.size] = 1.0
+    _forms_of_panel(panel, X.shape[1], V, product, forms)
+
+
+def _forms_csr(X: Any, first: int, center: Any, V: Any, panel: Any, product: Any, forms: Any) -> None:
+    for i in range(forms.size):
+        forms[i] = _form_of_row(X, first + i, V)
+
+
+forms_of_rows = by_layout(_forms_dense, _forms_dense, _forms_csr)
+"""forms_of_rows(X, first, center, V, panel, product, forms): v^T V v for v = [x - center, 1] and the rows from `first` on.  Dense
+rows become the columns v of the panel, which is 0 below them.  The center of a sparse X is 0."""
 
 
 @block
@@ -150,18 +168,16 @@ def _add_dense(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, cent
         loss += _roots_of_rows(X, y, sample_weight, offset, theta, floor, power, first, root, forms)
         if root.size < PANEL_ROWS:
             panel[:] = 0.0
-        factor = forms[:root.size] if power > 0 else root           # leverages are of rows that are not weighed yet
-        if power > 0:
-            factor[:] = 1.0
-        pack(X, first, center, factor, panel)
-        for k in range(root.size):
-            panel[n, k] = factor[k]
-        if power > 0:
-            _forms_of_panel(panel, n, V, product, forms)
+        if power > 0:                       # leverages are of rows that are not weighed yet
+            forms_of_rows(X, first, center, V, panel, product, forms[:root.size])
             _divide_by_rest(sample_weight[first:last], power, forms, root)
             for j in range(n + 1):
                 for k in range(root.size):
                     panel[j, k] *= root[k]
+        else:
+            pack(X, first, center, root, panel)
+            for k in range(root.size):
+                panel[n, k] = root[k]
         add_products(panel, H)
     return loss
 
@@ -175,8 +191,7 @@ def _add_csr(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center
         root = space[:last - first]
         loss += _roots_of_rows(X, y, sample_weight, offset, theta, floor, power, first, root, forms)
         if power > 0:
-            for i in range(root.size):
-                forms[i] = _form_of_row(X, first + i, V)
+            forms_of_rows(X, first, center, V, scratch, space, forms[:root.size])
             _divide_by_rest(sample_weight[first:last], power, forms, root)
         for i in range(root.size):
             d, begin = root[i] * root[i], np.uintp(indptr[first + i])
@@ -230,6 +245,20 @@ def hessian(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, center:
         H[:] = 0.0
         losses[k] = add_hessian_of_rows(X, y, sample_weight, offset, theta, center, floor[0], power, V, ranges[k], ranges[k + 1],
                                         scratch[thread * rows:(thread + 1) * rows], H)
+
+
+@helper
+def margins_and_forms(X: Any, offset: Any, theta: Any, center: Any, V: Any, z: Any, forms: Any, ranges: Any, scratch: Any,
+                      first: int, last: int, thread: int) -> None:
+    """z (m,) become the margins of the chunks, and forms (m,) v^T V v; V and `scratch` are as for `add_hessian_of_rows`."""
+    side = V.shape[0]
+    mine = scratch[thread * (side + BESIDE_PANEL):]
+    panel, product = mine[:side], mine[side]
+    panel[:] = 0.0
+    for start in range(ranges[first], ranges[last], PANEL_ROWS):
+        stop = min(start + PANEL_ROWS, ranges[last])
+        margins(X, start, theta, offset, z[start:stop])
+        forms_of_rows(X, start, center, V, panel, product, forms[start:stop])
 
 
 @helper

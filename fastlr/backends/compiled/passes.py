@@ -152,8 +152,7 @@ class Hessian:
 
     def __init__(self, rows: Rows, power: int = CURVATURE, V: np.ndarray = _NO_TABLE) -> None:
         X, n = rows.X, rows.X.shape[1]
-        side, a_row = chunks.side_of(n), products(X)
-        ranges = [some for first, last in pieces(X) for some in shorter_pieces(first, last, PRODUCTS_A_CALL // a_row)]
+        side, a_row, ranges = chunks.side_of(n), products(X), _pieces_of_products(X)
         longest = max(last - first for first, last in ranges)
         most = min(max(4, _PARTIAL // side ** 2), 1 + longest * a_row // (4 * side ** 2))    # no more to add up than to compute
         self._chunks = min((longest + chunks.PANEL_ROWS - 1) // chunks.PANEL_ROWS, most, _MOST_CHUNKS)
@@ -265,12 +264,41 @@ def hessian(rows: Rows, theta: np.ndarray, center: np.ndarray, floor: float) -> 
 
 def squared_scores(rows: Rows, theta: np.ndarray, center: np.ndarray, V: np.ndarray, power: int) -> tuple[float, np.ndarray]:
     """Sum the losses and the squared scores of all rows."""
-    side = chunks.side_of(rows.X.shape[1])
-    lower = np.zeros((side, side))
-    lower[:len(V), :len(V)] = 2.0 * np.tril(V, -1) + np.diag(V.diagonal())
-    kernel = Hessian(rows, power, lower)
+    kernel = Hessian(rows, power, _lower(V))
     rows.theta[:], kernel.center[:] = theta, center
     return kernel()
+
+
+def residuals(rows: Rows, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    """Sum the losses of all rows, and make their residuals."""
+    (ranges, block), r = rows.ranges, np.empty(rows.X.shape[0])
+    before = rows.X, rows.y, rows.sample_weight, rows.offset, theta, r
+    return float(_Sum(rows, "residuals", before, ranges, 1, block)()[0]), r
+
+
+def margins_and_forms(rows: Rows, theta: np.ndarray, center: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make the margins of all rows and their quadratic forms."""
+    z, forms, lower = np.empty(rows.X.shape[0]), np.empty(rows.X.shape[0]), _lower(V)
+    scratch = np.empty((rows.n_threads * (len(lower) + chunks.BESIDE_PANEL), chunks.PANEL_ROWS))
+    for first, last in _pieces_of_products(rows.X):
+        count = chunks.number_of_chunks(last - first, chunks.PANEL_ROWS)
+        ranges = chunks.ranges(first, last, count, chunks.PANEL_ROWS)
+        pool.run(rows.bind("margins_and_forms", rows.X, rows.offset, theta, center, lower, z, forms, ranges, scratch), count,
+                 rows.n_threads)
+    return z, forms
+
+
+def _lower(V: np.ndarray) -> np.ndarray:
+    """The quadratic form of V, (n + 1, n + 1), by a matrix (side, side) that is 0 above its diagonal."""
+    side = chunks.side_of(len(V) - 1)
+    lower = np.zeros((side, side))
+    lower[:len(V), :len(V)] = np.tril(V, -1) + np.tril(V.T)
+    return lower
+
+
+def _pieces_of_products(X: Matrix) -> list[tuple[int, int]]:
+    """Ranges of rows for kernels whose work is that of a Hessian."""
+    return [some for first, last in pieces(X) for some in shorter_pieces(first, last, PRODUCTS_A_CALL // products(X))]
 
 
 def products(X: Matrix) -> int:
@@ -290,6 +318,15 @@ def penalized_newton(rows: Rows, columns: Matrix, u: np.ndarray, grad: np.ndarra
         "penalized_newton", columns, rows.y, rows.sample_weight, rows.offset, u, grad, shift, thresholds, penalty, numbers,
         record, status, active, scratch, panel, np.empty((side, side)), np.empty((side, side)))()
     return float(numbers[-1]), int(status[0]), int(status[1])
+
+
+def intervals(rows: Rows, odds: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Make bounds of probabilities, see `intervals` of `numpy_vectorized`; X is the log-odds as a column."""
+    ranges, block = _ranges(rows.X, lambda X, m: chunks.MOMENT_ROWS, lambda X, m, block: chunks.number_of_chunks(m, block))
+    bounds, scratch = np.empty((odds.size, 2)), np.empty((rows.n_threads, 2 * block))
+    for some in ranges:
+        pool.run(rows.bind("intervals", odds, width, bounds, some, scratch), some.size - 1, rows.n_threads)
+    return bounds
 
 
 def predict(rows: Rows, theta: np.ndarray, as_probabilities: bool) -> tuple[np.ndarray, bool]:

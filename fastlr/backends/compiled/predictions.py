@@ -1,4 +1,4 @@
-"""Margins and probabilities of many rows in one read of X, in threads.
+"""Margins and probabilities of many rows in one read of X, in threads, and intervals of probabilities.
 
 What `numpy_vectorized.predict` computes, up to the last bits: NumPy takes one core for all that comes after the product.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from fastlr.backends.compiled.block_pass import margins as margins_of_rows
 from fastlr.backends.compiled.jit import block, helper
-from fastlr.backends.compiled.scalar import exp_nonpositive
+from fastlr.backends.compiled.scalar import exp_nonpositive, sigmoid
 
 
 @block
@@ -49,3 +49,24 @@ def predict(X: Any, offset: Any, theta: Any, margins: Any, both: Any, ranges: An
             sums[k, 0] += _nothing(z)
             if both.shape[0]:
                 _probabilities(z, scratch[thread, rows:rows + stop - start], both[start:stop])
+
+
+@block
+def _bounds(odds: Any, width: Any, sign: float, z: Any, e: Any, bounds: Any) -> None:
+    """sigma(odds + sign width); z and e are space."""
+    for i in range(z.size):
+        z[i] = odds[i] + sign * width[i]
+        e[i] = exp_nonpositive(-abs(z[i]))
+    for i in range(z.size):
+        bounds[i] = sigmoid(z[i], e[i])
+
+
+@helper
+def intervals(odds: Any, width: Any, bounds: Any, ranges: Any, scratch: Any, first: int, last: int, thread: int) -> None:
+    """Rows of `bounds` (m, 2) become sigma(odds - width) and sigma(odds + width) for the chunks."""
+    rows = scratch.shape[1] // 2
+    for start in range(ranges[first], ranges[last], rows):
+        stop = min(start + rows, ranges[last])
+        z, e = scratch[thread, :stop - start], scratch[thread, rows:rows + stop - start]
+        for side in range(2):
+            _bounds(odds[start:stop], width[start:stop], 2.0 * side - 1.0, z, e, bounds[start:stop, side])

@@ -166,6 +166,16 @@ def _hessian(rows: Rows) -> bool:
     return right
 
 
+def _residuals(rows: Rows) -> bool:
+    return _agree(*zip(passes.residuals(rows, _theta()), numpy_passes.residuals(*_known_rows(rows), _theta()), strict=True))
+
+
+def _margins_and_forms(rows: Rows) -> bool:
+    center, V = np.full(_N, 8.0) * isinstance(rows.X, np.ndarray), np.arange((_N + 1.0) ** 2).reshape(_N + 1, -1)
+    return _agree(*zip(passes.margins_and_forms(rows, _theta(), center, V),
+                       numpy_passes.margins_and_forms(*_known_rows(rows), _theta(), center, V), strict=True))
+
+
 def _finish_hessian(rows: Rows) -> bool:
     """Two chunks, which are centered where X is sparse."""
     side, c = side_of(_N), np.linspace(1.0, 2.0, _N) * isinstance(rows.X, Csr)
@@ -208,6 +218,11 @@ def _predict(rows: Rows) -> bool:
     _, finds_nothing = passes.predict(rows, np.append(_theta()[:-1], np.inf), as_probabilities=True)
     known = numpy_vectorized.margins(_known(rows.X), rows.offset, _theta())
     return is_finite and not finds_nothing and _agree((z, known), (both, numpy_vectorized.probabilities(known)))
+
+
+def _intervals(rows: Rows) -> bool:
+    odds, width = np.linspace(9.0, -9.0, _M), np.linspace(0.0, 2.0, _M)
+    return _agree((passes.intervals(rows, odds, width), numpy_vectorized.intervals(odds, width)))
 
 
 def _softmax(rows: Rows) -> bool:
@@ -314,5 +329,7 @@ def _penalized_newton(rows: Rows) -> bool:
 
 _KNOWN: dict[str, Callable[[Rows], bool]] = {
     "cost_gradient": _cost_gradient, "descend": _descend, "step": _step, "hessian": _hessian, "finish_hessian": _finish_hessian,
+    "residuals": _residuals, "margins_and_forms": _margins_and_forms,
     "hessian_product": _hessian_product, "moments": _moments, "first_read": _first_read, "predict": _predict,
+    "intervals": _intervals,
     "quasi_newton": _quasi_newton, "penalized_newton": _penalized_newton, "softmax": _softmax}
