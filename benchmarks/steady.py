@@ -1,9 +1,11 @@
 """The measuring process of `compare.py`: names of benchmarks on standard input, their seconds on standard output."""
 
+import functools
 import json
+import subprocess
 import sys
 
-from . import classes, elastic_net, fastlr_to_the_optimum, fastlr_with, optimum, problem, seconds
+from . import calls, classes, elastic_net, fastlr_to_the_optimum, fastlr_with, optimum, problem, seconds
 
 _BLOCK = 0.1                    # seconds that one answer takes
 _STEPS = {                      # backend, m, n, dtype, order, threads (None: all), steps: a call of 5 to 30 ms
@@ -50,23 +52,54 @@ def predictions():
     return lambda: model.predict_proba(X)
 
 
-_CALLS = {"softmax, 5000 x 20, 5 classes": softmax, "l1, 2000 x 50": one_penalty, "predict_proba, 100000 x 20": predictions}
+def estimator():
+    """A function that fits the scikit-learn estimator."""
+    benchmark = calls.Estimator()
+    benchmark.setup()
+    return benchmark.time_fit
+
+
+def summary():
+    """A function that trains and prints standard errors: a model keeps what it has found, so that each call needs a new one."""
+    fastlr, (X, y) = fastlr_to_the_optimum(), problem(20000, 20)
+    if not hasattr(fastlr.train(X, y), "summary"):
+        raise NotImplementedError("this commit has no summary")
+    return lambda: str(fastlr.train(X, y).summary())
+
+
+def robust():
+    """A function that computes standard errors that hold where the model doesn't."""
+    benchmark = calls.Robust()
+    benchmark.setup("HC1")
+    return functools.partial(benchmark.time_covariance, "HC1")
+
+
+def cold():
+    """A function that trains in a fresh process with an empty compile cache."""
+    benchmark = calls.TrainCold()
+    benchmark.setup("2000 x 20")
+    return functools.partial(subprocess.run, [sys.executable, "-c", benchmark.timeraw_train("2000 x 20")], check=True)
+
+
+_CALLS = {"softmax, 5000 x 20, 5 classes": softmax, "l1, 2000 x 50": one_penalty, "predict_proba, 100000 x 20": predictions,
+          "the estimator, 20000 x 50": estimator, "train and summary, 20000 x 20": summary,
+          "robust errors, 100000 x 50": robust, "the first model ever, 2000 x 20": cold}
 
 
 def all_of_them():
     """Name and function of every benchmark that this commit has, each run once."""
-    calls = {}
+    found = {}
     for name, options in _STEPS.items():
-        calls[name] = training(*options)
+        found[name] = training(*options)
     made = {f"the optimum, {case}": lambda case=case: optimum.fit_of_fastlr(case, *optimum.data(case)) for case in _CASES}
     for name, make in (made | _CALLS).items():
         try:
-            calls[name] = make()
+            found[name] = make()
         except NotImplementedError:
             continue
-    for call in calls.values():
+    for call in found.values():
         call()
-    return calls
+    return found
 
 
 def least(call):
@@ -78,10 +111,10 @@ def least(call):
 
 
 def main():
-    calls = all_of_them()
-    print(json.dumps(list(calls)), flush=True)
+    found = all_of_them()
+    print(json.dumps(list(found)), flush=True)
     for line in sys.stdin:
-        print(json.dumps(least(calls[line.rstrip("\n")])), flush=True)
+        print(json.dumps(least(found[line.rstrip("\n")])), flush=True)
 
 
 if __name__ == "__main__":
