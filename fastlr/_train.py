@@ -128,8 +128,10 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
         others at the best model whose w is 0.  Without a callback they may start closer: at the optimum of samples of the rows,
         or at that in the space of few rows, found in at most `max_iter` updates there.
     n_threads : int, optional
-        The most threads.  By default as many as affinity and container quota leave to this process, less those of its other
-        trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
+        The most threads of the kernels.  By default as many as affinity and container quota leave to this process, less those of
+        its other trainings, and one in a child made by multiprocessing.  The result has the same bits for any number of threads.
+        NumPy's own products, which backend "numpy" uses, and others where X has hundreds of columns or more columns than rows,
+        have the threads of its BLAS (OPENBLAS_NUM_THREADS).
     callback : callable, optional
         A function that is called with a State (n_iter, cost, w, b, elapsed) after every update; a true return value stops
         training.  It runs under the NumPy error state of the caller of `train`.  With a callback, all updates are made on all
