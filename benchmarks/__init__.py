@@ -5,16 +5,16 @@
     optimum     to the optimum: time, reads of X, scikit-learn beside it
     start_up    imports and first models of a fresh interpreter
     calls       what people call, with all defaults: train, cold and warm, predict, the estimator, standard errors
+    elastic_net one l1 penalty, a path, with ten folds, of several classes
     scaling     how a step depends on dtype, order, size and threads
     memory      what training takes beyond X
     classes     a step by the number of classes
-    elastic_net one l1 penalty, a path, with ten folds, of several classes
     sparse      a step and the optimum on sparse X
     distributed_data    a step on a Dask array
     streaming   a step on a file that is read for it
     partial_fit a batch of the estimator's, and one pass beside scikit-learn's SGDClassifier
 
-The first five are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
+The first six are the core, of which the history in benchmarks/results is made (`history.py`).  `compare.py` compares two
 commits, `chart.py` draws the README's chart, `page.py` writes the page of the history.
 
 The suite of today runs on every commit, so fastlr is imported inside of setup, and what a commit lacks is skipped by

@@ -6,6 +6,7 @@ Warm: the process has trained once before, and what it compiles then is there.  
 import numpy as np
 
 from . import fastlr_to_the_optimum, problem, sparse, without_cache
+from .classes import labels
 
 _DENSE = {"2000 x 20": (2000, 20), "100000 x 50": (100000, 50), "1000000 x 20": (1000000, 20)}
 
@@ -58,6 +59,29 @@ class TrainCold:
         return without_cache(_TRAIN.format(shape=_DENSE[name]))
 
     timeraw_train.pretty_name = "fastlr.train(X, y), cold"
+
+
+class Softmax:
+    """`fastlr.train(X, y)` with three classes and more, warm."""
+
+    version = "1"
+    rounds = 1
+    repeat = (3, 10, 1.0)
+    param_names = ("classes",)
+    params = (3, 10)
+
+    def setup(self, classes):
+        self.fastlr, (X, _) = fastlr_to_the_optimum(), problem(20000, 50)
+        self.data = X, labels(X, classes)
+        try:
+            self.time_train(classes)
+        except ValueError as error:
+            raise NotImplementedError("this commit has two classes alone") from error
+
+    def time_train(self, classes):
+        self.fastlr.train(*self.data)
+
+    time_train.pretty_name = "fastlr.train(X, y), several classes, 20000 x 50"
 
 
 class Predict:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CORE = r"^(kernels|training|optimum|start_up|calls)\."
+CORE = r"^(kernels|training|optimum|start_up|calls|elastic_net)\."
 _ASV = [sys.executable, "-m", "asv"]
 
 

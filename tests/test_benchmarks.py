@@ -125,9 +125,9 @@ def test_the_chart_is_the_same_file_every_time(tmp_path):
     assert all(text in drawn for text in (">time, logarithmic<", ">10 µs<", ">fused<", ">2000 x 20<"))
 
 
-def test_the_core_set_is_five_files():
+def test_the_core_set_is_six_files():
     names = [source.stem for source in SUITE.glob("*.py") if re.search(history.CORE, f"{source.stem}.Some.time_it")]
-    assert sorted(names) == ["calls", "kernels", "optimum", "start_up", "training"]
+    assert sorted(names) == ["calls", "elastic_net", "kernels", "optimum", "start_up", "training"]
 
 
 def test_peers_prints_inference_beside_statsmodels(capsys, monkeypatch):
