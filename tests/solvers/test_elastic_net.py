@@ -275,6 +275,20 @@ def test_an_early_end_has_a_gap_too():
         assert model.n_iter == max_iter and not model.converged and model.gap >= model.cost - best.cost
 
 
+@pytest.mark.parametrize(("as_given", "far", "options"), [
+    (np.asarray, 1e7, {"l2": 0.0, "backend": "numpy", "init": ([1.0, -1.0, 1.0], 0.0)}),
+    pytest.param(scipy.sparse.csr_matrix, 1e4, {"l2": 1.0, "backend": "fused", "init": ([1e8, 1.0, 1e8], 0.0), "max_iter": 10},
+                 marks=pytest.mark.compiles)], ids=["dense", "sparse, and stopped early"])
+@pytest.mark.filterwarnings("ignore::fastlr.ConvergenceWarning")
+def test_the_cost_is_that_of_the_parameters_where_a_column_is_far_from_0(as_given, far, options):
+    X, y = sample(40, 3)
+    X[:, 2] += far
+    model = fastlr.train(as_given(X), y, l1=0.01, **options)
+    z = X.astype(np.longdouble) @ model.w + model.b
+    J = np.mean(np.logaddexp(0, z) - y * z) + 0.01 * np.abs(model.w).sum() + options["l2"] / 2 * np.sum(model.w ** 2)
+    np.testing.assert_allclose(model.cost, float(J), rtol=1e-12)
+
+
 def test_a_quadratic_model_that_leads_too_far_is_damped(monkeypatch):
     X, y = sample(200, 5)
     best = fastlr.train(X, y, l1=1e-3, backend="numpy")
