@@ -13,7 +13,7 @@ array(['yes', 'no'], dtype=object)
 import copy
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,6 @@ from fastlr.data import arguments, frames
 from fastlr.machine.wording import listed
 from fastlr.model.model import Model
 
-# What a formula may name: text in backticks, or an identifier.
-_NAME = re.compile(r"`([^`]+)`|([^\W\d]\w*)")
-# Text in quotes, which names nothing.
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 # The set of categories in a message of formulaic's.
 _CATEGORIES = re.compile(r"\{(.*?)\}")
 
@@ -64,7 +60,12 @@ class FormulaModel:
             Columns or values are missing, or a category occurs that the training frame did not have.
         """
         frame = _pandas(frame)
-        _refuse_missing(_missing(frame, _names(str(self.spec.formula), frame)), len(frame), "Drop or impute them")
+        needed = self.spec.required_variables
+        absent = sorted(needed.difference(frame.columns))
+        if absent:
+            raise ValueError(f"frame lacks {listed(absent, write=repr)}, from which formula={self.formula!r} computes features; "
+                             f"it has {listed(list(map(str, frame.columns)))}")
+        _refuse_missing(_missing(frame, _columns(needed, frame)), len(frame), "Drop or impute them")
         return _features(self.spec, frame, self.formula)
 
     def decision_function(self, frame: Any, offset: Any = None) -> np.ndarray:
@@ -137,7 +138,7 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     parsed = _parsed(formula, frame)
     vectors = {"sample_weight": sample_weight, "offset": offset}
     given = {name: _vector(name, value, frame) for name, value in vectors.items()}
-    used = _names(f"{formula} {parsed.rhs}", frame)
+    used = _columns(parsed.lhs.required_variables | parsed.rhs.required_variables, frame)
     frames.refuse_twice("frame has", tuple(used))
     if "Intercept" in used:
         raise ValueError("frame has a column called 'Intercept', as formulas call their own; rename it")
@@ -203,7 +204,8 @@ def _computed(formula: str, compute: Any, *arguments: Any, **options: Any) -> An
             return compute(*arguments, **options)
     except (FormulaicError, SyntaxError, TypeError, ValueError) as error:
         first_line, *_ = str(error).strip().partition("\n")
-        hint = "; columns must hold numbers, text or categories: make these of dates" if isinstance(error, TypeError) else ""
+        hint = ("; columns must hold numbers, text or categories: make these of dates" if isinstance(error, TypeError) else
+                "; leave out the rows that have no such value" if "null values" in first_line else "")
         raise ValueError(f"formula={formula!r}: {first_line}{hint}") from error
 
 
@@ -232,10 +234,9 @@ def _column(name: str, column: str, frame: pd.DataFrame) -> str:
     return column
 
 
-def _names(formula: str, frame: pd.DataFrame) -> list[str]:
-    """The columns of the frame that a formula names, in the order of the frame."""
-    found = {quoted or plain for quoted, plain in _NAME.findall(_QUOTED.sub("", formula))}
-    return [column for column in frame.columns if column in found]
+def _columns(needed: Set[str], frame: pd.DataFrame) -> list[str]:
+    """The columns of the frame that are needed, in the order of the frame."""
+    return [column for column in frame.columns if column in needed]
 
 
 def _missing(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
