@@ -171,6 +171,8 @@ def test_splitters_of_scikit_learn():
     np.testing.assert_array_equal(path.scores.of_folds, same.scores.of_folds)
     groups = selection.GroupKFold(3).split(X, y, np.arange(150) % 7)
     assert fastlr.path(X, y, lambdas=[0.01], folds=groups, backend="numpy").scores.of_folds.shape == (3, 1)
+    with pytest.raises(ValueError, match=r"^folds=GroupKFold\(.* can't split the examples: .*  Pass its pairs \(train, test\)"):
+        fastlr.path(X, y, folds=selection.GroupKFold(3), backend="numpy")
 
 
 def test_a_single_fold(tmp_path):
@@ -219,6 +221,7 @@ def test_ties_count_half():
     ({"folds": 1000}, "folds must be at most"),
     ({"folds": [([0, 1], [1, 2]), ([0], [1])]}, r"folds\[0\] has example 1 on both sides"),
     ({"folds": [([0, 1], [400]), ([0], [1])]}, r"folds\[0\]\[1\] has the index 400, and there are 150 examples"),
+    ({"folds": [([0, 1, 2, 1], [3])]}, r"folds\[0\]\[0\] has the index 1 more than once, .*; pass np\.unique of the indices"),
     ({"folds": [([0], [3]), ([0], [1])]}, r"folds\[0\] has examples of one class only to train"),
     ({"folds": [(range(100), []), (range(100), [100])]}, r"folds\[0\] has no example to test"),
     ({"folds": [(range(100), [100]), (range(100), [101])], "score": "auc", "lambdas": 1}, "held-out examples of one class only"),
@@ -342,7 +345,7 @@ def test_a_path_comes_back_with_every_bit(with_folds, tmp_path):
         np.testing.assert_array_equal(getattr(again, name), getattr(with_folds, name))
     assert (again.best, again.elapsed, again.l1_ratio) == (with_folds.best, with_folds.elapsed, 1.0)
     assert again[2].summary().notes == with_folds[2].summary().notes
-    with pytest.raises(ValueError, match="is not a model file that fastlr can read: it has no"):
+    with pytest.raises(ValueError, match=r"is not a model file that fastlr can read: it has no .*; fastlr\.Path\.load reads it"):
         fastlr.load(tmp_path / "path.json")
     (tmp_path / "path.json").write_text((tmp_path / "path.json").read_text().replace('"lambdas": [', '"lambdas": [3.0, '))
     with pytest.raises(ValueError, match="is not a file of a path that fastlr can read: lambdas has"):

@@ -37,7 +37,7 @@ class PathTable:
     def __str__(self) -> str:
         path = self._path
         head: tuple[str, ...] = ("", "lambda", "columns", "deviance explained")
-        rows = [("", f"{lambda_:.6g}", f"{count}", f"{explained:.4f}") for lambda_, count, explained in
+        rows = [("", f"{lambda_:.6g}", f"{count}", f"{explained:z.4f}") for lambda_, count, explained in
                 zip(path.lambdas, path.n_nonzero, path.deviance_explained, strict=True)]
         if path.scores is None:
             return "\n".join(["Path", *evaluation.table([head, *rows])])

@@ -51,7 +51,8 @@ def _split(splitter: Any, m: int, y: np.ndarray | None) -> list[Any]:
         return list(splitter.split(np.zeros((m, 1)), y))
     except (TypeError, ValueError) as error:
         if y is not None:
-            raise
+            raise ValueError(f"folds={splitter!r} can't split the examples: {error}  Pass its pairs (train, test), such as "
+                             "folds=splitter.split(X, y, groups)") from error
         raise ValueError(f"folds={splitter!r} can't split examples whose y counts trials, since they have no labels: {error}.  "
                          "Pass the number of folds, a splitter that reads no labels such as KFold, or pairs (train, test)"
                          ) from error
@@ -99,6 +100,8 @@ def _mask(name: str, places: Any, m: int) -> np.ndarray:
     outside = found[(found < 0) | (found >= m)]
     if outside.size:
         raise ValueError(f"{name} has the index {int(outside[0])}, and there are {m} examples")
-    mask = np.zeros(m, bool)
-    mask[found.astype(np.intp)] = True
-    return mask
+    count = np.bincount(found.astype(np.intp), minlength=m)
+    if count.max(initial=0) > 1:
+        raise ValueError(f"{name} has the index {int(np.argmax(count > 1))} more than once, and a fold has an example once; pass "
+                         "np.unique of the indices")
+    return count > 0

@@ -261,8 +261,10 @@ def _path_values(document: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _version(document: Any, format_name: str, newest: int) -> int:
     """The version of a document of this format."""
-    if not isinstance(document, dict) or document.get("format") != format_name:
-        raise ValueError(f'it has no "format": "{format_name}"')
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != format_name:
+        other = {_FORMAT: "; fastlr.load reads it", _PATH_FORMAT: "; fastlr.Path.load reads it"}
+        raise ValueError(f'it has no "format": "{format_name}"' + (other.get(found, "") if isinstance(found, str) else ""))
     version: int = _value("version", document.get("version"), _POSITIVE)
     if version > newest:
         raise ValueError(f"it was written by a newer fastlr (version {version} of the format, and this fastlr reads {newest}): "
