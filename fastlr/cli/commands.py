@@ -149,6 +149,8 @@ def evaluate(options: argparse.Namespace) -> None:
         tables.require(table.names, "target column", options.target)
         tables.require(table.names, "column", *extra)
         features = reading.features_of(model, table, [*extra, options.target])
+        if options.target in features:
+            raise ValueError(f"the column {options.target!r} is a feature of the model and can't be the target too")
         target = tables.Labels(options.target, table.is_text)
         probabilities, row_weights = [], []
         for row, batch in reading.numbered(table.batches([*features, *extra], [options.target], []), options.data):

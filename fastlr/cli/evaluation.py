@@ -95,7 +95,7 @@ def evaluate(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str]) -> 
     predicted = P.argmax(axis=1)
     with np.errstate(divide="ignore"):
         losses = -np.log(P[np.arange(y.size), y])
-        null_log_loss = -float(np.sum(share[share > 0.0] * np.log(share[share > 0.0])))
+        null_log_loss = float(np.sum(share[share > 0.0] * -np.log(share[share > 0.0]))) + 0.0       # not -0
     confusion = np.bincount(K * y + predicted, s, K * K).reshape(K, K).astype(float)
     return Evaluation(float(s.sum()), float(np.average(losses, weights=s)), null_log_loss,
                       float(np.average(predicted == y, weights=s)), float(share.max()),

@@ -116,7 +116,8 @@ def label_array(y: Any, m: int) -> np.ndarray:
         if not all(issubclass(kind, (str, bytes)) for kind in {*map(type, values.tolist())}):
             A = values
     if A.dtype.kind not in "biufOUS":
-        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}")
+        hint = "; y.astype(str) makes text of dates" if A.dtype.kind in "mM" else ""
+        raise TypeError(f"y must hold labels (numbers, text or booleans), not {A.dtype}{hint}")
     if A.dtype == object and not _are_plain(A):
         for i, label in enumerate(A):
             if not (arrays.is_missing(label) or isinstance(label, _LABELS)) or isinstance(label, _NOT_LABELS):

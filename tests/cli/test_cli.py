@@ -531,10 +531,18 @@ def test_evaluate_prints_and_plots(model, capsys):
         assert file.read(4) == b"\x89PNG"
 
 
+def test_a_table_of_one_label_has_no_loss_by_shares(model, folder, capsys):
+    FRAME[FRAME["y"] == "no"].to_csv("new.csv", index=False)
+    assert main(["evaluate", "model.json", "new.csv", "--target", "y"]) == 0
+    assert "(0.000000 by the shares of the labels alone)" in capsys.readouterr().out
+
+
 def test_evaluate_refuses_labels_that_the_model_does_not_know(model, folder, capsys):
     FRAME.assign(y=FRAME["y"].replace("no", "perhaps")).to_csv("new.csv", index=False)
     assert main(["evaluate", "model.json", "new.csv", "--target", "y"]) == 1
     assert one_line(capsys) == "new.csv: column 'y' holds 'perhaps', and the model's labels are 'no', 'yes'"
+    assert main(["evaluate", "model.json", "new.csv", "--target", "a"]) == 1
+    assert one_line(capsys) == "new.csv: the column 'a' is a feature of the model and can't be the target too"
 
 
 # ---- formulas, covariances ------------------------------------------------------------------------------------------

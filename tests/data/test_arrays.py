@@ -242,7 +242,7 @@ REFUSED = [
     ("y polars dates", {"y": pl.Series(DAYS)}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
     ("y arrow dates", {"y": pa.array(DAYS)}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
     ("y complex", {"y": Y + 0j}, TypeError, r"^y must hold labels \(.*\), not complex128$"),
-    ("y datetime", {"y": Y.astype("M8[s]")}, TypeError, r"^y must hold labels \(.*\), not datetime64"),
+    ("y datetime", {"y": Y.astype("M8[s]")}, TypeError, r"^y must hold labels \(.*\), not datetime64.*; y\.astype\(str\)"),
     ("y timedelta", {"y": Y.astype("m8[s]")}, TypeError, r"^y must hold labels \(.*\), not timedelta64"),
     ("y Timestamp", {"y": objects(*[pd.Timestamp(2020 + k, 1, 1) for k in Y])}, TypeError, r"^y must hold labels"),
     ("y object timedelta", {"y": objects(*Y.astype("m8[s]"))}, TypeError, r"^y must hold labels .* timedelta64 "),
