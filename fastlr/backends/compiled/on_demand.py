@@ -16,14 +16,11 @@ from fastlr.backends.compiled.jit import FLAGS
 from fastlr.backends.compiled.prebuilt import is_inspected
 from fastlr.backends.csr import Csr
 
-_compiled: dict[tuple[str, Kind], Callable[..., Any]] = {}
 
-
+@functools.cache
 def function(kernel: str, kind: Kind) -> Callable[..., Any]:
     """The compiled function of a kernel, see `passes.Functions`: from the cache, or compiled for seconds."""
-    if (kernel, kind) not in _compiled:
-        _compiled[kernel, kind] = _of_arrays(kernel) if is_inspected() else _of_addresses(kernel, kind)
-    return _compiled[kernel, kind]
+    return _of_arrays(kernel) if is_inspected() else _of_addresses(kernel, kind)
 
 
 def _of_arrays(kernel: str) -> Callable[..., Any]:
