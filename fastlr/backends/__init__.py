@@ -34,7 +34,8 @@ A backend is a module of this folder.  It has
     prepare(X, y, sample_weight, offset, n_threads) -> tuple
         optional: `prepared`, made once for many steps; without it `prepared` is (X, y, sample_weight, offset)
     descend(*prepared, theta, previous, rule, record) -> (updates, status)
-        optional: many whole updates in one compiled call; without it `descent.descend` calls cost_gradient in a loop
+        optional: many whole updates in one compiled call, for X of one range of `ranges.pieces`; else, and without it,
+        `descent.descend` calls cost_gradient in a loop
     layouts : tuple of str
         optional: the layouts of X that it takes, of "dense" and "sparse"; without it both.  What it doesn't take is refused
     threads(n_threads, size) -> context manager that yields the number of threads in use

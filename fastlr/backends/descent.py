@@ -5,13 +5,12 @@ The rule is everything a step needs to know besides the data.  From the sums of 
     J  = scale * loss + l2/2 ||w||^2        dw = scale * dw_sum + l2 w        db = scale * db_sum
 
 then tests the cost, tests convergence, and updates theta := theta - alpha * gradient.  Parameters of K classes, and their
-gradient, are K such rows.  `apply` below is the plain version; `compiled.descent.apply` is the same in loops for Numba, and a
-test holds the two together.
+gradient, are K such rows.  `apply` is plain Python that Numba compiles too; `compiled.descent` has what it calls as loops.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,33 +55,39 @@ def scaled_cost_gradient(loss: float, grad: np.ndarray, theta: np.ndarray, rule:
     return float(rule.scale * loss + 0.5 * rule.l2 * dot(flat, flat))
 
 
+def update(theta: np.ndarray, previous: np.ndarray, alpha: float, grad: np.ndarray) -> None:
+    """previous = theta, and theta -= alpha grad."""
+    previous[:] = theta
+    theta -= alpha * grad
+
+
 def apply(loss: float, grad: np.ndarray, theta: np.ndarray, previous: np.ndarray, rule: Rule) -> tuple[int, float, float]:
     """One update in place.
 
     Returns
     -------
     status : int
-        GOING: theta is updated, and `previous` is what it was.  CONVERGED: theta stays.  DIVERGED: theta is put back
-        to `previous`, the last parameters whose cost was acceptable.
+        GOING: theta is updated, and `previous` is what it was.  Otherwise both stay.  CONVERGED: the gradient is small.
+        DIVERGED: `previous` has the last parameters whose cost was acceptable.  EVALUATED: the learning rate is 0.
     cost : float
         J at the theta that came in.
     grad_norm : float
         What `tol` bounds, there; NaN where tol is 0 or J has diverged.
     """
     cost = scaled_cost_gradient(loss, grad, theta, rule)
+    if rule.alpha == 0.0:
+        return EVALUATED, cost, math.nan
     if not (math.isfinite(cost) and cost <= rule.ceiling):
-        theta[:] = previous
         return DIVERGED, cost, math.nan
     grad_norm = gradient_norm(grad, rule) if rule.tol > 0.0 else math.nan
     if grad_norm <= rule.tol:
         return CONVERGED, cost, grad_norm
-    previous[:] = theta
-    theta -= rule.alpha * grad
+    update(theta, previous, rule.alpha, grad)
     return GOING, cost, grad_norm
 
 
-def descend(cost_gradient: Callable[..., float], prepared: tuple[Any, ...], theta: np.ndarray, previous: np.ndarray,
-            rule: Rule, record: np.ndarray) -> tuple[int, int]:
+def descend(cost_gradient: Callable[[np.ndarray, np.ndarray], float], theta: np.ndarray, previous: np.ndarray, rule: Rule,
+            record: np.ndarray) -> tuple[int, int]:
     """At most `len(record)` updates of theta in place; record[i] is J and the gradient's norm before update i.
 
     Returns
@@ -95,7 +100,7 @@ def descend(cost_gradient: Callable[..., float], prepared: tuple[Any, ...], thet
     grad = np.empty_like(theta)
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(len(record)):
-            loss = cost_gradient(*prepared, theta, grad)
+            loss = cost_gradient(theta, grad)
             status, record[step, 0], record[step, 1] = apply(loss, grad, theta, previous, rule)
             if status != GOING:
                 return step, status

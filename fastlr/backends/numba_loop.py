@@ -6,10 +6,10 @@ import numpy as np
 
 from fastlr.backends.compiled import self_test
 from fastlr.backends.compiled.block_pass import values_of_row, without_features
-from fastlr.backends.compiled.descent import apply, gradient_and_descent
+from fastlr.backends.compiled.descent import gradient_and_descent
 from fastlr.backends.compiled.jit import Entry, block, by_layout
 from fastlr.backends.compiled.scalar import cross_entropy, exp_nonpositive, log_of_sum, slope
-from fastlr.backends.descent import GOING
+from fastlr.backends.descent import GOING, apply
 
 
 def _add_examples(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, start: int, stop: int, grad: Any) -> float:

@@ -3,12 +3,14 @@
 It has a loop of its own.  `run` is given the gradient where each call has led, and that would take one more in every call.
 """
 
+import functools
 import math
 import time
 
 import numpy as np
 
 from fastlr.backends.descent import CONVERGED, DIVERGED, GOING, SUMS, Rule, descend
+from fastlr.backends.ranges import pieces
 from fastlr.data import passes
 from fastlr.data.dataset import InMemory
 from fastlr.machine.limits import SECONDS_A_CALL
@@ -93,17 +95,17 @@ def _descend(problem: Problem, is_for_kernels: bool, theta: np.ndarray, previous
     """At most `len(record)` steps in place, see `descent.descend`; in one call of a backend that can."""
     data, cost_gradient = problem.data, problem.loss.cost_gradient
     if is_for_kernels and cost_gradient is passes.cost_gradient and isinstance(data, InMemory):
-        if not hasattr(data.backend, "descend"):
-            return descend(data.backend.cost_gradient, data.prepared, theta, previous, rule, record)
-        updates, status = data.backend.descend(*data.prepared, theta, previous, rule, record)
-        return updates, status
+        if hasattr(data.backend, "descend") and len(pieces(data.X)) == 1:
+            updates, status = data.backend.descend(*data.prepared, theta, previous, rule, record)
+            return updates, status
+        return descend(functools.partial(data.backend.cost_gradient, *data.prepared), theta, previous, rule, record)
 
     def into(theta: np.ndarray, grad: np.ndarray) -> float:
         cost, by_theta = data.reduce(cost_gradient, theta) if is_for_kernels else problem.evaluate(theta.ravel())
         grad[:] = by_theta.reshape(grad.shape)
         return float(cost)
 
-    return descend(into, (), theta, previous, rule, record)
+    return descend(into, theta, previous, rule, record)
 
 
 def _verdict(problem: Problem, theta: np.ndarray, tol: float, steps: int) -> Verdict:

@@ -1,5 +1,6 @@
 """What holds for every backend, whatever it computes with."""
 
+import functools
 import math
 
 import numpy as np
@@ -228,15 +229,17 @@ def test_kernel_descent_equals_plain_descent(compiled):
     rule = descent.Rule(alpha=0.4, intercept=1.0, scale=1 / 80, l2=0.2, tol=0.0, ceiling=10.0, to_mean=1.0,
                          center=X.mean(0), spread=X.std(0))
     prepared = data.with_backend(kernel, 1).prepared
+    ways = (functools.partial(kernel.descend, *prepared),
+            functools.partial(descent.descend, functools.partial(kernel.cost_gradient, *prepared)))
     cases = [({}, descent.GOING), ({"tol": 1e-3}, descent.CONVERGED), ({"intercept": 0.0}, descent.GOING),
              ({"ceiling": 0.5, "alpha": 1e-9}, descent.DIVERGED), ({"alpha": 1e200, "l2": 1e200}, descent.DIVERGED)]
     for change, status in cases:
         changed = rule._replace(**change)
         results = []
-        for descend in (kernel.descend, lambda *rest: descent.descend(kernel.cost_gradient, rest[:-4], *rest[-4:])):
+        for descend in ways:
             theta, previous, record = np.zeros(4), np.zeros(4), np.full((100, 2), np.nan)
             with np.errstate(over="ignore", invalid="ignore"):      # which NUMBA_DISABLE_JIT leaves to NumPy
-                updates, code = descend(*prepared, theta, previous, changed, record)
+                updates, code = descend(theta, previous, changed, record)
             results.append((updates, code, theta, previous, record[:updates]))
         (updates, code, *arrays), (updates_plain, code_plain, *arrays_plain) = results
         assert (updates, code) == (updates_plain, code_plain)

@@ -9,7 +9,6 @@ so that only one is compiled for each kind of X.  Each backend writes its loop o
 a function that is handed another.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +16,8 @@ import numpy as np
 
 from fastlr.backends import descent
 from fastlr.backends.compiled.driving import run_kernel
-from fastlr.backends.compiled.jit import helper
-from fastlr.backends.descent import CONVERGED, DIVERGED, EVALUATED, GOING, SUMS, Rule
+from fastlr.backends.compiled.jit import compile_as, helper
+from fastlr.backends.descent import GOING, SUMS, Rule
 from fastlr.backends.ranges import pieces
 
 
@@ -41,7 +40,7 @@ def step(sums: Any, theta: Any, previous: Any, grad: Any, rule: Any, center: Any
     loss = combine(sums, grad)
     whole = Rule(rule[0], rule[1], rule[2], rule[3], rule[4], rule[5], rule[6], center, spread)
     done = status[0]
-    status[1], record[done, 0], record[done, 1] = apply(loss, grad, theta, previous, whole)
+    status[1], record[done, 0], record[done, 1] = descent.apply(loss, grad, theta, previous, whole)
     if status[1] == GOING:
         status[0] += 1
 
@@ -55,39 +54,33 @@ def descend(calls: Any, sums: Any, theta: Any, previous: Any, grad: Any, rule: A
         step(sums, theta, previous, grad, rule, center, spread, record, status)
 
 
-@helper
-def apply(loss: float, grad: Any, theta: Any, previous: Any, rule: Any) -> tuple[int, float, float]:
-    """`descent.apply`, compiled."""
+def _scaled_cost_gradient(loss: float, grad: Any, theta: Any, rule: Any) -> float:
     n = theta.size - 1
     squares = 0.0
     for j in range(n):
         squares += theta[j] * theta[j]
         grad[j] = rule.scale * grad[j] + rule.l2 * theta[j]
     grad[n] *= rule.scale * rule.intercept
-    cost = rule.scale * loss + 0.5 * rule.l2 * squares
-
-    if rule.alpha == 0.0:
-        return EVALUATED, cost, math.nan
-    if not (math.isfinite(cost) and cost <= rule.ceiling):
-        for j in range(n + 1):          # theta[:] = previous would compile a second long, for its error message
-            theta[j] = previous[j]
-        return DIVERGED, cost, math.nan
-    grad_norm = _gradient_norm(grad, rule) if rule.tol > 0.0 else math.nan
-    if grad_norm <= rule.tol:
-        return CONVERGED, cost, grad_norm
-    for j in range(n + 1):
-        previous[j] = theta[j]
-        theta[j] -= rule.alpha * grad[j]
-    return GOING, cost, grad_norm
+    return rule.scale * loss + 0.5 * rule.l2 * squares
 
 
-@helper
 def _gradient_norm(grad: Any, rule: Any) -> float:
     db = grad[grad.size - 1]
     largest = abs(db)
     for j in range(grad.size - 1):
         largest = max(largest, abs(grad[j] - rule.center[j] * db) / rule.spread[j])
     return rule.to_mean * largest
+
+
+def _update(theta: Any, previous: Any, alpha: float, grad: Any) -> None:
+    for j in range(theta.size):
+        previous[j] = theta[j]
+        theta[j] -= alpha * grad[j]
+
+
+for _loops in (_scaled_cost_gradient, _gradient_norm, _update):
+    compile_as(_loops, getattr(descent, _loops.__name__[1:]))
+compile_as(descent.apply, descent.apply)
 
 
 def gradient_and_descent(run: Callable[..., tuple[int, int]],
@@ -109,9 +102,7 @@ def gradient_and_descent(run: Callable[..., tuple[int, int]],
 
     def descend(*arguments: Any) -> tuple[int, int]:
         *prepared, theta, previous, rule, record = arguments
-        whole, *others = pieces(X_of(*prepared))
-        if others:
-            return descent.descend(cost_gradient, tuple(prepared), theta, previous, rule, record)
-        return run(*prepared, *whole, theta, previous, np.empty_like(theta), rule, record)
+        (first, last), = pieces(X_of(*prepared))
+        return run(*prepared, first, last, theta, previous, np.empty_like(theta), rule, record)
 
     return cost_gradient, descend

@@ -195,10 +195,8 @@ def cost_gradient(rows: Rows, theta: np.ndarray, grad: np.ndarray) -> float:
 
 def descend(rows: Rows, theta: np.ndarray, previous: np.ndarray, rule: descent.Rule, record: np.ndarray) -> tuple[int, int]:
     """Make many updates of gradient descent, see `descent.descend`, in compiled code but for threads."""
-    gradient = rows.gradient
-    if len(gradient.ranges) > 1:
-        return descent.descend(cost_gradient, (rows,), theta, previous, rule, record)
-    status, (bound, count) = np.array([0, descent.GOING]), gradient.driven
+    gradient, status = rows.gradient, np.array([0, descent.GOING])
+    bound, count = gradient.driven
     rows.theta[:] = theta
     step = (gradient.sums[:count], rows.theta, previous, np.empty_like(theta), np.array(rule[:7]), rule.center, rule.spread,
             record, status)

@@ -4,6 +4,7 @@ Each function takes the compiled one and an X from `problem`, and returns whethe
 types of the real ones, since others would be compiled anew.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -84,8 +85,8 @@ def descent(run: Any, X: np.ndarray | Csr) -> bool:
     theta, previous, record = _theta(), _theta(), np.empty((2, 2))
     known_theta, known_previous, known_record = _theta(), _theta(), np.empty((2, 2))
     result = run(X, y, sample_weight, offset, 0, _M, theta, previous, np.empty(_N + 1), rule, record)
-    known = gradient_descent.descend(numpy_vectorized.cost_gradient, (_known(X), y, sample_weight, offset), known_theta,
-                             known_previous, rule, known_record)
+    known = gradient_descent.descend(functools.partial(numpy_vectorized.cost_gradient, _known(X), y, sample_weight, offset),
+                                     known_theta, known_previous, rule, known_record)
     return result == known and _agree((theta, known_theta), (previous, known_previous), (record, known_record))
 
 
