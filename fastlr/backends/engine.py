@@ -31,6 +31,7 @@ from fastlr.backends.vectors import (
     lower_times,
     lower_transposed_times,
     multiply,
+    remove_common,
     scale_into,
     standardised_size,
     weighted_size,
@@ -73,6 +74,7 @@ class Scale(NamedTuple):
     far: np.ndarray             # (r (n + 1),) |mu_j| / sd_j, and 0
     ratio: np.ndarray           # (n,) or (0,), and
     shift: np.ndarray           # (n,) or (0,): the gradient's norm is the largest |ratio_j g_j + shift_j db| or |db|, times
+    common: np.ndarray          # (n + 1,) 1 where p is freed of what all classes have in common, or (0,) for two classes
     to_mean: float              # from J to the mean scale
     sums: float                 # from sums over rows to J
     intercept: float            # 1, or 0 to leave b where it is
@@ -214,6 +216,8 @@ def advance(descent: Descent, M: Approximation, scale: Scale, tol: float, hessia
         elif at.asked != DIRECTION:
             restart(M, DIAGONAL if not at.is_definite else EXACT if at.asked == HESSIAN else SAMPLED)
         at.asked = _aim(descent, M, is_new, tol, hessian, sample)
+        if at.asked == POINT:
+            remove_common(descent.p, scale.common)
     return at.asked
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from fastlr.machine.blas import dot
 
-__all__ = ["add_multiple", "combine", "dot", "lower_times", "lower_transposed_times", "multiply", "scale_into", "weighted_size"]
+__all__ = ["add_multiple", "combine", "dot", "lower_times", "lower_transposed_times", "multiply", "remove_common", "scale_into",
+           "standardised_size", "weighted_size"]
 
 _ROWS = 128                     # rows of a lower triangle that are multiplied together, some of their zeros included
 
@@ -54,6 +55,13 @@ def _by_block(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> tuple[np.ndarray
     """P as (K, k, k), and x and out, whose memory is shared, as (K, k)."""
     side = P.shape[-1]
     return P.reshape(-1, side, side), x.reshape(-1, side), out.reshape(-1, side)
+
+
+def remove_common(v: np.ndarray, common: np.ndarray) -> None:
+    """Take away from v (K (n + 1),) what its K rows have in common, where common (n + 1,) is 1; nothing where it is (0,)."""
+    if common.size:
+        rows = v.reshape(-1, common.size)
+        rows -= common * rows.mean(axis=0)
 
 
 def standardised_size(grad: np.ndarray, ratio: np.ndarray, shift: np.ndarray) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastlr.backends import engine
 from fastlr.backends.engine import Approximation, Descent, Price, Scale, StoppingRule
-from fastlr.backends.vectors import standardised_size
+from fastlr.backends.vectors import remove_common, standardised_size
 from fastlr.data import gram, passes
 from fastlr.data.arrays import LARGEST
 from fastlr.data.dataset import Dataset, InMemory, Pass
@@ -227,20 +227,16 @@ class Problem:
 
     def remove_common(self, v: np.ndarray) -> None:
         """Take away from a vector of u, in place, what all classes have in common: it moves no loss, and only l1 may want it."""
-        is_moved = self._common()
-        if is_moved.size:
-            rows = v.reshape(self.shape)
-            moved = rows[..., is_moved]
-            self.loss.remove_common(moved)
-            rows[..., is_moved] = moved
+        remove_common(v, self._common)
 
+    @property
     def _common(self) -> np.ndarray:
-        """The coordinates of a class (n + 1,) of which what all classes have in common is of no use; or none, (0,)."""
+        """1 for the coordinates of a class (n + 1,) of which what all classes have in common is of no use; or none, (0,)."""
         if self.loss.n_free == self.loss.n_margins:
-            return np.empty(0, bool)
-        is_moved = self.thresholds == 0.0
-        is_moved[-1] = self.fit_intercept
-        return is_moved
+            return np.empty(0)
+        common = (self.thresholds == 0.0).astype(float)
+        common[-1] = self.fit_intercept
+        return common
 
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
         """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times
@@ -278,8 +274,8 @@ class Problem:
         coordinates = self.coordinates
         l2 = self.penalty.diagonal(np.ones(coordinates.scales.size))
         return Scale(coordinates.center, self.of_all_rows(coordinates.scales), self.of_all_rows(l2), self.penalty_diagonal,
-                     self.diagonal, self.of_all_rows(coordinates.means_in_deviations), *self._measure, self.to_mean, self.to_cost,
-                     float(self.fit_intercept))
+                     self.diagonal, self.of_all_rows(coordinates.means_in_deviations), *self._measure, self._common, self.to_mean,
+                     self.to_cost, float(self.fit_intercept))
 
     @property
     def has_quasi_newton(self) -> bool:
@@ -292,7 +288,7 @@ class Problem:
         """At most `len(record)` updates in one compiled call, see `fastlr.backends`; whether J may be lowered further."""
         assert isinstance(self.data, InMemory)
         return bool(self.data.backend.quasi_newton(*self.data.prepared, descent, M, self.scale, rule, hessian, ridge,
-                                                   self._common().astype(float), record))
+                                                   record))
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """How large the gradient by u is, on the mean scale: what solvers make small."""

@@ -196,7 +196,6 @@ def step_by_step(problem: Problem, descent: Descent, M: InverseHessian, tol: flo
         if ask == engine.EVALUATE:
             at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
         elif ask == engine.POINT:
-            problem.remove_common(descent.p)
             yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
         elif ask == engine.HESSIAN:
             at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))

@@ -87,7 +87,7 @@ def test_dot_of_long_vectors():
 def step_on_a_quartic(length):
     """The first step by that length from 0 on J(u) = (u - 3)^4: J at its end, or None where there is none; and the trials."""
     one, none = np.ones(1), np.empty(0)
-    scale = Scale(none, one, 0.0 * one, 0.0 * one, one, 0.0 * one, none, none, 1.0, 1.0, 1.0)
+    scale = Scale(none, one, 0.0 * one, 0.0 * one, one, 0.0 * one, none, none, none, 1.0, 1.0, 1.0)
     descent, never = Descent.start(np.zeros(1)), Price(math.inf, 0.0, math.inf)
     M = InverseHessian(SimpleNamespace(diagonal=one), SOLVED).arrays
     trials = 0

@@ -29,15 +29,15 @@ class _Kernels(NamedTuple):
 
 
 def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, ridge: float,
-                 common: np.ndarray, record: np.ndarray) -> bool:
+                 record: np.ndarray) -> bool:
     """Drive the engine in compiled code, on one thread."""
     size = descent.u.size
     K = size // (rows.X.shape[1] + 1)
     kernels = _of_two_classes(rows, scale.center) if K == 1 else _of_classes(rows, K, scale.center)
     at, kind = (np.frombuffer(memoryview(state), RECORDS[type(state)]) for state in (descent.at, M.kind))
-    numbers = np.array([*scale[8:], *rule, *hessian, ridge])
-    rows.bind("quasi_newton", calls(*kernels.bound), at, descent.vectors, kind, M.factor, M.vectors, M.scalars, *scale[:8],
-              numbers, common, record, *kernels[1:], np.empty((size, size)))()
+    numbers = np.array([*scale[9:], *rule, *hessian, ridge])
+    rows.bind("quasi_newton", calls(*kernels.bound), at, descent.vectors, kind, M.factor, M.vectors, M.scalars, *scale[:9],
+              numbers, record, *kernels[1:], np.empty((size, size)))()
     return descent.at.asked != DONE
 
 

@@ -42,8 +42,8 @@ KERNELS = {
     "step": ("descent", "sums theta previous grad rule center spread record status"),
     "descend": ("descent", "calls sums theta previous grad rule center spread record status"),
     "quasi_newton": ("quasi_newton",
-                     "calls at way kind factor corrections scalars center scales l2 penalty diagonal far ratio shift numbers "
-                     "common record strides flat_w b flat_sums flat_totals P sample_weight weights H whole L"),
+                     "calls at way kind factor corrections scalars center scales l2 penalty diagonal far ratio shift common "
+                     "numbers record strides flat_w b flat_sums flat_totals P sample_weight weights H whole L"),
 }
 """The module and the parameters of each kernel."""
 

@@ -138,19 +138,8 @@ def _factorise(P: Any, H: Any, L: Any, scale: Any, ridge: float) -> bool:
 
 
 @helper
-def _remove_common(p: Any, common: Any) -> None:
-    """Take away from p what all classes have in common, in the coordinates of a class that are marked."""
-    for j in range(common.size):
-        total = 0.0
-        for i in range(j, p.size, common.size):
-            total += p[i]
-        for i in range(j, p.size, common.size):
-            p[i] -= common[j] * total / (p.size // common.size)
-
-
-@helper
 def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, corrections: Any, scalars: Any, center: Any, scales: Any,
-                 l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any, numbers: Any, common: Any, record: Any,
+                 l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any, common: Any, numbers: Any, record: Any,
                  strides: Any, flat_w: Any, b: Any, flat_sums: Any, flat_totals: Any, P: Any, sample_weight: Any, weights: Any,
                  H: Any, whole: Any, L: Any) -> None:
     """Drive the engine until it asks for what is not computed here.
@@ -162,13 +151,12 @@ def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, correcti
     """
     descent = Descent(at[0], way, way[0], way[1], way[2], way[3], way[4])
     M = Approximation(kind[0], factor, corrections, scalars, *parts(corrections, scalars))
-    scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, numbers[0], numbers[1], numbers[2])
+    scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, common, numbers[0], numbers[1], numbers[2])
     rule, hessian = StoppingRule(numbers[3], numbers[4], numbers[5]), Price(numbers[6], numbers[7], numbers[8])
     first = descent.at.updates
     while True:
         ask = advance(descent, M, scale, rule.tol, hessian, Price(math.inf, 0.0, math.inf))
         if ask == POINT:
-            _remove_common(descent.p, common)
             made = descent.at.updates - first
             if made > 0:
                 record[made - 1, 0], record[made - 1, 1] = descent.at.cost_before, descent.at.grad_norm_before

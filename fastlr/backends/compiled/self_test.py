@@ -264,12 +264,12 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
     scale = Scale(center, scales=np.tile(np.append(np.full(_N, 0.2), 1.0), K), l2=l2,
                   penalty=0.04 * l2, diagonal=np.ones(size),
                   far=np.tile(np.append(np.full(_N, 1.6), 0.0), K), ratio=np.ones(_N), shift=np.zeros(_N),
-                  to_mean=1.0, sums=1.0 / _M, intercept=1.0)
+                  common=np.linspace(0.0, 1.0, side).round() if K > 1 else np.empty(0), to_mean=1.0, sums=1.0 / _M, intercept=1.0)
     rule, never, ridge = StoppingRule(tol=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf), 1e-3 * (K > 1)
     sides = [(Descent.start(np.zeros(size)), _approximation(size)) for _ in range(2)]
     (descent, M), (known, known_M) = sides
-    record, known_record, common = np.empty((2, 3)), [], np.linspace(0.0, 1.0, side).round() if K > 1 else np.empty(0)
-    descents.quasi_newton(rows, descent, M, scale, rule, never, ridge, common, record)
+    record, known_record = np.empty((2, 3)), []
+    descents.quasi_newton(rows, descent, M, scale, rule, never, ridge, record)
 
     while engine.advance(known, known_M, scale, 0.0, never, never) != engine.POINT or known.at.updates < 2:
         theta = ((known.trial if known.at.asked == engine.EVALUATE else known.u) * scale.scales).reshape(shape)
@@ -284,19 +284,11 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
             H = hessian(*_known_rows(rows), theta, center, 0.0) * np.outer(scale.scales, scale.scales)
             known_M.factor[:] = np.linalg.inv(np.linalg.cholesky(scale.sums * H + np.diag(scale.penalty + ridge)))
         else:
-            _remove_common(known.p, common)
             known_record += [(known.at.cost_before, known.at.grad_norm_before, known.at.length)] * (known.at.updates > 0)
     known_record.append((known.at.cost_before, known.at.grad_norm_before, known.at.length))
-    _remove_common(known.p, common)
     return (descent.at.asked == engine.POINT and bytes(M.kind) == bytes(known_M.kind) and descent.at.updates == 2
             and _agree((record, known_record), (descent.at.cost, known.at.cost), *zip(descent[1:], known[1:], strict=True),
                        (M.factor, known_M.factor), (M.steps[:2], known_M.steps[:2]), (M.changes[:2], known_M.changes[:2])))
-
-
-def _remove_common(p: np.ndarray, common: np.ndarray) -> None:
-    if common.size:
-        rows = p.reshape(-1, common.size)
-        rows -= common * rows.mean(axis=0)
 
 
 def _approximation(size: int) -> Approximation:

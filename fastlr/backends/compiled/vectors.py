@@ -58,6 +58,15 @@ def _lower_transposed_times(P: Any, x: Any, out: Any) -> None:
             out[j] += row[j] * x_i
 
 
+def _remove_common(v: Any, common: Any) -> None:
+    for j in range(common.size):
+        total = 0.0
+        for i in range(j, v.size, common.size):
+            total += v[i]
+        for i in range(j, v.size, common.size):
+            v[i] -= common[j] * total / (v.size // common.size)
+
+
 def _standardised_size(grad: Any, ratio: Any, shift: Any) -> float:
     side = ratio.size + 1 if ratio.size else grad.size
     largest = abs(grad[side - 1])
@@ -71,7 +80,7 @@ def _standardised_size(grad: Any, ratio: Any, shift: Any) -> float:
 
 
 for _loops in (_scale_into, _combine, _add_multiple, _multiply, _dot, _weighted_size, _lower_times,
-               _lower_transposed_times, _standardised_size):
+               _lower_transposed_times, _remove_common, _standardised_size):
     compile_as(_loops, getattr(vectors, _loops.__name__[1:]), reorders_sums=True)
 for _function in vars(engine).values():
     if inspect.isfunction(_function) and _function.__module__ == engine.__name__:
