@@ -304,7 +304,9 @@ class InMemory(Dataset):
         return self.X.rows(rows).scipy().toarray() if isinstance(self.X, Csr) else self.X[rows]
 
     def with_backend(self, backend: ModuleType, n_threads: int) -> "InMemory":
-        return InMemory(*self.rows, self.classes, self.feature_names, backend, n_threads)
+        rows = InMemory(*self.rows, self.classes, self.feature_names, backend, n_threads)
+        rows.example_of_rows, rows.n_examples, rows.index = self.example_of_rows, self.n_examples, self.index
+        return rows
 
     def with_features(self, X: np.ndarray | Csr) -> "InMemory":
         """Return these rows with another X."""

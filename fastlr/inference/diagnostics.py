@@ -68,9 +68,9 @@ def outcomes(training: Training, theta: np.ndarray, center: np.ndarray | None = 
     V : (n + 1, n + 1), optional
         The covariance of the parameters for features x - center.
     """
-    center, data = np.zeros(theta.size - 1) if center is None else center, training.data
-    with training.rows() as with_backend:
-        rows = with_backend.reduce(outcomes_of_rows, theta, center, V)
+    center = np.zeros(theta.size - 1) if center is None else center
+    with training.rows() as data:
+        rows = data.reduce(outcomes_of_rows, theta, center, V)
     if data.example_of_rows is None:
         return Outcomes(*rows)
     example = data.example_of_rows()
