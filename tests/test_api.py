@@ -14,11 +14,12 @@ from tests.processes import run
 
 @pytest.mark.slow
 def test_what_is_imported_on_first_use():
-    """NumPy alone at first; no SciPy for a dense X, and no Numba for few rows."""
+    """NumPy alone at first, without numpy.ma; no SciPy for a dense X, and no Numba for few rows."""
     code = """
 import sys, numpy as np, fastlr
 def imported():
-    return {"numba", "scipy", "sklearn", "matplotlib", "pandas", "formulaic", "fastlr.graph", "fastlr.sklearn"} & {*sys.modules}
+    on_use = {"numba", "scipy", "sklearn", "matplotlib", "pandas", "formulaic", "fastlr.graph", "fastlr.sklearn"}
+    return (on_use | {"numpy.ma", "statistics"}) & {*sys.modules}
 assert not imported() and "formula" in dir(fastlr) and "LogisticRegression" in dir(fastlr), imported()
 fastlr.train([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], backend="numpy")
 model = fastlr.train([[0.0], [1.0]], [0, 1], init=([1.0], 0.0), max_iter=0, learning_rate=1.0)

@@ -8,6 +8,7 @@ import datetime
 import math
 import numbers
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,8 +27,9 @@ LARGEST = 1e150
 _NONE = read_only(np.empty(0))
 
 COMPLEX = (complex, np.complexfloating)
-# The types that are no real numbers, although float() takes some of them.
-NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64, type(np.ma.masked))
+_NOT_NUMBERS = (str, bytes, *COMPLEX, np.datetime64, np.timedelta64)
+# The type of NumPy's masked value, by its name: importing numpy.ma takes as long as a third of this package.
+_MASKED = "MaskedConstant"
 
 # The dtypes of X that kernels take as they are.
 KERNEL_DTYPES = ("float64", "float32", "uint8", "int8", "int16")
@@ -140,26 +142,32 @@ def is_in_blocks(X: Any) -> bool:
 
 
 def as_array(name: str, value: Any) -> np.ndarray:
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.getmaskarray(value).any():
-            where = np.argwhere(np.ma.getmaskarray(value))[0]
+    ma = sys.modules.get("numpy.ma")            # where nobody has imported it there are no masked arrays
+    if ma is not None and isinstance(value, ma.MaskedArray):
+        if ma.getmaskarray(value).any():
+            where = np.argwhere(ma.getmaskarray(value))[0]
             raise ValueError(f"{name} has masked values; the first is at {_place(where)}.  Drop or impute them")
-        value = np.ma.getdata(value)
+        value = ma.getdata(value)
     try:
         return np.asarray(value)
     except Exception as error:                  # ragged lists, and whatever somebody's __array__ raises
         raise ValueError(f"{name} can't be made an array: {error}") from error
 
 
+def is_no_number(kind: type) -> bool:
+    """Whether values of a type are not real numbers, although float() takes some of them."""
+    return issubclass(kind, _NOT_NUMBERS) or kind.__name__ == _MASKED
+
+
 def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
     try:
-        if not any(issubclass(kind, NOT_NUMBERS) for kind in {*map(type, A.ravel().tolist())}):
+        if not any(map(is_no_number, {*map(type, A.ravel().tolist())})):
             return A.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         pass
     for where, value in np.ndenumerate(A):
         try:
-            if isinstance(value, NOT_NUMBERS):
+            if is_no_number(type(value)):
                 raise TypeError
             float(value)
         except (TypeError, ValueError, OverflowError):
@@ -274,7 +282,7 @@ def real_offset(value: Any, m: int, classes: np.ndarray) -> np.ndarray:
 
 def is_missing(label: Any) -> bool:
     """Whether a label is None, NaN of any kind, NA or NaT of pandas, or masked of NumPy."""
-    if label is None or label is np.ma.masked or type(label).__name__ in ("NAType", "NaTType"):
+    if label is None or type(label).__name__ in ("NAType", "NaTType", _MASKED):
         return True
     try:
         return isinstance(label, numbers.Number) and bool(label != label)

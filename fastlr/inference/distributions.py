@@ -1,11 +1,12 @@
 """Quantiles and tails of the normal and the chi-squared distribution, by Python's own mathematics."""
 
 import math
-import statistics
 
 
 def normal_quantile(level: float) -> float:
     """The z with which [-z, z] has this probability."""
+    import statistics  # takes long, and most programs have no intervals
+
     return statistics.NormalDist().inv_cdf(0.5 + 0.5 * level)
 
 
