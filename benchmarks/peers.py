@@ -3,8 +3,7 @@
 Seconds until (J - J*) / J* <= 1e-6 with J = mean loss + l2/2 ||w||^2, l2 = 1/m, the intercept free, everything compiled.  Each
 package has the loosest of its tolerances 10^-1, 10^-2, ... that gets there, and the median of several runs counts.  J* is the
 least J that fastlr and scikit-learn find at a tolerance of 1e-10.  Packages that are not installed are left out; pip install
-scikit-learn-intelex glum torch skglm brings the others.  Public data sets are read from the folder that
-FASTLR_DATA names.
+scikit-learn-intelex glum torch skglm brings the others.  Public data sets are read from the folder that FASTLR_DATA names.
 """
 
 import argparse

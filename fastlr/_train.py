@@ -142,8 +142,8 @@ def train(X: Any, y: Any, *, backend: str = "auto", solver: str = "auto", learni
     firth : bool
         Whether to maximize Firth's penalized likelihood, which has a finite maximum where the classes are separated too, and
         less bias in small samples.  J is then less by (1/2) log det I, with the information I of all examples about w and b; for
-        "mean" this is divided by the number of examples.  It is for two classes, without another penalty,
-        a learning rate or a choice of solver.
+        "mean" this is divided by the number of examples.  It is for two classes, without another penalty, a learning rate or a
+        choice of solver.
     feature_names : array_like of str, (n,), optional
         Names for the columns of an X that has none.  Those of a data frame are kept.
 

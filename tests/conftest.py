@@ -26,7 +26,7 @@ COMPILED = ("loop", "parallel", "fused")
 # Thresholds that tests lower, so that little data takes the way of much: where each is found.
 THRESHOLDS = {
     "small problem": "fastlr.problem.cost_model.SMALL",              # numbers in X
-    "cheap sample": "fastlr.solvers.auto._CHEAP",                   # of the rows
+    "cheap sample": "fastlr.solvers.auto.CHEAP",                   # of the rows
     "range": "fastlr.backends.ranges.BYTES_A_CALL",                       # of X in one call of a kernel
     "products": "fastlr.backends.compiled.passes.PRODUCTS_A_CALL",       # of a Hessian in one call of its kernel
     "side": "fastlr.problem.cost_model.MOST_SIDE",                 # of a Hessian
@@ -120,7 +120,7 @@ def _quick_stays_quick(request, _own_compile_cache):
 def _auto_stays_with_numpy(_quick_stays_quick):
     """What a test compiles doesn't depend on how long the tests before it took: "auto" starts Numba for one long call alone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fastlr.backends.choice._LOSS_LIMIT", float("inf"))
+        patch.setattr("fastlr.backends.choice.LOSS_LIMIT", float("inf"))
         yield
 
 

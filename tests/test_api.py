@@ -46,7 +46,7 @@ import warnings, numpy as np, fastlr
 X = np.arange(4.0)[:, None]; y = [0, 1, 0, 1]
 print(fastlr.train(X, y, learning_rate=.1, max_iter=5).backend)
 from fastlr.backends import choice
-choice._NUMBA_START = choice._COMPILATION = 0.0             # as if waiting for kernels cost nothing
+choice.NUMBA_START = choice.COMPILATION = 0.0             # as if waiting for kernels cost nothing
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     print([fastlr.train(X, y, learning_rate=.1, max_iter=5).backend for _ in range(2)])

@@ -18,9 +18,9 @@ from fastlr.backends.csr import Csr
 from fastlr.machine.warnings import warn
 
 # Seconds from `import numba` to the first step of a kernel that lies in the compile cache.
-_NUMBA_START = 0.4
+NUMBA_START = 0.4
 # Seconds that it takes to compile one kernel.
-_COMPILATION = 3.0
+COMPILATION = 3.0
 # Seconds by which a step of gradient descent takes longer in NumPy than in the fused kernel, whatever the size of X.
 _NUMPY_STEP = 2e-5
 # Seconds that NumPy adds to that for each number in X.
@@ -30,11 +30,11 @@ _SCIPY_STEP = 5e-5
 # Seconds that SciPy adds to that for each number that X stores.
 _SCIPY_ELEMENT = 7e-10
 # Seconds by which NumPy takes longer than the compiled kernel to predict one row.
-_NUMPY_PREDICTED_ROW = 1e-8
+NUMPY_PREDICTED_ROW = 1e-8
 # Rows below which NumPy predicts as fast as the compiled kernel.
-_FEW_ROWS = 100
+FEW_ROWS = 100
 # Seconds that a process may lose to NumPy in calls that are each too short to start Numba for; then it starts Numba.
-_LOSS_LIMIT = 0.1
+LOSS_LIMIT = 0.1
 
 _seconds_lost = {"training": 0.0, "predicting": 0.0}        # to NumPy, by this process so far
 
@@ -80,9 +80,9 @@ def predictor(X: Any, kernel: str = "predict") -> ModuleType:
     (m,) less and plus a width (m,); X is the log-odds then.  Both modules predict the same up to rounding.
     """
     rows = X.shape[0]
-    if rows < _FEW_ROWS:
+    if rows < FEW_ROWS:
         return numpy_vectorized
-    if backends.reason_why_not("fused") is not None or not _pays("predicting", _NUMPY_PREDICTED_ROW * rows, (kernel,), X):
+    if backends.reason_why_not("fused") is not None or not _pays("predicting", NUMPY_PREDICTED_ROW * rows, (kernel,), X):
         return numpy_vectorized
     return backends.load("fused")
 
@@ -98,9 +98,9 @@ def _pays(what: str, seconds: float, kernels: Sequence[str], X: Any) -> bool:
         return True
     lost = _seconds_lost[what]
     saved = max(seconds, lost)
-    if (backends.reason_why_not("loop") is None and (seconds >= _NUMBA_START or lost >= _LOSS_LIMIT)
-            and (saved >= _COMPILATION * len(missing) or holds_kernels()) and _can_start_numba()
-            and saved >= _COMPILATION * sum(not is_kept(kernel, X) for kernel in missing)):
+    if (backends.reason_why_not("loop") is None and (seconds >= NUMBA_START or lost >= LOSS_LIMIT)
+            and (saved >= COMPILATION * len(missing) or holds_kernels()) and _can_start_numba()
+            and saved >= COMPILATION * sum(not is_kept(kernel, X) for kernel in missing)):
         return True
     _seconds_lost[what] += seconds
     return False

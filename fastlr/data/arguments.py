@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from fastlr.data import arrays, frames
-from fastlr.data.arrays import is_no_number
+from fastlr.data.arrays import is_not_numeric
 from fastlr.machine.arrays import read_only
 from fastlr.machine.wording import counted
 
@@ -37,7 +37,7 @@ def refusing(others: Mapping[str, str]) -> Callable[[Callable[P, Returned]], Cal
 def number(name: str, value: Any, at_least: float | None = None, above: float | None = None) -> float:
     """A finite float within its bound."""
     try:
-        if is_no_number(type(value)):
+        if is_not_numeric(type(value)):
             raise TypeError
         result = float(value)
     except OverflowError:

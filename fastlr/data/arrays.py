@@ -154,20 +154,20 @@ def as_array(name: str, value: Any) -> np.ndarray:
         raise ValueError(f"{name} can't be made an array: {error}") from error
 
 
-def is_no_number(kind: type) -> bool:
+def is_not_numeric(kind: type) -> bool:
     """Whether values of a type are not real numbers, although float() takes some of them."""
     return issubclass(kind, _NOT_NUMBERS) or kind.__name__ == _MASKED
 
 
 def _numbers_of_objects(name: str, A: np.ndarray, names: tuple[str, ...] | None = None) -> np.ndarray:
     try:
-        if not any(map(is_no_number, {*map(type, A.ravel().tolist())})):
+        if not any(map(is_not_numeric, {*map(type, A.ravel().tolist())})):
             return A.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
         pass
     for where, value in np.ndenumerate(A):
         try:
-            if is_no_number(type(value)):
+            if is_not_numeric(type(value)):
                 raise TypeError
             float(value)
         except (TypeError, ValueError, OverflowError):

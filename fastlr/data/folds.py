@@ -50,12 +50,11 @@ def _split(splitter: Any, m: int, y: np.ndarray | None) -> list[Any]:
     try:
         return list(splitter.split(np.zeros((m, 1)), y))
     except (TypeError, ValueError) as error:
-        if y is not None:
-            raise ValueError(f"folds={splitter!r} can't split the examples: {error}  Pass its pairs (train, test), such as "
-                             "folds=splitter.split(X, y, groups)") from error
-        raise ValueError(f"folds={splitter!r} can't split examples whose y counts trials, since they have no labels: {error}.  "
-                         "Pass the number of folds, a splitter that reads no labels such as KFold, or pairs (train, test)"
-                         ) from error
+        what, way_out = (("the examples", "Pass its pairs (train, test), such as folds=splitter.split(X, y, groups)")
+                         if y is not None else
+                         ("examples whose y counts trials, since they have no labels",
+                          "Pass the number of folds, a splitter that reads no labels such as KFold, or pairs (train, test)"))
+        raise ValueError(f"folds={splitter!r} can't split {what}: {str(error).rstrip('.')}.  {way_out}") from error
 
 
 def _at_random(count: int, data: InMemory, seed: int) -> list[Fold]:

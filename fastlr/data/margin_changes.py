@@ -25,7 +25,7 @@ ROUNDING = 4e-15                # The relative change of a margin that may be ro
 _BLOCK_ELEMENTS = 1 << 17       # Elements in a block of rows: a megabyte of float64.
 _NOTHING = 1e-13                # A component of a direction stands for 0 up to this share of the largest.
 _MOST_ROUNDED = 1e8             # The most that rounding of a margin is charged for, in multiples of its products.
-_MOST_DENSE = 1000              # The most columns of a sparse X whose rows are made dense, one block at a time.
+MOST_DENSE = 1000               # The most columns of a sparse X whose rows are made dense, one block at a time.
 _NEAR = 100.0                   # The most spreads from 0 of a center that costs hardly any digits.
 _ZERO = 1e-10                   # An eigenvalue of a Gram matrix, relative to the largest, that stands for 0.
 
@@ -84,7 +84,7 @@ def margin_changes(part: InMemory, loss: Sides, center: np.ndarray, spread: np.n
     found = MarginChanges(np.full(k, np.inf), np.full(k, -np.inf))
     directions = np.where(np.abs(directions) > _NOTHING * np.abs(directions).max(axis=0), directions, 0.0)
     sizes = np.hstack([np.abs(directions), (directions != 0.0) * np.abs(directions).max(axis=0)])
-    is_wide = isinstance(part.X, Csr) and part.X.n_columns > _MOST_DENSE
+    is_wide = isinstance(part.X, Csr) and part.X.n_columns > MOST_DENSE
     for y, z, added_up in (_of_stored if is_wide else _of_all)(part, center, spread, directions, sizes):
         changes = _relative(loss.right_side(y, z), loss.added_up(y, added_up))
         found = found.merge(MarginChanges(changes.min(axis=0, initial=np.inf), changes.max(axis=0, initial=-np.inf)))
@@ -99,7 +99,7 @@ def largest_changes(part: InMemory, center: np.ndarray, spread: np.ndarray, dire
     """
     sizes = np.abs(directions)
     found, least_size = np.zeros(directions.shape[1]), least * sizes.max(axis=0)
-    is_near = part.X.shape[1] > _MOST_DENSE or bool((np.abs(center) <= _NEAR * spread).all())
+    is_near = part.X.shape[1] > MOST_DENSE or bool((np.abs(center) <= _NEAR * spread).all())
     products = _of_stored if isinstance(part.X, Csr) and is_near else _of_all
     for _, z, added_up in products(part, center, spread, directions, sizes):
         found = np.maximum(found, (np.abs(z) / (added_up + least_size)).max(axis=(0, 1), initial=0.0))

@@ -26,7 +26,7 @@ _MOST_STEPS = 100
 # The relative difference between the root of D and the quantile at which a bound is found.
 _CLOSE = 1e-9
 # The most values of the parameter that are tried on one side.
-_MOST_VALUES = 60
+MOST_VALUES = 60
 # The first step of the parameter, at most, in deviations of its column.
 _LONGEST_FIRST = 10.0
 # The factor by which the distance from the estimate grows, at most, as long as no bound is known.
@@ -150,7 +150,7 @@ class _Profile:
         center = t
         wald = quantile * math.sqrt(2.0 / best.curvature) if best.curvature > 0.0 else math.inf
         distance, below, above, here = min(wald, _LONGEST_FIRST * unit), 0.0, math.inf, best
-        for _ in range(_MOST_VALUES):
+        for _ in range(MOST_VALUES):
             t = center + side * distance
             here = self.at_value(t, here)
             root = math.sqrt(max(here.deviance - best.deviance, 0.0))
@@ -166,7 +166,7 @@ class _Profile:
             else:
                 distance = min(target, _GROWTH * distance) if target > distance else _GROWTH * distance
         warn(ConvergenceWarning(
-            f"the search for a bound of the profile likelihood did not converge: after {_MOST_VALUES} values of the parameter "
+            f"the search for a bound of the profile likelihood did not converge: after {MOST_VALUES} values of the parameter "
             f"the root of the deviance is {root:.6g} at the value that is returned, and should be {quantile:.6g}; look for "
             "columns that are nearly equal, and for a value of a different order of magnitude from the rest of its column"))
         return t

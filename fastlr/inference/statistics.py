@@ -37,7 +37,7 @@ _TOUCHING_SHARE = 1e-5
 _CHANGED_J = 1e-6
 _FAR = "The parameters are "
 _COLLINEAR = "Collinear, so that the data do not determine them and they have no standard errors: "
-_STILL_RISING = (f"{_FAR}where the likelihood still rises toward its supremum, which none reach.  With two classes "
+_STILL_RISING = (f"{_FAR}where the likelihood still rises toward its supremum, which no parameters reach.  With two classes "
                  "summary(tests='likelihood_ratio') follows it there.")
 _SEPARATED = "The classes are separated: the likelihood has no maximum, and no standard errors exist."
 # The relative rounding of a sum of weights, at most.

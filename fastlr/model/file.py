@@ -32,7 +32,7 @@ from fastlr.machine.files import replacing
 _FORMAT, _PATH_FORMAT = "fastlr-model", "fastlr-path"
 _VERSION, _PATH_VERSION = 6, 1
 # Bytes that a file may have: twelve million numbers.
-_LARGEST_FILE = 2 ** 28
+LARGEST_FILE = 2 ** 28
 
 
 class _Type(NamedTuple):
@@ -155,10 +155,10 @@ def _write(document: dict[str, Any], what: str, check: Callable[[Any], Any], pat
         check(document)
         lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in document.items()]
         data = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-        if len(data) > _LARGEST_FILE:
+        if len(data) > LARGEST_FILE:
             way_out = "" if document.get("statistics") is None else ("; its covariance takes most of that: save it before "
                                                                      "summary(), or pickle it")
-            raise ValueError(f"it would take {len(data)} bytes, and a model file has at most {_LARGEST_FILE}{way_out}")
+            raise ValueError(f"it would take {len(data)} bytes, and a model file has at most {LARGEST_FILE}{way_out}")
     except ValueError as error:
         raise ValueError(f"{what} can't be saved: {error}") from error
     with replacing(path) as file:
@@ -215,8 +215,8 @@ def _read(path: str) -> bytes:
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):        # reading a pipe may never end
         raise ValueError("it is a directory" if stat.S_ISDIR(status.st_mode) else "it is not a regular file")
-    if status.st_size > _LARGEST_FILE:
-        raise ValueError(f"it has {status.st_size} bytes, and a model file has at most {_LARGEST_FILE}")
+    if status.st_size > LARGEST_FILE:
+        raise ValueError(f"it has {status.st_size} bytes, and a model file has at most {LARGEST_FILE}")
     with open(path, "rb") as file:
         return file.read()
 

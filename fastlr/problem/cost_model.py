@@ -21,7 +21,7 @@ FEWEST_DRAWN = 2000             # from so many.
 MOST_BY_COLUMNS = 1 << 22       # X is not copied by columns where it has more numbers.
 _NUMBERS_A_CALL = BYTES_A_CALL // 8         # Coordinate descent in one call reads so many numbers of float64.
 _MULTIPLICATIONS_A_CALL = PRODUCTS_A_CALL // 16     # On one thread, and where they don't go in tiles.
-_MOST_CHEAP = 2e8               # An update with l1 of so many multiplications takes about as long as reading a wide X.
+DEAR = 2e8                      # An update with l1 of so many multiplications takes about as long as reading a wide X.
 _CHEAP = 1e7                    # An update with l1 of so many multiplications takes no longer than what Python does around it.
 _MOST_AT_ONCE = 50              # Updates with l1 in one compiled call, at most.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
@@ -110,7 +110,7 @@ class CostModel(NamedTuple):
 
     def is_dear(self, p: int) -> bool:
         """Whether an update with l1 of so many of the columns may take longer than reading a wide X."""
-        return self._update(p) > _MOST_CHEAP
+        return self._update(p) > DEAR
 
     def _update(self, p: int) -> float:
         """Multiplications of the second derivatives by so many of the columns, and of their factors for several sets of signs."""

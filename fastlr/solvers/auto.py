@@ -26,7 +26,7 @@ from fastlr.solvers.run import run
 _ROWS_A_FEATURE = 10            # The first sample has so many rows a feature.
 _FEWEST_ROWS = 500              # The first sample has at least so many rows.
 _GROWTH = 5                     # A sample has so many times the rows of the one before, and X at least so many times its own.
-_CHEAP = 0.05                   # of the rows: solving a larger sample costs as much as the steps that it saves
+CHEAP = 0.05                    # of the rows: solving a larger sample costs as much as the steps that it saves
 _ON_THE_WAY = 2.0               # times n / s: the variance of a sample's Hessian before the optimum, for which it is soon too old
 _OF_SAMPLING_ERROR = 0.6        # what is left of J when a sample has told all it knows
 _STEPS_A_SAMPLE = 30            # a sample may be separable though X is not
@@ -40,7 +40,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         return newton.solve(problem, theta, options)
     sizes, of_sample, costs = _sample_sizes(problem), None, problem.costs
     start: Evaluation | None
-    if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= _CHEAP * problem.data.count.rows:
+    if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= CHEAP * problem.data.count.rows:
         problem, u, M, start = _after_samples(problem, sizes, options)
     else:
         problem, u, start = problem.start(theta)

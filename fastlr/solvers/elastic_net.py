@@ -112,7 +112,7 @@ class Optimizer:
             A column may leave 0 if its gradient is not below its threshold by more than this share of it.
         """
         point, columns, inside = self._under(problem, point), _NO_COLUMNS, Aim(aim.tol, _INSIDE * aim.gap)
-        is_foreseen = slack < 1.0               # by the strong rule
+        is_foreseen = slack < 1.0               # Otherwise the strong rule leaves no column out.
         for _ in range(_MOST_SETS):
             columns = (in_order(~problem.elastic_net.is_left_out) if _holds_all(problem) else
                        working_set(problem, point, columns, slack))

@@ -13,7 +13,7 @@ import numpy as np
 from fastlr.machine.distribution import how_to_install
 
 # Seconds between two pictures, and before the first, since short trainings need none.
-_INTERVAL = 0.1
+INTERVAL = 0.1
 _FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
 
 
@@ -43,7 +43,7 @@ class Progress:
             raise ImportError("progress=True needs the package tqdm; " + how_to_install("tqdm"))
         self._tol, self._max_iter, self._unit = tol, max_iter, unit
         self._bar: Any = None
-        self._due = time.perf_counter() + _INTERVAL
+        self._due = time.perf_counter() + INTERVAL
         # A notebook without ipywidgets may show each picture on a line of its own: it gets the first and the last.
         self._has_no_widgets = "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is None
         self._first = math.nan
@@ -57,7 +57,7 @@ class Progress:
         self._last = n_iter, cost, grad_norm
         if time.perf_counter() >= self._due:
             self._draw()
-            self._due = math.inf if self._has_no_widgets else time.perf_counter() + _INTERVAL
+            self._due = math.inf if self._has_no_widgets else time.perf_counter() + INTERVAL
 
     def close(self) -> None:
         """Close the bar; its last picture stays."""

@@ -14,7 +14,7 @@ from fastlr.problem.problem import Problem
 # The share of the decrease that a linear model of J promises, which a step has to bring.
 _SUFFICIENT = 1e-4
 # The shortest step, as a share of the full one: if that is too long, the quadratic model is damped.
-_SHORTEST = 2.0 ** -30
+SHORTEST = 2.0 ** -30
 # The least damping of a quadratic model, as a share of the Hessian's diagonal at the null model.
 _LEAST_DAMPING = 1e-3
 # The factor by which damping grows where no share of a step lowers J, and falls after a full step.
@@ -87,7 +87,7 @@ def line_search(problem: Problem, point: Point, v: np.ndarray, norm: float) -> t
         there = evaluated(problem, v)
         return (1.0, there) if subgradient_norm(problem, there) <= _SMALLER * norm else None, True
     share = 1.0
-    while share >= _SHORTEST:
+    while share >= SHORTEST:
         there = evaluated(problem, v if share == 1.0 else point.u + share * way)
         if there.cost <= point.cost - _SUFFICIENT * share * promised:
             return (share, there), False

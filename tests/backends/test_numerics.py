@@ -138,7 +138,7 @@ from fastlr import backends
 from fastlr.backends.compiled import passes
 from fastlr.data import door
 from fastlr.problem.problem import Problem
-passes._ELEMENTS_A_THREAD = passes._PRODUCTS_A_THREAD = 1          # threads also where they don't pay
+passes.ELEMENTS_A_THREAD = passes.PRODUCTS_A_THREAD = 1            # threads also where they don't pay
 
 def digest(*results):
     return hashlib.sha256(b"".join(np.ascontiguousarray(A, dtype=float).tobytes() for A in results)).hexdigest()

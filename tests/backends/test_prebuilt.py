@@ -50,12 +50,12 @@ def train(A=small):
 def chosen(steps):
     return choice.choose("auto", small, steps, ["cost_gradient", "descend"])
 print(train().backend, "numba" in sys.modules, chosen(1000), chosen(1e6))
-compilation, choice._COMPILATION = choice._COMPILATION, 0.0         # as if the cache had what it takes
+compilation, choice.COMPILATION = choice.COMPILATION, 0.0         # as if the cache had what it takes
 models = [train() for _ in range(8)]
 print([model.backend for model in models])
 first, *others = [model for model in models if model.backend == "fused"]
 print(first.compile_time > first.elapsed, {model.compile_time for model in others})
-choice._COMPILATION = compilation
+choice.COMPILATION = compilation
 print(train().backend, train(small.astype("f4")).backend)           # for float32 there would be something to pay
 print(models[-1].w.tobytes().hex())
 """

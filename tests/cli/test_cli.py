@@ -110,8 +110,8 @@ def test_threads_reach_fastlr_train(folder, monkeypatch):
 
 @pytest.mark.parametrize("rows", [1, 7, 500])
 def test_batches_and_panels_are_put_together(folder, monkeypatch, rows):
-    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 1500)
-    monkeypatch.setattr("fastlr.data.tables.columns._PANEL_BYTES", rows * 8 * 5)
+    monkeypatch.setattr("fastlr.data.tables.csv_files.BLOCK_BYTES", 1500)
+    monkeypatch.setattr("fastlr.data.tables.columns.PANEL_BYTES", rows * 8 * 5)
     assert main(["train", "data.csv", "--target", "y", "--drop", "id", "--weight", "w", "--offset", "o", "-o", "model.json"]) == 0
     assert same(fastlr.load("model.json"), fastlr.train(FRAME[FEATURES], FRAME["y"], sample_weight=FRAME["w"], offset=FRAME["o"]))
 
@@ -119,7 +119,7 @@ def test_batches_and_panels_are_put_together(folder, monkeypatch, rows):
 @pytest.mark.parametrize("order", "CF")
 def test_npy_files(folder, monkeypatch, order):
     """Read in batches, by a model of an array, which knows no names; and trained on by columns x0, x1, ..."""
-    monkeypatch.setattr("fastlr.data.tables.npy_files._BATCH_BYTES", 3000)
+    monkeypatch.setattr("fastlr.data.tables.npy_files.BATCH_BYTES", 3000)
     X, y = FRAME[FEATURES].to_numpy(np.float64), FRAME["y"].to_numpy()
     np.save("X.npy", np.asarray(X, order=order))
     model = fastlr.train(X, y)
@@ -305,7 +305,7 @@ def test_the_index_of_a_pandas_frame_is_no_feature(folder, capsys, name):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_row_may_be_longer_than_what_is_read_at_once(folder, monkeypatch, end):
-    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 500)
+    monkeypatch.setattr("fastlr.data.tables.csv_files.BLOCK_BYTES", 500)
     notes = ["p", "x" * 1300, "one\ntwo" * 500, 'say "hi",' * 230, 'end,"\n' * 200, ""]
     lines = ['"{}",{},{}'.format(notes[i % 6].replace('"', '""'), a, y)
              for i, (a, y) in enumerate(zip(A, FRAME["y"], strict=True))]
@@ -434,7 +434,7 @@ def test_predict_is_predict_proba(model, capsys):
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet", "out.feather"])
 def test_predict_to_files(model, monkeypatch, name):
-    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 4000)
+    monkeypatch.setattr("fastlr.data.tables.csv_files.BLOCK_BYTES", 4000)
     assert main(["predict", "model.json", "data.csv", "-o", name]) == 0
     table = {"parquet": pd.read_parquet, "feather": pd.read_feather}.get(name[4:], pd.read_csv)(name)
     np.testing.assert_allclose(table[["probability_no", "probability_yes"]], model.predict_proba(FRAME[FEATURES]), rtol=1e-12)
@@ -742,7 +742,7 @@ def test_unwritable_output_is_refused_before_training(folder, monkeypatch):
 
 @pytest.mark.parametrize("value, expected", [("x", "'x' is not a number"), ("", "the value is missing")])
 def test_an_error_late_in_the_table_leaves_the_old_output(model, folder, capsys, monkeypatch, value, expected):
-    monkeypatch.setattr("fastlr.data.tables.csv_files._BLOCK_BYTES", 2000)
+    monkeypatch.setattr("fastlr.data.tables.csv_files.BLOCK_BYTES", 2000)
     frame = FRAME[FEATURES].astype(object)
     frame.iloc[450, 1] = value
     frame.to_csv("new.csv", index=False)

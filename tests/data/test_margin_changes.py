@@ -97,7 +97,7 @@ def test_typical_values_are_those_of_most_rows():
 def test_sparse_rows_of_many_columns_stay_sparse(monkeypatch):
     """Changes are relative to what is stored and to the centers then, and have the same signs."""
     directions = np.random.default_rng(0).standard_normal((N + 1, 3))
-    monkeypatch.setattr(margin_changes, "_MOST_DENSE", 0)
+    monkeypatch.setattr(margin_changes, "MOST_DENSE", 0)
     found = margin_changes.margin_changes(data(sparse=True), Logistic(), CENTER, SPREAD, directions)
     X, y, *_ = problem(M, N)
     w = directions[:-1] / SPREAD[:, None]

@@ -108,3 +108,5 @@ def test_refusals():
         model.intervals(X, 95)
     with pytest.raises(ValueError, match="without the training data"):
         pickle.loads(pickle.dumps(fastlr.train(X, y, backend="numpy"))).intervals(X)
+    with pytest.raises(ValueError, match="a standard error overflows float64, since a value of X is too large"):
+        fastlr.train(X, np.arange(100) % 3, backend="numpy").intervals(np.full((1, 3), 1e170))

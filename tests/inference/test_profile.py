@@ -38,7 +38,7 @@ def test_admissions(shared_data):
 def test_a_search_that_ends_early_says_so(monkeypatch):
     X, y, *_ = problem(200, 3)
     model = fastlr.train(X, y, backend="numpy")
-    monkeypatch.setattr(profile, "_MOST_VALUES", 1)
+    monkeypatch.setattr(profile, "MOST_VALUES", 1)
     with pytest.warns(fastlr.ConvergenceWarning, match="after 1 values of the parameter the root of the deviance is"):
         model.profile_interval(0)
 

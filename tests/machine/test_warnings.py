@@ -23,7 +23,7 @@ def break_numba(monkeypatch):
 
     load = backends.load
     monkeypatch.setattr(backends, "load", lambda name: broken(name) if name == "loop" else load(name))
-    monkeypatch.setattr(choice, "_NUMBA_START", 0.0)
+    monkeypatch.setattr(choice, "NUMBA_START", 0.0)
     monkeypatch.setattr(choice, "holds_kernels", lambda: True)
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: False)
 

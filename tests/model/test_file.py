@@ -308,14 +308,14 @@ def test_fields_that_can_not_be_saved(fields, text, tmp_path):
 def test_what_is_too_large_to_be_read_is_not_written(tmp_path, monkeypatch):
     BASE.save(tmp_path / "model")
     size = (tmp_path / "model").stat().st_size
-    monkeypatch.setattr(model_file, "_LARGEST_FILE", size - 1)
+    monkeypatch.setattr(model_file, "LARGEST_FILE", size - 1)
     with pytest.raises(ValueError, match=rf"can't be saved: it would take {size} bytes, and a .* has at most {size - 1}$"):
         BASE.save(tmp_path / "other")
     large = train(learning_rate=None)
     large.summary()
     with pytest.raises(ValueError, match=r"its covariance takes most of that: save it before summary\(\), or pickle it$"):
         large.save(tmp_path / "other")
-    monkeypatch.setattr(model_file, "_LARGEST_FILE", size)
+    monkeypatch.setattr(model_file, "LARGEST_FILE", size)
     assert_comes_back(BASE, tmp_path / "model")
 
 

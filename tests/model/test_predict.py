@@ -167,15 +167,15 @@ def forgetful(monkeypatch):
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: False)
     monkeypatch.setattr(choice, "is_kept", lambda kernel, X: True)
     monkeypatch.setattr(choice, "holds_kernels", lambda: True)
-    monkeypatch.setattr(choice, "_LOSS_LIMIT", 0.1)
+    monkeypatch.setattr(choice, "LOSS_LIMIT", 0.1)
 
 
 def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predictor):
     X, *_ = given(100_000, 1)
     chosen = [choice.predictor(X) for _ in range(200)]
     first = chosen.index(predictor)
-    lost = first * 1e5 * choice._NUMPY_PREDICTED_ROW
-    assert lost == pytest.approx(choice._LOSS_LIMIT, abs=1e5 * choice._NUMPY_PREDICTED_ROW)
+    lost = first * 1e5 * choice.NUMPY_PREDICTED_ROW
+    assert lost == pytest.approx(choice.LOSS_LIMIT, abs=1e5 * choice.NUMPY_PREDICTED_ROW)
     assert set(chosen[:first]) == {numpy_vectorized}
     assert set(chosen[first:]) == {predictor}
     assert choice._seconds_lost["training"] == 0.0
@@ -185,7 +185,7 @@ def test_numpy_predicts_until_that_has_cost_more_than_starting(forgetful, predic
 def test_a_single_prediction_that_is_long_enough(forgetful, predictor, monkeypatch, is_kept):
     """For importing Numba, and for compiling what is not in the cache."""
     monkeypatch.setattr(choice, "is_kept", lambda kernel, X: is_kept)
-    rows = int((choice._NUMBA_START if is_kept else choice._COMPILATION) / choice._NUMPY_PREDICTED_ROW)
+    rows = int((choice.NUMBA_START if is_kept else choice.COMPILATION) / choice.NUMPY_PREDICTED_ROW)
     assert choice.predictor(SimpleNamespace(shape=(2 * rows, 5))) is predictor
     assert choice._seconds_lost["predicting"] == 0.0
     assert choice.predictor(SimpleNamespace(shape=(rows // 2, 5))) is numpy_vectorized
@@ -209,11 +209,11 @@ def test_numba_is_not_imported_for_an_empty_cache(forgetful, monkeypatch, tmp_pa
 
 
 def test_what_is_compiled_is_taken_at_once(forgetful, predictor, monkeypatch):
-    X, *_ = given(choice._FEW_ROWS, 1)
+    X, *_ = given(choice.FEW_ROWS, 1)
     assert choice.predictor(X) is numpy_vectorized
     monkeypatch.setattr(choice, "is_ready", lambda kernel, X: True)
     assert choice.predictor(X) is predictor
-    assert choice.predictor(given(choice._FEW_ROWS - 1, 1)[0]) is numpy_vectorized
+    assert choice.predictor(given(choice.FEW_ROWS - 1, 1)[0]) is numpy_vectorized
 
 
 def test_without_numba_numpy_predicts(forgetful, monkeypatch):

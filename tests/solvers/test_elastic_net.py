@@ -292,7 +292,7 @@ def test_the_cost_is_that_of_the_parameters_where_a_column_is_far_from_0(as_give
 def test_a_quadratic_model_that_leads_too_far_is_damped(monkeypatch):
     X, y = sample(200, 5)
     best = fastlr.train(X, y, l1=1e-3, backend="numpy")
-    monkeypatch.setattr(proximal_step, "_SHORTEST", 0.5)
+    monkeypatch.setattr(proximal_step, "SHORTEST", 0.5)
     model = fastlr.train(X, y, l1=1e-3, backend="numpy", init=([-30.0, 0.0, 0.0, 0.0, 0.0], 0.0))
     assert model.converged and model.n_iter < 30
     np.testing.assert_allclose(model.w, best.w, atol=1e-7)
@@ -327,7 +327,7 @@ def test_a_dear_working_set_is_left_before_its_last_digits(monkeypatch):
     X, y = wide(100, 400)
     l1 = 0.001 * least(X, y)
     cheap = fastlr.train(X, y, l1=l1, backend="numpy", tol=1e-10)
-    monkeypatch.setattr(cost_model, "_MOST_CHEAP", 0.0)
+    monkeypatch.setattr(cost_model, "DEAR", 0.0)
     dear = fastlr.train(X, y, l1=l1, backend="numpy", tol=1e-10)
     assert_is_optimum(dear, X, y, l1)
     assert dear.n_iter < cheap.n_iter

@@ -120,7 +120,7 @@ def test_short_trainings_show_nothing(capsys):
 @pytest.mark.parametrize(("solver", "options"), CASES)
 def test_bar_shows_the_end(solver, options, capsys, monkeypatch):
     """With no time between pictures."""
-    monkeypatch.setattr("fastlr.solvers.progress._INTERVAL", 0.0)
+    monkeypatch.setattr("fastlr.solvers.progress.INTERVAL", 0.0)
     X, y, *_ = problem(80, 3)
     model = fastlr.train(X, y, backend="numpy", solver=solver, progress=True, **options)
     last = capsys.readouterr().err.strip("\r\n").split("\r")[-1]
@@ -218,7 +218,7 @@ def test_the_bar_is_drawn_under_the_callers_error_state(monkeypatch):
 
     seen = []
     monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
-    monkeypatch.setattr("fastlr.solvers.progress._INTERVAL", 0.0)
+    monkeypatch.setattr("fastlr.solvers.progress.INTERVAL", 0.0)
     X, y, *_ = problem(80, 3)
     with np.errstate(all="print"):
         fastlr.train(X, y, progress=True, backend="numpy")

@@ -23,7 +23,7 @@ _MOST_CHUNKS = 32               # of rows, each with a Hessian of its own
 _PARTIAL = 1 << 23              # numbers in the Hessians of all chunks, unless there are more in four
 # Numbers in X, and multiplications in a Hessian, that keep a thread busy for as long as it takes to wake it, 10 microseconds.
 ELEMENTS_A_THREAD = 50_000
-_PRODUCTS_A_THREAD = 400_000
+PRODUCTS_A_THREAD = 400_000
 _NO_TABLE = np.empty((0, 0))
 
 Functions = Callable[[str, Kind], Callable[..., Bound]]
@@ -156,7 +156,7 @@ class Hessian:
         longest = max(last - first for first, last in ranges)
         most = min(max(4, _PARTIAL // side ** 2), 1 + longest * a_row // (4 * side ** 2))    # no more to add up than to compute
         self._chunks = min((longest + chunks.PANEL_ROWS - 1) // chunks.PANEL_ROWS, most, _MOST_CHUNKS)
-        self._n_threads = min(rows.allowed_threads, self._chunks, max(1, longest * a_row // (2 * _PRODUCTS_A_THREAD)))
+        self._n_threads = min(rows.allowed_threads, self._chunks, max(1, longest * a_row // (2 * PRODUCTS_A_THREAD)))
         sums, self._losses = np.empty((self._chunks * side, side)), np.empty(self._chunks)
         scratch = np.empty((self._n_threads * (side + chunks.BESIDE_PANEL), chunks.PANEL_ROWS))
         self.H, self.size = np.empty((n + 1, n + 1)), sums.size + scratch.size

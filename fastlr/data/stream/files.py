@@ -15,7 +15,7 @@ from fastlr.machine.arrays import read_only
 # Bytes of one call of the system to read.
 _BYTES_A_READ = 1 << 24
 # Bytes that are read and converted to another dtype at a time, so that they stay in cache.
-_BYTES_TO_CONVERT = 1 << 20
+BYTES_TO_CONVERT = 1 << 20
 
 
 class Layout(NamedTuple):
@@ -158,7 +158,7 @@ def _read_line(file: int, start: int, values: np.ndarray, dtype: np.dtype) -> in
     """Fill contiguous values from a place in the file, where they have a dtype; return how many there were."""
     if dtype == values.dtype:
         return _read(file, start, values) // dtype.itemsize
-    scratch = np.empty(max(1, _BYTES_TO_CONVERT // dtype.itemsize), dtype)
+    scratch = np.empty(max(1, BYTES_TO_CONVERT // dtype.itemsize), dtype)
     for first in range(0, values.size, scratch.size):
         part = values[first:first + scratch.size]
         read = _read(file, start + first * dtype.itemsize, scratch[:part.size]) // dtype.itemsize

@@ -12,7 +12,7 @@ from fastlr.data.stream.source import Block
 from fastlr.machine.arrays import at_a_page
 
 # Seconds that each side waits for the other before it checks whether that has ended.
-_PATIENCE = 1.0
+PATIENCE = 1.0
 
 
 class Stopped(RuntimeError):
@@ -76,7 +76,7 @@ class ReadAhead:
         self.is_stopped = True
         self._free.put(None)
         if self._thread is not threading.current_thread():      # which may happen to collect an abandoned pass
-            self.join(_PATIENCE)
+            self.join(PATIENCE)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended, and no longer touches the buffers."""
@@ -99,7 +99,7 @@ class ReadAhead:
         number = None
         while number is None:
             with contextlib.suppress(Empty):
-                number = self._free.get(timeout=_PATIENCE)
+                number = self._free.get(timeout=PATIENCE)
             # A pass that nobody has ended must not hold up the end of the program.
             if self.is_stopped or not threading.main_thread().is_alive():
                 raise Stopped

@@ -11,7 +11,7 @@ import numpy as np
 from fastlr.machine.wording import listed
 
 # Bytes of a panel of columns, which is so large that freeing it gives its memory back to the system.
-_PANEL_BYTES = 1 << 26
+PANEL_BYTES = 1 << 26
 TEXT_WAY_OUT = "turn text into numbers first (one column of 0 and 1 for each category), or leave the column out"
 _WAYS_OUT = {
     "text": TEXT_WAY_OUT,
@@ -141,7 +141,7 @@ def side_by_side(blocks: Iterable[np.ndarray]) -> np.ndarray:
         m += block.shape[1]
         while block.shape[1]:
             if not room:
-                room = max(1, _PANEL_BYTES // (8 * block.shape[0]))
+                room = max(1, PANEL_BYTES // (8 * block.shape[0]))
                 panels.append(np.empty((block.shape[0], room)))
             here = min(room, block.shape[1])
             start = panels[-1].shape[1] - room

@@ -11,7 +11,7 @@ from fastlr.data.tables.columns import TEXT_WAY_OUT, missing
 from fastlr.data.tables.table import NO_ROW, Table
 
 # Bytes of CSV that are read at a time.
-_BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20
 # Bytes of the longest header of a CSV file.
 _LONGEST_HEADER = 1 << 24
 # Seconds that pyarrow's thread has to let go of a file whose reading ends early.
@@ -68,7 +68,7 @@ def table(file: Any, dialect: Dialect) -> Table:
         convert = arrow.ConvertOptions(
             column_types=types, include_columns=[*types], null_values=dialect.missing, decimal_point=dialect.decimal,
             strings_can_be_null=bool(labels), quoted_strings_can_be_null=False)
-        pieces: Any = _Pieces(rest, file, max(_BLOCK_BYTES, 32 * len(header)))
+        pieces: Any = _Pieces(rest, file, max(BLOCK_BYTES, 32 * len(header)))
         is_let_go = threading.Event()
         weakref.finalize(pieces, is_let_go.set)
         try:

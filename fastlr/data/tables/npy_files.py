@@ -10,7 +10,7 @@ from fastlr.data.stream.files import FileSource
 from fastlr.data.tables.table import Table, each_once
 
 # Bytes of rows that are read at a time, roughly.
-_BATCH_BYTES = 1 << 20
+BATCH_BYTES = 1 << 20
 
 
 def table(path: str) -> Table:
@@ -25,7 +25,7 @@ def table(path: str) -> Table:
     def batches(*columns: Sequence[str]) -> Iterator[Any]:
         wanted = each_once(columns)
         places = [names.index(name) for name in wanted]
-        pieces = shorter_pieces(0, m, _BATCH_BYTES // form.bytes_a_row)
+        pieces = shorter_pieces(0, m, BATCH_BYTES // form.bytes_a_row)
         for block in source.read([(i, slice(*rows)) for i, rows in enumerate(pieces)], lambda i, size: np.empty(size, np.uint8)):
             assert isinstance(block, np.ndarray)
             yield pa.record_batch([pa.array(block[:, j]) for j in places], wanted)

@@ -183,7 +183,7 @@ def test_every_source_gives_the_array(tmp_path, source, memory):
 @pytest.mark.parametrize("dtype", ["f8", "f4", "f2", ">f4", ">f8", "u1", "i1", "i2", "u2", "<i4", ">i8", "?", "g"])
 @pytest.mark.parametrize("order", "CF")
 def test_dtypes_are_those_of_the_array(tmp_path, dtype, order, monkeypatch):
-    monkeypatch.setattr(stream_files, "_BYTES_TO_CONVERT", 1000)
+    monkeypatch.setattr(stream_files, "BYTES_TO_CONVERT", 1000)
     A = np.asarray(X * 10, dtype=dtype, order=order)
     expected, _ = arrays.matrix(A)
     for source in (saved(tmp_path, A), A):
@@ -450,7 +450,7 @@ def test_reading_goes_ahead(tmp_path):
 
 
 def test_ctrl_c_while_a_block_is_waited_for(monkeypatch):
-    monkeypatch.setattr(read_ahead, "_PATIENCE", 0.01)
+    monkeypatch.setattr(read_ahead, "PATIENCE", 0.01)
     over = threading.Event()
 
     def blocks():
