@@ -99,6 +99,7 @@ def _quick_stays_quick(request, _own_compile_cache):
     if request.config.option.markexpr != "quick":
         yield
         return
+    import matplotlib.font_manager  # noqa: F401    starts a process when it looks for the fonts of a machine the first time
     from numba.core import event
 
     def refuse(*_, **__):
