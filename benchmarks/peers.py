@@ -275,7 +275,7 @@ def main(arguments=None):
     for name in options.tables:
         title, rows, all_of, steps = TABLES[name]
         chosen = [row for row in all_of if options.only is None or row.startswith(tuple(options.only))]
-        with tqdm(total=len(chosen) * steps(options.runs)) as bar:
+        with tqdm(total=len(chosen) * steps(options.runs), disable=None) as bar:
             tqdm.write(f"\n## {title}\n", file=sys.stdout)
             for line in rows(chosen, options.runs, functools.partial(_advance, bar)):
                 tqdm.write(line, file=sys.stdout)
