@@ -1,6 +1,7 @@
 """The data sets of `benchmarks.peers`: public ones from the folder that FASTLR_DATA names, toys, and made ones."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,13 +32,15 @@ def _path(name: str) -> Path:
     return path
 
 
-def present(cases: dict[str, Callable], names, advance: Callable) -> Iterator[tuple]:
+def present(cases: dict[str, Callable], names) -> Iterator[tuple]:
     """The name, X and y of each case whose data are there."""
+    from tqdm import tqdm
+
     for name in names:
         try:
             X, y = cases[name]()
         except FileNotFoundError as error:
-            advance(f"{name}: {error}")
+            tqdm.write(f"{name} is left out: {error}", file=sys.stderr)
         else:
             yield name, X, y
 

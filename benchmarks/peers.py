@@ -61,7 +61,7 @@ def optimum(cases, runs, advance):
 
     fastlr.warmup()                                         # minutes, where kernels are not compiled ahead
     yield "| data | rows x columns | fastlr | scikit-learn | the fastest other |\n|---|---|---|---|---|"
-    for name, X, y in present(CASES, cases, advance):
+    for name, X, y in present(CASES, cases):
         y, l2 = y.astype(np.float64), 1.0 / X.shape[0]
         is_sparse = not isinstance(X, np.ndarray)
         theirs = by_scikit_learn("lbfgs" if is_sparse or X.shape[1] > 3000 else "newton-cholesky")
@@ -104,7 +104,7 @@ def wide(names, runs, advance):
     import fastlr
 
     yield '| data | l2 m | L-BFGS | "newton" | "auto" |\n|---|---|---|---|---|'
-    for name, X, y in present({name: stored_in(name) for name in names}, names, advance):
+    for name, X, y in present({name: stored_in(name) for name in names}, names):
         for strength in (1.0, 0.1, 0.01):
             updates = []
             for solver in ("lbfgs", "newton", "auto"):
@@ -197,7 +197,7 @@ def l1(names, runs, advance):
 
     peers = {peer: make for peer, (module, make) in L1_PEERS.items() if importlib.util.find_spec(module) is not None}
     yield f"| data | rows x columns | share | {' | '.join(peers)} |\n|{'---|' * (3 + len(peers))}"
-    for name, X, y in present(L1_CASES, names, advance):
+    for name, X, y in present(L1_CASES, names):
         y = y.astype(np.float64)
         for share in (0.1, 0.01, 0.001):
             strength = share * float(np.abs(X.T @ (y - 0.5)).max()) / len(y)
@@ -224,7 +224,7 @@ def classes(names, runs, advance):
     peers = {"fastlr": by_fastlr} | {solver: by_scikit_learn(solver) for solver in _CLASS_SOLVERS}
     yield (f"| data | rows x columns x classes | fastlr | at 1e-8 | {' | '.join(_CLASS_SOLVERS)} |\n"
            f"|{'---|' * (4 + len(_CLASS_SOLVERS))}")
-    for name, X, y in present(CLASS_CASES, names, advance):
+    for name, X, y in present(CLASS_CASES, names):
         l2, K = 1.0 / len(y), int(y.max()) + 1
         J = functools.partial(softmax_objective, X, y, l2)
         least = J(by_fastlr(X, y, l2, 1e-10))
