@@ -349,8 +349,8 @@ def backend_for(name: str, data: Dataset, solver: ModuleType, options: solvers.O
     if not isinstance(data, InMemory):
         return choice.choose(name, data, math.inf, ())
     loss = of_classes(data.classes.size)
-    is_small, count = CostModel.of(data, loss.n_margins).is_small, threads.useful(n_threads, data.size)
-    kernels = loss.kernels(solver.kernels(is_small, count))
+    is_driven, count = CostModel.of(data, loss.n_margins).is_driven, threads.useful(n_threads, data.size)
+    kernels = loss.kernels(solver.kernels(is_driven, count))
     return choice.choose(name, data.X, loss.n_margins * (solver.EXPECTED_STEPS or options.most_updates), kernels)
 
 

@@ -21,10 +21,11 @@ A backend is a module of this folder.  It has
         optional: the sums of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, each (n,); without it NumPy's
     cost_gradient_and_moments(*prepared, theta, pivot, grad) -> (loss, first, second)
         optional: what `cost_gradient` and `moments` give, in one read of X; without it there are two
-    quasi_newton(*prepared, descent, M, scale, rule, hessian, ridge, record) -> bool
-        optional: drive the `engine` through at most `len(record)` updates in one compiled call, for small problems, until the
-        stopping rule has something for the caller to look at; return whether J may be lowered further.  record[i] is J and the
-        gradient's norm before update i, and its step.  For K classes the engine's vectors have K (n + 1) components
+    quasi_newton(*prepared, descent, M, scale, rule, hessian, sample, ridge, record, begun)
+        optional: drive the `engine` in compiled code, for small problems, until update begun + len(record) has been made, the
+        stopping rule has something for the caller to look at, or the engine asks for what the caller has to answer: a sample's
+        Hessian, and also J's where the ridge that it takes is None.  record[i] is J and the gradient's norm before update
+        begun + i, and its step.  For K classes the engine's vectors have K (n + 1) components
     penalized_newton(*prepared, columns, u, grad, shift, thresholds, penalty, goal, record) -> (J, updates, reason)
         optional: minimize J plus sum_j thresholds_j |u_j| in one compiled call, of at most `len(record)` updates, see
         `penalized_newton.Goal`; grad is overwritten with the gradient of all but l1 at u.  columns is X transposed, (p, m)

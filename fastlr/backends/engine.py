@@ -52,6 +52,7 @@ _TRIALS = 40                    # trials of a line search at most,
 _TRIALS_BY_CUBIC = 8            # of which so many by a cubic: more say that the direction is out of all proportion
 _TRIALS_BY_SLOPE = 8            # trials by the slope: more say that the slope is rounding too
 _TRIALS_AHEAD = 12              # trials further ahead, each twice as far compared with the one before as that: 10^23 steps in all
+_STEPS_OF_CLASSES = 2           # steps that show the size of second derivatives of each class alone; one may mislead
 _STALE = 10                     # steps in a row, too small for J to tell, that have not brought the gradient to
 _STALE_SHARE = 0.5              # this share, where M starts from a Hessian; and
 _STALE_OF_DIAGONAL = 100        # likewise where it starts from a diagonal, with which the rate may be poor
@@ -83,7 +84,8 @@ class Scale(NamedTuple):
 class StoppingRule(NamedTuple):
     """Where a driver stops to let its caller look."""
 
-    tol: float                  # of the gradient's norm, at the very end
+    tol: float                  # of the gradient's norm, at the very end, and
+    target: float               # here
     gap: float                  # that is small enough in its place; 0 for none
     cost: float                 # at which the caller has a look
 
@@ -159,15 +161,16 @@ class Approximation(NamedTuple):
 
     kind: Kind
     factor: np.ndarray          # (k, k) P, lower triangular, with P^T P the inverse of a Hessian, if M is made from one; or
-                                # (K, n + 1, n + 1), one for the parameters of each of K classes
+                                # (K (n + 1), n + 1), one below the other for the parameters of each of K classes
     vectors: np.ndarray         # (2 PAIRS + 4, n + 1), and
-    scalars: np.ndarray         # (2 PAIRS + 2 + GAPS,), of which the others are `parts`
+    scalars: np.ndarray         # (3 PAIRS + 3 + GAPS,), of which the others are `parts`
     inverse: np.ndarray         # (n + 1,) the inverse diagonal, if M is made from that
     scratch: np.ndarray         # (n + 1,) a scratch pad, and
     shares: np.ndarray          # (PAIRS + 1,) another
     steps: np.ndarray           # (PAIRS + 1, n + 1) of u, in turns, and
     changes: np.ndarray         # (PAIRS + 1, n + 1) of the gradient in them
-    curvatures: np.ndarray      # (PAIRS + 1,) their products
+    curvatures: np.ndarray      # (PAIRS + 1,) their products, and
+    squares: np.ndarray         # (PAIRS + 1,) those of the changes with M times them, where M has its size from steps
     gaps: np.ndarray            # (GAPS,) grad^T M grad / 2 at the last points, in turns
 
 
@@ -175,7 +178,7 @@ def parts(vectors: np.ndarray, scalars: np.ndarray) -> tuple[np.ndarray, ...]:
     """The arrays of an Approximation that are parts of two, in its order."""
     slots = vectors.shape[0] // 2 - 1
     return (vectors[0], vectors[1], scalars[:slots], vectors[2:2 + slots], vectors[2 + slots:], scalars[slots:2 * slots],
-            scalars[2 * slots:])
+            scalars[2 * slots:3 * slots], scalars[3 * slots:])
 
 
 RECORDS = {record: np.dtype((np.record, np.dtype(record).descr)) for record in (Position, Kind)}
@@ -330,19 +333,41 @@ def direction(M: Approximation, grad: np.ndarray, p: np.ndarray) -> None:
         add_multiple(p, -M.shares[i], M.changes[i])
     if M.kind.made_from == DIAGONAL:
         multiply(p, M.inverse)
-        if end > 0:                     # in the size that the last step shows
-            last = (end - 1) % slots
-            scale_into(1.0, M.changes[last], M.scratch)
-            multiply(M.scratch, M.inverse)
-            square = dot(M.changes[last], M.scratch)
-            if square > 0.0:            # the squares of a gradient below 1e-162 are 0
-                scale_into(M.curvatures[last] / square, p, p)
     else:
         lower_times(M.factor, p, M.scratch)
         lower_transposed_times(M.factor, M.scratch, p)
+    if end > 0 and not _is_in_scale(M):
+        scale_into(_size_by_steps(M), p, p)
     for k in range(start, end):
         i = k % slots
         add_multiple(p, M.shares[i] - dot(M.changes[i], p) / M.curvatures[i], M.steps[i])
+
+
+def _is_in_scale(M: Approximation) -> bool:
+    """Whether M is made from all second derivatives; a diagonal, or those of each class alone, are too large or too small."""
+    return M.kind.made_from != DIAGONAL and M.factor.shape[0] == M.factor.shape[1]
+
+
+def _size_by_steps(M: Approximation) -> float:
+    """By what factor M is too small, before any correction, as the last steps show: one of a diagonal, and several of classes."""
+    slots, end = M.curvatures.size, M.kind.pairs
+    steps = 1 if M.kind.made_from == DIAGONAL else min(end, _STEPS_OF_CLASSES)
+    M.squares[(end - 1) % slots] = _square(M, M.changes[(end - 1) % slots])
+    curvature = square = 0.0
+    for k in range(end - steps, end):
+        curvature += M.curvatures[k % slots]
+        square += M.squares[k % slots]
+    return curvature / square if square > 0.0 else 1.0      # the squares of a gradient below 1e-162 are 0
+
+
+def _square(M: Approximation, v: np.ndarray) -> float:
+    """v^T M v, before any correction."""
+    if M.kind.made_from == DIAGONAL:
+        scale_into(1.0, v, M.scratch)
+        multiply(M.scratch, M.inverse)
+        return dot(v, M.scratch)
+    lower_times(M.factor, v, M.scratch)
+    return dot(M.scratch, M.scratch)
 
 
 def rate(M: Approximation, evidence: float) -> float:
@@ -385,7 +410,7 @@ def gradient_norm(grad: np.ndarray, scale: Scale) -> float:
 def is_small(at: Position, rule: StoppingRule) -> bool:
     """Whether a driver is to stop at this point."""
     gap = -0.5 * at.slope
-    return (gap <= rule.gap if rule.gap > 0.0 else at.grad_norm <= rule.tol) or at.cost <= rule.cost
+    return (gap <= rule.gap if rule.gap > 0.0 else at.grad_norm <= rule.target) or at.cost <= rule.cost
 
 
 def rounding(cost: float, cancelled: float, to_mean: float) -> float:

@@ -37,14 +37,14 @@ def weighted_size(x: np.ndarray, weights: np.ndarray) -> float:
 
 
 def lower_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """out = P x for a lower triangular P, or several of them (K, k, k) along a diagonal; no BLAS thread is started."""
+    """out = P x for a lower triangular P (k, k), or K of them (K k, k) along a diagonal; no BLAS thread is started."""
     blocks, parts, results = _by_block(P, x, out)
     for i in range(0, P.shape[-1], _ROWS):
         np.vecdot(blocks[:, i:i + _ROWS, :i + _ROWS], parts[:, None, :i + _ROWS], out=results[:, i:i + _ROWS])
 
 
 def lower_transposed_times(P: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """out = P^T x for a lower triangular P, or several of them (K, k, k) along a diagonal; no BLAS thread is started."""
+    """out = P^T x for a lower triangular P (k, k), or K of them (K k, k) along a diagonal; no BLAS thread is started."""
     blocks, parts, results = _by_block(P, x, out)
     results[:] = 0.0
     for i in range(0, P.shape[-1], _ROWS):

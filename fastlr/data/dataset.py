@@ -363,10 +363,10 @@ class InMemory(Dataset):
         """Return these rows with other weights."""
         return self._in_memory(self.X, self.y, sample_weight, self.offset)
 
-    def of_curvature(self, rows: np.ndarray, curvature: np.ndarray) -> "InMemory":
-        """A copy of some rows with weights by which their curvatures at margins of 0, 1/4 of a weight, are as given."""
+    def of_curvature(self, rows: np.ndarray, weights: np.ndarray) -> "InMemory":
+        """Some rows with weights whose quarters are their curvatures at margins of 0; who has the weights may change them."""
         X = self.X if rows.size == self.shape[0] else rows_of(self.X, rows)
-        return self._in_memory(X, np.zeros(rows.size, np.int8), read_only(4.0 * curvature), np.empty(0))
+        return self._in_memory(X, np.zeros(rows.size, np.int8), read_only(weights), np.empty(0))
 
     def divided_weights(self, exponent: int) -> "InMemory":
         return self.with_weights(read_only(np.ldexp(self.sample_weight, -exponent)))

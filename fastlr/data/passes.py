@@ -159,12 +159,18 @@ def softmax_class_hessians(part: InMemory, Theta: np.ndarray, center: np.ndarray
     With a share below 1, each is estimated from so many of the rows, drawn with chances in proportion to their curvature.  The
     diagonal is that of all rows where it is larger: few rows may not show a rare column.
     """
-    D = _class_curvatures(part, Theta)
-    H = np.array([_kernel(part.of_curvature(*sampling.by_size(d, share)), numpy_passes.hessian)(
-        np.zeros(Theta.shape[1]), center, 0.0) for d in D])
-    if share < 1.0:
+    D, at_zero = _class_curvatures(part, Theta), (np.zeros(Theta.shape[1]), center, 0.0)
+    if share == 1.0:
+        weights, H = np.empty(D.shape[1]), np.empty((*Theta.shape, Theta.shape[1]))
+        of_weights = _kernel(part.of_curvature(np.arange(weights.size), weights), numpy_passes.hessian)
         for H_k, d in zip(H, D, strict=True):
-            np.fill_diagonal(H_k, np.maximum(H_k.diagonal(), _diagonal(part, d, center)))
+            np.multiply(4.0, d, out=weights)
+            H_k[:] = of_weights(*at_zero)
+        return H
+    H = np.array([_kernel(part.of_curvature(rows, 4.0 * d), numpy_passes.hessian)(*at_zero)
+                  for rows, d in (sampling.by_size(d, share) for d in D)])
+    for H_k, d in zip(H, D, strict=True):
+        np.fill_diagonal(H_k, np.maximum(H_k.diagonal(), _diagonal(part, d, center)))
     return H
 
 

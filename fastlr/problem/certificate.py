@@ -149,7 +149,15 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: 
         return found
     there = u.copy()
     problem.coordinates.rows(there)[:, -1] += way.step
-    return min(found, Certificate(way.fall + _by_penalty(problem, there, problem.evaluate(there).grad).gap, True))
+    grad = problem.evaluate(there).grad
+    then = _way_of_intercepts(problem, way.inverse, problem.coordinates.rows(grad)[:, -1])
+    return min(found, Certificate(way.fall + _by_penalty_on(problem, grad, then).gap, True))
+
+
+def by_penalty_alone(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: float) -> Certificate:
+    """The bound by the penalty without a step of the intercepts, for a few rows of X; nothing where that can't be enough."""
+    can_be = problem.is_penalised and _by_weights(problem, _gradient_by_w(problem, grad)) <= enough
+    return _by_penalty(problem, u, grad) if can_be else NOTHING
 
 
 def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificate:
@@ -159,16 +167,19 @@ def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificat
     curvature of a few rows.  On that way dJ/dw_j changes by at most h rms_j / 4, where rms_j is the root mean square of column j.
     From there on J falls by at most sum_j (|dJ/dw_j| + h rms_j / 4)^2 / (2 l2).
     """
-    dw, db = np.abs(_gradient_by_w(problem, grad)), problem.coordinates.rows(grad)[:, -1]
-    delta = 0.0
-    if db.any():
-        rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
-        way = _to_best_intercepts(problem.part(rows), u, db)
-        if way.fall == math.inf:
-            return NOTHING
-        delta = way.fall
-        dw += way.distance * problem.columns.spread * problem.loss.largest_change / problem.to_mean
-    return Certificate(delta + _by_weights(problem, dw), True)
+    db = problem.coordinates.rows(grad)[:, -1]
+    if not db.any():
+        return _by_penalty_on(problem, grad, _Way(0.0, 0.0))
+    rows, = problem.data.samples([min(_FEWEST_ROWS, problem.data.count.rows)])
+    return _by_penalty_on(problem, grad, _to_best_intercepts(problem.part(rows), u, db))
+
+
+def _by_penalty_on(problem: Problem, grad: np.ndarray, way: "_Way") -> Certificate:
+    """The bound by the penalty, where the gradient is grad, and the way from there to the best intercepts is known."""
+    if way.fall == math.inf:
+        return NOTHING
+    change = way.distance * problem.columns.spread * problem.loss.largest_change / problem.to_mean
+    return Certificate(way.fall + _by_weights(problem, np.abs(_gradient_by_w(problem, grad)) + change), True)
 
 
 def _gradient_by_w(problem: Problem, grad: np.ndarray) -> np.ndarray:
@@ -223,7 +234,11 @@ class _Way(NamedTuple):
 
     fall: float                 # what J falls at most on it; infinity if nothing is known
     distance: float             # how far the margins of a row move apart at most on it; infinity if that is not known
-    step: np.ndarray = np.empty(0)      # (r,) where Newton's method goes by intercepts
+    step: np.ndarray = np.empty(0)              # (r,) where Newton's method goes by intercepts, and
+    inverse: np.ndarray = np.empty((0, 0))      # (r, r) no less than the inverse Hessian by intercepts there
+
+
+_UNKNOWN = _Way(math.inf, math.inf)
 
 
 def _way_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> _Way:
@@ -245,14 +260,22 @@ def _way_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> _W
 
 def _to_best_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> _Way:
     """The way from u to the best intercepts for its w, where the gradient by the intercepts is db (r,)."""
-    M, H = problem.loss.self_concordance, problem.loss.with_common(problem.intercept_hessian(u))
-    unknown = _Way(math.inf, math.inf, np.zeros(db.size))
+    H = problem.loss.with_common(problem.intercept_hessian(u))
     if not np.linalg.cond(H) < 1.0 / _LEAST_EIGENVALUE:
-        return unknown
-    inverse = np.linalg.inv(H)
-    squared_range = problem.loss.squared_range(inverse)
+        return _UNKNOWN
+    return _way_of_intercepts(problem, np.linalg.inv(H), db)
+
+
+def _way_of_intercepts(problem: Problem, inverse: np.ndarray, db: np.ndarray) -> _Way:
+    """The way to the best intercepts from where the gradient is db (r,), and the inverse Hessian no more than given (r, r).
+
+    On Newton's step the margins of a row move apart by at most x / M.  So the Hessian becomes at most e^x times smaller.
+    """
+    M, squared_range = problem.loss.self_concordance, problem.loss.squared_range(inverse)
     x = M * math.sqrt(squared_range * max(float(db @ inverse @ db), 0.0))
-    return _Way(_fall(x) / (M ** 2 * squared_range), -math.log1p(-x) / M, -inverse @ db) if x < 1.0 else unknown
+    if not x < 1.0:
+        return _UNKNOWN
+    return _Way(_fall(x) / (M ** 2 * squared_range), -math.log1p(-x) / M, -inverse @ db, math.exp(x) * inverse)
 
 
 def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.ndarray, gap: float) -> Certificate:

@@ -11,6 +11,7 @@ from fastlr.data.dataset import Dataset
 from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 
 SMALL = 400_000                 # A small X has so many numbers: beyond, Python's share of a step is less than what threads save.
+_SMALL_OF_CLASSES = 1_500_000   # The same for K classes, whose numbers take half as long, and more of Python.
 _SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multiplications.
 _AN_EXAMPLE = 10                # The loss of an example costs as much as so many numbers of X.
 MOST_SIDE = 10_000              # More features have no room for a Hessian.
@@ -44,10 +45,20 @@ class CostModel(NamedTuple):
 
     @property
     def is_small(self) -> bool:
-        """Whether many updates in one compiled call are faster than going step by step."""
+        """Whether many updates in one compiled call, Hessians among them, are faster than going step by step."""
         m, n, K = self.rows, self.columns, self.n_margins
         products = max(_grams(K) * (self.pairs if self.is_sparse else m * n * n), (K * n) ** 3)
-        return self.is_whole and K * (self.size + _AN_EXAMPLE * m) <= SMALL and products <= _SMALL_HESSIAN
+        return self.is_whole and self._numbers <= SMALL and products <= _SMALL_HESSIAN
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether steps in compiled code, on one thread, are faster than steps in Python, which has threads."""
+        return self.is_small or (self.n_margins > 1 and self._numbers <= _SMALL_OF_CLASSES)
+
+    @property
+    def _numbers(self) -> float:
+        """The numbers of X that cost as much as J and its gradient."""
+        return self.n_margins * (self.size + _AN_EXAMPLE * self.rows)
 
     @property
     def is_whole(self) -> bool:

@@ -280,15 +280,15 @@ class Problem:
     @property
     def has_quasi_newton(self) -> bool:
         """Whether `quasi_newton` is there, and faster than going step by step."""
-        return (isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.costs.is_small
+        return (isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.costs.is_driven
                 and self.penalty.is_separable and self.loss.cost_gradient in (passes.cost_gradient, passes.softmax_cost_gradient))
 
-    def quasi_newton(self, descent: Descent, M: Approximation, rule: StoppingRule, hessian: Price, ridge: float,
-                     record: np.ndarray) -> bool:
-        """At most `len(record)` updates in one compiled call, see `fastlr.backends`; whether J may be lowered further."""
+    def quasi_newton(self, descent: Descent, M: Approximation, rule: StoppingRule, hessian: Price, sample: Price,
+                     ridge: float, record: np.ndarray, begun: int) -> None:
+        """Updates up to begun + `len(record)` in compiled code, see `fastlr.backends`; it makes Hessians that are small."""
         assert isinstance(self.data, InMemory)
-        return bool(self.data.backend.quasi_newton(*self.data.prepared, descent, M, self.scale, rule, hessian, ridge,
-                                                   record))
+        self.data.backend.quasi_newton(*self.data.prepared, descent, M, self.scale, rule, hessian, sample,
+                                       ridge if self.costs.is_small else None, record, begun)
 
     def gradient_norm(self, grad: np.ndarray) -> float:
         """How large the gradient by u is, on the mean scale: what solvers make small."""

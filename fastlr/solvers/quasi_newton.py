@@ -28,6 +28,8 @@ _RATE_OF_CLASSES = 0.75
 _TOGETHER = math.sqrt(2.0)
 # The factor by which a step of L-BFGS shrinks the gradient, where columns are not too much alike.
 _RATE_OF_DIAGONAL = 0.5
+# The largest share of the gradient's norm that is to be left where more is asked for than tol.
+CLOSER = 0.1
 _NO_FACTOR = np.empty((0, 0))
 _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
@@ -51,7 +53,7 @@ class InverseHessian:
     """
 
     def __init__(self, problem: Problem, made_from: int = engine.DIAGONAL) -> None:
-        vectors, scalars = np.empty((2 * engine.PAIRS + 4, problem.diagonal.size)), np.empty(2 * engine.PAIRS + 2 + engine.GAPS)
+        vectors, scalars = np.empty((2 * engine.PAIRS + 4, problem.diagonal.size)), np.empty(3 * engine.PAIRS + 3 + engine.GAPS)
         self.arrays = Approximation(Kind(made_from), _NO_FACTOR, vectors, scalars, *engine.parts(vectors, scalars))
         np.divide(1.0, problem.diagonal, out=self.arrays.inverse)
 
@@ -95,7 +97,7 @@ class InverseHessian:
 def inverse_factor_of_hessian(problem: Problem, u: np.ndarray) -> np.ndarray | None:
     """Invert the Cholesky factor of the Hessian at u: the result P is lower triangular, and P^T P is the inverse Hessian.
 
-    Where the Hessian is that of each class alone, so is P, (K, n + 1, n + 1), in the size of all classes together.  A sample's
+    Where the Hessian is that of each class alone, so is P, (K (n + 1), n + 1), in the size of all classes together.  A sample's
     Hessian is drawn toward its diagonal, since a sample doesn't show columns that go together rarely.
     """
     H = problem.hessian(u)
@@ -105,7 +107,7 @@ def inverse_factor_of_hessian(problem: Problem, u: np.ndarray) -> np.ndarray | N
     if H.ndim == 2:
         return factors[0]
     found = [factor for factor in factors if factor is not None]
-    return np.array(found) / math.sqrt(_TOGETHER) if len(found) == len(factors) else None
+    return np.concatenate(found) / math.sqrt(_TOGETHER) if len(found) == len(factors) else None
 
 
 def price_of_hessian(problem: Problem, steps: float) -> Price:
@@ -173,8 +175,8 @@ def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, ste
     M.reset()
     price, descent = price_of_hessian(problem, steps_a_hessian), descent_from(u, start)
     if most and problem.has_quasi_newton:
-        rule = StoppingRule(tol, enough, problem.cost_of_one_error)
-        return _by_compiled_code(problem, descent, M, rule, price, most, updates_a_call)
+        rule = StoppingRule(tol, tol, enough, problem.cost_of_one_error)
+        return _by_compiled_code(problem, descent, M, rule, price, most, updates_a_call, sample)
     return step_by_step(problem, descent, M, tol, price, sample)
 
 
@@ -197,32 +199,47 @@ def step_by_step(problem: Problem, descent: Descent, M: InverseHessian, tol: flo
             at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
         elif ask == engine.POINT:
             yield Iterate.of(descent, M, [(at.cost_before, at.grad_norm_before, at.length)] if at.updates else [])
-        elif ask == engine.HESSIAN:
-            at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))
-        elif ask == engine.SAMPLE_HESSIAN:
-            assert sample is not None
-            at.is_definite, of_sample = M.set_factor(sample.factor(descent.u)), _NO_HESSIAN
         elif ask == engine.DIRECTION:
             assert solve is not None
             descent.p[:] = solve(descent.u, descent.grad, at.grad_norm)
+        else:
+            of_sample = _with_hessian(problem, descent, M, sample, of_sample)
+
+
+def _with_hessian(problem: Problem, descent: Descent, M: InverseHessian, sample: SampleHessian | None,
+                  of_sample: Price) -> Price:
+    """Answer with a Hessian, that of J or of a sample, and return what that of a sample costs from then on."""
+    at = descent.at
+    if at.asked == engine.HESSIAN:
+        at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))
+        return of_sample
+    assert sample is not None
+    at.is_definite = M.set_factor(sample.factor(descent.u))
+    return _NO_HESSIAN
 
 
 def _by_compiled_code(problem: Problem, descent: Descent, M: InverseHessian, rule: StoppingRule, price: Price, most: int,
-                      updates_a_call: int) -> Iterator[Iterate]:
-    """Yield an iterate for each compiled call; the start too, if a call makes a single update."""
-    at, size = descent.at, descent.u.size
-    if not M.arrays.factor.size:
+                      updates_a_call: int, sample: SampleHessian | None) -> Iterator[Iterate]:
+    """Yield an iterate after so many updates in compiled code; the start too, if that is a single update."""
+    at, size, of_sample = descent.at, descent.u.size, _NO_HESSIAN if sample is None else sample.price
+    if not M.arrays.factor.size and problem.costs.is_small:
         M.set_factor(np.empty((size, size)))
     updates = 0 if updates_a_call == 1 else updates_a_call
     seen = -1                                   # updates at the last iterate
     while True:
-        before, record = at.updates, np.empty((min(updates, most), 3))
-        is_going = problem.quasi_newton(descent, M.arrays, rule, price, RIDGE + problem.uncertainty, record)
-        made = at.updates - before
+        begun, record = at.updates, np.empty((min(updates, most), 3))
+        while True:
+            problem.quasi_newton(descent, M.arrays, rule, price, of_sample, RIDGE + problem.uncertainty, record, begun)
+            if at.asked not in (engine.HESSIAN, engine.SAMPLE_HESSIAN):
+                break
+            of_sample = _with_hessian(problem, descent, M, sample, of_sample)
+        made = at.updates - begun
         if at.updates > seen:
             yield Iterate.of(descent, M, record[:made])
+        if rule.target == rule.tol and problem.bounded_by_tol(descent.grad) <= rule.tol:        # and yet more is asked for
+            rule = rule._replace(target=CLOSER * at.grad_norm)
         seen = at.updates
         most -= made
-        if not is_going or most == 0:
+        if at.asked == engine.DONE or most == 0:
             return
         updates = updates_a_call

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
-from fastlr.problem.certificate import certificate, obstacle, strong_convexity
+from fastlr.problem.certificate import by_penalty_alone, certificate, obstacle
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Result
+from fastlr.solvers.quasi_newton import CLOSER
 from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import recession_direction
 
@@ -17,9 +18,7 @@ _BUDGET = 0.1
 _LEAST_BUDGET = 5e6
 # Steps added to those made on all rows, since samples and checks take about as long.
 _MORE_STEPS = 5
-# The share of the gradient's norm that is to be left where the gap is too large.
-_CLOSER = 0.1
-# The least such share, where the gap says how far it is to go.
+# The least share of the gradient's norm that is to be left where the gap is too large and says how far it is to go.
 _CLOSEST = 1e-3
 
 SEPARATED = "the classes are separated: J has no minimum"
@@ -71,7 +70,7 @@ class Verdict:
         budget = max(_LEAST_BUDGET, _BUDGET * (steps + _MORE_STEPS) * costs.step)
         value, limit = obstacle(problem, grad, gap, enough, budget)
         self.waits = goes_on and value > limit
-        proof = strong_convexity(problem, u, grad) if self.waits else certificate(problem, u, grad, gap, enough, budget)
+        proof = by_penalty_alone(problem, u, grad, enough) if self.waits else certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self._tol, self.cost = problem, u, grad, tol, cost
         self.way: np.ndarray | None = None
         self.has_minimum = proof.has_minimum or problem.is_penalised
@@ -83,7 +82,7 @@ class Verdict:
         is_known = not is_trivial and (self.kind == "bound" or proof.is_dear)
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
         wanted, known = (min(enough, limit), value) if self.waits else (enough, self.gap)
-        self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else _CLOSER
+        self.closer = max(_CLOSEST, min(CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else CLOSER
 
     def look_for_separation(self, p: np.ndarray) -> None:
         """Look for a direction that tells the classes apart, p among others, where J is not known to have a minimum.

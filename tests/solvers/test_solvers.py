@@ -225,6 +225,41 @@ def test_updates_in_one_call_are_those_of_python(solver, steps_a_hessian, K, opt
 
 
 @pytest.mark.compiles
+@pytest.mark.parametrize(("m", "n", "K", "is_whole"), [(400, 45, 10, False), (3000, 40, 3, True)])
+def test_updates_in_compiled_code_go_on_with_hessians_of_python(m, n, K, is_whole):
+    """All second derivatives of more rows than compiled code makes them of, or those of each class alone."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((m, n)) @ (np.eye(n) + np.eye(n, k=1))
+    y = np.argmax(X[:, :K] + rng.gumbel(size=(m, K)), axis=1)
+    driven, u, _ = objective("fused", X, y, l2=1e-2).start(None)
+    plain = objective("numpy", X, y, l2=1e-2).standardised()
+    assert driven.has_quasi_newton and not driven.costs.is_small and driven.costs.is_whole == is_whole
+    tol = 1e-5
+    together = next(iterates(driven, u, InverseHessian(driven), tol, 2.5, most=60))
+    before, made_from = [], []
+    for point in iterates(plain, u, InverseHessian(plain), tol, 2.5):
+        before += point.before
+        made_from.append(point.inverse_hessian.arrays.kind.made_from)
+        if point.grad_norm <= tol:
+            break
+    assert made_from[0] == DIAGONAL and made_from[-1] == EXACT and together.grad_norm <= tol
+    assert len(before) == len(together.before)
+    np.testing.assert_allclose(together.before, before, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(together.u, point.u, rtol=1e-6, atol=1e-9)
+    assert bytes(together.inverse_hessian.arrays.kind) == bytes(point.inverse_hessian.arrays.kind)
+
+
+@pytest.mark.compiles
+def test_compiled_code_goes_on_to_what_a_proof_needs():
+    """More is asked for than tol: a tenth of the gradient is left after one more call, which no proof can do without."""
+    X, y, *_ = problem(400, 20)
+    J, u, _ = objective("fused", X @ (np.eye(20) + 0.9 * np.eye(20, k=1)), y, l2=1e-4).start(None)      # alike, for the diagonal
+    first, second, *_ = iterates(J, u, InverseHessian(J), 1e-3, math.inf, most=60)
+    assert first.grad_norm <= 1e-3 and len(second.before) > 1
+    assert second.grad_norm <= 0.1 * first.grad_norm < second.before[-1][1]
+
+
+@pytest.mark.compiles
 def test_updates_in_one_call_are_certified_by_all_rows():
     """In coordinates of a sample, where one column has another mean and another deviation."""
     X, y, *_ = problem(6000, 8)

@@ -7,7 +7,7 @@ import numpy as np
 from fastlr.backends.compiled.header import GRADIENT, PROBABILITIES, Bound, calls
 from fastlr.backends.compiled.passes import Rows
 from fastlr.backends.compiled.softmax_passes import gradient_of, gram_of
-from fastlr.backends.engine import DONE, RECORDS, Approximation, Descent, Price, Scale, StoppingRule
+from fastlr.backends.engine import RECORDS, Approximation, Descent, Price, Scale, StoppingRule
 
 _NO_TABLE, _NOTHING = np.empty((0, 0)), np.empty(0)
 
@@ -25,20 +25,18 @@ class _Kernels(NamedTuple):
     sample_weight: np.ndarray   # (m,), or (0,) for none, and
     weights: np.ndarray         # (m,) those of a Gram, or (0,) for two classes
     H: np.ndarray               # (n + 1, n + 1) what `finish_hessian` makes, and
-    whole: np.ndarray           # (K (n + 1), K (n + 1)) all second derivatives: the same for two classes
+    whole: np.ndarray           # (K (n + 1), K (n + 1)) all second derivatives: the same for two classes; (0, 0) for none
 
 
-def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, ridge: float,
-                 record: np.ndarray) -> bool:
+def quasi_newton(rows: Rows, descent: Descent, M: Approximation, scale: Scale, rule: StoppingRule, hessian: Price, sample: Price,
+                 ridge: float | None, record: np.ndarray, begun: int) -> None:
     """Drive the engine in compiled code, on one thread."""
-    size = descent.u.size
-    K = size // (rows.X.shape[1] + 1)
-    kernels = _of_two_classes(rows, scale.center) if K == 1 else _of_classes(rows, K, scale.center)
+    K = descent.u.size // (rows.X.shape[1] + 1)
+    kernels = _of_two_classes(rows, scale.center) if K == 1 else _of_classes(rows, K, scale.center, ridge is not None)
     at, kind = (np.frombuffer(memoryview(state), RECORDS[type(state)]) for state in (descent.at, M.kind))
-    numbers = np.array([*scale[9:], *rule, *hessian, ridge])
+    numbers = np.array([*scale[9:], *rule, *hessian, *sample, 0.0 if ridge is None else ridge])
     rows.bind("quasi_newton", calls(*kernels.bound), at, descent.vectors, kind, M.factor, M.vectors, M.scalars, *scale[:9],
-              numbers, record, *kernels[1:], np.empty((size, size)))()
-    return descent.at.asked != DONE
+              numbers, record, begun, *kernels[1:], np.empty(kernels.whole.shape))()
 
 
 def _of_two_classes(rows: Rows, center: np.ndarray) -> _Kernels:
@@ -49,10 +47,14 @@ def _of_two_classes(rows: Rows, center: np.ndarray) -> _Kernels:
                     rows.theta[n:], sums, sums[n:], _NO_TABLE, _NOTHING, _NOTHING, hessian.H, hessian.H)
 
 
-def _of_classes(rows: Rows, K: int, center: np.ndarray) -> _Kernels:
+def _of_classes(rows: Rows, K: int, center: np.ndarray, has_hessian: bool) -> _Kernels:
     (m, n), gradient = rows.X.shape, gradient_of(rows, K)
+    place = np.array([*gradient.strides, gradient.w.size, K + 1])
+    of_gradient = (place, gradient.w.reshape(-1), gradient.b, gradient.sums.reshape(-1), gradient.totals.reshape(-1))
+    of_loss = gradient.driven(GRADIENT, _NO_TABLE)
+    if not has_hessian:
+        return _Kernels((of_loss,), *of_gradient, _NO_TABLE, _NOTHING, _NOTHING, _NO_TABLE, _NO_TABLE)
     P, weights, whole = np.empty((K, m)), np.empty(m), np.empty((K * (n + 1), K * (n + 1)))
     gram = gram_of(rows, weights, center)
-    return _Kernels((gradient.driven(GRADIENT, _NO_TABLE), *gram.driven, gradient.driven(PROBABILITIES, P)),
-                    np.array([*gradient.strides, gradient.w.size, K + 1]), gradient.w.reshape(-1), gradient.b,
-                    gradient.sums.reshape(-1), gradient.totals.reshape(-1), P, rows.sample_weight, weights, gram.H, whole)
+    return _Kernels((of_loss, *gram.driven, gradient.driven(PROBABILITIES, P)), *of_gradient, P, rows.sample_weight, weights,
+                    gram.H, whole)

@@ -43,7 +43,7 @@ KERNELS = {
     "descend": ("descent", "calls sums theta previous grad rule center spread record status"),
     "quasi_newton": ("quasi_newton",
                      "calls at way kind factor corrections scalars center scales l2 penalty diagonal far ratio shift common "
-                     "numbers record strides flat_w b flat_sums flat_totals P sample_weight weights H whole L"),
+                     "numbers record begun strides flat_w b flat_sums flat_totals P sample_weight weights H whole L"),
 }
 """The module and the parameters of each kernel."""
 
@@ -60,7 +60,7 @@ COST_GRADIENT, HESSIAN_OF_ROWS, FINISH_HESSIAN, PROBABILITIES_OF_ROWS = range(4)
 """The kernels that `quasi_newton` calls, by their places; the last where there are K classes."""
 
 # Whole numbers.
-_NUMBERS = ("threads", "rows", "result", "power")
+_NUMBERS = ("threads", "rows", "result", "power", "begun")
 # The arrays with two dimensions, beside X.
 _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "corrections", "L", "panel", "offsets", "P", "w", "totals",
            "copies", "V", "calls", "whole", "bounds")

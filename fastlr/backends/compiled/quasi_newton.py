@@ -140,24 +140,25 @@ def _factorise(P: Any, H: Any, L: Any, scale: Any, ridge: float) -> bool:
 @helper
 def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, corrections: Any, scalars: Any, center: Any, scales: Any,
                  l2: Any, penalty: Any, diagonal: Any, far: Any, ratio: Any, shift: Any, common: Any, numbers: Any, record: Any,
-                 strides: Any, flat_w: Any, b: Any, flat_sums: Any, flat_totals: Any, P: Any, sample_weight: Any, weights: Any,
-                 H: Any, whole: Any, L: Any) -> None:
-    """Drive the engine until it asks for what is not computed here.
+                 begun: int, strides: Any, flat_w: Any, b: Any, flat_sums: Any, flat_totals: Any, P: Any, sample_weight: Any,
+                 weights: Any, H: Any, whole: Any, L: Any) -> None:
+    """Drive the engine until it asks for what is not computed here, among that a Hessian where there is no room for it.
 
     at[0] and kind[0] are the records of its state, `way` has the vectors of a Descent, and `corrections` and `scalars` have the
-    parts of an Approximation.  `numbers` are those of a Scale, of a StoppingRule, of a Price and the ridge, in this order.
+    parts of an Approximation.  `numbers` are those of a Scale, of a StoppingRule, of two Prices and the ridge, in this order.
+    The record begins with the update after so many.
     w, b, sums and totals are those of the kernel of J, each in one row of numbers; strides are the steps from one number to
     another in w by class and by feature, and those from chunk to chunk in sums and in totals.
     """
     descent = Descent(at[0], way, way[0], way[1], way[2], way[3], way[4])
     M = Approximation(kind[0], factor, corrections, scalars, *parts(corrections, scalars))
     scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, common, numbers[0], numbers[1], numbers[2])
-    rule, hessian = StoppingRule(numbers[3], numbers[4], numbers[5]), Price(numbers[6], numbers[7], numbers[8])
-    first = descent.at.updates
+    rule = StoppingRule(numbers[3], numbers[4], numbers[5], numbers[6])
+    hessian, sample = Price(numbers[7], numbers[8], numbers[9]), Price(numbers[10], numbers[11], numbers[12])
     while True:
-        ask = advance(descent, M, scale, rule.tol, hessian, Price(math.inf, 0.0, math.inf))
+        ask = advance(descent, M, scale, rule.tol, hessian, sample)
         if ask == POINT:
-            made = descent.at.updates - first
+            made = descent.at.updates - begun
             if made > 0:
                 record[made - 1, 0], record[made - 1, 1] = descent.at.cost_before, descent.at.grad_norm_before
                 record[made - 1, 2] = descent.at.length
@@ -168,13 +169,13 @@ def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, correcti
             run_kernel(calls, COST_GRADIENT)
             descent.at.trial_cost = _set_gradient(descent.trial_grad, flat_sums, flat_totals, calls[COST_GRADIENT, 2], flat_w,
                                                   b.size, strides, scale)
-        elif ask == HESSIAN:
+        elif ask == HESSIAN and whole.size:
             _set_parameters(flat_w, b, strides, descent.u, scale)
             if P.size:
                 _set_hessian(calls, P, sample_weight, weights, H, whole)
             else:
                 run_kernel(calls, HESSIAN_OF_ROWS)
                 run_kernel(calls, FINISH_HESSIAN)
-            descent.at.is_definite = _factorise(M.factor, whole, L, scale, numbers[9])
+            descent.at.is_definite = _factorise(M.factor, whole, L, scale, numbers[13])
         else:
             return

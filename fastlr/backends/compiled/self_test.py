@@ -265,11 +265,11 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
                   penalty=0.04 * l2, diagonal=np.ones(size),
                   far=np.tile(np.append(np.full(_N, 1.6), 0.0), K), ratio=np.ones(_N), shift=np.zeros(_N),
                   common=np.linspace(0.0, 1.0, side).round() if K > 1 else np.empty(0), to_mean=1.0, sums=1.0 / _M, intercept=1.0)
-    rule, never, ridge = StoppingRule(tol=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf), 1e-3 * (K > 1)
+    rule, never, ridge = StoppingRule(tol=0.0, target=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf), 1e-3 * (K > 1)
     sides = [(Descent.start(np.zeros(size)), _approximation(size)) for _ in range(2)]
     (descent, M), (known, known_M) = sides
     record, known_record = np.empty((2, 3)), []
-    descents.quasi_newton(rows, descent, M, scale, rule, never, ridge, record)
+    descents.quasi_newton(rows, descent, M, scale, rule, never, never, ridge, record, 0)
 
     while engine.advance(known, known_M, scale, 0.0, never, never) != engine.POINT or known.at.updates < 2:
         theta = ((known.trial if known.at.asked == engine.EVALUATE else known.u) * scale.scales).reshape(shape)
@@ -293,7 +293,7 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
 
 def _approximation(size: int) -> Approximation:
     """An inverse Hessian that is to be made."""
-    vectors, scalars = np.ones((8, size)), np.empty(6 + engine.GAPS)
+    vectors, scalars = np.ones((8, size)), np.empty(9 + engine.GAPS)
     return Approximation(engine.Kind(engine.DUE), np.zeros((size, size)), vectors, scalars, *engine.parts(vectors, scalars))
 
 

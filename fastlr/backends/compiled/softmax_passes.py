@@ -76,6 +76,10 @@ class Pass:
         self._copies = zeros_at_a_cache_line(self._n_threads * copy[0], copy[1])
         self._calls = self._bound(result, P)
 
+    def fill(self, result: int, P: np.ndarray, Theta: np.ndarray) -> bool:
+        """Fill P with margins or probabilities, as the result says, and return whether all margins are finite."""
+        return self._run(self._bound(result, P), Theta, np.empty(Theta.shape)) == 0.0
+
     def _bound(self, result: int, P: np.ndarray) -> list[tuple[Bound, int]]:
         rows, sums = self._rows, self.sums.reshape(-1, self.w.shape[1])
         before = rows.X, rows.y, rows.sample_weight, rows.offset.reshape(-1, self.b.size), P, self.w, self.b, self._center
@@ -94,9 +98,12 @@ class Pass:
 
     def __call__(self, Theta: np.ndarray, Grad: np.ndarray) -> float:
         """Overwrite Grad (K, n + 1) with the kernel's sums, and return the last of its totals."""
+        return self._run(self._calls, Theta, Grad)
+
+    def _run(self, calls: list[tuple[Bound, int]], Theta: np.ndarray, Grad: np.ndarray) -> float:
         self._own(self.w)[:], self.b[:] = Theta[:, :-1], Theta[:, -1]
         Grad[:], last = 0.0, 0.0
-        for call, count in self._calls:
+        for call, count in calls:
             pool.run(call, count, self._n_threads)
             totals = np.add.reduce(self.totals[:count])
             Grad[:, :-1] += self._own(np.add.reduce(self.sums[:count]))
@@ -203,5 +210,4 @@ def softmax_predict(rows: Rows, Theta: np.ndarray, as_probabilities: bool) -> tu
 def _predicted(rows: Rows, Theta: np.ndarray, result: int) -> tuple[np.ndarray, bool]:
     """Margins or probabilities (K, m), and whether all margins are finite."""
     P = np.empty((len(Theta), rows.X.shape[0]))
-    nothing = Pass(rows, result, P, len(Theta))(Theta, np.empty(Theta.shape))
-    return P, nothing == 0.0
+    return P, gradient_of(rows, len(Theta)).fill(result, P, Theta)

@@ -42,20 +42,26 @@ def _weighted_size(x: Any, weights: Any) -> float:
 
 
 def _lower_times(P: Any, x: Any, out: Any) -> None:
-    for i in range(x.size):
-        row, total = P[i], 0.0
-        for j in range(i + 1):
-            total += row[j] * x[j]
-        out[i] = total
+    side = P.shape[1]
+    for start in range(0, x.size, side):
+        of_block = x[start:start + side]
+        for i in range(side):
+            row, total = P[start + i], 0.0
+            for j in range(i + 1):
+                total += row[j] * of_block[j]
+            out[start + i] = total
 
 
 def _lower_transposed_times(P: Any, x: Any, out: Any) -> None:
+    side = P.shape[1]
     for j in range(x.size):
         out[j] = 0.0
-    for i in range(x.size):
-        row, x_i = P[i], x[i]
-        for j in range(i + 1):
-            out[j] += row[j] * x_i
+    for start in range(0, x.size, side):
+        of_block = out[start:start + side]
+        for i in range(side):
+            row, x_i = P[start + i], x[start + i]
+            for j in range(i + 1):
+                of_block[j] += row[j] * x_i
 
 
 def _remove_common(v: Any, common: Any) -> None:
