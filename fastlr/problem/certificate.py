@@ -27,7 +27,7 @@ import numpy as np
 from fastlr.data.margin_changes import ROUNDING, gram_at_rest, largest_changes, null_part, typical_values
 from fastlr.machine import blas
 from fastlr.problem.better_coordinates import better_origin, varies_by_rounding
-from fastlr.problem.cost_model import SMALL
+from fastlr.problem.cost_model import FEW_ROWS, SMALL
 from fastlr.problem.loss import Logistic
 from fastlr.problem.penalty import ElasticNet
 from fastlr.problem.problem import Problem
@@ -79,11 +79,15 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
         J has a minimum.
     """
     whole, best, share = problem.costs.whole_hessian(), NOTHING, _share_of_sample(problem, gap, enough)
+    if problem.costs.whole_hessian(min(share, 1.0)) > FEW_ROWS:
+        best = by_penalty_alone(problem, u, grad, enough)
+        if best.gap <= enough:
+            return best
     # Few rows of a sparse X have nothing in some columns, and prove nothing; and all rows take little longer.
     worth = 0.0 if problem.data.is_sparse else _WORTH_A_SAMPLE * whole
     if share <= _most_of_sample(problem, worth if whole <= budget else budget):
         sample, = problem.data.samples([math.ceil(share * problem.data.count.rows)])
-        best = self_concordance(problem, problem.part(sample), u, grad, gap / share)
+        best = min(best, self_concordance(problem, problem.part(sample), u, grad, gap / share))
         if best.gap <= enough:
             return best
     if whole <= budget:
@@ -155,9 +159,15 @@ def strong_convexity(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: 
 
 
 def by_penalty_alone(problem: Problem, u: np.ndarray, grad: np.ndarray, enough: float) -> Certificate:
-    """The bound by the penalty without a step of the intercepts, for a few rows of X; nothing where that can't be enough."""
-    can_be = problem.is_penalised and _by_weights(problem, _gradient_by_w(problem, grad)) <= enough
-    return _by_penalty(problem, u, grad) if can_be else NOTHING
+    """The bound by the penalty without a step of the intercepts, for a few rows of X; nothing where it can't be enough.
+
+    No intercept is nearer to the best than by its gradient over the largest curvature.
+    """
+    if not problem.is_penalised:
+        return NOTHING
+    db = problem.to_mean * np.abs(problem.coordinates.rows(grad)[:, -1]).max()
+    least = _by_penalty_on(problem, grad, _Way(0.0, float(db) / problem.loss.largest_curvature))
+    return _by_penalty(problem, u, grad) if least.gap <= enough else NOTHING
 
 
 def _by_penalty(problem: Problem, u: np.ndarray, grad: np.ndarray) -> Certificate:

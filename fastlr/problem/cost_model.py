@@ -12,6 +12,7 @@ from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 
 SMALL = 400_000                 # A small X has so many numbers: beyond, Python's share of a step is less than what threads save.
 _SMALL_OF_CLASSES = 1_500_000   # The same for K classes, whose numbers take half as long, and more of Python.
+FEW_ROWS = 2.5e5                # Nanoseconds of a pass over a sample of few rows, most of which Python takes.
 _SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multiplications.
 _AN_EXAMPLE = 10                # The loss of an example costs as much as so many numbers of X.
 MOST_SIDE = 10_000              # More features have no room for a Hessian.
