@@ -295,8 +295,7 @@ def self_concordance(problem: Problem, rows: Problem, u: np.ndarray, grad: np.nd
     for _ in range(2):
         floor = min(_WIDTH * gap, largest)
         H = problem.loss.with_common(rows.loss_hessian(u, floor))
-        if problem.is_penalised:
-            problem.add_penalty(H)
+        problem.add_penalty(H)
         norm = _norm(problem, H, u, grad)
         if floor == largest or norm ** 2 <= 4.0 * gap or norm == math.inf:
             break
@@ -326,7 +325,7 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
     is_held_by_l1 = not problem.is_penalised and isinstance(problem.penalty, ElasticNet)
     if not problem.is_penalised:
         is_constant = problem.columns.is_constant & varies_by_rounding(problem, H)
-        constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)))
+        constant = np.flatnonzero(problem.of_all_rows(np.append(is_constant, False)) & problem.is_free)
         if is_held_by_l1 and g[constant].any():
             return math.inf
         R[constant] = R[:, constant] = g[constant] = 0.0
@@ -362,8 +361,12 @@ def _norm(problem: Problem, H: np.ndarray, u: np.ndarray, grad: np.ndarray) -> f
 def _is_null(problem: Problem, directions: np.ndarray) -> bool:
     """Whether J is constant along directions (r (n + 1), k) of u, or held by the penalty alone.
 
-    J is constant where each row of a direction leaves the margins alone, but for what all classes have in common.
+    J is constant where each row of a direction leaves the margins alone, but for what all classes have in common.  It is not
+    where a penalty on some of the columns holds one of them.
     """
+    is_held = not problem.is_penalised and not problem.is_free.all()
+    if is_held and (np.abs(directions) > _NOTHING * np.abs(directions).max(axis=0))[~problem.is_free].any():
+        return False
     (r, _), k = problem.coordinates.rows(problem.diagonal).shape, directions.shape[1]
     of_rows = directions.reshape(r, -1, k).copy()
     problem.loss.remove_common(of_rows)

@@ -7,6 +7,7 @@ those of its rows.
 
 import abc
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,12 +20,15 @@ _TINY = float(np.finfo(float).tiny)
 
 
 class Penalty(abc.ABC):
-    """A penalty, as solvers see it; what a subclass leaves out is that of a quadratic in w about 0, column by column."""
+    """A penalty, as solvers see it; what a subclass leaves out is that of a quadratic in w about 0, column by column.
 
-    @property
-    def is_separable(self) -> bool:
-        """Whether the second derivatives are a diagonal."""
-        return True
+    Attributes
+    ----------
+    is_ridge : bool
+        Whether all but l1 is half the sum of `diagonal` times u^2: compiled descents know nothing else.
+    """
+
+    is_ridge: ClassVar[bool] = False
 
     @property
     def convexity(self) -> float:
@@ -66,6 +70,7 @@ class Ridge(Penalty):
 
     l2: float
     factors: float | np.ndarray = 1.0           # f_j: one for all columns, or (n,)
+    is_ridge: ClassVar[bool] = True
 
     @property
     def convexity(self) -> float:
@@ -103,6 +108,11 @@ class ElasticNet(Penalty):
     l1: float
     l2: float
     factors: np.ndarray         # (n,) f_j
+    is_ridge: ClassVar[bool] = True
+
+    @property
+    def convexity(self) -> float:
+        return self.ridge.convexity
 
     @property
     def ridge(self) -> Ridge:
@@ -230,10 +240,6 @@ class Quadratic(Penalty):
     center: np.ndarray          # (r (n + 1),)
     matrix: np.ndarray          # (r (n + 1), r (n + 1)), or its diagonal; no less than 0
 
-    @property
-    def is_separable(self) -> bool:
-        return self.matrix.ndim == 1
-
     def value(self, u: np.ndarray, scales: np.ndarray) -> float:
         way = u - self.center.reshape(u.shape) / scales
         return 0.5 * dot(way.ravel(), self.product(way, scales).ravel())
@@ -243,14 +249,14 @@ class Quadratic(Penalty):
 
     def product(self, v: np.ndarray, scales: np.ndarray) -> np.ndarray:
         along = (scales * v).ravel()
-        Hv = self.matrix * along if self.is_separable else np.vecdot(self.matrix, along)    # no BLAS threads start
+        Hv = self.matrix * along if self.matrix.ndim == 1 else np.vecdot(self.matrix, along)    # no BLAS threads start
         return scales * Hv.reshape(v.shape)
 
     def diagonal(self, scales: np.ndarray) -> np.ndarray:
-        return repeated(scales, len(self.matrix)) ** 2 * (self.matrix if self.is_separable else self.matrix.diagonal())
+        return repeated(scales, len(self.matrix)) ** 2 * (self.matrix if self.matrix.ndim == 1 else self.matrix.diagonal())
 
     def add_hessian(self, H: np.ndarray, scales: np.ndarray) -> None:
-        if self.is_separable:
+        if self.matrix.ndim == 1:
             super().add_hessian(H, scales)
         else:
             scales = repeated(scales, len(H))

@@ -125,7 +125,8 @@ class Problem:
         self.size = math.prod(self.shape)
         self.thresholds = self.penalty.thresholds(coordinates.scales)
         self.penalty_diagonal = self.of_all_rows(self.penalty.diagonal(coordinates.scales))
-        self._least_penalty = float(self.penalty_diagonal[:self.shape[-1] - 1].min(initial=math.inf))
+        is_convex = self.penalty.convexity > 0.0
+        self._least_penalty = float(self.penalty_diagonal[:self.shape[-1] - 1].min(initial=math.inf)) if is_convex else 0.0
         self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
         self._measure = self._bounded = _BY_U           # of `gradient_norm` and `bounded_by_tol`
         self.uncertainty, self.unseen = 0.0, np.zeros(self.size)
@@ -281,7 +282,7 @@ class Problem:
     def has_quasi_newton(self) -> bool:
         """Whether `quasi_newton` is there, and faster than going step by step."""
         return (isinstance(self.data, InMemory) and hasattr(self.data.backend, "quasi_newton") and self.costs.is_driven
-                and self.penalty.is_separable and self.loss.cost_gradient in (passes.cost_gradient, passes.softmax_cost_gradient))
+                and self.penalty.is_ridge and self.loss.cost_gradient in (passes.cost_gradient, passes.softmax_cost_gradient))
 
     def quasi_newton(self, descent: Descent, M: Approximation, rule: StoppingRule, hessian: Price, sample: Price,
                      ridge: float, record: np.ndarray, begun: int) -> None:
@@ -356,7 +357,18 @@ class Problem:
     @property
     def is_penalised(self) -> bool:
         """Whether the penalty gives J a minimum that float64 can find: an l2 of 1e-300 is there in name only."""
-        return self._least_penalty > _IN_NAME_ONLY * float(self.diagonal[-1])
+        return self._least_penalty > self._in_name_only
+
+    @property
+    def is_free(self) -> np.ndarray:
+        """Which coordinates, (r (n + 1),), can grow for ever: not an intercept that is fixed, nor w that l2 holds."""
+        is_free = self.penalty_diagonal <= self._in_name_only
+        self.coordinates.rows(is_free)[:, -1] = self.fit_intercept
+        return is_free
+
+    @property
+    def _in_name_only(self) -> float:
+        return _IN_NAME_ONLY * float(self.diagonal[-1])
 
     def lipschitz(self) -> float:
         """A constant L such that a step of 1/L in theta never makes J larger."""

@@ -1,9 +1,9 @@
 """Whether J has a minimum at all: without l2 it has none where some direction of the features tells the classes apart.
 
 Along such a recession direction no margin moves to the wrong side, and some move to the right one for ever.  Whether there is one
-depends on X and y alone, and not on where a solver has stopped: a direction is believed once every margin has been looked at, and
-that there is none is believed of a linear program (Konis, Linear programming algorithms for detecting separated data in binary
-logistic regression models, 2007).
+depends on X and y, and on which columns l2 leaves free, but not on where a solver has stopped: a direction is believed once every
+margin has been looked at, and that there is none is believed of a linear program (Konis, Linear programming algorithms for
+detecting separated data in binary logistic regression models, 2007).
 """
 
 import importlib.util
@@ -45,7 +45,8 @@ _SMALLEST_SINGULAR = 1e-12      # a singular value of the sample's rows, relativ
 
 
 def is_without_error(problem: Problem, cost: float, u: np.ndarray) -> bool:
-    """Whether every example that counts is on its right side at u, by the features and b alone, where J is the cost at most."""
+    """Whether every example that counts is on its right side at u, by b and the w that l2 leaves free alone, where J is at most
+    the cost."""
     return cost <= problem.cost_of_one_error and _separates(problem, u)
 
 
@@ -103,12 +104,8 @@ def _candidates(problem: Problem, sample: InMemory, ways: list[np.ndarray]) -> I
 
 
 def _free(problem: Problem, way: np.ndarray) -> np.ndarray:
-    """A direction without its intercept where b is fixed, and counts as an offset."""
-    if problem.fit_intercept:
-        return way
-    free = way.copy()
-    problem.coordinates.rows(free)[:, -1] = 0.0
-    return free
+    """A direction without what can't grow for ever, and counts as an offset: a b that is fixed, and w that l2 holds."""
+    return np.where(problem.is_free, way, 0.0)
 
 
 def _at_rest(problem: Problem, basis: np.ndarray, q: np.ndarray, rest: float) -> np.ndarray:

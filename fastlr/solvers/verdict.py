@@ -115,9 +115,11 @@ class Verdict:
                       self.grad_norm, self.gap, self.kind, solver, warning)
 
     def _separation_warning(self, n_iter: int) -> SeparationWarning:
+        are_free = self._problem.coordinates.rows(self._problem.is_free)[:, :-1].all()
+        way_out = "Set l2 > 0 (1/m is a mild one)" if are_free else "Give every column a penalty factor above 0"
         return SeparationWarning(
             "some linear combination of the features separates the classes, so that J falls forever as w grows along it, and has "
-            f"no minimum; w after {n_iter} updates is returned (J = {self.cost:.3g}).  Set l2 > 0 (1/m is a mild one), or drop "
+            f"no minimum; w after {n_iter} updates is returned (J = {self.cost:.3g}).  {way_out}, or drop "
             f"the features that reveal the class; {self._column_that_counts_most()} counts most in that combination, per "
             "standard deviation")
 
@@ -127,7 +129,7 @@ class Verdict:
         With K classes, the class that the direction moves most by this column is named too.
         """
         assert self.way is not None
-        w = np.abs(self._problem.coordinates.rows(self.way)[:, :-1])
+        w = np.abs(self._problem.coordinates.rows(np.where(self._problem.is_free, self.way, 0.0))[:, :-1])
         k, j = divmod(int(np.argmax(w)), w.shape[1])
         return self._problem.column(j) + self._problem.loss.of_class(self._problem.data.classes, k)
 

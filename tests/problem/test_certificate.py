@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse
 
 import fastlr
-from fastlr import SeparationWarning, backends
+from fastlr import ConvergenceWarning, SeparationWarning, backends
 from fastlr.data import door
 from fastlr.problem.certificate import self_concordance, strong_convexity, with_l1
 from fastlr.problem.cost_model import CostModel
@@ -224,6 +224,20 @@ def test_collinear_columns_are_left_out_of_a_bound():
     level = np.arange(300) % 4
     X = np.column_stack([X, X[:, 0] - X[:, 1], level[:, None] == np.arange(4), np.full(300, 7.0)])
     assert_is_certified(fastlr.train(X, y, backend="numpy"), oracle(X, y))
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "gd"])
+@pytest.mark.parametrize(("l2", "w"), [(1e-9, 5.0), (1e-10, 50.0), (1e-12, 1e3)])
+def test_a_penalty_on_one_of_two_equal_columns_counts(l2, w, solver):
+    """J is not constant where w moves from one to the other, although no margin moves."""
+    X, y = sample()
+    free = fastlr.train(X[:, :1], y, backend="numpy")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = fastlr.train(X[:, [0, 0]], y, l2=l2, penalty_factors=[0.0, 1.0], init=([free.w[0] - w, w], free.b),
+                             solver=solver, backend="numpy")
+    assert model.cost - free.cost <= (model.gap if model.gap_kind == "bound" else np.inf) + 1e-14
+    assert not model.converged or model.cost - free.cost <= 1e-8 * free.cost
 
 
 @pytest.mark.parametrize("solver", ["newton", "lbfgs"])

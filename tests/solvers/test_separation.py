@@ -316,3 +316,25 @@ def test_warns_where_a_linear_program_says_so(solver, kind):
     assert 1 < sum(verdicts) < len(verdicts) - 1                # both are there
     for X, y, separated in small_problems(kind):
         (check_separated if separated else check_well_posed)(X, y, solver=solver)
+
+
+# ---- a penalty on some of the columns ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs"])
+@pytest.mark.parametrize("l2", [1e-6, 1e-10])
+def test_a_column_that_l2_holds_separates_nothing(l2, solver):
+    """J has a minimum: along the column that tells the classes apart the penalty grows."""
+    X = np.random.default_rng(0).standard_normal((30, 2))
+    model = check_well_posed(X, X[:, 1] > 0.0, l2=l2, penalty_factors=[0.0, 1.0], solver=solver)
+    a = expit(model.decision_function(X))
+    gradient = X.T @ (a - (X[:, 1] > 0.0)) / len(X) + l2 * np.array([0.0, 1.0]) * model.w
+    assert np.abs(gradient).max() < 1e-8 and model.w[1] > 50.0
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "gd"])
+def test_a_column_that_l2_leaves_free_separates(solver):
+    X = np.random.default_rng(0).standard_normal((30, 2))
+    with pytest.warns(SeparationWarning, match=r"no minimum.*Give every column a penalty factor above 0.*column 0 counts most"):
+        model = fastlr.train(X, X[:, 0] > 0.0, l2=0.1, penalty_factors=[0.0, 1.0], solver=solver, backend="numpy")
+    assert not model.converged and "separated" in model.stop_reason
