@@ -81,6 +81,9 @@ found = smoothed(X, y)
 residual = 1.0 / (1.0 + np.exp(-X @ found.theta[:-1] - found.theta[-1])) - (0.9 * y + 0.05)
 print("loss", found.converged, found.gap_kind, np.abs(X.T @ residual / 300).max() < 1e-6, abs(residual.mean()) < 1e-7,
       smoothed(X, (X[:, 0] > 0).astype(int)).converged)
+print("loss of two", smoothed(X[:2], np.array([0, 1])).stop_reason)
+line = X.sum(axis=1) > 0.0
+print("penalty of separated classes", np.isfinite(smooth(X, line.astype(int), 1.0)).all())
 problem = Problem(door.data(X, y, None, None, None), SmoothedLabels(), Ridge(0.0), Coordinates.of_theta(5), "mean", True)
 by_descent = gd.solve(problem, None, Options(0.5, 5000, 0.0, None, time.perf_counter()))
 print("loss by descent", np.allclose(by_descent.theta, found.theta, atol=1e-6))
@@ -88,6 +91,7 @@ print("loss by descent", np.allclose(by_descent.theta, found.theta, atol=1e-6))
     trained = copy("-W", "error", "-c", code)
     assert trained.stdout.splitlines() == [
         "backend plain", "solver one_hessian True True", "penalty True True True", "loss True bound True True True",
+        "loss of two the gradient is at most tol=1e-08", "penalty of separated classes True",
         "loss by descent True"], trained.stderr
 
 

@@ -44,7 +44,7 @@ A backend is a module of this folder.  It has
     X              (m, n)   float64, float32, uint8, int8 or int16, C or Fortran order, read-only, finite; or a `csr.Csr`
     y              (m,)     int8, 0 or 1
     sample_weight  (m,)     float64, or (0,) for "every row counts once"
-    offset         (m,)     float64, or (0,) for "none"
+    offset         (m,)     float64, or (0,) for "none"; added to the intercept before anything else, since the two may cancel
     theta, grad    (n + 1,) float64, intercept last
 
 For K classes y is (m,) int32, 0 .. K - 1; offset is (m, K) or (0,); and Theta, Grad and V are (K, n + 1) float64 in C order, the
