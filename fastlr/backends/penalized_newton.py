@@ -17,4 +17,5 @@ class Goal(NamedTuple):
     enough: float               # of the least subgradient, on the mean scale, whatever the gap is
     rounding: float             # a difference of J that may be rounding
     budget: float               # numbers of X that coordinate descent may read for one update
-    has_hessian: float          # 1 if there is room for the second derivatives of the columns
+    room: float                 # the columns of a model, at most, for whose second derivatives there is time
+    most: float                 # numbers of X that all updates may read, in time for Ctrl-C

@@ -10,7 +10,7 @@ from fastlr.data import passes
 from fastlr.data.dataset import InMemory
 from fastlr.machine.arrays import read_only
 from fastlr.machine.blas import dot
-from fastlr.problem.cost_model import MOST_BY_COLUMNS, CostModel
+from fastlr.problem.cost_model import MOST_BY_COLUMNS, NUMBERS_A_CALL, CostModel
 from fastlr.problem.problem import Evaluation, Problem
 
 
@@ -79,7 +79,7 @@ class ByColumns(NamedTuple):
         """
         problem, place, costs = self.problem, self.place, self.costs
         goal = Goal(problem.to_cost, problem.to_mean, float(problem.fit_intercept), tol, gap * cost, enough,
-                    problem.rounding(u, cost), costs.numbers_read, float(costs.has_compiled_hessian))
+                    problem.rounding(u, cost), costs.numbers_read, float(costs.room), NUMBERS_A_CALL)
         centers = problem.coordinates.center[place[:-1]] * problem.coordinates.scales[place[:-1]]
         shift = centers if costs.is_sparse else np.zeros(centers.size)
         part, grad = u[place], np.empty(place.size)

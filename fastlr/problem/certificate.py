@@ -271,9 +271,12 @@ def _way_of_unpenalized(problem: Problem, u: np.ndarray, grad: np.ndarray) -> _W
 def _to_best_intercepts(problem: Problem, u: np.ndarray, db: np.ndarray) -> _Way:
     """The way from u to the best intercepts for its w, where the gradient by the intercepts is db (r,)."""
     H = problem.loss.with_common(problem.intercept_hessian(u))
-    if not np.linalg.cond(H) < 1.0 / _LEAST_EIGENVALUE:
+    if not np.isfinite(H).all():
         return _UNKNOWN
-    return _way_of_intercepts(problem, np.linalg.inv(H), db)
+    eigenvalues, V = np.linalg.eigh(H)
+    if not eigenvalues[0] > _LEAST_EIGENVALUE * eigenvalues[-1]:
+        return _UNKNOWN
+    return _way_of_intercepts(problem, V / eigenvalues @ V.T, db)
 
 
 def _way_of_intercepts(problem: Problem, inverse: np.ndarray, db: np.ndarray) -> _Way:

@@ -4,6 +4,7 @@ Nanoseconds are those of the fused kernels, as measured on two cores.  They depe
 take the same steps.
 """
 
+import bisect
 import math
 from typing import NamedTuple, Self
 
@@ -21,11 +22,11 @@ MOST_WHOLE = 400                # More parameters of K classes are given the sec
 ROWS_DRAWN = 4                  # The second derivatives of a class are estimated from so many rows a feature, and at least
 FEWEST_DRAWN = 2000             # from so many.
 MOST_BY_COLUMNS = 1 << 22       # X is not copied by columns where it has more numbers.
-_NUMBERS_A_CALL = BYTES_A_CALL // 8         # Coordinate descent in one call reads so many numbers of float64.
+NUMBERS_A_CALL = BYTES_A_CALL // 8         # Coordinate descent in one call reads so many numbers of float64.
 _MULTIPLICATIONS_A_CALL = PRODUCTS_A_CALL // 16     # On one thread, and where they don't go in tiles.
 DEAR = 2e8                      # An update with l1 of so many multiplications takes about as long as reading a wide X.
 _CHEAP = 1e7                    # An update with l1 of so many multiplications takes no longer than what Python does around it.
-_MOST_AT_ONCE = 50              # Updates with l1 in one compiled call, at most.
+_MOST_AT_ONCE = 1 << 18         # More numbers in X take longer than what Python does around working sets.
 MOST_CERTIFIED = 2000           # More parameters of K classes have no room for all second derivatives, not even for a proof.
 
 
@@ -107,9 +108,16 @@ class CostModel(NamedTuple):
         return share * min(by_grams, by_blas) + 5e4 + 2.0 * side ** 2 + 0.05 * side ** 3
 
     @property
-    def has_compiled_hessian(self) -> bool:
-        """Whether a compiled minimization with l1 makes second derivatives: in time for Ctrl-C, and of dense columns alone."""
-        return not self.is_sparse and self._update(self.columns) <= _MULTIPLICATIONS_A_CALL
+    def room(self) -> int:
+        """The columns of a model with l1 whose second derivatives compiled code makes in time for Ctrl-C; 0 if X is sparse."""
+        if self.is_sparse:
+            return 0
+        return bisect.bisect(range(1, self.columns + 1), _MULTIPLICATIONS_A_CALL, key=lambda p: int(self._update(p)))
+
+    @property
+    def are_columns_few(self) -> bool:
+        """Whether reading all columns for each update with l1 takes no longer than what Python does around working sets."""
+        return not self.is_sparse and self.size <= _MOST_AT_ONCE
 
     @property
     def column(self) -> float:
@@ -135,16 +143,8 @@ class CostModel(NamedTuple):
         """
         p = self.columns
         if self.is_sparse:
-            return min(1.7 * (2.0 * self.pairs + 0.4 * p ** 3 + 100.0 * self.rows + 1e6), _NUMBERS_A_CALL)
-        return min(0.1 * p * self.size, _NUMBERS_A_CALL)
-
-    @property
-    def updates_by_columns(self) -> int:
-        """Updates with l1 that one compiled call may make, so that Ctrl-C is answered in time."""
-        most = _NUMBERS_A_CALL / max(1.0, self.numbers_read)
-        if self.has_compiled_hessian:
-            most = min(most, _MULTIPLICATIONS_A_CALL / self._update(self.columns))
-        return max(1, int(min(most, _MOST_AT_ONCE)))
+            return min(1.7 * (2.0 * self.pairs + 0.4 * p ** 3 + 100.0 * self.rows + 1e6), NUMBERS_A_CALL)
+        return min(0.1 * p * self.size, NUMBERS_A_CALL)
 
     @property
     def steps_a_hessian(self) -> float:

@@ -3,7 +3,8 @@
 A working set is the support, with the columns that would leave 0.  On it a step minimizes the quadratic model of the loss plus
 the penalty, l1 included, exactly: for fixed signs that is a linear system in the support, and what would change its sign stops
 at 0.  When the set is done, one read of all of X gives the gradient of all columns, which proves how far J is from its minimum
-and names the columns that have to come in.
+and names the columns that have to come in.  Where X is so small that Python would take longer than that, compiled code chooses
+the columns itself, anew for each step.
 
 A weak penalty is reached by way of stronger ones, whose minima are wanted roughly: the set is small on all of that way.  From one
 penalty to the next, the gradient of a column is expected to change by no more than the penalty does (the sequential strong rule:
@@ -54,6 +55,8 @@ _A_DECADE = 2.0
 _NO_GAP = 1e-16
 # No columns of X.
 _NO_COLUMNS = np.empty(0, np.intp)
+# Updates in one compiled call, at most.
+_MOST_AT_ONCE = 50
 # Working sets for one penalty, at most.
 _MOST_SETS = 200
 
@@ -93,6 +96,8 @@ class Optimizer:
     def __init__(self, problem: Problem, options: Options) -> None:
         self._whole, self._options, self._penalty = problem, options, problem.penalty
         self.recorder, self.is_stopped, self._damping = Recorder(options), False, 0.0
+        is_chosen = problem.costs.are_columns_few and options.tol >= _NO_GAP        # in compiled code
+        self._all_columns = ByColumns.of(problem, np.arange(problem.data.shape[1])) if is_chosen else None
 
     @property
     def is_over(self) -> bool:
@@ -114,8 +119,7 @@ class Optimizer:
         point, columns, inside = self._under(problem, point), _NO_COLUMNS, Aim(aim.tol, _INSIDE * aim.gap)
         is_foreseen = slack < 1.0               # Otherwise the strong rule leaves no column out.
         for _ in range(_MOST_SETS):
-            columns = (in_order(~problem.elastic_net.is_left_out) if _holds_all(problem) else
-                       working_set(problem, point, columns, slack))
+            columns = self._columns(problem, point, columns, slack)
             point, is_exhausted = self._on_working_set(problem, point, columns, inside, is_foreseen)
             slack, left = 0.0, _violation(problem, point, columns)
             if problem.to_mean * left <= aim.tol and subgradient_norm(problem, point) <= aim.tol:
@@ -135,10 +139,18 @@ class Optimizer:
         for weaker in _on_the_way(1.0 if _holds_all(problem) else times):
             between = problem.with_penalty(penalty.times(weaker))
             point = self._under(between, point)
-            columns = working_set(between, point, _NO_COLUMNS, stronger / weaker - 1.0)
+            columns = self._columns(between, point, _NO_COLUMNS, stronger / weaker - 1.0)
             point, _ = self._on_working_set(between, point, columns, Aim(math.inf, _ROUGH), False)
             stronger = weaker
         return self.minimize(problem, point, aim, max(stronger - 1.0, 0.0))
+
+    def _columns(self, problem: Problem, point: Point, before: np.ndarray, slack: float) -> np.ndarray:
+        """The next working set, after the one before; all columns where compiled code chooses from them."""
+        if self._all_columns is not None:
+            return np.arange(point.u.size - 1)
+        if _holds_all(problem):
+            return in_order(~problem.elastic_net.is_left_out)
+        return working_set(problem, point, before, slack)
 
     def _under(self, problem: Problem, point: Point) -> Point:
         """The point with J and the gradient by the penalty of the problem."""
@@ -160,6 +172,9 @@ class Optimizer:
         enough = 0.0 if is_finished else problem.to_mean * _enough(problem, point, place)
         point, status = self._by_columns(problem, point, columns, aim, enough)
         is_exhausted = status == FULL
+        if status in (STUCK, DEAR) and self._all_columns is not None and not _holds_all(problem):
+            self._all_columns = None            # so many have no quadratic model at once: what follows is for working sets
+            return evaluated(problem, _whole(point.u, place, size)), False
         if status in (STUCK, DEAR):
             held = problem if is_all else problem.on_columns(columns)
             point, is_exhausted = self._by_steps(held, point, aim, enough, place, size)
@@ -170,12 +185,13 @@ class Optimizer:
         """Minimize J on a working set in compiled calls; the point in the coordinates of the set, and why they have ended."""
         options, place = self._options, np.append(columns, point.u.size - 1)
         u, cost, grad, status = point.u, point.cost, point.grad[place], FULL
-        by_columns = ByColumns.of(problem, columns) if aim.gap >= _NO_GAP else None
+        kept = None if self._all_columns is None else self._all_columns._replace(problem=problem)
+        by_columns = None if aim.gap < _NO_GAP else kept or ByColumns.of(problem, columns)
         if by_columns is None:
             return Point(u[place], cost, grad), DEAR
         while status == FULL and not (self.is_over or needs_no_penalized(problem, u, cost)):
             left = options.most_updates - self.recorder.n_iter
-            record = np.empty((1 if options.callback is not None else min(by_columns.costs.updates_by_columns, left), 3))
+            record = np.empty((1 if options.callback is not None else min(_MOST_AT_ONCE, left), 3))
             u, (cost, grad), updates, status = by_columns.minimize(u, cost, *aim, enough, record)
             self._note(record[:updates], u)
             if updates:

@@ -9,7 +9,8 @@ from scipy.special import expit
 
 import fastlr
 from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
-from fastlr.problem import cost_model
+from fastlr.problem import by_columns, cost_model
+from fastlr.problem.by_columns import ByColumns
 from fastlr.problem.certificate import with_l1
 from fastlr.problem.cost_model import CostModel
 from fastlr.solvers import elastic_net, proximal_step
@@ -341,10 +342,29 @@ def test_a_compiled_call_leaves_ctrl_c_its_turn(rows, columns, is_sparse):
     """On 4000 x 1000 one call took a second: fifty updates, each with all second derivatives."""
     size = rows * columns // (20 if is_sparse else 1)
     costs = CostModel(rows, columns, size, size * columns / 20, is_sparse)
-    assert costs.updates_by_columns * costs.numbers_read <= BYTES_A_CALL / 8
-    if costs.has_compiled_hessian:
-        assert costs.updates_by_columns * columns ** 2 * rows <= PRODUCTS_A_CALL / 16
-    assert costs.updates_by_columns > 1 or columns > 200
+    assert costs.numbers_read <= BYTES_A_CALL / 8
+    assert costs.room ** 2 * rows <= PRODUCTS_A_CALL / 16
+    assert costs.room == 0 if is_sparse else costs.room == columns or columns > 200
+
+
+@pytest.mark.compiles
+def test_a_compiled_call_ends_with_the_update_that_uses_up_its_time(monkeypatch):
+    made, minimize = [], ByColumns.minimize
+
+    def spy(*arguments):
+        made.append(minimize(*arguments))
+        return made[-1]
+
+    X, y = wide()
+    l1 = 0.02 * least(X, y)
+    monkeypatch.setattr(ByColumns, "minimize", spy)
+    at_once = fastlr.train(X, y, l1=l1, backend="fused")
+    assert max(updates for _, _, updates, _ in made) > 1
+    made.clear()
+    monkeypatch.setattr(by_columns, "NUMBERS_A_CALL", 0)
+    model = fastlr.train(X, y, l1=l1, backend="fused")
+    assert max(updates for _, _, updates, _ in made) == 1
+    np.testing.assert_allclose(model.w, at_once.w, atol=1e-8)
 
 
 @pytest.mark.compiles
@@ -361,7 +381,7 @@ def test_compiled_updates_have_the_same_minimum(as_given, numbers_read, has_hess
     s, offset = rng.integers(0, 4, 80).astype(float), rng.standard_normal(80)
     l1 = 0.05 * least(X, y, s=s)
     monkeypatch.setattr(CostModel, "numbers_read", numbers_read)
-    monkeypatch.setattr(CostModel, "has_compiled_hessian", has_hessian and as_given is np.asarray)
+    monkeypatch.setattr(CostModel, "room", 100 * (has_hessian and as_given is np.asarray))
     for fit_intercept in (True, False):
         model = fastlr.train(as_given(X), y, l1=l1, l2=0.01 * l1, penalty_factors=factors, sample_weight=s, offset=offset,
                              fit_intercept=fit_intercept, tol=1e-10, backend="fused")

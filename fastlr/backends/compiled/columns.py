@@ -79,8 +79,8 @@ def _size_csr(X: Any, j: int) -> int:
     return X.indptr[j + 1] - X.indptr[j]
 
 
-def _add_hessian_dense(X: Any, d: Any, panel: Any, H: Any) -> None:
-    p, m = X.shape
+def _add_hessian_dense(X: Any, held: Any, d: Any, panel: Any, H: Any) -> None:
+    p, m = held.size, X.shape[1]
     for first in range(0, m, PANEL_ROWS):
         size = min(PANEL_ROWS, m - first)
         if size < PANEL_ROWS:
@@ -89,14 +89,14 @@ def _add_hessian_dense(X: Any, d: Any, panel: Any, H: Any) -> None:
             panel[p, k] = math.sqrt(d[first + k])
         root = panel[p]
         for j in range(p):
-            x, row = X[j, first:first + size], panel[j]
+            x, row = X[held[j], first:first + size], panel[j]
             for k in range(size):
                 row[k] = root[k] * x[k]
         add_products(panel, H)
 
 
-def _add_hessian_csr(X: Any, d: Any, panel: Any, H: Any) -> None:
-    """A sparse working set has none: `Goal.has_hessian` is 0."""
+def _add_hessian_csr(X: Any, held: Any, d: Any, panel: Any, H: Any) -> None:
+    """Sparse columns have none: `Goal.room` is 0."""
 
 
 dot = by_layout(_dot_dense, _dot_dense, _dot_csr)
@@ -110,4 +110,4 @@ moments = by_layout(_moments_dense, _moments_dense, _moments_csr)
 size_of = by_layout(_size_dense, _size_dense, _size_csr)
 """size_of(X, j): numbers in X[j]."""
 add_hessian = by_layout(_add_hessian_dense, _add_hessian_dense, _add_hessian_csr)
-"""add_hessian(X, d, panel, H): the lower triangle of H becomes the sum of d_i v_i v_i^T for v_i = [X[:, i], 1]."""
+"""add_hessian(X, held, d, panel, H): the lower triangle of H becomes the sum of d_i v_i v_i^T for v_i = [X[held, i], 1]."""

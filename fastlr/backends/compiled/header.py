@@ -33,8 +33,8 @@ KERNELS = {
     "margins_and_forms": ("hessian", "X offset theta center V z forms ranges scratch first last thread"),
     "finish_hessian": ("hessian", "X center sums H"),
     "penalized_newton": ("penalized_newton",
-                         "X y sample_weight offset u grad shift thresholds penalty numbers record status active scratch panel H "
-                         "L"),
+                         "X y sample_weight offset u grad shift thresholds penalty numbers record status active held scratch "
+                         "panel H L"),
     "softmax": ("softmax_pass", "X labels sample_weight offsets P w b center ranges sums totals scratch copies threads result "
                 "first last thread"),
     "predict": ("predictions", "X offset theta margins both ranges sums scratch first last thread"),
@@ -67,7 +67,7 @@ _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "correctio
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),
-    "active": np.dtype("int64"), "calls": np.dtype("int64"), "strides": np.dtype("int64"),
+    "active": np.dtype("int64"), "held": np.dtype("int64"), "calls": np.dtype("int64"), "strides": np.dtype("int64"),
     "at": RECORDS[Position], "kind": RECORDS[MadeFrom]}
 
 

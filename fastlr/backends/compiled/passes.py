@@ -42,6 +42,7 @@ class Rows:
         self.n_threads = min(n_threads, max(1, X.size // ELEMENTS_A_THREAD))
         self._gradient: _Sum | None = None
         self._hessian: Hessian | None = None
+        self.penalized_newton: _PenalizedNewton | None = None      # that of the columns that were minimized by last
         self.theta = np.empty(X.shape[1] + 1)       # where the kernels of both find the parameters
         self.of_classes: Any = None                 # the gradient of K classes, see `softmax_passes.gradient_of`
 
@@ -183,6 +184,22 @@ class Hessian:
         return loss, total
 
 
+class _PenalizedNewton:
+    """The kernel `penalized_newton` with its memory, bound once for the many penalties of some columns."""
+
+    def __init__(self, rows: Rows, columns: Matrix, room: int, updates: int) -> None:
+        (p, m), side = columns.shape, chunks.side_of(room) if room else 1
+        self.columns, self.room, self.record = columns, room, np.empty((updates, 3))
+        self.u, self.grad, self.thresholds = np.empty((3, p + 1))
+        self.shift, self.penalty = np.empty((2, p))
+        self.numbers, self.status = np.empty(len(Goal._fields) + 1), np.empty(2, np.int64)
+        active, held = np.empty((2, p), np.int64)
+        scratch, panel, H, L = np.empty((15, max(m, 2 * p))), np.empty((side, chunks.PANEL_ROWS)), *np.empty((2, side, side))
+        self.call = rows.replace(X=columns).bind(
+            "penalized_newton", columns, rows.y, rows.sample_weight, rows.offset, self.u, self.grad, self.shift, self.thresholds,
+            self.penalty, self.numbers, self.record, self.status, active, held, scratch, panel, H, L)
+
+
 # ---- the passes of a backend, see `fastlr.backends` -----------------------------------------------------------------
 
 def cost_gradient(rows: Rows, theta: np.ndarray, grad: np.ndarray) -> float:
@@ -309,13 +326,16 @@ def products(X: Matrix) -> int:
 def penalized_newton(rows: Rows, columns: Matrix, u: np.ndarray, grad: np.ndarray, shift: np.ndarray, thresholds: np.ndarray,
                      penalty: np.ndarray, goal: Goal, record: np.ndarray) -> tuple[float, int, int]:
     """Minimize J with l1 on one thread, with the columns of X as rows of float64; J, the number of updates, and the reason."""
-    (p, m), numbers, status = columns.shape, np.array([*goal, 0.0]), np.zeros(2, np.int64)
-    side = chunks.side_of(p) if goal.has_hessian else 1
-    active, scratch, panel = np.empty(p, np.int64), np.empty((12, max(m, 2 * p + 1))), np.empty((side, chunks.PANEL_ROWS))
-    rows.replace(X=columns).bind(
-        "penalized_newton", columns, rows.y, rows.sample_weight, rows.offset, u, grad, shift, thresholds, penalty, numbers,
-        record, status, active, scratch, panel, np.empty((side, side)), np.empty((side, side)))()
-    return float(numbers[-1]), int(status[0]), int(status[1])
+    room = min(columns.shape[0], int(goal.room))
+    kept = rows.penalized_newton
+    if kept is None or kept.columns is not columns or kept.room != room or len(kept.record) < len(record):
+        kept = rows.penalized_newton = _PenalizedNewton(rows, columns, room, len(record))
+    kept.u[:], kept.shift[:], kept.thresholds[:], kept.penalty[:] = u, shift, thresholds, penalty
+    kept.numbers[:-1], kept.status[0] = goal, len(record)
+    kept.call()
+    updates, status = map(int, kept.status)
+    u[:], grad[:], record[:updates] = kept.u, kept.grad, kept.record[:updates]
+    return float(kept.numbers[-1]), updates, status
 
 
 def intervals(rows: Rows, odds: np.ndarray, width: np.ndarray) -> np.ndarray:

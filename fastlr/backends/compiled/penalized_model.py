@@ -38,9 +38,12 @@ def _minimum(u: float, g: float, h: float, threshold: float) -> float:
 
 
 @helper
-def _pass_over_columns(X: Any, active: Any, count: int, d: Any, along: Any, total: float, moved: float, db: float, u: Any,
-                       v: Any, grad: Any, first: Any, second: Any, l2: Any, thresholds: Any) -> tuple[float, float, float]:
-    """Go along so many active columns, where the step has moved the sum of `along` so far, and db is the gradient by b before it.
+def _pass_over_columns(X: Any, held: Any, active: Any, count: int, d: Any, along: Any, total: float, moved: float, db: float,
+                       u: Any, v: Any, grad: Any, first: Any, second: Any, l2: Any,
+                       thresholds: Any) -> tuple[float, float, float]:
+    """Go along so many active ones of the columns that are held.
+
+    The step has moved the sum of `along` so far, and db is the gradient by b before it.
 
     Returns
     -------
@@ -50,29 +53,29 @@ def _pass_over_columns(X: Any, active: Any, count: int, d: Any, along: Any, tota
     for a in range(count):
         j = active[a]
         shift = (db + moved) / total if total > 0.0 else 0.0
-        g = grad[j] + dot(X, j, along) - first[j] * shift + l2[j] * (v[j] - u[j])
-        read += size_of(X, j)
+        g = grad[j] + dot(X, held[j], along) - first[j] * shift + l2[j] * (v[j] - u[j])
+        read += size_of(X, held[j])
         largest = max(largest, least(g, v[j], thresholds[j]))
         new = _minimum(v[j], g, second[j], thresholds[j])
         if new != v[j]:
-            add_weighed(X, j, new - v[j], d, along)
+            add_weighed(X, held[j], new - v[j], d, along)
             moved += (new - v[j]) * first[j]
-            read += 2 * size_of(X, j)
+            read += 2 * size_of(X, held[j])
             v[j] = new
     return largest, moved, read
 
 
 @helper
-def by_columns(X: Any, active: Any, d: Any, along: Any, total: float, db: float, u: Any, v: Any, grad: Any, first: Any,
-                second: Any, l2: Any, thresholds: Any, aim: float, budget: float) -> bool:
-    """Minimize the model by its columns from v = u; whether it has gone as far as the aim within the budget."""
+def by_columns(X: Any, held: Any, active: Any, d: Any, along: Any, total: float, db: float, u: Any, v: Any, grad: Any,
+               first: Any, second: Any, l2: Any, thresholds: Any, aim: float, budget: float) -> bool:
+    """Minimize the model by the columns that are held from v = u; whether it has gone as far as the aim within the budget."""
     p, moved, spent = second.size, 0.0, 0.0
     along[:] = 0.0
     for _ in range(_MOST_PASSES):
         for j in range(p):
             active[j] = j
-        largest, moved, read = _pass_over_columns(X, active, p, d, along, total, moved, db, u, v, grad, first, second, l2,
-                                                  thresholds)
+        largest, moved, read = _pass_over_columns(X, held, active, p, d, along, total, moved, db, u, v, grad, first, second,
+                                                  l2, thresholds)
         spent += read
         if largest <= aim:
             return True
@@ -83,8 +86,8 @@ def by_columns(X: Any, active: Any, d: Any, along: Any, total: float, db: float,
                 count += 1
         end = _OF_AIM * aim
         while spent <= budget and largest > end:
-            largest, moved, read = _pass_over_columns(X, active, count, d, along, total, moved, db, u, v, grad, first, second,
-                                                      l2, thresholds)
+            largest, moved, read = _pass_over_columns(X, held, active, count, d, along, total, moved, db, u, v, grad, first,
+                                                      second, l2, thresholds)
             spent += read
         if spent > budget:
             break
@@ -196,21 +199,23 @@ def by_hessian(H: Any, L: Any, active: Any, q: Any, v: Any, thresholds: Any, t: 
 
 
 @helper
-def set_model(X: Any, dz: Any, d: Any, u: Any, shift: Any, l2: Any, db: float, total: float, grad: Any, first: Any,
-               second: Any) -> None:
-    """Make the gradient of the model by each column for an intercept that stays, and its second derivatives for the best one."""
+def set_model(X: Any, held: Any, dz: Any, d: Any, u: Any, l2: Any, total: float, grad: Any, first: Any, second: Any) -> None:
+    """Make the gradient of the model by each column that is held for an intercept that stays, and its second derivatives for the
+    best one.
+    """
     for j in range(l2.size):
-        g, first[j], raw = moments(X, j, dz, d)
+        g, first[j], raw = moments(X, held[j], dz, d)
         grad[j] = g + l2[j] * u[j]
         centered = raw - first[j] * first[j] / total if total > 0.0 else raw
         second[j] = max(max(centered, _FLAT * raw) + l2[j], _NOTHING)
 
 
 @helper
-def set_hessian(X: Any, d: Any, total: float, first: Any, second: Any, panel: Any, H: Any) -> None:
+def set_hessian(X: Any, held: Any, d: Any, total: float, first: Any, second: Any, panel: Any, H: Any) -> None:
     """H becomes the second derivatives of the model."""
-    H[:] = 0.0
-    add_hessian(X, d, panel, H)
+    for i in range(len(panel)):
+        H[i, :len(panel)] = 0.0
+    add_hessian(X, held, d, panel, H)
     for i in range(second.size):
         for j in range(i):
             if total > 0.0:

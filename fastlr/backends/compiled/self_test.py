@@ -305,16 +305,16 @@ def _penalized_newton(rows: Rows) -> bool:
     thresholds, shift, penalty = np.append(np.full(p, 3.0), 0.0), np.full(p, 8.0), np.full(p, 0.1)
     thresholds[0] = 0.5                         # whose u is not 0 then
     right = True
-    for budget, has_hessian in ((math.inf, 0.0), (0.0, float(not is_sparse))):
+    for budget, room in ((math.inf, 0.0), (0.0, 0.0 if is_sparse else float(p))):
         u, grad = np.zeros(p + 1), np.empty(p + 1)
         goal = Goal(to_cost=1.0, to_mean=1.0, intercept=1.0, tol=0.0, gap=0.0, enough=1e-9, rounding=1e-12, budget=budget,
-                    has_hessian=has_hessian)
+                    room=room, most=math.inf)
         cost, *_ = passes.penalized_newton(rows, columns, u, grad, shift, thresholds, penalty, goal, np.empty((100, 3)))
         known, theta = np.empty(p + 1), np.append(u[:-1], u[-1] - shift @ u[:-1])
         loss = numpy_vectorized.cost_gradient(_known(rows.X)[1:18].T, rows.y, rows.sample_weight, rows.offset, theta, known)
         known[:-1] += penalty * u[:-1] - shift * known[-1]
         left = np.where(u == 0.0, np.maximum(np.abs(known) - thresholds, 0.0), np.abs(known + thresholds * np.sign(u)))
-        is_minimum = bool(left.max() <= 1e-7) if budget or has_hessian else True
+        is_minimum = bool(left.max() <= 1e-7) if budget or room else True
         right = right and is_minimum and _agree(
             (cost, loss + thresholds @ np.abs(u) + 0.5 * penalty @ u[:-1] ** 2), (grad, known))
     return right
