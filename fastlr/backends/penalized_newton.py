@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 NEAR, FULL, STUCK, DEAR = range(4)
-"""The goal is reached; the record is full; no step lowers J; coordinate descent takes longer than second derivatives would."""
+"""The goal is reached; the record is full, or as much of X has been read as may be; no step lowers J; coordinate descent takes
+longer than second derivatives would."""
 
 
 class Goal(NamedTuple):

@@ -21,9 +21,9 @@ from fastlr.data.dataset import Dataset
 from fastlr.machine import blas
 from fastlr.machine.wording import listed
 from fastlr.problem.better_coordinates import known_constants, where_curvature_fits
-from fastlr.problem.certificate import self_concordance
 from fastlr.problem.cost_model import MOST_SIDE
 from fastlr.problem.problem import Problem
+from fastlr.problem.self_concordance import self_concordance
 from fastlr.solvers import firth
 from fastlr.solvers.separation import recession_direction
 

@@ -13,7 +13,7 @@ from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 
 SMALL = 400_000                 # A small X has so many numbers: beyond, Python's share of a step is less than what threads save.
 _SMALL_OF_CLASSES = 1_500_000   # The same for K classes, whose numbers take half as long, and more of Python.
-FEW_ROWS = 2.5e5                # Nanoseconds of a pass over a sample of few rows, most of which Python takes.
+PASS_OVER_FEW_ROWS = 2.5e5      # Nanoseconds of a pass over a sample of few rows, most of which Python takes.
 _SMALL_HESSIAN = 1 << 24        # The Hessian of a small X takes so many multiplications.
 _AN_EXAMPLE = 10                # The loss of an example costs as much as so many numbers of X.
 MOST_SIDE = 10_000              # More features have no room for a Hessian.
@@ -22,7 +22,7 @@ MOST_WHOLE = 400                # More parameters of K classes are given the sec
 ROWS_DRAWN = 4                  # The second derivatives of a class are estimated from so many rows a feature, and at least
 FEWEST_DRAWN = 2000             # from so many.
 MOST_BY_COLUMNS = 1 << 22       # X is not copied by columns where it has more numbers.
-NUMBERS_A_CALL = BYTES_A_CALL // 8         # Coordinate descent in one call reads so many numbers of float64.
+NUMBERS_A_CALL = BYTES_A_CALL // 8          # Coordinate descent in one call reads so many numbers of float64.
 _MULTIPLICATIONS_A_CALL = PRODUCTS_A_CALL // 16     # On one thread, and where they don't go in tiles.
 DEAR = 2e8                      # An update with l1 of so many multiplications takes about as long as reading a wide X.
 _CHEAP = 1e7                    # An update with l1 of so many multiplications takes no longer than what Python does around it.

@@ -125,7 +125,7 @@ class Problem:
         self.size = math.prod(self.shape)
         self.thresholds = self.penalty.thresholds(coordinates.scales)
         self.penalty_diagonal = self.of_all_rows(self.penalty.diagonal(coordinates.scales))
-        is_convex = self.penalty.convexity > 0.0
+        is_convex = self.penalty.is_ridge or self.penalty.convexity > 0.0
         self._least_penalty = float(self.penalty_diagonal[:self.shape[-1] - 1].min(initial=math.inf)) if is_convex else 0.0
         self.diagonal = self.loss.null_curvature(self.shares) / self.to_mean + self.penalty_diagonal
         self._measure = self._bounded = _BY_U           # of `gradient_norm` and `bounded_by_tol`

@@ -225,7 +225,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         X and weights are too large for float64.
     """
     began, compiled = time.perf_counter(), stopwatch.seconds()
-    backend = choice.choose(backend, data.X, _STEPS, of_classes(data.classes.size).kernels(kernels(is_small=True, n_threads=1)))
+    backend = choice.choose(backend, data.X, _STEPS, of_classes(data.classes.size).kernels(kernels(is_driven=True, n_threads=1)))
     kernel = backends.load(backend)
     if memory is not None:
         fit_intercept = memory.fit_intercept

@@ -4,8 +4,8 @@ A solver is a module with
 
     solve(problem, theta, options) -> Result    the minimum of J
     EXPECTED_STEPS                              about how many steps it takes, for the choice of a backend; None for `max_iter`
-    kernels(is_small, n_threads) -> names       the compiled kernels that every training calls; is_small is
-                                                `CostModel.is_small` of the data
+    kernels(is_driven, n_threads) -> names      the compiled kernels that every training calls; is_driven is
+                                                `CostModel.is_driven` of the data
 
 `solve` is given J as a function of theta, and sees no X.  It starts at theta, which it may overwrite.  Where theta is
 None, it chooses the start.  theta is (n + 1,) with the intercept last, or K such rows one after another.

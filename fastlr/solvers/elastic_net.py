@@ -19,8 +19,9 @@ import numpy as np
 from fastlr.backends.penalized_newton import DEAR, FULL, STUCK
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
 from fastlr.problem.by_columns import ByColumns
-from fastlr.problem.certificate import Certificate, with_l1
+from fastlr.problem.penalty_bounds import with_l1
 from fastlr.problem.problem import Problem
+from fastlr.problem.self_concordance import Certificate
 from fastlr.solvers import Ending, Options, Result
 from fastlr.solvers.proximal_step import Point, evaluated, step, subgradient_norm
 from fastlr.solvers.recorder import Recorder
@@ -61,7 +62,7 @@ _MOST_AT_ONCE = 50
 _MOST_SETS = 200
 
 
-def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
+def kernels(is_driven: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that training calls in any case."""
     return "first_read", "cost_gradient", "hessian", "penalized_newton"
 

@@ -27,7 +27,7 @@ EXPECTED_STEPS = None
 _CEILING = 1e6
 
 
-def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
+def kernels(is_driven: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that gradient descent calls: one for many steps, or two for each."""
     return ("cost_gradient", "descend") if n_threads == 1 else ("cost_gradient", "step")
 

@@ -15,9 +15,10 @@ import math
 import numpy as np
 
 from fastlr.machine.arrays import repeated
-from fastlr.problem.certificate import Certificate, with_l1
 from fastlr.problem.cost_model import MOST_SIDE
+from fastlr.problem.penalty_bounds import with_l1
 from fastlr.problem.problem import Problem
+from fastlr.problem.self_concordance import Certificate
 from fastlr.solvers import Options, Result, elastic_net
 from fastlr.solvers.elastic_net import EXPECTED_STEPS, Aim, in_order, kernels, needs_no_penalized, wanted_gap, working_set
 from fastlr.solvers.proximal_step import OF_MODEL, RIDGE, Point, line_search, minimize_quadratic, subgradient_norm

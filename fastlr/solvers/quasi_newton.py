@@ -34,9 +34,9 @@ _NO_FACTOR = np.empty((0, 0))
 _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
 
-def kernels(is_small: bool, n_threads: int) -> tuple[str, ...]:
+def kernels(is_driven: bool, n_threads: int) -> tuple[str, ...]:
     """The compiled kernels that quasi-Newton methods call in any case."""
-    if is_small:
+    if is_driven:
         return "moments", "cost_gradient", "quasi_newton", "hessian", "finish_hessian"
     return "first_read", "cost_gradient"
 

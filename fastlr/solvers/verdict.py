@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from fastlr.machine.warnings import ConvergenceWarning, SeparationWarning
-from fastlr.problem.certificate import by_penalty_alone, certificate, obstacle
+from fastlr.problem.certificate import certificate, obstacle
+from fastlr.problem.penalty_bounds import by_penalty_alone
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Result
 from fastlr.solvers.quasi_newton import CLOSER

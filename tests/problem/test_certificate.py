@@ -10,9 +10,10 @@ import scipy.sparse
 import fastlr
 from fastlr import ConvergenceWarning, SeparationWarning, backends
 from fastlr.data import door
-from fastlr.problem.certificate import self_concordance, strong_convexity, with_l1
 from fastlr.problem.cost_model import CostModel
+from fastlr.problem.penalty_bounds import strong_convexity, with_l1
 from fastlr.problem.problem import Problem
+from fastlr.problem.self_concordance import self_concordance
 from fastlr.solvers.verdict import Verdict
 from tests.oracles import Oracle
 

@@ -11,8 +11,8 @@ import fastlr
 from fastlr.machine.limits import BYTES_A_CALL, PRODUCTS_A_CALL
 from fastlr.problem import by_columns, cost_model
 from fastlr.problem.by_columns import ByColumns
-from fastlr.problem.certificate import with_l1
 from fastlr.problem.cost_model import CostModel
+from fastlr.problem.penalty_bounds import with_l1
 from fastlr.solvers import elastic_net, proximal_step
 from fastlr.solvers.proximal_step import minimize_quadratic
 
