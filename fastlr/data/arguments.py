@@ -103,6 +103,8 @@ def factors(name: str, value: Any, n: int, names: tuple[str, ...] | None) -> np.
     if index is not None and names is not None:
         frames.refuse_other_places(name, index.tolist(), "the columns of X", list(names))
     given = arrays.as_array(name, value)
+    if given.ndim == 0:
+        raise TypeError(f"{name} must be an array with a factor for each of the {counted(n, 'feature')} of X, not {value!r}")
     if given.shape != (n,):
         raise ValueError(f"{name} has shape {given.shape}, and X has {n} features: it must have shape ({n},)")
     if given.dtype.kind not in "biuf":

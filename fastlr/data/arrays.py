@@ -260,7 +260,11 @@ def one_dimensional(name: str, value: Any, m: int) -> np.ndarray:
     if A.ndim == 2 and A.shape[1] == 1:
         A = A[:, 0]
     if A.ndim != 1:
-        hint = f"; pass {name}.ravel()" if A.ndim == 2 and A.shape[0] == 1 else ""
+        hint = ""
+        if A.ndim == 2 and A.shape[0] == 1:
+            hint = f"; pass {name}.ravel()"
+        elif A.ndim == 2 and name == "y":
+            hint = "; if each row has a single 1, pass y.argmax(axis=1)"
         raise ValueError(f"{name} must have one dimension; it has shape {A.shape}{hint}")
     if A.size != m:
         raise ValueError(f"{name} has {counted(A.size, 'value')}, and X has {counted(m, 'row')}")

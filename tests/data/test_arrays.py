@@ -209,7 +209,7 @@ REFUSED = [
     # y: shape
     ("y short", {"y": Y[:-1]}, ValueError, r"^y has 29 values, and X has 30 rows$"),
     ("y long", {"y": np.append(Y, 1)}, ValueError, r"^y has 31 values, and X has 30 rows$"),
-    ("y 2-d", {"y": np.column_stack([Y, Y, Y])}, ValueError, r"^y must have one dimension.*\(30, 3\)"),
+    ("y 2-d", {"y": np.column_stack([Y, Y, Y])}, ValueError, r"^y must have one dimension.*\(30, 3\).*y\.argmax\(axis=1\)$"),
     ("y row", {"y": Y[None]}, ValueError, r"^y must have one dimension.*\(1, 30\); pass y\.ravel\(\)$"),
     ("y one number", {"y": 1}, ValueError, r"^y must have one dimension.*\(\)"),
     ("y None", {"y": None}, ValueError, r"^y must have one dimension.*\(\)"),
@@ -256,6 +256,8 @@ REFUSED = [
     # sample_weight
     ("sample_weight short", {"sample_weight": ONES[:-1]}, ValueError, r"^sample_weight has 29 values, and X has 30 rows$"),
     ("sample_weight long", {"sample_weight": np.ones(31)}, ValueError, r"^sample_weight has 31 values, and X has 30 rows$"),
+    ("factors by name", {"penalty_factors": {"a": 1.0}}, TypeError,
+     r"^penalty_factors must be an array.*, not {'a': 1.0}$"),
     ("sample_weight 2-d", {"sample_weight": np.ones((M, 2))}, ValueError, r"^sample_weight must have one dimension.*\(30, 2\)"),
     ("sample_weight number", {"sample_weight": 2.0}, ValueError, r"^sample_weight must have one dimension.*\(\)"),
     ("sample_weight negative", {"sample_weight": put(ONES, -1)}, ValueError, r"^sample_weight .*at least 0.* -1\.0 at row 4$"),
