@@ -15,27 +15,13 @@ from fastlr.problem.problem import Evaluation, Problem
 
 
 class ByColumns(NamedTuple):
-    """Some columns of a problem, copied one behind another.
+    """Some columns of a problem, copied one behind another."""
 
-    Attributes
-    ----------
-    problem : Problem
-        With an ElasticNet, on all columns.
-    data : InMemory
-        Its rows.
-    place : (p + 1,)
-        Where the coordinates of these columns are in u, in order, with that of the intercept.
-    X : (p, m) array or Csr
-        The columns as rows, as float64, in the units of the coordinates: dense with the center at 0, sparse with its zeros.
-    costs : CostModel
-        What a step on these columns costs.
-    """
-
-    problem: Problem
-    data: InMemory
-    place: np.ndarray
-    X: np.ndarray | Csr
-    costs: CostModel
+    problem: Problem            # with an ElasticNet, on all columns
+    data: InMemory              # its rows
+    place: np.ndarray           # (p + 1,) where these columns are in u, in order, and the intercept behind them
+    X: np.ndarray | Csr         # (p, m) the columns as rows in the units of u: dense with the center at 0, sparse with its zeros
+    costs: CostModel            # of a step on these columns
 
     @classmethod
     def of(cls, problem: Problem, columns: np.ndarray) -> Self | None:
@@ -61,16 +47,10 @@ class ByColumns(NamedTuple):
 
     def minimize(self, u: np.ndarray, cost: float, tol: float, gap: float, enough: float,
                  record: np.ndarray) -> tuple[np.ndarray, Evaluation, int, int]:
-        """Make at most `len(record)` updates in one compiled call, see `fastlr.backends`.
+        """Make at most `len(record)` updates in one compiled call from u, which is 0 outside these columns, where J is the cost.
 
-        Parameters
-        ----------
-        u, cost : (n + 1,), float
-            The start, 0 outside these columns, and J there.
-        tol, gap, enough : float
-            The goal, see `fastlr.backends.penalized_newton.Goal`; the gap is relative to J.
-        record : (k, 3)
-            It becomes J and the least subgradient before each update, and its step.
+        The goal is told as in `fastlr.backends.penalized_newton.Goal`, with the gap relative to J.  The record (k, 3) becomes J
+        and the least subgradient before each update, and its step.
 
         Returns
         -------

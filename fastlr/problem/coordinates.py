@@ -26,14 +26,7 @@ class Origin(NamedTuple):
 
 
 class Coordinates:
-    """The map between u and theta.
-
-    Parameters
-    ----------
-    center, spread : (n,) float64
-        The mean mu and the deviation sd.
-    origin : Origin, optional
-        From where X is counted, if not from 0.
+    """The map between u and theta, by the center mu (n,) and the spread sd (n,); X is counted from the origin, or from 0.
 
     Attributes
     ----------

@@ -21,50 +21,32 @@ Predict = Callable[[Any, np.ndarray, np.ndarray, bool], tuple[np.ndarray, bool]]
 
 
 class Loss(abc.ABC):
-    """The loss of a row, as a function of its label y and its margins z (r,).
+    """The loss of a row, as a function of its label y and its margins z (r,)."""
 
-    Attributes
-    ----------
-    n_margins : int
-        Margins of a row of X, and rows of the parameters Theta: one for two classes, and K for K.
-    n_free : int
-        Rows of Theta that J can tell apart.
-    largest_curvature : float
-        A bound on the eigenvalues of the second derivatives by z.
-    largest_change : float
-        A derivative by one margin changes by at most so much where the margins change by a range of 1.
-    self_concordance : float
-        The third derivative along a direction is at most so many times the second, times the range of the direction.
-    of_guessing : float
-        The loss where the label is as likely as another.  A row on its wrong side has at least as much.
-    cost_gradient : Pass
-        (Theta) -> the sum of s_i loss_i, and its gradient, in the shape of Theta.
-    hessian : Pass
-        (Theta, center, floor) -> the second derivatives (r (n + 1), r (n + 1)) for features x - center, or no more than those:
-        a part of the loss whose own curvature is below the floor may be left out.
-    hessian_of : Pass
-        (Theta, center, is_held) -> the rows and columns of those for the parameters that are held, a mask in the shape of Theta
-        that holds all intercepts.
-    class_hessians : Pass
-        (Theta, center, share) -> their blocks on the diagonal, (r, n + 1, n + 1), or the one block there is; where there are
-        several they may be estimated from a share of the rows.
-    intercept_hessian : Pass
-        (Theta) -> the second derivatives by the intercepts, (r, r).
-    hessian_product_of_rows : callable
-        The method `hessian_product` for rows in memory.
-    """
-
-    n_margins: int
-    n_free: int
-    largest_curvature: float
+    n_margins: int              # of a row of X, and rows of the parameters Theta: one for two classes, and K for K
+    n_free: int                 # rows of Theta that J can tell apart
+    largest_curvature: float    # a bound on the eigenvalues of the second derivatives by z
+    # A derivative by one margin changes by at most so much where the margins change by a range of 1.
     largest_change = 0.25
+    # The third derivative along a direction is at most so many times the second, times the range of the direction.
     self_concordance = 1.0
+    # The loss where the label is as likely as another.  A row on its wrong side has at least as much.
     of_guessing = math.log(2.0)
+
+    # (Theta) -> the sum of s_i loss_i, and its gradient, in the shape of Theta.
     cost_gradient: Pass[[np.ndarray], tuple[float, np.ndarray]]
+    # (Theta, center, floor) -> the second derivatives (r (n + 1), r (n + 1)) for features x - center, or no more than those: a
+    # part of the loss whose own curvature is below the floor may be left out.
     hessian: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
+    # (Theta, center, is_held) -> the rows and columns of those for the parameters that are held, a mask in the shape of Theta
+    # that holds all intercepts.
     hessian_of: Pass[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    # (Theta, center, share) -> their blocks on the diagonal, (r, n + 1, n + 1), or the one block there is; where there are
+    # several they may be estimated from a share of the rows.
     class_hessians: Pass[[np.ndarray, np.ndarray, float], np.ndarray]
+    # (Theta) -> the second derivatives by the intercepts, (r, r).
     intercept_hessian: Pass[[np.ndarray], np.ndarray]
+    # The method `hessian_product` for rows in memory.
     hessian_product_of_rows: passes.HessianProduct
 
     @abc.abstractmethod

@@ -57,42 +57,20 @@ class Evaluation(NamedTuple):
 class Problem:
     """J(u) of one data set, computed by the backend of the data.
 
-    Parameters
-    ----------
-    data : Dataset
-    loss : Loss
-    penalty : Penalty
-    coordinates : Coordinates
-    reduction : {"mean", "sum"}
-    fit_intercept : bool
-    examples : float, optional
-        The sum of the weights for which J stands, if not only for the data.
-
-    Attributes
-    ----------
-    costs : CostModel
-        What a step and a Hessian cost.
-    shares : (K,)
-        The (weighted) shares of the examples that the classes have.
-    to_cost : float
-        From sums over rows to J.
-    to_mean : float
-        From J to the mean scale, on which tol is meant.
-    size : int
-        The length of u: r (n + 1).
-    thresholds : (n + 1,)
-        The slopes of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0.
-    penalty_diagonal, diagonal : (r (n + 1),)
-        The diagonals of the penalty's Hessian, and of that of J at the null model.
-    uncertainty : float
-        The relative variance of a sample's Hessian: parameters a row; 0 for all rows.
-    unseen : (r (n + 1),)
-        The share of each column's variance that a sample lacks, as far as that of all rows is known.
-
-    Notes
-    -----
     What overflows or is not finite is the solver's to judge: whoever calls holds `np.errstate(all="ignore")`, once for all steps.
+    With `examples` J stands for rows whose weights have that sum, and not only for the data.
     """
+
+    costs: CostModel                # of a step and a Hessian
+    shares: np.ndarray              # (K,) the (weighted) shares of the examples that the classes have
+    to_cost: float                  # from sums over rows to J
+    to_mean: float                  # from J to the mean scale, on which tol is meant
+    size: int                       # the length of u: r (n + 1)
+    thresholds: np.ndarray          # (n + 1,) the slopes of l1 by |u_j|: up to that, a gradient of the rest leaves u_j at 0
+    penalty_diagonal: np.ndarray    # (r (n + 1),) the diagonal of the penalty's Hessian, and
+    diagonal: np.ndarray            # (r (n + 1),) that of J's at the null model
+    uncertainty: float              # the relative variance of a sample's Hessian: parameters a row; 0 for all rows
+    unseen: np.ndarray              # (r (n + 1),) the share of a column's variance that a sample lacks, where that is known
 
     def __init__(self, data: Dataset, loss: Loss, penalty: Penalty, coordinates: Coordinates, reduction: str,
                  fit_intercept: bool, examples: float | None = None) -> None:
@@ -153,11 +131,15 @@ class Problem:
         else:
             loss, grad = self.data.reduce(self.loss.cost_gradient, theta)
         rows, scales = u.reshape(self.shape), self.coordinates.scales
+        return Evaluation(float(self.to_cost * loss + self.penalty.value(rows, scales)),
+                          self._gradient_by_u(grad) + self.penalty.gradient(rows, scales).ravel())
+
+    def _gradient_by_u(self, grad: np.ndarray) -> np.ndarray:
+        """Make a gradient by theta of sums over rows, which is overwritten, that of J by u, without the penalty's."""
         grad *= self.to_cost
         if not self.fit_intercept:
             grad[..., -1] = 0.0
-        return Evaluation(float(self.to_cost * loss + self.penalty.value(rows, scales)),
-                          self.coordinates.by_u(grad.ravel()) + self.penalty.gradient(rows, scales).ravel())
+        return self.coordinates.by_u(grad.ravel())
 
     def exact_cost(self, theta: np.ndarray, cost: float) -> float:
         """J at theta, where float64 finds a cost: more exactly if products w x cancel so much that the cost could be off."""
@@ -187,7 +169,7 @@ class Problem:
         return self._by_u(H, np.flatnonzero(is_held))
 
     def class_hessians(self, u: np.ndarray) -> np.ndarray:
-        """Those by the parameters of each class alone, (K, n + 1, n + 1); for two classes all there are, (n + 1, n + 1)."""
+        """The second derivatives by the parameters of each class alone, (K, n + 1, n + 1); for two classes, (n + 1, n + 1)."""
         theta = self.coordinates.theta_of(u).reshape(self.shape)
         return self._by_u(self.data.reduce(self.loss.class_hessians, theta, self.coordinates.center, self.costs.share_drawn))
 
@@ -246,11 +228,8 @@ class Problem:
         times, diagonal = self.loss.hessian_product(self.data, coordinates.theta_of(u).reshape(shape))
 
         def product(v: np.ndarray) -> np.ndarray:
-            Hv = times(coordinates.theta_of(v).reshape(shape))
-            Hv *= self.to_cost
-            if not self.fit_intercept:
-                Hv[..., -1] = 0.0
-            return coordinates.by_u(Hv.ravel()) + self.penalty.product(v.reshape(shape), coordinates.scales).ravel()
+            Hv = self._gradient_by_u(times(coordinates.theta_of(v).reshape(shape)))
+            return Hv + self.penalty.product(v.reshape(shape), coordinates.scales).ravel()
 
         def diagonal_by_u() -> np.ndarray:
             by_u = self.to_cost * diagonal(coordinates.center) * coordinates.scales ** 2
