@@ -246,8 +246,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
     if not all(np.isfinite(part).all() for part in (memory.second, memory.theta, memory.curvature)):
         raise ValueError(_TOO_LARGE)
 
-    ending = (Ending.AT_REST if point.grad_norm <= tol else
-              Ending.EXHAUSTED if recorder.n_iter < max_iter else Ending.MAX_ITER)
+    ending = Ending.AT_REST if point.grad_norm <= tol else recorder.ending
     warning = None
     if ending is Ending.MAX_ITER and tol > 0.0:
         warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "

@@ -12,6 +12,7 @@ None, it chooses the start.  theta is (n + 1,) with the intercept last, or K suc
 """
 
 import enum
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -101,6 +102,12 @@ class Result(NamedTuple):
     gap_kind: str | None    # "bound" or "estimate", which of the two
     solver: str             # the method that really ran
     warning: Warning | None     # for the user, if the result is not what was asked for
+
+
+def refuse_infinite_start(cost: float) -> None:
+    """Raise ValueError where J at the start is not finite."""
+    if not math.isfinite(cost):
+        raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
 
 
 def weights_and_intercept(theta: np.ndarray) -> tuple[np.ndarray, Any]:

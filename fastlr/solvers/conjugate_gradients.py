@@ -71,16 +71,9 @@ def truncated_newton(problem: Problem, u: np.ndarray, tol: float, start: Evaluat
 
 def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: float,
                            steps_a_hessian: float) -> Iterator[Iterate]:
-    """Follow L-BFGS while it is fast, then `truncated_newton`; also where L-BFGS can't lower J any more.
+    """Follow the points of L-BFGS while it is fast, then `truncated_newton`; also where L-BFGS can't lower J any more.
 
-    Parameters
-    ----------
-    problem : Problem
-    points : iterator of Iterate
-    tol : float
-        The gradient's norm that is asked for at the end.
-    steps_a_hessian : float
-        The cost of a Hessian, in steps; infinity for none.
+    `tol` is the gradient's norm that is asked for at the end; a Hessian costs so many steps, infinity for none.
     """
     for point in points:
         yield point
@@ -98,24 +91,10 @@ def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: flo
 
 def solution(product: Callable[[np.ndarray], np.ndarray], diagonal: np.ndarray, g: np.ndarray, left: float,
              is_enough: Callable[[np.ndarray], bool]) -> Solution:
-    """Solve H x = g roughly, by conjugate gradients preconditioned by a diagonal.
+    """Solve H x = g roughly, by conjugate gradients preconditioned by a positive diagonal (n,); product(v) is H v.
 
-    Parameters
-    ----------
-    product : callable
-        The function v -> H v.
-    diagonal : (n,) float64
-        Positive.
-    g : (n,) float64
-    left : float
-        The share of the residual's norm, by the inverse diagonal, that may be left.
-    is_enough : callable
-        A function of a residual: whether it is small enough in any case.
-
-    Returns
-    -------
-    Solution
-        A solution even if the loop breaks off early, since x minimizes x^T H x / 2 - g^T x over ever more directions.
+    They end where so small a share of the residual's norm, by the inverse diagonal, is left, or is_enough(residual).  x is a
+    solution even if the loop breaks off early, since it minimizes x^T H x / 2 - g^T x over ever more directions.
     """
     x, residual = np.zeros_like(g), g.copy()
     scaled = residual / diagonal

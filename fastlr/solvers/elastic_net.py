@@ -22,7 +22,7 @@ from fastlr.problem.by_columns import ByColumns
 from fastlr.problem.penalty_bounds import with_l1
 from fastlr.problem.problem import Problem
 from fastlr.problem.self_concordance import Certificate
-from fastlr.solvers import Ending, Options, Result
+from fastlr.solvers import Options, Result, refuse_infinite_start
 from fastlr.solvers.proximal_step import Point, evaluated, step, subgradient_norm
 from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import is_without_error, recession_direction
@@ -79,43 +79,18 @@ ON_START = Aim(tol=1e-10, gap=1e-10)
 
 
 class Optimizer:
-    """The optimizer of one training, over several penalties: it makes the updates, and records them.
-
-    Parameters
-    ----------
-    problem : Problem
-        In standardized coordinates.
-    options : Options
-
-    Attributes
-    ----------
-    recorder : Recorder
-    is_stopped : bool
-        Whether the callback has asked to stop.
-    """
+    """The optimizer of one training, over several penalties, in standardized coordinates: it makes and records the updates."""
 
     def __init__(self, problem: Problem, options: Options) -> None:
         self._whole, self._options, self._penalty = problem, options, problem.penalty
-        self.recorder, self.is_stopped, self._damping = Recorder(options), False, 0.0
+        self.recorder, self._damping = Recorder(options), 0.0
         is_chosen = problem.costs.are_columns_few and options.tol >= _NO_GAP        # in compiled code
         self._all_columns = ByColumns.of(problem, np.arange(problem.data.shape[1])) if is_chosen else None
 
-    @property
-    def is_over(self) -> bool:
-        """Whether no update may follow."""
-        return self.is_stopped or self.recorder.n_iter >= self._options.most_updates
-
     def minimize(self, problem: Problem, point: Point, aim: Aim, slack: float = 0.0) -> tuple[Point, Certificate]:
-        """Go to the minimum of J, and say what is proved about it.
+        """Go from a point, where J and the gradient may be those of another penalty, to the minimum; say what is proved about it.
 
-        Parameters
-        ----------
-        problem : Problem
-        point : Point
-            The start: J and the gradient there may be those of another penalty.
-        aim : Aim
-        slack : float
-            A column may leave 0 if its gradient is not below its threshold by more than this share of it.
+        A column may leave 0 if its gradient is not below its threshold by more than the slack, a share of it.
         """
         point, columns, inside = self._under(problem, point), _NO_COLUMNS, Aim(aim.tol, _INSIDE * aim.gap)
         is_foreseen = slack < 1.0               # Otherwise the strong rule leaves no column out.
@@ -128,7 +103,7 @@ class Optimizer:
                 certificate = with_l1(problem, *point, enough=gap)
                 if certificate.gap <= gap:
                     return point, certificate
-            if self.is_over or (is_exhausted and not left):
+            if self.recorder.is_over or (is_exhausted and not left):
                 break
             if not left:                        # a proof takes more than such a minimum of the set
                 inside = Aim(_CLOSER * inside.tol, _CLOSER * inside.gap)
@@ -190,7 +165,7 @@ class Optimizer:
         by_columns = None if aim.gap < _NO_GAP else kept or ByColumns.of(problem, columns)
         if by_columns is None:
             return Point(u[place], cost, grad), DEAR
-        while status == FULL and not (self.is_over or needs_no_penalized(problem, u, cost)):
+        while status == FULL and not (self.recorder.is_over or needs_no_penalized(problem, u, cost)):
             left = options.most_updates - self.recorder.n_iter
             record = np.empty((1 if options.callback is not None else min(_MOST_AT_ONCE, left), 3))
             u, (cost, grad), updates, status = by_columns.minimize(u, cost, *aim, enough, record)
@@ -205,7 +180,7 @@ class Optimizer:
         while True:
             norm = subgradient_norm(problem, point)
             self.recorder.show(point.cost, norm)
-            if norm <= enough or self.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
+            if norm <= enough or self.recorder.is_over or (norm <= aim.tol and _is_near(problem, point, aim.gap * point.cost)):
                 return point, False
             found = None if needs_no_penalized(problem, point.u, point.cost) else step(problem, point, norm, self._damping)
             if found is None:
@@ -218,7 +193,7 @@ class Optimizer:
         """Record updates that led to u, each with J and the least subgradient before it and its step, and ask the callback."""
         self.recorder.add(updates)
         if len(updates):
-            self.is_stopped = self.recorder.ask(self._whole, u)
+            self.recorder.ask(self._whole, u)
 
 
 def solve(problem: Problem, theta: np.ndarray | None, options: Options, optimizer_of: type[Optimizer] = Optimizer) -> Result:
@@ -237,8 +212,7 @@ def start(problem: Problem, theta: np.ndarray | None, options: Options,
     problem, u, known = problem.start(theta)
     problem.coordinates.rows(u)[:, :-1][:, problem.elastic_net.is_left_out] = 0.0
     point = evaluated(problem, u) if known is None else Point(u, *known)
-    if not math.isfinite(point.cost):
-        raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
+    refuse_infinite_start(point.cost)
     return problem, point, optimizer_of(problem, options)
 
 
@@ -262,14 +236,13 @@ def result(problem: Problem, point: Point, certificate: Certificate, optimizer: 
     gap = min(certificate.gap, point.cost)
     has_converged = (options.tol > 0.0 and certificate.has_minimum and grad_norm <= options.tol
                      and gap <= wanted_gap(problem, point, options.tol))
-    ending = Ending.CALLBACK if optimizer.is_stopped else Ending.MAX_ITER if optimizer.is_over else Ending.EXHAUSTED
-    reason = f"the least subgradient is at most tol={options.tol:g}" if has_converged else ending.told(options)
+    reason = f"the least subgradient is at most tol={options.tol:g}" if has_converged else recorder.ending.told(options)
     if not certificate.has_minimum and _is_separated(problem, point):
         reason, gap = SEPARATED, point.cost
         warning = SeparationWarning("the columns without a penalty separate the classes, so that J falls forever as their w "
                                     f"grow, and has no minimum; w after {recorder.n_iter} updates is returned (J = "
                                     f"{point.cost:.3g}).  Give them a penalty factor above 0")
-    elif not (has_converged or optimizer.is_stopped or options.tol == 0.0):
+    elif not (has_converged or recorder.is_stopped or options.tol == 0.0):
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the least subgradient is "
                                      f"{grad_norm:.3g} and J = {point.cost:.6g} may be {gap:.3g} above its minimum, with "
                                      f"tol={options.tol:g}, and {reason}.  To go on, raise max_iter or set a larger tol")

@@ -25,7 +25,7 @@ from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.machine.wording import listed
 from fastlr.problem.better_coordinates import near_origin
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Ending, Options, Result
+from fastlr.solvers import Options, Result
 from fastlr.solvers.newton import EXPECTED_STEPS, kernels
 from fastlr.solvers.recorder import Recorder
 
@@ -76,13 +76,13 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     if start is None:
         _refuse_dependent_columns(problem)
         raise ValueError("J is infinite at the start: init and X together leave no curvature.  Start closer to 0")
-    here, recorder, is_stopped = _point(problem, u, start), Recorder(options), False
+    here, recorder = _point(problem, u, start), Recorder(options)
     path: list[_Point] = []
     while True:
         recorder.show(here.cost.J, here.grad_norm)
         enough = max(options.tol * here.cost.loss, problem.rounding(here.u, here.cost.loss))
         is_optimum = here.grad_norm <= options.tol and here.gap <= enough
-        if is_optimum or is_stopped or recorder.n_iter >= options.most_updates:
+        if is_optimum or recorder.is_over:
             break
         path = [*path[-_REMEMBERED:], here]
         found = _line_search(problem, here, _accelerated(path)) or _line_search(problem, here, here.step)
@@ -90,19 +90,16 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
             break
         share, here = found
         recorder.add([(path[-1].cost.J, path[-1].grad_norm, share)])
-        is_stopped = recorder.ask(problem, here.u)
-    return _result(problem, here, recorder, options, is_optimum, is_stopped)
+        recorder.ask(problem, here.u)
+    return _result(problem, here, recorder, options, is_optimum)
 
 
-def _result(problem: Problem, point: _Point, recorder: Recorder, options: Options, is_optimum: bool,
-            is_stopped: bool) -> Result:
+def _result(problem: Problem, point: _Point, recorder: Recorder, options: Options, is_optimum: bool) -> Result:
     has_converged, grad_norm, warning = is_optimum and options.tol > 0.0, point.grad_norm, None
-    ending = (Ending.CALLBACK if is_stopped else
-              Ending.MAX_ITER if recorder.n_iter >= options.most_updates else Ending.EXHAUSTED)
-    reason = f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else ending.told(options)
+    reason = f"the gradient of the penalized J is at most tol={options.tol:g}" if has_converged else recorder.ending.told(options)
     if options.tol == 0.0:
         grad_norm = math.nan
-    elif not (has_converged or is_stopped):
+    elif not (has_converged or recorder.is_stopped):
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the gradient is "
                                      f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  To go "
                                      "on, raise max_iter or set a larger tol")

@@ -17,7 +17,7 @@ from fastlr.machine.limits import SECONDS_A_CALL
 from fastlr.machine.warnings import ConvergenceWarning
 from fastlr.problem.penalty import Ridge
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Ending, Options, Result
+from fastlr.solvers import Ending, Options, Result, refuse_infinite_start
 from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.verdict import Verdict
 
@@ -40,16 +40,15 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     `max_iter` updates are made, and nothing is looked at but J.
     """
     theta = np.zeros(problem.shape) if theta is None else theta.reshape(problem.shape)
-    max_iter = options.most_updates
     recorder = Recorder(options)
     ridge = problem.penalty.of_norm()       # which kernels know; None where the penalty is another
     rule = _rule(problem, ridge, options)
     previous = theta.copy()
-    steps, status, is_stopped = 1, GOING, False
+    steps, status = 1, GOING
     verdict: Verdict | None = None          # once the gradient is small
 
-    while recorder.n_iter < max_iter and status == GOING and not is_stopped:
-        record = np.empty((min(steps, max_iter - recorder.n_iter), 2))
+    while status == GOING and not recorder.is_over:
+        record = np.empty((min(steps, options.most_updates - recorder.n_iter), 2))
         call = time.perf_counter()
         updates, status = _descend(problem, ridge is not None, theta, previous, rule, record)
         if recorder.n_iter == 0:    # the first call is one step: its cost sets the ceiling for all others, its time their number
@@ -59,7 +58,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         if options.callback is None:
             steps = max(1, int(len(record) * SECONDS_A_CALL / (time.perf_counter() - call)))
         if status == GOING:
-            is_stopped = recorder.ask(problem, theta.ravel())
+            recorder.ask(problem, theta.ravel())
         if status == CONVERGED:
             verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
             if not (verdict.is_optimum or verdict.way is not None):
@@ -68,16 +67,15 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     cost = float(record[updates, 0]) if status == DIVERGED else problem.evaluate(theta.ravel()).cost
     if not (math.isfinite(cost) and cost <= rule.ceiling):
         if recorder.n_iter == 0:
-            raise ValueError(f"J is {cost} at the start: init and X together are too large for float64")
+            refuse_infinite_start(cost)
         return _diverged(problem, previous, recorder, cost, rule.alpha)
     if options.tol > 0.0 and status != CONVERGED:
         verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
-    ending = (Ending.AT_REST if verdict is not None and verdict.is_optimum else
-              Ending.CALLBACK if is_stopped else Ending.MAX_ITER)
+    reason = (Ending.AT_REST if verdict is not None and verdict.is_optimum else recorder.ending).told(options)
     if verdict is None:                     # nobody has asked for the optimum
-        return Result(theta, recorder.history(cost, math.nan), False, ending.told(options), math.nan, None, None, "gd", None)
-    advice = "" if is_stopped else "Raise max_iter, bring the features to one scale, or set a larger tol"
-    return verdict.result(problem, theta.ravel(), recorder, "gd", ending.told(options), advice)
+        return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
+    advice = "" if recorder.is_stopped else "Raise max_iter, bring the features to one scale, or set a larger tol"
+    return verdict.result(problem, theta.ravel(), recorder, "gd", reason, advice)
 
 
 def _rule(problem: Problem, ridge: Ridge | None, options: Options) -> Rule:

@@ -25,17 +25,7 @@ def _is_installed() -> bool:
 class Progress:
     """A bar that shows the share of training done: in decades of the gradient's norm toward tol, or in updates if tol is 0.
 
-    Parameters
-    ----------
-    tol : float
-    max_iter : int
-    unit : str
-        What is counted.
-
-    Raises
-    ------
-    ImportError
-        tqdm is not installed.
+    What is counted is called by its unit.  ImportError says that tqdm is not installed.
     """
 
     def __init__(self, tol: float, max_iter: int, unit: str = "updates") -> None:

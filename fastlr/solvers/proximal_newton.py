@@ -47,7 +47,7 @@ class Optimizer(elastic_net.Optimizer):
                 certificate = with_l1(problem, *point, enough=math.inf if is_cheap else gap)
                 if certificate.gap <= gap:
                     return point, certificate
-            found = None if self.is_over else _step(problem, point, norm, slack)
+            found = None if self.recorder.is_over else _step(problem, point, norm, slack)
             if found is None:
                 return point, with_l1(problem, *point, enough=gap)
             before, slack = point.cost, 0.0

@@ -100,17 +100,7 @@ def minimize_quadratic(H: np.ndarray, grad: np.ndarray, u: np.ndarray, threshold
 
     It goes from one set of signs to the next.  For fixed signs the minimum is the solution of a linear system.  On the way to it,
     components that would change their sign stop at 0.  Components that want to leave 0 come in, until none wants to by more than
-    `enough`.
-
-    Parameters
-    ----------
-    H : (k, k)
-        Symmetric and positive definite.
-    grad, u : (k,)
-        The start, and the gradient of the smooth part there.
-    thresholds : (k,)
-        At least 0; components with 0 have no sign to keep.
-    enough : float
+    `enough`.  H (k, k) is symmetric and positive definite.  Components with a threshold of 0 have no sign to keep.
     """
     v, q = u.copy(), grad.copy()                # q is the gradient of the quadratic at v
     signs, is_free = np.sign(v), thresholds == 0.0

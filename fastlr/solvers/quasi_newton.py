@@ -44,12 +44,8 @@ def kernels(is_driven: bool, n_threads: int) -> tuple[str, ...]:
 class InverseHessian:
     """An approximation of the inverse Hessian, which descents make and correct.
 
-    Parameters
-    ----------
-    problem : Problem
-    made_from : {DIAGONAL, DUE, SOLVED}
-        DIAGONAL is the diagonal of the Hessian at the null model, which costs nothing.  DUE asks for a Hessian at the first
-        point.  With SOLVED every step is solved for by itself, and there is no approximation.
+    It is made from the DIAGONAL of the Hessian at the null model, which costs nothing.  DUE asks for a Hessian at the first
+    point.  With SOLVED every step is solved for by itself, and there is no approximation.
     """
 
     def __init__(self, problem: Problem, made_from: int = engine.DIAGONAL) -> None:
@@ -149,14 +145,10 @@ class Iterate(NamedTuple):
 def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, steps_a_hessian: float, enough: float = 0.0,
              most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: SampleHessian | None = None,
              start: Evaluation | None = None) -> Iterator[Iterate]:
-    """Descend from u for as long as somebody asks and J can be lowered.
+    """Descend from u, with M to begin with, for as long as somebody asks and J can be lowered.
 
     Parameters
     ----------
-    problem : Problem
-    u : (n + 1,)
-    M : InverseHessian
-        To begin with.
     tol : float
         The gradient's norm that is asked for at the end.
     steps_a_hessian : float

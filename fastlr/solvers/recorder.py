@@ -6,29 +6,28 @@ from typing import Any
 import numpy as np
 
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, State, weights_and_intercept
+from fastlr.solvers import Ending, Options, State, weights_and_intercept
 from fastlr.solvers.history import History
 
 
 class Recorder:
-    """A History in the making, and those who watch it.
-
-    Parameters
-    ----------
-    options : Options
-        What says when training began, and has the bar and the callback, if any.
-
-    Attributes
-    ----------
-    n_iter : int
-        The updates so far.
-    """
+    """A History in the making, and those who watch it: the bar and the callback of the options, if any."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self.n_iter = 0
+        self.n_iter, self.is_stopped = 0, False                 # updates so far, and whether the callback has asked to stop
         self._updates: list[Any] = []
         self._made, self._seconds = [0], [self._elapsed()]      # updates and time at the start, and after each call of `add`
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no update may follow."""
+        return self.is_stopped or self.n_iter >= self._options.most_updates
+
+    @property
+    def ending(self) -> Ending:
+        """The reason why a descent has ended that goes on for as long as it may."""
+        return Ending.CALLBACK if self.is_stopped else Ending.MAX_ITER if self.is_over else Ending.EXHAUSTED
 
     def _elapsed(self) -> float:
         """The seconds since training began."""
@@ -49,11 +48,11 @@ class Recorder:
 
     def ask(self, problem: Problem, u: np.ndarray) -> bool:
         """Ask the callback whether to stop, now that the last update noted has led to u."""
-        if self._options.callback is None:
-            return False
-        theta = problem.coordinates.parameters(u).reshape(problem.shape)
-        cost = float(self._updates[-1][-1][0])
-        return bool(self._options.callback(State(self.n_iter, cost, *weights_and_intercept(theta), self._elapsed())))
+        if self._options.callback is not None:
+            theta = problem.coordinates.parameters(u).reshape(problem.shape)
+            state = State(self.n_iter, float(self._updates[-1][-1][0]), *weights_and_intercept(theta), self._elapsed())
+            self.is_stopped = bool(self._options.callback(state))
+        return self.is_stopped
 
     def history(self, cost: float, grad_norm: float, n_iter: int | None = None) -> History:
         """Make a History of the first n_iter updates (by default all), with J and the gradient's norm after them."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Ending, Options, Result
+from fastlr.solvers import Ending, Options, Result, refuse_infinite_start
 from fastlr.solvers.quasi_newton import Iterate
 from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import is_without_error
@@ -27,19 +27,12 @@ _SAME_DESCENT = 2
 def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
     """Follow the iterates until the gradient is at most `tol` and J is proved to be near its minimum, or something else ends it.
 
-    Parameters
-    ----------
-    problem : Problem
-    points : iterator of Iterate
-        The start, then one after each update, or after several; it ends where J can't be lowered any more.
-    options : Options
-    descend : callable
-        What goes on from a point whose gradient is small while J may not be.
+    The points are the start, then one after each update, or after several; they end where J can't be lowered any more.  `descend`
+    goes on from a point whose gradient is small while J may not be.
     """
     tol, recorder, given = options.tol, Recorder(options), problem
     point = next(points)
-    if not math.isfinite(point.cost):
-        raise ValueError(f"J is {point.cost} at the start: init and X together are too large for float64")
+    refuse_infinite_start(point.cost)
     recorder.add(point.before)
 
     verdict: Verdict | None = None          # about the point, if tol asks for one

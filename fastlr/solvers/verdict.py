@@ -26,44 +26,21 @@ SEPARATED = "the classes are separated: J has no minimum"
 
 
 class Verdict:
-    """What is known about a point.
+    """What is known about a point u, where the gradient by u and J are given, and the gap is expected to be so much.
 
-    Parameters
-    ----------
-    problem : Problem
-    u, grad : (n + 1,)
-        The point, and the gradient by u there.
-    cost : float
-        J there.
-    gap : float
-        What J - J* is expected to be.
-    tol : float
-    steps : int
-        Steps on all rows so far, of whose time a certificate may take a share.
-    goes_on : bool, optional
-        Whether the descent goes on if too little is proved: then no proof is tried that would fail.
-
-    Attributes
-    ----------
-    gap : float
-        J - J*, as far as it is known.
-    kind : str
-        "bound" where J - J* has been proved to be at most the gap, else "estimate".
-    has_minimum : bool
-        Whether J is known to have a minimum.
-    grad_norm : float
-        What tol bounds.
-    is_optimum : bool
-        Whether both are small enough.
-    way : (n + 1,) or None
-        A direction of u that tells the classes apart, if `look_for_separation` has found one: then J has no minimum.
-    cost : float
-        J.
-    waits : bool
-        Whether the descent goes on since a proof would fail yet.
-    closer : float
-        What of the gradient's norm is to be left for the gap to be small enough, as far as it is known.
+    A certificate may take a share of the time of the steps on all rows so far.  If the descent goes on where too little is
+    proved, no proof is tried that would fail.
     """
+
+    cost: float                 # J
+    grad_norm: float            # what tol bounds
+    gap: float                  # J - J*, as far as it is known
+    kind: str                   # "bound" where J - J* has been proved to be at most the gap, else "estimate"
+    has_minimum: bool           # whether J is known to have a minimum
+    is_optimum: bool            # whether the gradient and the gap are small enough
+    way: np.ndarray | None      # a direction of u that tells the classes apart, if one has been found: then J has no minimum
+    waits: bool                 # whether the descent goes on since a proof would fail yet
+    closer: float               # the share of the gradient's norm to be left for the gap to be small enough, as far as is known
 
     def __init__(self, problem: Problem, u: np.ndarray, cost: float, grad: np.ndarray, gap: float, tol: float,
                  steps: int, goes_on: bool = False) -> None:
@@ -73,7 +50,7 @@ class Verdict:
         self.waits = goes_on and value > limit
         proof = by_penalty_alone(problem, u, grad, enough) if self.waits else certificate(problem, u, grad, gap, enough, budget)
         self._problem, self._u, self._grad, self._tol, self.cost = problem, u, grad, tol, cost
-        self.way: np.ndarray | None = None
+        self.way = None
         self.has_minimum = proof.has_minimum or problem.is_penalised
         self.gap, self.kind = (gap, "estimate") if proof.gap == math.inf else (proof.gap, "bound")
         is_trivial = not self.gap < cost
