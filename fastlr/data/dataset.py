@@ -33,14 +33,8 @@ _Result = TypeVar("_Result")
 class Pass(Generic[_Arguments, _Result]):
     """A function of rows in memory whose results for parts of the rows merge into that for all of them.
 
-    Called with an `InMemory`, it gives what these rows have.  `Dataset.reduce` gives what all rows of any dataset have.
-
-    Parameters
-    ----------
-    of_part : callable
-        (part, *arguments) -> result, for an `InMemory`.  It is a function of a module, by whose name workers find the pass.
-    merge : callable
-        (result, result) -> result, of two parts, the first of which comes first in the order of the rows.
+    Called with an `InMemory`, it gives what these rows have.  `Dataset.reduce` gives what all rows of any dataset have.  The
+    function is one of a module, by whose name workers find the pass.  Results merge in the order of the rows.
     """
 
     __name__: str
@@ -58,14 +52,7 @@ class Pass(Generic[_Arguments, _Result]):
 
 
 class OnColumns(Pass[_Arguments, _Result]):
-    """A pass over some columns, which are in order; with theta, its margins at all columns are the offset.
-
-    Parameters
-    ----------
-    pass_ : Pass
-    columns : (k,)
-    theta : (n + 1,) or (K, n + 1), optional
-    """
+    """A pass over some columns, which are in order; with theta, its margins at all columns are the offset."""
 
     def __init__(self, pass_: Pass[_Arguments, _Result], columns: np.ndarray, theta: np.ndarray | None) -> None:
         self.__name__, self.merge, self._given = pass_.__name__, pass_.merge, (pass_, columns, theta)
@@ -136,36 +123,21 @@ def _by_class(total: float, others: list[float]) -> np.ndarray:
 
 
 class Dataset(abc.ABC):
-    """Rows of X with labels, weights and offsets that have been checked.
+    """Rows of X with labels, weights and offsets that have been checked."""
 
-    Attributes
-    ----------
-    shape : (m, n)
-    size : int
-        Numbers in X; of sparse X, those that are stored.
-    dtype
-        X as kernels take it.
-    classes : (2,) or (K,) array
-        The labels that 0 and 1, or 0 .. K - 1, stand for.
-    feature_names : tuple of str, or None
-    has_weights, has_offset : bool
-    bytes_a_row : int
-        What a row of X takes in memory, on average.
-    pairs : float
-        Pairs of numbers in one row, over all rows of a sparse X: products in a Hessian.
-    most_bytes_of_samples : int
-    backend : module
-        The backend that passes ask, see `fastlr.backends`.
-    n_threads : int
-        Threads that its kernels may use.
-    example_of_rows : callable, or None
-        () -> the example that each row is of, (m,) int, where counts of successes and failures have made two rows of some.
-    n_examples : int
-        The number of examples: m, or how many rows X had where counts have made others of them.
-    index : pandas Index, or None
-        The index of the examples, where X was a data frame that has one.
-    """
-
+    shape: tuple[int, int]
+    size: int                                   # numbers in X; of sparse X, those that are stored
+    dtype: np.dtype                             # of X, as kernels take it
+    bytes_a_row: int                            # what a row of X takes in memory, on average
+    pairs: float                                # of numbers in one row, over all rows of a sparse X: products in a Hessian
+    classes: np.ndarray                         # (2,) or (K,) the labels that 0 and 1, or 0 .. K - 1, stand for
+    feature_names: tuple[str, ...] | None
+    backend: ModuleType                         # that passes ask, see `fastlr.backends`
+    n_threads: int                              # that its kernels may use
+    # () -> the example that each row is of, (m,) int, where counts of successes and failures have made two rows of some.
+    example_of_rows: Callable[[], np.ndarray] | None
+    n_examples: int                             # m, or how many rows X had where counts have made others of them
+    index: Any                                  # of the examples, where X was a data frame that has one, or None
     most_bytes_of_samples = MOST_BYTES_OF_SAMPLES
     _count: Count
 
@@ -176,9 +148,7 @@ class Dataset(abc.ABC):
         self.has_weights, self.has_offset = has_weights, has_offset
         self.classes, self.feature_names = classes, feature_names
         self.backend, self.n_threads = backend, n_threads
-        self.example_of_rows: Callable[[], np.ndarray] | None = None
-        self.n_examples = form.shape[0]
-        self.index: Any = None
+        self.example_of_rows, self.n_examples, self.index = None, form.shape[0], None
 
     @property
     def count(self) -> Count:
@@ -236,23 +206,8 @@ class Dataset(abc.ABC):
 class InMemory(Dataset):
     """Rows in memory; what a `Pass` is a function of.
 
-    Parameters
-    ----------
-    X : (m, n) array or Csr
-    y : (m,) int8 or int32
-        0 or 1, or 0 .. K - 1.
-    sample_weight, offset : (m,) float64, or (0,) for none
-        The offset of K classes is (m, K).
-    classes, feature_names, backend, n_threads
-        As in `Dataset`.
-
-    Attributes
-    ----------
-    X, y, sample_weight, offset
-    rows : tuple
-        The four of them, as NumPy's passes take them.
-    prepared : tuple
-        As the backend's kernels take them.
+    y (m,) is 0 or 1 in int8, or 0 .. K - 1 in int32.  Weights and offsets are (m,) float64, the offset of K classes (m, K), and
+    (0,) stands for none.  NumPy's passes take these `rows`, and the backend's kernels what it has `prepared` of them.
     """
 
     def __init__(self, X: np.ndarray | Csr, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray,

@@ -17,18 +17,8 @@ def jeffreys_gradient_and_hessian(part: InMemory, center: np.ndarray, spread: np
                                   P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The gradient (k,) of -1/2 log det I by the k free parameters, and how it changes with h held fixed, (k, k).
 
-    Parameters
-    ----------
-    part, center, spread
-        As in `margin_changes`.
-    u : (n + 1,) float64
-        The parameters of the standardised features, with the intercept last.
-    P : (k, k) float64
-        I^-1 = P^T P.  k is n + 1, or n where the intercept is fixed.
-
-    Returns
-    -------
-    The sum of h_i (a_i - 1/2) v_i, and that of h_i a_i (1 - a_i) v_i v_i^T.
+    These are the sum of h_i (a_i - 1/2) v_i, and that of h_i a_i (1 - a_i) v_i v_i^T, at the parameters u (n + 1,) of the
+    standardised features, with the intercept last.  P (k, k) has I^-1 = P^T P.  k is n + 1, or n where the intercept is fixed.
     """
     gradient, hessian, weights = np.zeros(len(P)), np.zeros(P.shape), part.weights
     for rows, features in standardised_rows(part, center, spread):

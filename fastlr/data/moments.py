@@ -9,41 +9,19 @@ _SMALLEST_SPREAD = 1e-153       # A smaller spread counts as 0: a w for it would
 
 
 class Columns(NamedTuple):
-    """Weighted mean and standard deviation of every column; without intercept 0 and the root mean square.
+    """Weighted mean and standard deviation of every column; without intercept 0 and the root mean square."""
 
-    Attributes
-    ----------
-    center, deviation : (n,) float64
-    is_constant : (n,) bool
-        A column whose deviation is below 1e-153 counts as constant: a w that made a difference there would be too large to
-        square.
-    spread : (n,) float64
-        The deviation; of a constant column max(|center|, 1).
-    """
-
-    center: np.ndarray
-    deviation: np.ndarray
-    is_constant: np.ndarray
-    spread: np.ndarray
+    center: np.ndarray          # (n,)
+    deviation: np.ndarray       # (n,)
+    is_constant: np.ndarray     # (n,) bool
+    spread: np.ndarray          # (n,) the deviation; of a constant column max(|center|, 1)
 
     @classmethod
     def of(cls, pivot: np.ndarray, first: np.ndarray, second: np.ndarray, total: float, fit_intercept: bool) -> Self:
-        """The columns of rows, by sums over these.
+        """The columns of rows, by the sums over these of s_i (x_i - pivot) and of s_i (x_i - pivot)^2, and of the weights.
 
-        Parameters
-        ----------
-        pivot : (n,) float64
-            A row of X that counts; zeros without intercept.
-        first, second : (n,) float64
-            Sums over the rows of s_i (x_i - pivot) and of s_i (x_i - pivot)^2.
-        total : float
-            The sum of the weights.
-        fit_intercept : bool
-
-        Notes
-        -----
-        The pivot is the row with the largest weight, which is at most sqrt(m) deviations from the mean.  So squares around it
-        lose at most m eps of the variance, however large the mean is.
+        The pivot is the row with the largest weight, which is at most sqrt(m) deviations from the mean; zeros without intercept.
+        So squares around it lose at most m eps of the variance, however large the mean is.
         """
         shift, square = first / total, second / total
         center = pivot + shift if fit_intercept else np.zeros(pivot.size)

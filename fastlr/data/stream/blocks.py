@@ -103,26 +103,15 @@ class Stream:
     """X in blocks of rows that are read; made by `fastlr.stream`.
 
     `scan` is the first pass.  What else there is, is known after it.
-
-    Attributes
-    ----------
-    memory : int
-        Bytes for X in all.
-    sample_bytes : int
-        Those of it that samples of rows may take.
-    ranges : list of slice
-        The rows of every block.
-    is_scanned : bool
-        Whether there has been a first pass.
     """
 
     is_fastlr_stream = True             # what the gate asks about, which does not import this module
 
     def __init__(self, given: Any, source: Source, memory: int) -> None:
         self._given, self._source = given, source
-        self.memory = memory
-        self.sample_bytes = buffers.sample_bytes(memory)
-        self.ranges: list[slice] = []
+        self.memory = memory                                    # bytes for X in all, and
+        self.sample_bytes = buffers.sample_bytes(memory)        # those that samples of rows may take
+        self.ranges: list[slice] = []                           # the rows of every block
         self._form: Form | None = None
         self._has_begun = self.is_scanned = False
         self._kept = Kept(set())
@@ -155,15 +144,7 @@ class Stream:
     def scan(self, y: Any, sample_weight: Any, offset: Any) -> tuple[Any, Any, Any]:
         """The first pass: check every number of X, and find y, sample_weight and offset.
 
-        Parameters
-        ----------
-        y, sample_weight, offset : array_like, str or None
-            As given to `train`: a name is that of a column.
-
-        Returns
-        -------
-        y, sample_weight, offset : array_like or None
-            As they were given, and as arrays (m,) where X has brought them; not checked.
+        These are returned as they were given to `train`, or as arrays (m,) where X has brought them; they are not checked.
 
         Raises
         ------
@@ -182,12 +163,7 @@ class Stream:
                    is_only: bool = False) -> Generator[tuple[int, Block]]:
         """The pass that finds out what there is, as `blocks`, with the numbers of X not checked.
 
-        Parameters
-        ----------
-        columns, brings_y, features
-            As for `Source.form`.
-        is_only : bool
-            Whether there won't be another pass, so that no block is kept.
+        `Source.form` is given the columns, whether y comes with X, and the features.  The only pass there will be keeps no block.
         """
         with self._beginning:
             self._end_pass()
@@ -281,14 +257,7 @@ class Stream:
     # ---- messages ---------------------------------------------------------------------------------------------------
 
     def refuse_not_finite(self, first: int, block: Block) -> None:
-        """Raise ValueError, with the place, if a block holds what `train` can't square.
-
-        Parameters
-        ----------
-        first : int
-            The block's first row.
-        block : (rows, n) ndarray or Csr
-        """
+        """Raise ValueError, with the place, if the block of this first row holds what `train` can't square."""
         try:
             arrays.refuse_not_finite(block, self.names, first)
         except ValueError as error:

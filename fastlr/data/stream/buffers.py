@@ -51,19 +51,9 @@ def _whole_words(A: np.ndarray) -> int:
 
 
 def ranges(form: Form, memory: int) -> list[slice]:
-    """The rows of every block: the ranges of an array in memory if two of them find room, and else shorter ones.
+    """The rows of every block of a dense X: the ranges of an array in memory if two of them find room, and else shorter ones.
 
-    Parameters
-    ----------
-    form : Form
-        The form of a dense X.
-    memory : int
-        The bytes for X in all.
-
-    Raises
-    ------
-    ValueError
-        There is too little memory for the shortest blocks.
+    ValueError says that the memory for X in all, so many bytes, is too little for the shortest blocks.
     """
     room, row, m = memory - sample_bytes(memory), form.bytes_a_row, form.shape[0]
     least = min(m, IN_FLIGHT * FEWEST) * row
@@ -105,13 +95,7 @@ class Kept:
 
 
 class AllOrNone(Kept):
-    """The blocks that are kept where only reading all tells how many there are: all if two more would find room, or none.
-
-    Parameters
-    ----------
-    memory : int
-        For X in all.
-    """
+    """The blocks that are kept where only reading all tells how many there are: all if two more would find room, or none."""
 
     def __init__(self, memory: int) -> None:
         super().__init__(set())

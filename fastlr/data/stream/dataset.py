@@ -18,16 +18,9 @@ _Result = TypeVar("_Result")
 
 
 class InBlocks(Dataset):
-    """A stream's blocks; labels, weights and offsets are in memory whole.
+    """The blocks of a stream that has been scanned; labels, weights and offsets are in memory whole, as for `InMemory`.
 
     Where there are counts of trials, `example_of_rows` says which row of the stream each row is.
-
-    Parameters
-    ----------
-    stream : Stream
-        Scanned.
-    y, sample_weight, offset, classes
-        As for `InMemory`.
     """
 
     def __init__(self, stream: Stream, y: np.ndarray, sample_weight: np.ndarray, offset: np.ndarray, classes: np.ndarray) -> None:

@@ -29,15 +29,7 @@ class Layout(NamedTuple):
 
 
 class FileSource(Source):
-    """Numbers in one file, in C or Fortran order.
-
-    Parameters
-    ----------
-    path : str
-    layout : Layout
-    has_header : bool
-        Whether it is an .npy file, whose header must go on saying what it says now.
-    """
+    """Numbers in one file, in C or Fortran order; one with a header is an .npy file, which must go on saying what it says now."""
 
     names, seeks = None, True
 
@@ -55,15 +47,7 @@ class FileSource(Source):
 
     @classmethod
     def of_npy(cls, path: str) -> "FileSource":
-        """An .npy file.
-
-        Raises
-        ------
-        ValueError
-            A damaged file, or one of other than two dimensions.
-        OSError
-            A file that can't be read.
-        """
+        """An .npy file; ValueError for a damaged one, and for an array of other than two dimensions."""
         with open(path, "rb") as file:
             return cls(path, _header(path, file), has_header=True)
 

@@ -13,14 +13,9 @@ from fastlr.data.stream.source import Block, Room, where
 
 
 class GivenSource:
-    """An iterable of blocks, or a function that returns one, which gives the same blocks in every pass.
+    """An iterable of blocks X (rows, n) or (X, y), or a function that returns one, which gives the same blocks in every pass.
 
     A block is copied, so that the memory it lies in may be used for the next.
-
-    Parameters
-    ----------
-    blocks : iterable or callable
-        Blocks X (rows, n), or pairs (X, y).
     """
 
     title, seeks = "source", False

@@ -17,14 +17,7 @@ Method = Callable[[Any, Any], np.ndarray]
 def predicted(method: Method, X: Any, features: tuple[str, ...] | None, offset: Any) -> np.ndarray:
     """Let a method of a Model predict for each block, and return the array of all rows; y that comes with X is left alone.
 
-    Parameters
-    ----------
-    method : callable
-    X : Stream or path
-    features : tuple of str, or None
-        The columns of tables and frames that the model was trained on.
-    offset : array_like, str or None
-        A name is that of a column.
+    The features are the columns of tables and frames that the model was trained on.  The offset may be the name of a column.
     """
     given = X if arrays.is_stream(X) else stream(X)
     if given.is_scanned and not isinstance(offset, str) and (features is None or given.names in (None, features)):
@@ -35,10 +28,7 @@ def predicted(method: Method, X: Any, features: tuple[str, ...] | None, offset: 
 
 def predicted_beside(method: Method, X: Any, features: tuple[str, ...] | None, y: Any, sample_weight: Any,
                      offset: Any) -> tuple[np.ndarray, Any, Any]:
-    """Let a method of a Model predict for each block; return the array of all rows, and y and sample_weight as `scan` does.
-
-    Parameters are those of `predicted`.  y is None for blocks that bring it.
-    """
+    """Do as `predicted`, and return y and sample_weight too, as `scan` does; y is None for blocks that bring it."""
     apart, beside = X.apart() if arrays.is_stream(X) else stream(X), {"y": y, "sample_weight": sample_weight}
     blocks = apart.first_pass(named_columns(beside), y is None, _with_offset(features, offset), is_only=True)
     values = _of_each(method, apart, blocks, offset)

@@ -22,13 +22,9 @@ class Stopped(RuntimeError):
 class ReadAhead:
     """The blocks of one pass, in order.
 
-    Parameters
-    ----------
-    read : callable
-        `read(room)` gives the blocks, in the thread; `room(size)` is memory for a block, (size,) uint8, as soon as there is some.
-    buffers : list of (any,) uint8 arrays
-        As many blocks as may be in memory at once: one is computed on, and others are read.  Those that are too small are
-        replaced.  Blocks that lie elsewhere don't count.
+    `read(room)` gives the blocks, in the thread; `room(size)` is memory for a block, (size,) uint8, as soon as there is some.
+    There are as many buffers as blocks may be in memory at once: one is computed on, and others are read.  Those that are too
+    small are replaced.  Blocks that lie elsewhere don't count.
     """
 
     def __init__(self, read: Callable[[Callable[[int], np.ndarray]], Iterator[Block]], buffers: list[np.ndarray]) -> None:

@@ -38,13 +38,7 @@ class _Part(NamedTuple):
 
 
 class TableSource:
-    """A dataset of pyarrow's.
-
-    Parameters
-    ----------
-    dataset : pyarrow.dataset.Dataset
-    title : str
-    """
+    """A dataset of pyarrow's."""
 
     seeks = False
 

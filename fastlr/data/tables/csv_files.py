@@ -100,16 +100,9 @@ class _Piece(bytes):
 
 
 class _Pieces(io.RawIOBase):
-    """A CSV file in pieces of about a size; a row ends in each, because pyarrow wants no row in three of them.
+    """A CSV file in pieces of about a size in bytes; a row ends in each, because pyarrow wants no row in three of them.
 
-    Parameters
-    ----------
-    start : bytes
-        What has been read already.
-    file : file
-        What follows.
-    size : int
-        In bytes.
+    The start of the file has been read already.
     """
 
     def __init__(self, start: bytes, file: BinaryIO, size: int) -> None:

@@ -50,11 +50,7 @@ def reading(path: str, dialect: Dialect) -> Iterator[Table]:
 def writing(path: str, is_plain: bool) -> Iterator[Callable[[Any], None]]:
     """A function that appends a record batch to a new file, which is there at the end if all went well.
 
-    Parameters
-    ----------
-    path : str
-    is_plain : bool
-        Whether no text in it needs quotes in CSV.
+    In a plain file no text needs quotes in CSV.
     """
     pa = pyarrow()
     with contextlib.ExitStack() as stack:

@@ -16,17 +16,9 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?")
 
 
 class Labels:
-    """The distinct values of a column as it is read, and which of them each row has.
+    """The distinct values of a column as it is read, so many at most, and which of them each row has.
 
-    Parameters
-    ----------
-    name : str
-    are_texts : bool
-        Whether numbers among them come as text.
-    noun : str
-        What a value is called in messages.
-    most : int
-        Distinct values, at most.
+    Numbers among them may come as text.  The noun is what a value is called in messages.
     """
 
     def __init__(self, name: str, are_texts: bool = False, noun: str = "label", most: int = _MOST_LABELS) -> None:
@@ -48,8 +40,9 @@ class Labels:
         codes = np.zeros(len(values), np.min_scalar_type(-self._most))
         for i in np.flatnonzero(np.bincount(indices[kept], minlength=len(values))):
             label = values[i]
-            if _is_missing(label) or (isinstance(label, float) and math.isinf(label)):
-                what = f"{label!r}" if isinstance(label, float) and math.isinf(label) else "missing"
+            is_infinite = isinstance(label, float) and math.isinf(label)
+            if is_infinite or _is_missing(label):
+                what = repr(label) if is_infinite else "missing"
                 na = ", or say with --na which texts stand for a missing value (--na '' for nothing only)"
                 place = int(np.argmax(kept & (indices == i)))
                 raise ValueError(f"column {self._name!r}, row {first_row + place}: the {self._noun} is {what}; drop such rows"
