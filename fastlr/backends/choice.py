@@ -42,17 +42,8 @@ _seconds_lost = {"training": 0.0, "predicting": 0.0}        # to NumPy, by this 
 def choose(name: str, X: Any, steps: float, kernels: Sequence[str]) -> str:
     """Resolve "auto" to the name of a backend; any other name is returned as it is, if that backend takes such an X.
 
-    "auto" is "fused" where its kernels are ready in this process, or where waiting for them pays.  Otherwise, and where Numba is
-    needed and missing or broken, it is "numpy".
-
-    Parameters
-    ----------
-    name : str
-    X : array, Csr or Dataset
-    steps : float
-        The number of steps that training will take, roughly.
-    kernels : sequence of str
-        The names of compiled kernels that training will call.
+    "auto" is "fused" where its kernels are ready in this process, or where waiting for them pays, for about so many steps that
+    call these compiled kernels.  Otherwise, and where Numba is needed and missing or broken, it is "numpy".
     """
     if not (isinstance(name, str) and name == "auto"):
         is_sparse = getattr(X, "is_sparse", isinstance(X, Csr))
@@ -73,7 +64,7 @@ def predictor(X: Any, kernel: str = "predict") -> ModuleType:
 
         predict(X, offset, theta, as_probabilities) -> (predicted, is_finite)
         softmax_predict(X, offset, Theta, as_probabilities) -> (predicted, is_finite)
-    intervals(odds, width) -> bounds
+        intervals(odds, width) -> bounds
 
     return the margins (m,), or the probabilities of both classes (m, 2); with Theta (K, n + 1) margins or probabilities (m, K).
     They say too whether X and all margins are known to be finite.  The bounds (m, 2) are those of the probabilities at log-odds

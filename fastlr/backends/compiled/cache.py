@@ -50,20 +50,9 @@ _SETTINGS = ("BOUNDSCHECK", "CPU_FEATURES", "CPU_NAME", "DEBUGINFO_DEFAULT", "DE
 def load_or_compile(name: str, make: Callable[[bool], Any], types: tuple[Any, ...], is_right: Callable[[Any], bool]) -> Any:
     """A dispatcher that is compiled for `types`, for nothing else from then on, and has given the right answer.
 
-    Parameters
-    ----------
-    name : str
-        Of the specialisation; its directory.
-    make : callable
-        Makes a new dispatcher, given whether Numba is to cache it.
-    types : tuple of Numba types
-    is_right : callable
-        Runs a compiled dispatcher on a known problem.
-
-    Raises
-    ------
-    RuntimeError
-        Code that was compiled just now gives a wrong answer.
+    The name is that of the specialisation, and of its directory.  `make` makes a new dispatcher, given whether Numba is to cache
+    it, and `is_right` runs a compiled one on a known problem.  RuntimeError says that code that was compiled just now gives a
+    wrong answer.
     """
     root = cache_directory()
     while root is not None and (found := _identity(root / name)):

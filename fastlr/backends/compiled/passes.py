@@ -81,21 +81,10 @@ class Rows:
 
 
 class _Sum:
-    """One kernel over all rows: its sums over chunks, added in order.
+    """One kernel over all rows: its sums over chunks, so many numbers wide, added in order.
 
-    Parameters
-    ----------
-    rows : Rows
-    kernel : str
-    before : tuple
-        The kernel's arguments before `ranges`, and
-    ranges : sequence of (chunks + 1,) arrays
-    width : int
-        Numbers that the kernel adds up.
-    scratch : int
-        Numbers of scratch memory a thread.
-    after : tuple
-        What follows `scratch`.
+    The kernel's arguments are those before `ranges`, arrays (chunks + 1,), the sums, so much scratch memory a thread, and those
+    after it.
     """
 
     def __init__(self, rows: Rows, kernel: str, before: tuple[Any, ...], ranges: list[np.ndarray], width: int, scratch: int,
@@ -137,19 +126,12 @@ def _ranges(X: Matrix, block_rows: Callable[[Matrix, int], int],
 
 
 class Hessian:
-    """The kernel `hessian` over all rows, at the rows' theta: second derivatives, or squared scores of a power.
+    """The kernel `hessian` over all rows, at the rows' theta: second derivatives, or squared scores of a power."""
 
-    Attributes
-    ----------
-    center : (n,) float64
-        What is taken from each row of X, and
-    floor : (1,) float64
-        the least weight of a row that counts.
-    H : (n + 1, n + 1) float64
-        The sum over one range of rows.
-    size : int
-        Numbers in scratch memory.
-    """
+    center: np.ndarray          # (n,) what is taken from each row of X, and
+    floor: np.ndarray           # (1,) the least weight of a row that counts
+    H: np.ndarray               # (n + 1, n + 1) the sum over one range of rows
+    size: int                   # numbers in scratch memory
 
     def __init__(self, rows: Rows, power: int = CURVATURE, V: np.ndarray = _NO_TABLE) -> None:
         X, n = rows.X, rows.X.shape[1]

@@ -28,25 +28,12 @@ _NO_TABLE, _NO_OFFSET, _NO_LABELS = np.empty((0, 0)), np.empty(0), np.empty(0, n
 
 
 class Pass:
-    """The kernel `softmax` over all rows.
+    """The kernel `softmax` over all rows, for a result of so many classes; P has probabilities that it takes or fills."""
 
-    Parameters
-    ----------
-    rows : Rows
-    result : int
-        What the kernel is to make.
-    P : (K, m) or (0, 0) float64
-        Probabilities that it takes, or what it is to fill.
-    classes : int
-        The number K of classes.
-
-    Attributes
-    ----------
-    w, b : float64 arrays
-        What the kernel takes: the parameters, in whole tiles, and the intercepts (K,).
-    sums, totals : float64 arrays
-        What it makes for each chunk: sums as large as w, and totals (chunks, K + 1).
-    """
+    w: np.ndarray               # what the kernel takes: the parameters, in whole tiles, and
+    b: np.ndarray               # (K,) the intercepts
+    sums: np.ndarray            # what it makes for each chunk: sums as large as w, and
+    totals: np.ndarray          # (chunks, K + 1)
 
     def __init__(self, rows: Rows, result: int, P: np.ndarray, classes: int) -> None:
         X = rows.X
