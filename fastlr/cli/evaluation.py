@@ -16,36 +16,21 @@ _GROUPS = 10
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` finds.
+    """What `evaluate` finds."""
 
-    Attributes
-    ----------
-    examples : float
-        The sum of the weights.
-    log_loss, null_log_loss : float
-        The mean of -log(probability of the label), by the model and by the share of each label in these rows.
-    accuracy, null_accuracy : float
-        The share of rows whose label is predicted, and that of the most frequent label.
-    auc : float or None
-        The chance that a row of the second label has a larger probability of it than a row of the first; None unless there are
-        two labels, both of which occur.
-    calibration : list of dict
-        The number of rows in each of ten groups of similar probability, the mean probability, and the share of rows that have
-        the label.  The probability is that of the second of two labels, or that of the predicted one of three or more.
-    labels : list of str
-    confusion : list of list of float
-        The weight of the rows of each label (outer list) that are predicted to have each label.
-    """
-
-    examples: float
-    log_loss: float
-    null_log_loss: float
-    accuracy: float
-    null_accuracy: float
+    examples: float             # the sum of the weights
+    log_loss: float             # the mean of -log(probability of the label), and
+    null_log_loss: float        # that by the share of each label in these rows
+    accuracy: float             # the share of rows whose label is predicted, and
+    null_accuracy: float        # that of the most frequent label
+    # The chance that a row of the second label has a larger probability of it than a row of the first; None unless there are two
+    # labels, both of which occur.
     auc: float | None
+    # The number of rows in each of ten groups of similar probability, the mean probability, and the share of rows that have the
+    # label.  The probability is that of the second of two labels, or that of the predicted one of three or more.
     calibration: list[dict[str, float]]
     labels: list[str]
-    confusion: list[list[float]]
+    confusion: list[list[float]]        # the weight of the rows of each label (outer list) that are predicted to have each label
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers under their names."""
@@ -77,19 +62,7 @@ def table(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def evaluate(y: np.ndarray, P: np.ndarray, s: np.ndarray, labels: list[str]) -> Evaluation:
-    """Compare labels with their predicted probabilities.
-
-    Parameters
-    ----------
-    y : (m,) int
-        The place in `labels` of each row's label.
-    P : (m, K) float64
-        The probability of each label.
-    s : (m,) float64
-        The weight of each row.
-    labels : list of str
-        The K labels.
-    """
+    """Compare the places y (m,) of the rows' labels with the probabilities P (m, K) of all labels, by weights s (m,)."""
     K = len(labels)
     share = np.bincount(y, s, K) / s.sum()
     predicted = P.argmax(axis=1)

@@ -13,12 +13,7 @@ _MOST_NAMES = 20
 
 
 class PathTable:
-    """The penalties of a path, with what each model has chosen, explains and scores: as text or JSON.
-
-    Parameters
-    ----------
-    path : fastlr.Path
-    """
+    """The penalties of a path, with what each model has chosen, explains and scores: as text or JSON."""
 
     def __init__(self, path: fastlr.Path) -> None:
         self._path = path

@@ -43,24 +43,8 @@ def dots(rows: np.ndarray, a: np.ndarray) -> np.ndarray:
 
 
 def inverse_factor(H: np.ndarray) -> np.ndarray:
-    """Invert the lower Cholesky factor of H: the result P has H^-1 = P^T P.
+    """Invert the lower Cholesky factor of H (n, n): the result P has H^-1 = P^T P; LinAlgError where H is not positive definite.
 
-    Parameters
-    ----------
-    H : (n, n) float64
-        Symmetric and positive definite.
-
-    Returns
-    -------
-    (n, n) float64, lower triangular
-
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        H is not positive definite.
-
-    Notes
-    -----
     The work goes by halves.  With H = [[A, B^T], [B, C]], let P be the inverse factor of A, L = B P^T, and Q the inverse factor
     of the Schur complement C - L L^T.  Then the inverse factor of H is [[P, 0], [-Q L P, Q]].
     """
@@ -79,20 +63,10 @@ def inverse_factor(H: np.ndarray) -> np.ndarray:
 
 
 def ridged_inverse_factor(H: np.ndarray, diagonal: np.ndarray, ridge: float) -> np.ndarray | None:
-    """Invert the Cholesky factor of H + ridge * diagonal, with a larger ridge where H is not positive definite without one.
+    """Invert the Cholesky factor of H + ridge * diagonal, where the diagonal (n,) is positive; H (n, n) is overwritten.
 
-    Parameters
-    ----------
-    H : (n, n) float64
-        Symmetric; overwritten.
-    diagonal : (n,) float64
-        Positive.
-    ridge : float
-        The first ridge to try; each later one is a hundred times as large.
-
-    Returns
-    -------
-    (n, n) float64, or None where a ridge of 1 would not be enough
+    Where H is not positive definite with that ridge, others are tried, each a hundred times as large; None where a ridge of 1
+    would not be enough.
     """
     while ridge < 1.0:
         H.flat[::len(H) + 1] += ridge * diagonal
@@ -104,15 +78,8 @@ def ridged_inverse_factor(H: np.ndarray, diagonal: np.ndarray, ridge: float) -> 
 
 
 def largest_eigenvalue(G: np.ndarray) -> float:
-    """Bound the largest eigenvalue from above: at most a ninth above it, and exact for up to 64 rows.
+    """Bound the largest eigenvalue of G (n, n), none of which is negative: at most a ninth above it, and exact for up to 64 rows.
 
-    Parameters
-    ----------
-    G : (n, n) float64
-        Symmetric, and no eigenvalue is negative.
-
-    Notes
-    -----
     The trace of G^k is the sum of the k-th powers of the eigenvalues.  Its k-th root is too large by a factor of at most the k-th
     root of n.  k = 64 takes six squarings.
     """

@@ -273,13 +273,8 @@ class LogisticRegression(ClassifierMixin, BaseEstimator):
     def _checked(self, X: Any, reset: bool, **vectors: Any) -> tuple[np.ndarray | Csr, tuple[str, ...] | None]:
         """Check X by fastlr's rules, then the names and the number of its columns by scikit-learn's; return X and the names.
 
-        Parameters
-        ----------
-        X : array_like or SciPy sparse matrix, (n_samples, n_features)
-        reset : bool
-            Whether to remember the columns of X, and not to compare them with those of the training.
-        **vectors
-            Arguments that have a value for each row, by name.
+        A reset remembers the columns of X, in place of comparing them with those of the training.  The vectors are arguments that
+        have a value for each row.
         """
         conventions.refuse_dask(X=X, **vectors)
         frames.refuse_other_order(X=X, **vectors)

@@ -198,31 +198,14 @@ def _of_few_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
 @np.errstate(all="ignore")                  # what is not finite is found at the end
 def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bool, tol: float, max_iter: int, backend: str,
           n_threads: int | None) -> tuple[Memory, Model, Warning | None]:
-    """Learn from one more batch.
+    """Learn from one more batch, without an offset, in which a class may be missing.
 
-    Parameters
-    ----------
-    memory : Memory or None
-        What the batches before have left; None for the first.
-    data : InMemory
-        The batch, in which a class may be missing; without an offset.
-    l2, fit_intercept
-        For the first batch; afterwards they are in the memory.
-    tol : float
-        How far to go: a bound on the gradient in standardized coordinates, on the mean scale of all rows so far.
-    max_iter : int
-        The most updates.
-    backend, n_threads
-        As for `train`.
+    The memory is what the batches before have left, None for the first.  l2 and fit_intercept are for the first batch; afterwards
+    they are in the memory.  `tol` bounds the gradient in standardized coordinates, on the mean scale of all rows so far.
 
     Returns
     -------
     The memory with this batch; the Model of all batches, whose cost, history and so on are about this one; and a warning, if any.
-
-    Raises
-    ------
-    ValueError
-        X and weights are too large for float64.
     """
     began, compiled = time.perf_counter(), stopwatch.seconds()
     backend = choice.choose(backend, data.X, _STEPS, of_classes(data.classes.size).kernels(kernels(is_driven=True, n_threads=1)))

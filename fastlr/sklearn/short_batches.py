@@ -68,19 +68,10 @@ class Point(NamedTuple):
 
 def points(V: np.ndarray, y: np.ndarray, s: np.ndarray, theta: np.ndarray, inverse_times_V: np.ndarray,
            unit: np.ndarray) -> Iterator[Point]:
-    """Newton's method for c, from theta on: the points of least J along each step.
+    """Newton's method for c: the points of least J along each step, from the theta (n + 1,) to which earlier batches have led.
 
-    Parameters
-    ----------
-    V : (r, n + 1)
-    y, s : (r,)
-        Labels and weights.
-    theta : (n + 1,)
-        What the batches before have led to.
-    inverse_times_V : (r, n + 1)
-        V A^-1.
-    unit : (n + 1,)
-        What the gradient by theta is multiplied by for its norm.
+    V (r, n + 1) has the rows of the batch, with labels y and weights s; `inverse_times_V` is V A^-1.  The gradient by theta is
+    multiplied by a unit (n + 1,) for its norm.
     """
     K, z_before = product(inverse_times_V, V.T), np.vecdot(V, theta)         # `@` would start BLAS threads
     c, updates = np.zeros(len(V)), np.empty((0, 3))
