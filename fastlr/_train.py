@@ -374,7 +374,7 @@ def _options(solver: str, learning_rate: float | None, max_iter: int | None, tol
 def _refuse_beside(what: str, **given: tuple[Any, Any]) -> None:
     """Raise ValueError for an argument, given with its default, beside an option that has no use for it."""
     for name, (value, default) in given.items():
-        if value is not None if default is None else value != default:
+        if value is not default and (default is None or value != default):
             raise ValueError(f"{what} no {name}={reprlib.repr(value)}; leave one of them out")
 
 

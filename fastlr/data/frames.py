@@ -116,7 +116,7 @@ def _refuse_dtype(dtype: Any, column: str) -> None:
         raise TypeError(f"X must hold real numbers, not categories (column {column!r}); make one-hot columns of them, or numbers "
                         "where they have an order; fastlr.formula.train('y ~ C(column) + ...', frame) makes indicators")
     is_pyarrows = type(dtype).__module__ == "pyarrow.lib"
-    if imported("pyarrow.types").is_temporal(dtype) if is_pyarrows else hasattr(dtype, "is_temporal") and dtype.is_temporal():
+    if (is_pyarrows and imported("pyarrow.types").is_temporal(dtype)) or (hasattr(dtype, "is_temporal") and dtype.is_temporal()):
         raise TypeError(f"X must hold real numbers, not {dtype} (column {column!r}){DATES_HINT}")
 
 
