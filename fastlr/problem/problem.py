@@ -123,7 +123,7 @@ class Problem:
 
     def evaluate(self, u: np.ndarray, with_moments: bool = False) -> Evaluation:
         """J at u and its gradient; in the same read of X the moments, if they are asked for and not known."""
-        theta = self.coordinates.theta_of(u).reshape(self.shape)
+        theta = self._theta_of(u)
         if with_moments and self._columns is None:
             pivot = self._pivot()
             loss, grad, first, second = self.data.reduce(passes.cost_gradient_and_moments, self.loss.cost_gradient, theta, pivot)
@@ -133,6 +133,10 @@ class Problem:
         rows, scales = u.reshape(self.shape), self.coordinates.scales
         return Evaluation(float(self.to_cost * loss + self.penalty.value(rows, scales)),
                           self._gradient_by_u(grad) + self.penalty.gradient(rows, scales).ravel())
+
+    def _theta_of(self, u: np.ndarray) -> np.ndarray:
+        """The parameters at u, or along it, in the shape in which kernels take them."""
+        return self.coordinates.theta_of(u).reshape(self.shape)
 
     def _gradient_by_u(self, grad: np.ndarray) -> np.ndarray:
         """Make a gradient by theta of sums over rows, which is overwritten, that of J by u, without the penalty's."""
@@ -157,21 +161,19 @@ class Problem:
 
         What has less curvature of its own in J than the floor may be left out, see `Loss.hessian`.
         """
-        theta = self.coordinates.theta_of(u).reshape(self.shape)
-        return self._by_u(self.data.reduce(self.loss.hessian, theta, self.coordinates.center, floor / self.to_cost))
+        return self._by_u(self.data.reduce(self.loss.hessian, self._theta_of(u), self.coordinates.center, floor / self.to_cost))
 
     def hessian_of(self, u: np.ndarray, is_held: np.ndarray) -> np.ndarray:
         """The rows and columns of `loss_hessian` for the coordinates that are held, a mask of u that holds all intercepts."""
         if self.data.is_sparse and is_held.size <= MOST_WHOLE:
             return self.loss_hessian(u)[np.ix_(is_held, is_held)]
-        theta = self.coordinates.theta_of(u).reshape(self.shape)
-        H = self.data.reduce(self.loss.hessian_of, theta, self.coordinates.center, is_held.reshape(self.shape))
+        H = self.data.reduce(self.loss.hessian_of, self._theta_of(u), self.coordinates.center, is_held.reshape(self.shape))
         return self._by_u(H, np.flatnonzero(is_held))
 
     def class_hessians(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives by the parameters of each class alone, (K, n + 1, n + 1); for two classes, (n + 1, n + 1)."""
-        theta = self.coordinates.theta_of(u).reshape(self.shape)
-        return self._by_u(self.data.reduce(self.loss.class_hessians, theta, self.coordinates.center, self.costs.share_drawn))
+        center, share = self.coordinates.center, self.costs.share_drawn
+        return self._by_u(self.data.reduce(self.loss.class_hessians, self._theta_of(u), center, share))
 
     def _by_u(self, H: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
         """Make second derivatives (..., k, k) of sums over rows by theta those of J by u, where k is a multiple of n + 1.
@@ -224,12 +226,12 @@ class Problem:
     def hessian_product(self, u: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[], np.ndarray]]:
         """v -> H v for the second derivatives H of J at u; and what computes the diagonal of H, (n + 1,), at about three times
         that cost."""
-        coordinates, shape = self.coordinates, self.shape
-        times, diagonal = self.loss.hessian_product(self.data, coordinates.theta_of(u).reshape(shape))
+        coordinates = self.coordinates
+        times, diagonal = self.loss.hessian_product(self.data, self._theta_of(u))
 
         def product(v: np.ndarray) -> np.ndarray:
-            Hv = self._gradient_by_u(times(coordinates.theta_of(v).reshape(shape)))
-            return Hv + self.penalty.product(v.reshape(shape), coordinates.scales).ravel()
+            Hv = self._gradient_by_u(times(self._theta_of(v)))
+            return Hv + self.penalty.product(v.reshape(self.shape), coordinates.scales).ravel()
 
         def diagonal_by_u() -> np.ndarray:
             by_u = self.to_cost * diagonal(coordinates.center) * coordinates.scales ** 2
@@ -239,7 +241,7 @@ class Problem:
 
     def intercept_hessian(self, u: np.ndarray) -> np.ndarray:
         """The second derivatives (r, r) of the loss part of J at u by the intercepts in these coordinates."""
-        return self.to_cost * self.data.reduce(self.loss.intercept_hessian, self.coordinates.theta_of(u).reshape(self.shape))
+        return self.to_cost * self.data.reduce(self.loss.intercept_hessian, self._theta_of(u))
 
     def reduce(self, pass_: Pass[Concatenate[Loss, np.ndarray, np.ndarray, _Arguments], _Result], *arguments: _Arguments.args,
                **named: _Arguments.kwargs) -> _Result:
@@ -415,7 +417,7 @@ class Problem:
 
     def around(self, u: np.ndarray, columns: np.ndarray) -> Self:
         """The loss part of J by the coordinates of some columns and the intercept, counted from u."""
-        return self._on_columns(columns, self.coordinates.theta_of(u).reshape(self.shape), Ridge(0.0))
+        return self._on_columns(columns, self._theta_of(u), Ridge(0.0))
 
     def _on_columns(self, columns: np.ndarray, theta: np.ndarray | None, penalty: Penalty) -> Self:
         other = self.part(self.data.with_columns(columns, theta))
