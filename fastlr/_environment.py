@@ -41,7 +41,7 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
     """
     start = time.perf_counter()
     name = "fused" if backend == "auto" else backend
-    predicts = hasattr(backends.load(name), "predict")
+    kernel = backends.load(name)
     kinds = tuple(arguments.one_of("dtypes", _name(dtype), (*arrays.KERNEL_DTYPES, *_SPARSE)) for dtype in dtypes)
     two, three = np.arange(_ROWS) % 2, np.arange(_ROWS) % 3
     for kind in kinds if backends.is_compiled(name) else ():
@@ -52,10 +52,10 @@ def warmup(backend: str = "auto", dtypes: tuple[str, ...] = ("float64", "float32
                     for y in (two, three):
                         train(X, y, backend=name, learning_rate=1.0, max_iter=1, n_threads=n_threads)
                 train(X, two, backend=name, l1=1e-3, max_iter=1)
-            if predicts:
+            if hasattr(kernel, "predict"):
                 A, _ = arrays.matrix(X)
                 offset = arrays.real_vector("offset", None, _ROWS)
-                backends.load("fused").predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
+                kernel.predict(A, offset, np.append(model.w, model.b), as_probabilities=True)
     return time.perf_counter() - start
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from fastlr import backends
 from fastlr._train import model_of
-from fastlr.backends import choice, logistic
+from fastlr.backends import choice, logistic, numpy_vectorized
 from fastlr.backends.engine import DIAGONAL, DUE
 from fastlr.data import passes
 from fastlr.data.dataset import Dataset, InMemory
@@ -129,11 +129,10 @@ def memory_of_fit(training: Training, theta: np.ndarray) -> Memory | None:
     has_l1, free = training.objective_options["l1"] > 0.0, training.data.shape[1] * (training.data.classes.size - 1)
     if has_l1 or free > MOST_FEATURES_OF_FIT:
         return None
-    kernel = backends.load("numpy")
     l2, fit_intercept = training.objective_options["l2"], training.objective_options["fit_intercept"]
     whole = training.data
     some, = whole.samples([min(_ROWS_OF_FIT, whole.count.rows)])
-    some, total = some.with_backend(kernel, 1), whole.count.total
+    some, total = some.with_backend(numpy_vectorized, 1), whole.count.total
     if some.count.total != total:               # they stand for all
         some = some.with_weights(some.weights * (total / some.count.total))
     memory = Memory.begun(some, l2, fit_intercept)
