@@ -234,7 +234,7 @@ def learn(memory: Memory | None, data: InMemory, *, l2: float, fit_intercept: bo
         warning = ConvergenceWarning(f"after {max_iter} updates on this batch the gradient is {point.grad_norm:.3g}, above "
                                      f"tol={tol:g}.  Raise max_iter or set a larger tol")
     history, solver = recorder.history(point.cost, point.grad_norm), "newton" if is_full else "lbfgs"
-    result = Result(theta, history, ending is Ending.AT_REST, ending.told(options), point.grad_norm, point.gap, "estimate",
-                    solver, warning)
+    result = Result(theta, history, ending is Ending.AT_REST, ending.told(options), solver, point.grad_norm, point.gap,
+                    "estimate", warning)
     training = Training(data, backend, {}, n_threads, False, None)
     return memory, model_of(result, training, count, began, compiled), warning

@@ -97,11 +97,11 @@ class Result(NamedTuple):
     history: History        # which ends with J there
     converged: bool
     stop_reason: str
-    grad_norm: float        # what tol bounds there, or NaN where it was not asked for
-    gap: float | None       # J - J* is at most this, or about this
-    gap_kind: str | None    # "bound" or "estimate", which of the two
-    solver: str             # the method that really ran
-    warning: Warning | None     # for the user, if the result is not what was asked for
+    solver: str                         # the method that really ran
+    grad_norm: float = math.nan         # what tol bounds there, if it was asked for
+    gap: float | None = None            # J - J* is at most this, or about this
+    gap_kind: str | None = None         # "bound" or "estimate", which of the two
+    warning: Warning | None = None      # for the user, if the result is not what was asked for
 
 
 def refuse_infinite_start(cost: float) -> None:

@@ -253,8 +253,8 @@ def result(problem: Problem, point: Point, certificate: Certificate, optimizer: 
         problem.loss.remove_common(rows[:, -1:])
     cost = problem.exact_cost(theta, point.cost)
     gap = min(gap + max(cost - point.cost, 0.0), cost)
-    return Result(theta, recorder.history(cost, grad_norm), has_converged, reason,
-                  math.nan if options.tol == 0.0 else grad_norm, gap, "bound", "elastic_net", warning)
+    return Result(theta, recorder.history(cost, grad_norm), has_converged, reason, "elastic_net",
+                  math.nan if options.tol == 0.0 else grad_norm, gap, "bound", warning)
 
 
 def _on_the_way(times: float) -> np.ndarray:

@@ -104,8 +104,8 @@ def _result(problem: Problem, point: _Point, recorder: Recorder, options: Option
                                      f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  To go "
                                      "on, raise max_iter or set a larger tol")
     theta = problem.coordinates.parameters(point.u)
-    return Result(theta, recorder.history(point.cost.J, grad_norm), has_converged, reason, grad_norm, point.gap, "estimate",
-                  "firth", warning)
+    return Result(theta, recorder.history(point.cost.J, grad_norm), has_converged, reason, "firth", grad_norm, point.gap,
+                  "estimate", warning)
 
 
 def cost_gradient(problem: Problem, u: np.ndarray) -> tuple[float, np.ndarray]:

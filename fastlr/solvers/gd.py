@@ -73,7 +73,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         verdict = _verdict(problem, theta, options.tol, recorder.n_iter)
     reason = (Ending.AT_REST if verdict is not None and verdict.is_optimum else recorder.ending).told(options)
     if verdict is None:                     # nobody has asked for the optimum
-        return Result(theta, recorder.history(cost, math.nan), False, reason, math.nan, None, None, "gd", None)
+        return Result(theta, recorder.history(cost, math.nan), False, reason, "gd")
     advice = "" if recorder.is_stopped else "Raise max_iter, bring the features to one scale, or set a larger tol"
     return verdict.result(problem, theta.ravel(), recorder, "gd", reason, advice)
 
@@ -126,4 +126,4 @@ def _diverged(problem: Problem, previous: np.ndarray, recorder: Recorder, cost: 
         f"gradient descent {reason}; the parameters before that update are returned.  The learning rate {alpha:g} is far too "
         "large for features of this scale: lower it, bring the features to one scale, or leave it out for a step that is "
         "guaranteed to descend")
-    return Result(previous, history, False, reason, math.nan, None, None, "gd", warning)
+    return Result(previous, history, False, reason, "gd", warning=warning)

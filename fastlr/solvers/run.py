@@ -1,6 +1,5 @@
 """The loop around every solver but gradient descent: it follows the iterates, stops, proves what it can, and makes the Result."""
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -75,7 +74,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     solver = "lbfgs" if point.inverse_hessian.is_diagonal else "newton"
     if verdict is None:
         history = recorder.history(point.cost, problem.bounded_by_tol(point.grad))
-        return Result(theta.reshape(problem.shape), history, False, reason, math.nan, point.gap, "estimate", solver, None)
+        return Result(theta.reshape(problem.shape), history, False, reason, solver, gap=point.gap, gap_kind="estimate")
     advice = ("" if ending is Ending.CALLBACK else
               "To go on, raise max_iter or set a larger tol" if ending is Ending.MAX_ITER else "To go on, set a larger tol")
     return verdict.result(given, theta, recorder, solver, reason, advice)

@@ -89,8 +89,8 @@ class Verdict:
             reason, warning = SEPARATED, self._separation_warning(recorder.n_iter)
         elif not self.is_optimum and advice:
             warning = self._convergence_warning(recorder.n_iter, f"{reason}.  {advice}")
-        return Result(theta.reshape(given.shape), recorder.history(self.cost, self.grad_norm), self.is_optimum, reason,
-                      self.grad_norm, self.gap, self.kind, solver, warning)
+        return Result(theta.reshape(given.shape), recorder.history(self.cost, self.grad_norm), self.is_optimum, reason, solver,
+                      self.grad_norm, self.gap, self.kind, warning)
 
     def _separation_warning(self, n_iter: int) -> SeparationWarning:
         are_free = self._problem.coordinates.rows(self._problem.is_free)[:, :-1].all()
