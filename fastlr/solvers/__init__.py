@@ -79,6 +79,13 @@ class Ending(enum.Enum):
         """The reason as the user is told it."""
         return self.value.format(tol=options.tol, max_iter=options.most_updates)
 
+    @property
+    def advice(self) -> str:
+        """What may help where that is too early; nothing where the user has wanted it."""
+        if self is Ending.CALLBACK:
+            return ""
+        return "To go on, raise max_iter or set a larger tol" if self is Ending.MAX_ITER else "To go on, set a larger tol"
+
 
 class State(NamedTuple):
     """What a callback sees after every update."""

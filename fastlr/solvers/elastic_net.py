@@ -245,7 +245,7 @@ def result(problem: Problem, point: Point, certificate: Certificate, optimizer: 
     elif not (has_converged or recorder.is_stopped or options.tol == 0.0):
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the least subgradient is "
                                      f"{grad_norm:.3g} and J = {point.cost:.6g} may be {gap:.3g} above its minimum, with "
-                                     f"tol={options.tol:g}, and {reason}.  To go on, raise max_iter or set a larger tol")
+                                     f"tol={options.tol:g}, and {reason}.  {recorder.ending.advice}")
     theta = problem.coordinates.parameters(point.u).reshape(problem.shape)
     rows = problem.coordinates.rows(theta)
     problem.elastic_net.settle_common(rows[:, :-1])

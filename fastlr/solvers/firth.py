@@ -101,8 +101,8 @@ def _result(problem: Problem, point: _Point, recorder: Recorder, options: Option
         grad_norm = math.nan
     elif not (has_converged or recorder.is_stopped):
         warning = ConvergenceWarning(f"training did not converge: after {recorder.n_iter} updates the gradient is "
-                                     f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  To go "
-                                     "on, raise max_iter or set a larger tol")
+                                     f"{grad_norm:.3g} at J = {point.cost.J:.6g}, with tol={options.tol:g}, and {reason}.  "
+                                     f"{recorder.ending.advice}")
     theta = problem.coordinates.parameters(point.u)
     return Result(theta, recorder.history(point.cost.J, grad_norm), has_converged, reason, "firth", grad_norm, point.gap,
                   "estimate", warning)

@@ -75,9 +75,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     if verdict is None:
         history = recorder.history(point.cost, problem.bounded_by_tol(point.grad))
         return Result(theta.reshape(problem.shape), history, False, reason, solver, gap=point.gap, gap_kind="estimate")
-    advice = ("" if ending is Ending.CALLBACK else
-              "To go on, raise max_iter or set a larger tol" if ending is Ending.MAX_ITER else "To go on, set a larger tol")
-    return verdict.result(given, theta, recorder, solver, reason, advice)
+    return verdict.result(given, theta, recorder, solver, reason, ending.advice)
 
 
 def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
