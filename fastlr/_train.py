@@ -38,6 +38,7 @@ _OF_OTHERS = {
     "random_state": "leave it out: training makes the same model each time",
     "verbose": "write progress=True",
     "warm_start": "write init=model, or init=(w, b)",
+    "weights": "write sample_weight",
 }
 
 

@@ -10,6 +10,7 @@
 array(['yes', 'no'], dtype=object)
 """
 
+import builtins
 import copy
 import re
 import warnings
@@ -27,8 +28,14 @@ from fastlr.data import arguments, frames
 from fastlr.machine.wording import listed
 from fastlr.model.model import Model
 
+__all__ = ["FormulaModel", "train"]
+
 # The set of categories in a message of formulaic's.
 _CATEGORIES = re.compile(r"\{(.*?)\}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +68,7 @@ class FormulaModel:
         """
         frame = _pandas(frame)
         needed = self.spec.required_variables
-        absent = sorted(needed.difference(frame.columns))
-        if absent:
-            raise ValueError(f"frame lacks {listed(absent, write=repr)}, from which formula={self.formula!r} computes features; "
-                             f"it has {listed(list(map(str, frame.columns)))}")
+        _refuse_absent(needed, frame, self.formula)
         _refuse_missing(_missing(frame, _columns(needed, frame)), len(frame), "Drop or impute them")
         return _features(self.spec, frame, self.formula)
 
@@ -138,6 +142,7 @@ def train(formula: str, frame: Any, *, missing: str = "raise", sample_weight: An
     parsed = _parsed(formula, frame)
     vectors = {"sample_weight": sample_weight, "offset": offset}
     given = {name: _vector(name, value, frame) for name, value in vectors.items()}
+    _refuse_absent(parsed.rhs.required_variables.difference(dir(builtins)), frame, formula)    # I(abs(age)) calls one of these
     used = _columns(parsed.lhs.required_variables | parsed.rhs.required_variables, frame)
     frames.refuse_twice("frame has", tuple(used))
     if "Intercept" in used:
@@ -232,6 +237,13 @@ def _column(name: str, column: str, frame: pd.DataFrame) -> str:
     if column not in frame:
         raise ValueError(f"{name} names {column!r}, which is not a column of the frame: {listed(list(map(str, frame.columns)))}")
     return column
+
+
+def _refuse_absent(needed: Set[str], frame: pd.DataFrame, formula: str) -> None:
+    absent = sorted(needed - set(frame.columns))
+    if absent:
+        raise ValueError(f"frame lacks {listed(absent, write=repr)}, from which formula={formula!r} computes features; "
+                         f"it has {listed(list(map(str, frame.columns)))}")
 
 
 def _columns(needed: Set[str], frame: pd.DataFrame) -> list[str]:

@@ -112,6 +112,7 @@ def test_every_public_name_is_documented():
         assert inspect.getdoc(getattr(fastlr, name))
     assert set(dir(fastlr)) == {*fastlr.__all__, "LogisticRegression", "LogisticRegressionCV", "__doc__", "__version__",
                                 "formula", "graph"}
+    assert dir(fastlr.formula) == ["FormulaModel", "__doc__", "train"]
 
 
 def test_unknown_attribute():
@@ -225,6 +226,7 @@ def test_the_courses_layout_is_not_copied():
 
 @pytest.mark.parametrize(("named", "text"), [
     ({"penalty": "l1"}, "^fastlr.train has no penalty; leave it out: the strengths of the penalties are l1 and l2"),
+    ({"weights": [1.0]}, "^fastlr.train has no weights; write sample_weight$"),
     ({"C": 10.0}, r"^fastlr.train has no C; write l2=1/\(C\*m\)"),
     ({"multi_class": "ovr"}, "^fastlr.train has no multi_class; leave it out: three labels"),
     ({"learning_rat": 0.1}, "unexpected keyword argument 'learning_rat'"),

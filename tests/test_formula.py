@@ -138,7 +138,7 @@ def test_dropping_keeps_rows_paired():
     ("bought ~ age | city", {}, "formula must be labels ~ features"),
     ("bought ~ age +", {}, r"formula='bought ~ age \+': Operator"),
     ("bought ~ 1", {}, "formula='bought ~ 1' names no feature on its right-hand side"),
-    ("bought ~ nosuch", {}, "nosuch` is not present"),
+    ("bought ~ nosuch", {}, "frame lacks 'nosuch', from which"),
     ("nosuch ~ age", {}, "formula names 'nosuch', which is not a column of the frame: age, city"),
     ("bought ~ log(age - 100)", {}, "null values after evaluation.; leave out the rows"),
     ("bought ~ age", {"sample_weight": "nosuch"}, "sample_weight names 'nosuch'"),
@@ -162,8 +162,16 @@ def test_other_refusals():
         trained.predict(FRAME.head(3).assign(city=["Oslo", "Bergen", "Oslo"]))
     with pytest.raises(ValueError, match=r"frame lacks 'city', from which formula='bought ~ .*' computes features; it has age, "):
         trained.predict(FRAME.head(3).drop(columns="city"))
+    for formula in ("bought ~ age + C(town)", "bought ~ log(town)", "bought ~ town"):
+        with pytest.raises(ValueError, match=r"frame lacks 'town', from which formula=.* computes features; it has age, "):
+            train(formula)
     with pytest.raises(TypeError, match=r"fastlr\.formula\.train"):
         fastlr.train(FRAME[["age", "city"]].astype({"city": "category"}), FRAME["bought"])
+
+
+def test_a_formula_may_call_what_python_has():
+    trained = train("bought ~ I(abs(age - 40)) + {round(income, 1)}")
+    np.testing.assert_array_equal(trained.predict(FRAME), trained.model.predict(trained.design(FRAME)))
 
 
 def test_columns_are_what_they_hold():

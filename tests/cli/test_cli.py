@@ -651,7 +651,7 @@ GOOD = "a,b,y\n1,5,0\n2,3,1\n3,4,0\n4,4,1\n"
     ("a,b,y\n", [], "t.csv: there is a header and no row"),
     ("a,b,y\n\n\n", [], "t.csv: there is a header and no row"),
     (GOOD.replace("3,4", "3,four"), [], "t.csv: column 'b', row 3: 'four' is not a number; turn text into numbers first"),
-    (GOOD.replace("3,4", "3,"), [], "t.csv: column 'b', row 3: the value is missing"),
+    (GOOD.replace("3,4", "3,"), [], "t.csv: column 'b', row 3: the value is missing; fill such values in, or leave"),
     (GOOD.replace("3,4", "3,NA"), [], "t.csv: column 'b', row 3: the value is missing"),
     (GOOD.replace("3,4", "3,-inf"), [], "t.csv: column 'b', row 3: -inf is not finite"),
     (GOOD.replace("3,1", "3,"), [], "t.csv: column 'y', row 2: the label is missing"),
