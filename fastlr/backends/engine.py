@@ -84,8 +84,7 @@ class Scale(NamedTuple):
 class StoppingRule(NamedTuple):
     """Where a driver stops to let its caller look."""
 
-    tol: float                  # of the gradient's norm, at the very end, and
-    target: float               # here
+    tol: float                  # of the gradient's norm
     gap: float                  # that is small enough in its place; 0 for none
     cost: float                 # at which the caller has a look
 
@@ -410,7 +409,7 @@ def gradient_norm(grad: np.ndarray, scale: Scale) -> float:
 def is_small(at: Position, rule: StoppingRule) -> bool:
     """Whether a driver is to stop at this point."""
     gap = -0.5 * at.slope
-    return (gap <= rule.gap if rule.gap > 0.0 else at.grad_norm <= rule.target) or at.cost <= rule.cost
+    return (gap <= rule.gap if rule.gap > 0.0 else at.grad_norm <= rule.tol) or at.cost <= rule.cost
 
 
 def rounding(cost: float, cancelled: float, to_mean: float) -> float:

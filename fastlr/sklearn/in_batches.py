@@ -42,7 +42,7 @@ from fastlr.problem.penalty import Quadratic, Ridge
 from fastlr.problem.problem import Problem
 from fastlr.sklearn.short_batches import Inverse, Point, points
 from fastlr.solvers import Ending, Options, Result
-from fastlr.solvers.quasi_newton import InverseHessian, iterates, kernels
+from fastlr.solvers.quasi_newton import InverseHessian, Target, iterates, kernels
 from fastlr.solvers.recorder import Recorder
 
 WEAKEST = 0.01                  # The curvature that the penalty has at least: that of a 25th of an example of probability 1/2.
@@ -164,7 +164,7 @@ def _of_many_rows(memory: Memory, rows: InMemory, tol: float) -> _Step:
     memory = memory.settled()._replace(inverse=None)
     problem, is_full = memory.problem(rows), memory.curvature.ndim == 2
     scales = problem.of_all_rows(problem.coordinates.scales)
-    found = iterates(problem, memory.theta / scales, InverseHessian(problem, DUE if is_full else DIAGONAL), tol,
+    found = iterates(problem, memory.theta / scales, InverseHessian(problem, DUE if is_full else DIAGONAL), Target(tol),
                      problem.costs.steps_a_hessian if is_full else math.inf)
 
     def after(point: Point) -> Memory:

@@ -20,7 +20,7 @@ from fastlr.problem.coordinates import Coordinates
 from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, newton, quasi_newton
 from fastlr.solvers.conjugate_gradients import or_conjugate_gradients
-from fastlr.solvers.quasi_newton import InverseHessian, Iterate, SampleHessian, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, SampleHessian, Target, iterates
 from fastlr.solvers.run import run
 
 _ROWS_A_FEATURE = 10            # The first sample has so many rows a feature.
@@ -46,15 +46,15 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         problem, u, start = problem.start(theta)
         M = InverseHessian(problem)
         of_sample = _hessian_of_sample(problem, sizes[-1]) if sizes else None
-    steps = costs.steps_a_hessian
-    points = iterates(problem, u, M, options.target, steps, sample=of_sample, start=start, **options.how_many)
+    target, steps = Target(options.target), costs.steps_a_hessian
+    points = iterates(problem, u, M, target, steps, sample=of_sample, start=start, **options.how_many)
 
-    def descend(problem: Problem, u: np.ndarray, tol: float, options: Options) -> Iterator[Iterate]:
+    def descend(problem: Problem, u: np.ndarray, target: Target, options: Options) -> Iterator[Iterate]:
         M = InverseHessian(problem, DUE if costs.has_room_for_hessian else DIAGONAL)
-        points = iterates(problem, u, M, tol, steps, **options.how_many)
-        return or_conjugate_gradients(problem, points, tol, steps)
+        points = iterates(problem, u, M, target, steps, **options.how_many)
+        return or_conjugate_gradients(problem, points, target, steps)
 
-    return run(problem, or_conjugate_gradients(problem, points, options.target, steps), options, descend)
+    return run(problem, or_conjugate_gradients(problem, points, target, steps), target, options, descend)
 
 
 def _sample_sizes(problem: Problem) -> list[int]:
@@ -105,7 +105,7 @@ def _optimum_of(rows: InMemory, problem: Problem, u: np.ndarray, M: InverseHessi
     sample, tol = problem.on_sample(rows), options.target
     most = min(_STEPS_A_SAMPLE, options.most_updates)
     enough, left = _OF_SAMPLING_ERROR * sample.sampling_error(), sample.sampling_gradient()
-    points = iterates(sample, u, M, max(tol, left), sample.costs.steps_a_hessian, enough, most, start=start)
+    points = iterates(sample, u, M, Target(max(tol, left)), sample.costs.steps_a_hessian, enough, most, start=start)
     for _, point in zip(range(most), points, strict=False):
         if point.gap <= enough:
             break

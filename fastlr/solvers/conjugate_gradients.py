@@ -15,7 +15,7 @@ import numpy as np
 from fastlr.backends import engine
 from fastlr.machine.blas import dot
 from fastlr.problem.problem import Evaluation, Problem
-from fastlr.solvers.quasi_newton import RIDGE, InverseHessian, Iterate, descent_from, step_by_step
+from fastlr.solvers.quasi_newton import RIDGE, InverseHessian, Iterate, Target, descent_from, step_by_step
 
 # The largest share of the gradient's norm that a solution may leave.
 _ROUGH = 0.5
@@ -49,8 +49,8 @@ class Solution(NamedTuple):
     left: float                 # of the residual g - H x
 
 
-def truncated_newton(problem: Problem, u: np.ndarray, tol: float, start: Evaluation | None = None) -> Iterator[Iterate]:
-    """Descend from u, where J may be known, and yield the points; `tol` is the gradient's norm that is asked for at the end."""
+def truncated_newton(problem: Problem, u: np.ndarray, target: Target, start: Evaluation | None = None) -> Iterator[Iterate]:
+    """Descend from u, where J may be known, and yield the points."""
     ridge = RIDGE * problem.diagonal
     left, diagonal = _ROUGH, problem.diagonal   # what the next solution may leave of the norm, and the preconditioner
     last: Solution | None = None
@@ -63,13 +63,13 @@ def truncated_newton(problem: Problem, u: np.ndarray, tol: float, start: Evaluat
             diagonal = new_diagonal() + _OF_PENALTY * problem.penalty_diagonal + ridge
         left = min(_ROUGH, max(unforeseen, left ** _GOLDEN if left ** _GOLDEN > _MEMORY else 0.0))
         last = solution(lambda v: product(v) + ridge * v, diagonal, grad, left,
-                        lambda residual: problem.gradient_norm(residual) <= _OF_TOL * min(tol, grad_norm))
+                        lambda residual: problem.gradient_norm(residual) <= _OF_TOL * min(target.grad_norm, grad_norm))
         return -last.x
 
-    return step_by_step(problem, descent_from(u, start), InverseHessian(problem, engine.SOLVED), tol, solve=step)
+    return step_by_step(problem, descent_from(u, start), InverseHessian(problem, engine.SOLVED), target, solve=step)
 
 
-def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: float,
+def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], target: Target,
                            steps_a_hessian: float) -> Iterator[Iterate]:
     """Follow the points of L-BFGS while it is fast, then `truncated_newton`; also where L-BFGS can't lower J any more.
 
@@ -78,13 +78,13 @@ def or_conjugate_gradients(problem: Problem, points: Iterator[Iterate], tol: flo
     for point in points:
         yield point
         if point.inverse_hessian.is_diagonal:
-            steps = engine.steps_left(point.grad_norm, engine.rate(point.inverse_hessian.arrays, _EVIDENCE), tol)
+            steps = engine.steps_left(point.grad_norm, engine.rate(point.inverse_hessian.arrays, _EVIDENCE), target.grad_norm)
             if _TO_START + _A_STEP * steps < min(steps, _IN_DOUBT * steps_a_hessian):
                 break
     else:
         if not point.inverse_hessian.is_diagonal:
             return
-    following = truncated_newton(problem, point.u, tol)
+    following = truncated_newton(problem, point.u, target)
     next(following)                             # the point where they start has been told
     yield from following
 

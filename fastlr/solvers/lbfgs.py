@@ -7,7 +7,7 @@ import numpy as np
 
 from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, quasi_newton
-from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, Target, iterates
 from fastlr.solvers.run import run
 
 EXPECTED_STEPS, kernels = quasi_newton.EXPECTED_STEPS, quasi_newton.kernels
@@ -17,8 +17,9 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     """Minimize J from theta, or from the null model."""
     problem, u, start = problem.start(theta)
 
-    def descend(problem: Problem, u: np.ndarray, tol: float, options: Options,
+    def descend(problem: Problem, u: np.ndarray, target: Target, options: Options,
                 start: Evaluation | None = None) -> Iterator[Iterate]:
-        return iterates(problem, u, InverseHessian(problem), tol, steps_a_hessian=math.inf, start=start, **options.how_many)
+        return iterates(problem, u, InverseHessian(problem), target, steps_a_hessian=math.inf, start=start, **options.how_many)
 
-    return run(problem, descend(problem, u, options.target, options, start), options, descend)
+    target = Target(options.target)
+    return run(problem, descend(problem, u, target, options, start), target, options, descend)

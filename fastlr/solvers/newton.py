@@ -13,7 +13,7 @@ from fastlr.data.dataset import InMemory
 from fastlr.problem.problem import Evaluation, Problem
 from fastlr.solvers import Options, Result, quasi_newton
 from fastlr.solvers.conjugate_gradients import truncated_newton
-from fastlr.solvers.quasi_newton import InverseHessian, Iterate, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Iterate, Target, iterates
 from fastlr.solvers.run import run
 
 _WIDE = 0.5                     # rows a feature, at most,
@@ -32,14 +32,15 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         starts = (u, start or problem.evaluate(u)), (rotated, problem.evaluate(rotated))
         u, start = min(starts, key=lambda known: known[1].cost)         # columns of all scales round it away
 
-    def descend(problem: Problem, u: np.ndarray, tol: float, options: Options,
+    def descend(problem: Problem, u: np.ndarray, target: Target, options: Options,
                 start: Evaluation | None = None) -> Iterator[Iterate]:
         if wide or costs.has_room_for_hessian:
             M = InverseHessian(problem, DIAGONAL if wide else DUE)
-            return iterates(problem, u, M, tol, costs.steps_a_hessian, start=start, **options.how_many)
-        return truncated_newton(problem, u, tol, start)
+            return iterates(problem, u, M, target, costs.steps_a_hessian, start=start, **options.how_many)
+        return truncated_newton(problem, u, target, start)
 
-    return run(problem, descend(problem, u, options.target, options, start), options, descend)._replace(solver="newton")
+    target = Target(options.target)
+    return run(problem, descend(problem, u, target, options, start), target, options, descend)._replace(solver="newton")
 
 
 def is_wide(problem: Problem) -> bool:
@@ -53,7 +54,7 @@ def _optimum_in_row_space(problem: Problem, options: Options) -> np.ndarray:
     reduced, to_theta = problem.in_row_space()
     reduced, u, start = reduced.start(None)
     tol = _CLOSER * options.target
-    points = iterates(reduced, u, InverseHessian(reduced, DUE), tol, reduced.costs.steps_a_hessian, start=start)
+    points = iterates(reduced, u, InverseHessian(reduced, DUE), Target(tol), reduced.costs.steps_a_hessian, start=start)
     for _, point in zip(range(options.most_updates + 1), points, strict=False):
         if point.grad_norm <= tol or point.cost <= reduced.cost_of_one_error:
             break

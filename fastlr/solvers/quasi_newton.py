@@ -5,6 +5,7 @@ The engine is in `fastlr.backends.engine`.  Here it is told what a Hessian costs
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +29,6 @@ _RATE_OF_CLASSES = 0.75
 _TOGETHER = math.sqrt(2.0)
 # The factor by which a step of L-BFGS shrinks the gradient, where columns are not too much alike.
 _RATE_OF_DIAGONAL = 0.5
-# The largest share of the gradient's norm that is to be left where more is asked for than tol.
-CLOSER = 0.1
 _NO_FACTOR = np.empty((0, 0))
 _NO_HESSIAN = Price(math.inf, 0.0, math.inf)
 
@@ -116,6 +115,13 @@ def _rate_with_hessian(problem: Problem) -> float:
     return rate if problem.costs.is_whole else max(rate, _RATE_OF_CLASSES)
 
 
+@dataclass
+class Target:
+    """What a descent is asked for: whoever follows it may ask for more on the way."""
+
+    grad_norm: float            # the gradient's norm that is to be reached
+
+
 class SampleHessian(NamedTuple):
     """A Hessian that a sample of the rows gives."""
 
@@ -142,15 +148,14 @@ class Iterate(NamedTuple):
         return cls(descent.u.copy(), at.cost, descent.grad.copy(), M, descent.p.copy(), -0.5 * at.slope, at.grad_norm, before)
 
 
-def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, steps_a_hessian: float, enough: float = 0.0,
+def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, target: Target, steps_a_hessian: float, enough: float = 0.0,
              most: int = 0, updates_a_call: int = UPDATES_A_CALL, sample: SampleHessian | None = None,
              start: Evaluation | None = None) -> Iterator[Iterate]:
     """Descend from u, with M to begin with, for as long as somebody asks and J can be lowered.
 
     Parameters
     ----------
-    tol : float
-        The gradient's norm that is asked for at the end.
+    target : Target
     steps_a_hessian : float
         The cost of a Hessian, in steps; infinity for none.
     enough : float
@@ -167,9 +172,8 @@ def iterates(problem: Problem, u: np.ndarray, M: InverseHessian, tol: float, ste
     M.reset()
     price, descent = price_of_hessian(problem, steps_a_hessian), descent_from(u, start)
     if most and problem.has_quasi_newton:
-        rule = StoppingRule(tol, tol, enough, problem.cost_of_one_error)
-        return _by_compiled_code(problem, descent, M, rule, price, most, updates_a_call, sample)
-    return step_by_step(problem, descent, M, tol, price, sample)
+        return _by_compiled_code(problem, descent, M, target, enough, price, most, updates_a_call, sample)
+    return step_by_step(problem, descent, M, target, price, sample)
 
 
 def descent_from(u: np.ndarray, start: Evaluation | None) -> Descent:
@@ -180,13 +184,13 @@ def descent_from(u: np.ndarray, start: Evaluation | None) -> Descent:
     return descent
 
 
-def step_by_step(problem: Problem, descent: Descent, M: InverseHessian, tol: float, price: Price = _NO_HESSIAN,
+def step_by_step(problem: Problem, descent: Descent, M: InverseHessian, target: Target, price: Price = _NO_HESSIAN,
                  sample: SampleHessian | None = None,
                  solve: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None) -> Iterator[Iterate]:
     """Yield the point after each update, see `iterates`; where M is SOLVED, solve(u, gradient, its norm) returns the steps."""
     at, scale = descent.at, problem.scale
     of_sample = _NO_HESSIAN if sample is None else sample.price
-    while (ask := engine.advance(descent, M.arrays, scale, tol, price, of_sample)) != engine.DONE:
+    while (ask := engine.advance(descent, M.arrays, scale, target.grad_norm, price, of_sample)) != engine.DONE:
         if ask == engine.EVALUATE:
             at.trial_cost, descent.trial_grad[:] = problem.evaluate(descent.trial)
         elif ask == engine.POINT:
@@ -210,8 +214,8 @@ def _with_hessian(problem: Problem, descent: Descent, M: InverseHessian, sample:
     return _NO_HESSIAN
 
 
-def _by_compiled_code(problem: Problem, descent: Descent, M: InverseHessian, rule: StoppingRule, price: Price, most: int,
-                      updates_a_call: int, sample: SampleHessian | None) -> Iterator[Iterate]:
+def _by_compiled_code(problem: Problem, descent: Descent, M: InverseHessian, target: Target, enough: float, price: Price,
+                      most: int, updates_a_call: int, sample: SampleHessian | None) -> Iterator[Iterate]:
     """Yield an iterate after so many updates in compiled code; the start too, if that is a single update."""
     at, size, of_sample = descent.at, descent.u.size, _NO_HESSIAN if sample is None else sample.price
     if not M.arrays.factor.size and problem.costs.is_small:
@@ -220,6 +224,7 @@ def _by_compiled_code(problem: Problem, descent: Descent, M: InverseHessian, rul
     seen = -1                                   # updates at the last iterate
     while True:
         begun, record = at.updates, np.empty((min(updates, most), 3))
+        rule = StoppingRule(target.grad_norm, enough, problem.cost_of_one_error)
         while True:
             problem.quasi_newton(descent, M.arrays, rule, price, of_sample, RIDGE + problem.uncertainty, record, begun)
             if at.asked not in (engine.HESSIAN, engine.SAMPLE_HESSIAN):
@@ -228,8 +233,6 @@ def _by_compiled_code(problem: Problem, descent: Descent, M: InverseHessian, rul
         made = at.updates - begun
         if at.updates > seen:
             yield Iterate.of(descent, M, record[:made])
-        if rule.target == rule.tol and problem.bounded_by_tol(descent.grad) <= rule.tol:        # and yet more is asked for
-            rule = rule._replace(target=CLOSER * at.grad_norm)
         seen = at.updates
         most -= made
         if at.asked == engine.DONE or most == 0:

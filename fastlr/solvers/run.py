@@ -7,13 +7,13 @@ import numpy as np
 from fastlr.problem.better_coordinates import where_curvature_fits
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Ending, Options, Result, refuse_infinite_start
-from fastlr.solvers.quasi_newton import Iterate
+from fastlr.solvers.quasi_newton import Iterate, Target
 from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import is_without_error
 from fastlr.solvers.verdict import Verdict
 
-Descend = Callable[[Problem, np.ndarray, float, Options], Iterator[Iterate]]
-"""(problem, u, tol, options) -> the iterates from u on; tol is what the gradient's norm is to be at the end."""
+Descend = Callable[[Problem, np.ndarray, Target, Options], Iterator[Iterate]]
+"""(problem, u, target, options) -> the iterates from u on."""
 
 # Rounds of going closer to the optimum, at most, because too little is proved where the gradient is small.
 _MOST_ROUNDS = 12
@@ -23,7 +23,7 @@ _SLOW = 200
 _SAME_DESCENT = 2
 
 
-def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: Descend) -> Result:
+def run(problem: Problem, points: Iterator[Iterate], target: Target, options: Options, descend: Descend) -> Result:
     """Follow the iterates until the gradient is at most `tol` and J is proved to be near its minimum, or something else ends it.
 
     The points are the start, then one after each update, or after several; they end where J can't be lowered any more.  `descend`
@@ -35,11 +35,11 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     recorder.add(point.before)
 
     verdict: Verdict | None = None          # about the point, if tol asks for one
-    target, patience = options.target, _SLOW           # the gradient by u and the updates at which to stop and look
+    patience = _SLOW                        # the updates at which to stop and look
     rounds, is_asked = 0, False             # whether it has been asked if the classes are separated
     while rounds < _MOST_ROUNDS:
         before = recorder.n_iter
-        point, ending = _follow(problem, point, points, options, target, patience, recorder)
+        point, ending = _follow(problem, point, points, target, options, patience, recorder)
         if tol == 0.0:
             break
         is_going = rounds < _SAME_DESCENT and ending is Ending.AT_REST
@@ -61,7 +61,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
         if ending is Ending.SLOW:
             patience *= 2
         else:
-            target, rounds = verdict.closer * point.grad_norm, rounds + 1
+            target.grad_norm, rounds = verdict.closer * point.grad_norm, rounds + 1
         if is_anew:
             u, left = finer.coordinates.from_other(problem.coordinates, point.u), options.most_updates - recorder.n_iter
             problem, points = finer, descend(finer, u, target, options._replace(max_iter=left))
@@ -78,7 +78,7 @@ def run(problem: Problem, points: Iterator[Iterate], options: Options, descend: 
     return verdict.result(given, theta, recorder, solver, reason, ending.advice)
 
 
-def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options: Options, target: float,
+def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], target: Target, options: Options,
             patience: int, recorder: Recorder) -> tuple[Iterate, Ending]:
     """The point where the gradient is small, by the target and by tol; or where something else ends the descent.
 
@@ -89,7 +89,7 @@ def _follow(problem: Problem, point: Iterate, points: Iterator[Iterate], options
         recorder.show(point.cost, bounded)
         if is_without_error(problem, point.cost, point.u):
             return point, Ending.WITHOUT_ERROR
-        if bounded <= options.tol and point.grad_norm <= target:
+        if bounded <= options.tol and point.grad_norm <= target.grad_norm:
             return point, Ending.AT_REST
         if recorder.n_iter >= options.most_updates:
             return point, Ending.MAX_ITER

@@ -9,7 +9,6 @@ from fastlr.problem.certificate import certificate, obstacle
 from fastlr.problem.penalty_bounds import by_penalty_alone
 from fastlr.problem.problem import Problem
 from fastlr.solvers import Result
-from fastlr.solvers.quasi_newton import CLOSER
 from fastlr.solvers.recorder import Recorder
 from fastlr.solvers.separation import recession_direction
 
@@ -19,6 +18,8 @@ _BUDGET = 0.1
 _LEAST_BUDGET = 5e6
 # Steps added to those made on all rows, since samples and checks take about as long.
 _MORE_STEPS = 5
+# The largest share of the gradient's norm that is to be left where more is asked for than tol.
+_CLOSER = 0.1
 # The least share of the gradient's norm that is to be left where the gap is too large and says how far it is to go.
 _CLOSEST = 1e-3
 
@@ -60,7 +61,7 @@ class Verdict:
         is_known = not is_trivial and (self.kind == "bound" or proof.is_dear)
         self.is_optimum = self.grad_norm <= tol and self.gap <= enough and is_known
         wanted, known = (min(enough, limit), value) if self.waits else (enough, self.gap)
-        self.closer = max(_CLOSEST, min(CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else CLOSER
+        self.closer = max(_CLOSEST, min(_CLOSER, 0.5 * math.sqrt(wanted / known))) if 0.0 < known < math.inf else _CLOSER
 
     def look_for_separation(self, p: np.ndarray) -> None:
         """Look for a direction that tells the classes apart, p among others, where J is not known to have a minimum.

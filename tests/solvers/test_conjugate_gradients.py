@@ -13,7 +13,7 @@ from fastlr import backends
 from fastlr.data import door
 from fastlr.problem.problem import Problem
 from fastlr.solvers.conjugate_gradients import or_conjugate_gradients, solution
-from fastlr.solvers.quasi_newton import InverseHessian, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Target, iterates
 from tests.data.test_sparse import sparse_problem
 from tests.problems import problem, weights
 
@@ -182,8 +182,8 @@ def test_conjugate_gradients_leave_a_cheap_hessian_its_turn(steps_a_hessian, is_
     """At some point about as many steps seem to be left as the Hessian costs; in truth a hundred are."""
     X, y = text()
     problem, u, start = Problem.of_theta(door.data(X, y), l2=1.0 / 600, reduction="mean", fit_intercept=True).start(None)
-    points = iterates(problem, u, InverseHessian(problem), 1e-4, math.inf, start=start)
-    followed = list(itertools.islice(or_conjugate_gradients(problem, points, 1e-4, steps_a_hessian), 30))
+    points = iterates(problem, u, InverseHessian(problem), Target(1e-4), math.inf, start=start)
+    followed = list(itertools.islice(or_conjugate_gradients(problem, points, Target(1e-4), steps_a_hessian), 30))
     assert followed[0].inverse_hessian.is_diagonal
     assert followed[-1].inverse_hessian.is_diagonal != is_taken
 

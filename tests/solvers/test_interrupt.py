@@ -15,7 +15,7 @@ from fastlr import backends
 from fastlr.backends import ranges as row_ranges
 from fastlr.data import door
 from fastlr.solvers import NAMES, gd
-from fastlr.solvers.quasi_newton import InverseHessian, iterates
+from fastlr.solvers.quasi_newton import InverseHessian, Target, iterates
 from tests.backends.test_laws import KINDS
 from tests.data.test_moments import objective
 from tests.problems import problem, weights
@@ -82,8 +82,8 @@ def test_a_call_makes_as_many_updates_as_there_is_time_for(monkeypatch):
 def test_a_call_makes_as_many_updates_of_quasi_newton_as_it_may():
     """The bound is for problems so small that all updates fit into one call otherwise."""
     J, u, _ = objective("fused", *problem(400, 6)[:2]).start(None)
-    whole, *_ = iterates(J, u, InverseHessian(J), 1e-8, math.inf, most=50)
-    pieces = list(iterates(J, u, InverseHessian(J), 1e-8, math.inf, most=50, updates_a_call=2))
+    whole, *_ = iterates(J, u, InverseHessian(J), Target(1e-8), math.inf, most=50)
+    pieces = list(iterates(J, u, InverseHessian(J), Target(1e-8), math.inf, most=50, updates_a_call=2))
     assert len(whole.before) > 4 and max(len(piece.before) for piece in pieces) == 2
 
 

@@ -153,8 +153,8 @@ def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, correcti
     descent = Descent(at[0], way, way[0], way[1], way[2], way[3], way[4])
     M = Approximation(kind[0], factor, corrections, scalars, *parts(corrections, scalars))
     scale = Scale(center, scales, l2, penalty, diagonal, far, ratio, shift, common, numbers[0], numbers[1], numbers[2])
-    rule = StoppingRule(numbers[3], numbers[4], numbers[5], numbers[6])
-    hessian, sample = Price(numbers[7], numbers[8], numbers[9]), Price(numbers[10], numbers[11], numbers[12])
+    rule = StoppingRule(numbers[3], numbers[4], numbers[5])
+    hessian, sample = Price(numbers[6], numbers[7], numbers[8]), Price(numbers[9], numbers[10], numbers[11])
     while True:
         ask = advance(descent, M, scale, rule.tol, hessian, sample)
         if ask == POINT:
@@ -176,6 +176,6 @@ def quasi_newton(calls: Any, at: Any, way: Any, kind: Any, factor: Any, correcti
             else:
                 run_kernel(calls, HESSIAN_OF_ROWS)
                 run_kernel(calls, FINISH_HESSIAN)
-            descent.at.is_definite = _factorise(M.factor, whole, L, scale, numbers[13])
+            descent.at.is_definite = _factorise(M.factor, whole, L, scale, numbers[12])
         else:
             return

@@ -265,7 +265,7 @@ def _two_steps(rows: Rows, K: int, cost_gradient: Callable[..., float], hessian:
                   penalty=0.04 * l2, diagonal=np.ones(size),
                   far=np.tile(np.append(np.full(_N, 1.6), 0.0), K), ratio=np.ones(_N), shift=np.zeros(_N),
                   common=np.linspace(0.0, 1.0, side).round() if K > 1 else np.empty(0), to_mean=1.0, sums=1.0 / _M, intercept=1.0)
-    rule, never, ridge = StoppingRule(tol=0.0, target=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf), 1e-3 * (K > 1)
+    rule, never, ridge = StoppingRule(tol=0.0, gap=0.0, cost=-1.0), Price(math.inf, 0.0, math.inf), 1e-3 * (K > 1)
     sides = [(Descent.start(np.zeros(size)), _approximation(size)) for _ in range(2)]
     (descent, M), (known, known_M) = sides
     record, known_record = np.empty((2, 3)), []
