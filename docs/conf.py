@@ -29,7 +29,7 @@ html_context = {"default_mode": "auto"}     # light or dark, as the browser asks
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_sidebars = {"start": [], "choose": [], "reference": []}
+html_sidebars = {"start": [], "choose": [], "reference": [], "gallery/*": []}          # code needs the width
 html_theme_options = {"navbar_align": "left", "show_toc_level": 2, "navigation_with_keys": False, "footer_start": ["copyright"],
                       "footer_end": [], "header_links_before_dropdown": 7}
 

@@ -35,10 +35,15 @@ def is_as_shown(printed, expected):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python") and page not in HELD_ELSEWHERE])
 @pytest.mark.compiles
-def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
+def test_blocks_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names, text = {}, (ROOT / page).read_text("utf-8")
-    for code, output in re.findall(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", text, re.MULTILINE | re.DOTALL):
+    for language, code, output in re.findall(r"^```(python|bash)\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", text,
+                                             re.MULTILINE | re.DOTALL):
+        if language == "bash":
+            for command in re.findall("^fastlr (.*)", code, re.MULTILINE):
+                assert main(shlex.split(command)) == 0, command
+            continue
         exec(compile(code, page, "exec"), names)
         printed = capsys.readouterr().out
         assert not output or is_as_shown(printed, output), printed
