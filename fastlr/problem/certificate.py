@@ -40,7 +40,7 @@ def certificate(problem: Problem, u: np.ndarray, grad: np.ndarray, gap: float, e
         J has a minimum.
     """
     whole, best, share = problem.costs.whole_hessian(), NOTHING, _share_of_sample(problem, gap, enough)
-    if (whole if share >= 1.0 else problem.costs.whole_hessian(share)) > PASS_OVER_FEW_ROWS:
+    if (whole if share >= 1.0 or problem.data.is_sparse else problem.costs.whole_hessian(share)) > PASS_OVER_FEW_ROWS:
         best = by_penalty_alone(problem, u, grad, enough)
         if best.gap <= enough:
             return best

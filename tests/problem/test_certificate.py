@@ -133,6 +133,18 @@ def test_as_many_rows_prove_a_gap_as_it_takes(times, room, by_all_rows):
     assert counts == [20000] if by_all_rows else max(counts) < 1000
 
 
+def test_a_penalty_that_proves_enough_spares_sparse_rows_their_hessian(monkeypatch):
+    X, y = sample(20000, 40)
+    A = scipy.sparse.csr_array(X * (np.abs(X) > 1.0))
+    model = fastlr.train(A, y, l2=0.1, backend="numpy")
+    problem = Problem.of_theta(door.data(A, y), l2=0.1, reduction="mean", fit_intercept=True).standardised()
+    u = problem.coordinates.u_of(np.append(model.w, model.b)) + 1e-6
+    cost, grad = problem.evaluate(u)
+    monkeypatch.setattr(Problem, "loss_hessian", None)
+    verdict = Verdict(problem, u, cost, grad, cost - model.cost, 1e-6, 1)
+    assert verdict.kind == "bound" and cost - model.cost <= verdict.gap <= 1e-6 * cost
+
+
 # ---- bounds ---------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("options", [{}, {"l2": 1e-3}, {"l2": 0.5}, {"fit_intercept": False},
