@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import time
 from typing import Any
 
@@ -13,10 +14,10 @@ from fastlr.backends.csr import as_float64
 from fastlr.data import arguments, arrays, door
 from fastlr.data.dataset import InMemory, columns_of, rows_of
 from fastlr.data.folds import folds as folds_of
+from fastlr.data.folds import training_rows
 from fastlr.inference.scores import SCORES, Score
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch
-from fastlr.machine.arrays import read_only
 from fastlr.machine.warnings import warn
 from fastlr.model.path import Path, Scores
 from fastlr.problem.loss import of_classes
@@ -136,17 +137,15 @@ def path(X: Any, y: Any, *, l1_ratio: float = 1.0, lambdas: Any = 100, smallest:
             rows = data.with_backend(kernel, threads)
             make = functools.partial(problem_of, penalty, "mean", fit_intercept)
             make(rows).refuse_not_finite(moments_are_needed=True)
-            found = follow(make(rows), options, solver.Optimizer, grid, smallest)
-            scored = []
-            for k, (train, test) in enumerate(pairs, start=1):
-                others = follow(make(only(rows, train)), options, solver.Optimizer, found.lambdas, before=k * found.lambdas.size)
-                thetas = np.array([result.theta for result in others.results])
-                scored.append(scores_of(rows, test, thetas, of_margins, rows.weights))
+            problems = map(make, itertools.chain([rows], training_rows(rows, pairs)))
+            found = follow(problems, options, solver.Optimizer, grid, smallest)
+            scored = [scores_of(rows, test, np.array([result.theta for result in results]), of_margins, rows.weights)
+                      for (_, test), results in zip(pairs, found.results[1:], strict=True)]
     finally:
         if options.progress is not None:
             options.progress.close()
     models = []
-    for lambda_, result, seconds in zip(found.lambdas, found.results, found.seconds, strict=True):
+    for lambda_, result, seconds in zip(found.lambdas, found.results[0], found.seconds, strict=True):
         objective = {"l1": float(lambda_) * ratio, "l2": float(lambda_) * (1.0 - ratio), "penalty_factors": factors,
                      "reduction": "mean", "fit_intercept": fit_intercept}
         training = Training(data, backend, objective, n_threads, class_weight is not None, has_minimum(result))
@@ -176,11 +175,6 @@ def problem_of(penalty: ElasticNet, reduction: str, fit_intercept: bool, rows: I
     return Problem.of_theta(rows, 0.0, reduction, fit_intercept).with_penalty(penalty)
 
 
-def only(data: InMemory, rows: np.ndarray) -> InMemory:
-    """The data where only some of the rows, (m,) bool, have a weight: X is not copied."""
-    return data.with_weights(read_only(np.where(rows, data.weights, 0.0)))
-
-
 def scores_of(data: InMemory, test: np.ndarray, thetas: np.ndarray, score: Score, s: np.ndarray) -> np.ndarray:
     """The scores (L,) of some rows, (m,) bool, with weights s (m,), by each of thetas, (L, n + 1) or (L, K, n + 1)."""
     rows, loss = np.flatnonzero(test), of_classes(data.classes.size)
@@ -197,8 +191,9 @@ def _margins(data: InMemory, rows: np.ndarray, thetas: np.ndarray) -> np.ndarray
 
 
 def _warn_of_unconverged(found: Found) -> None:
-    warnings = [(lambda_, result.warning) for lambda_, result in zip(found.lambdas, found.results, strict=True) if result.warning]
+    results = found.results[0]
+    warnings = [(lambda_, result.warning) for lambda_, result in zip(found.lambdas, results, strict=True) if result.warning]
     if warnings:
         lambda_, warning = warnings[0]
-        warn(type(warning)(f"{len(warnings)} of {len(found.results)} models have not converged; the first, with lambda = "
+        warn(type(warning)(f"{len(warnings)} of {len(results)} models have not converged; the first, with lambda = "
                            f"{lambda_:.4g}: {warning}"))

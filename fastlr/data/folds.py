@@ -1,12 +1,13 @@
 """The folds of a cross-validation: which rows train a model, and which judge it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from fastlr.data import arguments
 from fastlr.data.dataset import InMemory
+from fastlr.machine.arrays import read_only
 
 Fold = tuple[np.ndarray, np.ndarray]
 """Which rows, (m,) bool, train and which judge."""
@@ -43,6 +44,16 @@ def folds(given: Any, data: InMemory, seed: int) -> list[Fold]:
     if not pairs:
         raise ValueError("folds must hold one pair (train, test) at least, and there is none")
     return [_checked(k, pair, data, m, example) for k, pair in enumerate(pairs)]
+
+
+def training_rows(data: InMemory, pairs: list[Fold]) -> Iterator[InMemory]:
+    """The rows that train in each fold: copies, or where these take much memory all rows, with weights of 0 for the others."""
+    weights = data.weights
+    counts = weights > 0.0
+    are_copied = sum(np.count_nonzero(train) for train, _ in pairs) * data.bytes_a_row <= data.most_bytes_of_samples
+    for train, _ in pairs:
+        yield (data.take(np.flatnonzero(train[counts])) if are_copied else
+               data.with_weights(read_only(np.where(train, weights, 0.0))))
 
 
 def _split(splitter: Any, m: int, y: np.ndarray | None) -> list[Any]:

@@ -429,6 +429,7 @@ class Problem:
         other = copy.copy(self)
         other.penalty = penalty
         other._set_coordinates(self.coordinates)
+        other._measure, other._bounded = self._measure, self._bounded
         return other
 
     def in_row_space(self) -> tuple[Self, Callable[[np.ndarray], np.ndarray]]:
@@ -481,8 +482,9 @@ class Problem:
 
     def measured_by_all_rows(self) -> Self:
         """This problem in its present coordinates, with gradients measured as where the moments of all rows standardize X."""
+        measure = self.coordinates.to_standard(*self.standardisation)       # the copy knows the moments too
         other = copy.copy(self)
-        other._measure = other._bounded = self.coordinates.to_standard(*self.standardisation)
+        other._measure = other._bounded = measure
         return other
 
     def not_standardised(self, coordinates: Coordinates, diagonal: np.ndarray) -> Self:

@@ -1,6 +1,7 @@
 """The choice of C and of l1_ratio by cross-validation, as a scikit-learn classifier."""
 
 import dataclasses
+import functools
 import time
 from typing import Any, ClassVar, Self
 
@@ -19,11 +20,11 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _check_method_params
 
 from fastlr import backends, solvers
-from fastlr._path import only, problem_of, scores_of
+from fastlr._path import problem_of, scores_of
 from fastlr._train import backend_for, model_of, solver_of_l1
 from fastlr.data import arguments, door, weights
 from fastlr.data.dataset import InMemory
-from fastlr.data.folds import Fold, folds
+from fastlr.data.folds import Fold, folds, training_rows
 from fastlr.inference.scores import SCORES, Score, deviance
 from fastlr.inference.statistics import Training
 from fastlr.machine import stopwatch, warnings
@@ -209,17 +210,16 @@ class LogisticRegressionCV(LogisticRegression):
         fit_intercept = arguments.flag("fit_intercept", self.fit_intercept)
         solver = solver_of_l1(data)
         name = backend_for(self.backend, data, solver, options, n_threads_of(self.n_jobs))
-        kernel, ones, models = backends.load(name), np.ones(data.shape[1]), list[list[list[Model]]]()
+        kernel, ones, models = backends.load(name), np.ones(data.shape[1]), [list[list[Model]]() for _ in pairs]
+        training = Training(data, name, {}, None, False, None)
         with np.errstate(all="ignore"), backends.threads(kernel, n_threads_of(self.n_jobs), data.size) as threads:
             rows = data.with_backend(kernel, threads)
-            for train, _ in pairs:
-                models.append([])
-                for ratio in ratios:
-                    problem = problem_of(ElasticNet(ratio, 1.0 - ratio, ones), "sum", fit_intercept, only(rows, train))
-                    problem.refuse_not_finite(moments_are_needed=True)
-                    found = follow(problem, options, solver.Optimizer, 1.0 / Cs)
-                    training = Training(data, name, {}, None, False, None)
-                    models[-1].append([model_of(each, training, threads, options.start, compiled) for each in found.results])
+            rows.refuse_not_finite()
+            for ratio in ratios:
+                make = functools.partial(problem_of, ElasticNet(ratio, 1.0 - ratio, ones), "sum", fit_intercept)
+                found = follow(map(make, training_rows(rows, pairs)), options, solver.Optimizer, 1.0 / Cs, of_all_rows=make(rows))
+                for of_fold, results in zip(models, found.results, strict=True):
+                    of_fold.append([model_of(each, training, threads, options.start, compiled) for each in results])
         return models
 
     def _warn_of_unfinished(self, models: list[Model]) -> None:

@@ -38,7 +38,7 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
     """Minimize J from theta, or from the null model; or, where there are many rows, from the optima of samples."""
     if newton.is_wide(problem):
         return newton.solve(problem, theta, options)
-    sizes, of_sample, costs = _sample_sizes(problem), None, problem.costs
+    sizes, of_sample = _sample_sizes(problem), None
     start: Evaluation | None
     if sizes and theta is None and options.may_start_elsewhere and sizes[0] <= CHEAP * problem.data.count.rows:
         problem, u, M, start = _after_samples(problem, sizes, options)
@@ -46,7 +46,13 @@ def solve(problem: Problem, theta: np.ndarray | None, options: Options) -> Resul
         problem, u, start = problem.start(theta)
         M = InverseHessian(problem)
         of_sample = _hessian_of_sample(problem, sizes[-1]) if sizes else None
-    target, steps = Target(options.target), costs.steps_a_hessian
+    return solve_from(problem, u, M, options, start, of_sample)
+
+
+def solve_from(problem: Problem, u: np.ndarray, M: InverseHessian, options: Options, start: Evaluation | None = None,
+               of_sample: SampleHessian | None = None) -> Result:
+    """Minimize J from u with an inverse Hessian to begin with; J at u may be known, and a sample may have a Hessian to give."""
+    costs, target, steps = problem.costs, Target(options.target), problem.costs.steps_a_hessian
     points = iterates(problem, u, M, target, steps, sample=of_sample, start=start, **options.how_many)
 
     def descend(problem: Problem, u: np.ndarray, target: Target, options: Options) -> Iterator[Iterate]:
@@ -70,8 +76,12 @@ def _sample_sizes(problem: Problem) -> list[int]:
 def _hessian_of_sample(problem: Problem, rows: int) -> SampleHessian:
     data, costs = problem.data, problem.costs
     steps = costs.hessian(rows / data.count.rows) / costs.step
-    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * problem.free_features / rows), steps),
-                         lambda u: quasi_newton.inverse_factor_of_hessian(problem.on_sample(data.samples([rows])[0]), u))
+
+    def factor(u: np.ndarray) -> np.ndarray | None:
+        sample = problem.on_sample(data.samples([rows])[0])
+        return quasi_newton.inverse_factor_of_hessian(sample, sample.hessian(u))
+
+    return SampleHessian(Price(steps, math.sqrt(_ON_THE_WAY * problem.free_features / rows), steps), factor)
 
 
 def _after_samples(given: Problem, sizes: list[int],

@@ -1,16 +1,18 @@
-"""The path of an elastic net: its minima for a falling sequence of penalties, each reached from the one before."""
+"""Paths of an elastic net: its minima for a falling sequence of penalties, each reached from the one before."""
 
-import math
+import functools
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from fastlr.problem.problem import Problem
-from fastlr.solvers import Options, Result, auto, newton
+from fastlr.solvers import Options, Result, ridge_paths
 from fastlr.solvers.elastic_net import ON_START, Aim, Optimizer, result, start, without_penalized
+from fastlr.solvers.progress import Progress
 from fastlr.solvers.proximal_step import Point
 from fastlr.solvers.recorder import Recorder
 
@@ -29,36 +31,37 @@ _ALL = 0.999
 
 
 class Found(NamedTuple):
-    """What a path has found, one for each penalty."""
+    """What paths have found, one for each penalty."""
 
     lambdas: np.ndarray             # (L,) falling
-    results: list[Result]
-    deviance_explained: np.ndarray  # (L,) as a share of that of the best model with w = 0
-    seconds: np.ndarray             # (L,) for each
+    results: list[list[Result]]     # of each problem
+    deviance_explained: np.ndarray  # (L,) by the first, as a share of that of the best model with w = 0
+    seconds: np.ndarray             # (L,) for each of the first's
 
 
-def follow(problem: Problem, options: Options, optimizer_of: type[Optimizer], lambdas: int | np.ndarray,
-           smallest: float | None = None, before: int = 0) -> Found:
-    """Minimize J for each lambda, which the penalty of the problem is multiplied with.
+def follow(problems: Iterable[Problem], options: Options, optimizer_of: type[Optimizer], lambdas: int | np.ndarray,
+           smallest: float | None = None, of_all_rows: Problem | None = None) -> Found:
+    """Minimize J of each problem for each lambda, which its penalty is multiplied with.
 
     Parameters
     ----------
-    problem : Problem
-        With an ElasticNet.
+    problems : iterable of Problem
+        With the same ElasticNet.  With l1 they are asked for one by one.
     options : Options
     optimizer_of : type of Optimizer
         That of the solver of l1.
     lambdas : int or (L,) float64
-        The penalties, falling; or how many are made, evenly spaced in the logarithm, from the least that leaves w = 0.  Such a
-        path ends early, where weaker penalties no longer move the deviance.
+        The penalties, falling; or how many are made, evenly spaced in the logarithm, from the least that leaves w = 0 in the
+        first problem.  Such a path ends early, where weaker penalties no longer move its deviance.
     smallest : float, optional
         The last penalty that is made, as a share of the first.
-    before : int
-        Models that were made before, for the progress.
+    of_all_rows : Problem, optional
+        J of the rows of all problems; by default the first is that.
     """
-    given = problem
+    problems = iter(problems)
+    given = next(problems)
     alone = options._replace(progress=None)     # of one penalty, which no bar shows
-    problem, point, optimizer = start(problem, None, alone, optimizer_of)
+    problem, point, optimizer = start(given, None, alone, optimizer_of)
     base, scales = problem.elastic_net, problem.coordinates.scales
     null = _null_loss(problem, point, optimizer)
     point, stronger = without_penalized(problem, point, optimizer)
@@ -70,41 +73,43 @@ def follow(problem: Problem, options: Options, optimizer_of: type[Optimizer], la
                          "penalty tells anything about y; for no penalty call train, or pass lambdas as a list")
     grid = _grid(largest, lambdas, smallest, problem.data.shape) if isinstance(lambdas, int) else lambdas
     is_smooth = base.l1 == 0.0 and not base.is_left_out.any()
-    minima = _of_ridge(given, alone, grid) if is_smooth else _of_l1(problem, point, stronger, optimizer, alone, grid)
-    results, explained, seconds, began = list[Result](), list[float](), list[float](), time.perf_counter()
-    for found, loss in minima:
-        results.append(found)
-        explained.append(1.0 - loss / null)
-        seconds.append(time.perf_counter() - began)
+    side_by_side = [given, *problems] if is_smooth else [given]
+    minima = map(functools.partial(_shown, options.progress),
+                 ridge_paths.minima(side_by_side, of_all_rows or given, alone, grid) if is_smooth else
+                 _of_l1(problem, point, stronger, optimizer, alone, grid))
+    at_penalties, explained, seconds = list[list[Result]](), list[float](), list[float]()
+    for penalty in map(base.times, grid):
         began = time.perf_counter()
-        if options.progress is not None:
-            options.progress.show(before + len(results), float(found.history.cost[-1]), math.nan)
+        first = next(minima)
+        seconds.append(time.perf_counter() - began)
+        at_penalties.append([first, *itertools.islice(minima, len(side_by_side) - 1)])
+        of_penalty = penalty.value(first.theta, np.ones(first.theta.shape[-1]))
+        explained.append(1.0 - (float(first.history.cost[-1]) - of_penalty) / null)
         if isinstance(lambdas, int) and _no_longer_moves(explained):
             break
-    return Found(grid[:len(results)], results, np.array(explained), np.array(seconds))
+    grid = grid[:len(explained)]
+    of_problems = [list(results) for results in zip(*at_penalties, strict=True)]
+    of_problems += [follow([problem], options, optimizer_of, grid).results[0] for problem in problems]
+    return Found(grid, of_problems, np.array(explained), np.array(seconds))
+
+
+def _shown(progress: Progress | None, found: Result) -> Result:
+    """The Result, once the bar has shown it."""
+    if progress is not None:
+        progress.show_next(float(found.history.cost[-1]))
+    return found
 
 
 def _of_l1(problem: Problem, point: Point, stronger: float, optimizer: Optimizer, options: Options,
-           grid: np.ndarray) -> Iterator[tuple[Result, float]]:
-    """Minimize J for each penalty by working sets, from the point for a stronger one; the Result, and J without the penalty."""
+           grid: np.ndarray) -> Iterator[Result]:
+    """Minimize J for each penalty by working sets, from the point for a stronger one."""
     base, aim = problem.elastic_net, Aim(options.tol, options.tol)
     for times in map(float, grid):
         at = problem.with_penalty(base.times(times))
         optimizer.recorder = Recorder(options)
         point, certificate = optimizer.weaken(at, point, stronger / times, aim)
         stronger = times
-        of_penalty = at.penalty.value(at.coordinates.rows(point.u), at.coordinates.scales)
-        yield result(at, point, certificate, optimizer, options), point.cost - of_penalty
-
-
-def _of_ridge(problem: Problem, options: Options, grid: np.ndarray) -> Iterator[tuple[Result, float]]:
-    """Minimize J for each penalty, where it has derivatives; the Result, and J without the penalty."""
-    base, theta = problem.elastic_net, None
-    for times in map(float, grid):
-        at = problem.with_penalty(base.times(times).ridge)
-        found = auto.solve(at, theta, options)
-        yield found, float(found.history.cost[-1]) - at.penalty.value(found.theta, np.ones(found.theta.shape[-1]))
-        theta = None if newton.is_wide(at) else found.theta.flatten()       # wide X starts best in the space of its rows
+        yield result(at, point, certificate, optimizer, options)
 
 
 def _null_loss(problem: Problem, point: Point, optimizer: Optimizer) -> float:

@@ -49,6 +49,10 @@ class Progress:
             self._draw()
             self._due = math.inf if self._has_no_widgets else time.perf_counter() + INTERVAL
 
+    def show_next(self, cost: float) -> None:
+        """Draw the bar anew, if it is time, for one more of what is counted: J there."""
+        self.show(self._last[0] + 1, cost, math.nan)
+
     def close(self) -> None:
         """Close the bar; its last picture stays."""
         if self._bar is not None:

@@ -55,8 +55,13 @@ class InverseHessian:
     @classmethod
     def at(cls, problem: Problem, u: np.ndarray) -> "InverseHessian":
         """Invert the Hessian at u."""
+        return cls.of(problem, problem.hessian(u))
+
+    @classmethod
+    def of(cls, problem: Problem, H: np.ndarray) -> "InverseHessian":
+        """Invert a Hessian of the problem, or what stands for one; it is overwritten."""
         inverse = cls(problem)
-        if inverse.set_factor(inverse_factor_of_hessian(problem, u)):
+        if inverse.set_factor(inverse_factor_of_hessian(problem, H)):
             engine.restart(inverse.arrays, engine.EXACT)
         return inverse
 
@@ -89,13 +94,12 @@ class InverseHessian:
         return p
 
 
-def inverse_factor_of_hessian(problem: Problem, u: np.ndarray) -> np.ndarray | None:
-    """Invert the Cholesky factor of the Hessian at u: the result P is lower triangular, and P^T P is the inverse Hessian.
+def inverse_factor_of_hessian(problem: Problem, H: np.ndarray) -> np.ndarray | None:
+    """Invert the Cholesky factor of a Hessian H, which is overwritten: P is lower triangular, and P^T P is the inverse of H.
 
     Where the Hessian is that of each class alone, so is P, (K (n + 1), n + 1), in the size of all classes together.  A sample's
     Hessian is drawn toward its diagonal, since a sample doesn't show columns that go together rarely.
     """
-    H = problem.hessian(u)
     side = H.shape[-1]
     factors = [ridged_inverse_factor(block, diagonal, RIDGE + problem.uncertainty)
                for block, diagonal in zip(H.reshape(-1, side, side), problem.diagonal.reshape(-1, side), strict=True)]
@@ -207,7 +211,7 @@ def _with_hessian(problem: Problem, descent: Descent, M: InverseHessian, sample:
     """Answer with a Hessian, that of J or of a sample, and return what that of a sample costs from then on."""
     at = descent.at
     if at.asked == engine.HESSIAN:
-        at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, descent.u))
+        at.is_definite = M.set_factor(inverse_factor_of_hessian(problem, problem.hessian(descent.u)))
         return of_sample
     assert sample is not None
     at.is_definite = M.set_factor(sample.factor(descent.u))

@@ -478,7 +478,7 @@ def test_a_hessian_is_made_once_its_cost_has_been_spent(is_sample, steps, monkey
     """Half of it for the first, after one step without size; on a sample, once the rate is known."""
     at = []
     monkeypatch.setattr(quasi_newton, "inverse_factor_of_hessian",
-                        lambda problem, u: at.append(len(costs)) or inverse_factor_of_hessian(problem, u))
+                        lambda problem, H: at.append(len(costs)) or inverse_factor_of_hessian(problem, H))
     X, y, *_ = problem(300, 20)
     X = X @ np.random.default_rng(1).standard_normal((20, 20))          # alike: the diagonal says little
     J, u, _ = objective("numpy", X, y, l2=1e-6).start(None)
