@@ -10,8 +10,9 @@ A backend is a module of this folder.  It has
     squared_scores(*prepared, theta, center, V, power) -> (loss, (n + 1, n + 1))
         optional: the sum of s_i loss_i, and that of s_i r_i^2 / (1 - h_i)^power v_i v_i^T with the residuals r_i = a_i - y_i and
         the leverages h_i = a_i (1 - a_i) v_i^T V v_i, for a power of 0, 1 or 2; without it NumPy's
-    residuals(*prepared, theta) -> (loss, (m,))
-        optional: the sum of s_i loss_i, and s_i (a_i - y_i) of every row; without it NumPy's
+    grouped_scores(*prepared, theta, places, groups) -> (loss, (groups, n + 1))
+        optional: the sum of s_i loss_i, and that of s_i (a_i - y_i) [x_i, 1] over the rows of each group, which are those with
+        its place, (m,) of 0 .. groups - 1; an array, or SciPy's sparse array where X is sparse; without it NumPy's
     margins_and_forms(*prepared, theta, center, V) -> ((m,), (m,))
         optional: the margins z_i and the quadratic forms v_i^T V v_i with v_i = [x_i - center, 1]; without it NumPy's
     hessian_product(*prepared, curvature) -> (v -> (n + 1,))

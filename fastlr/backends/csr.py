@@ -1,5 +1,6 @@
 """Compressed sparse rows, and functions that take a dense X and a sparse X alike."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +92,15 @@ def bytes_a_row(X: Any) -> int:
 def as_float64(X: Any, rows: slice) -> Any:
     """Rows of X in float64, as an array or a SciPy matrix, for products."""
     return X.rows(rows).scipy() if isinstance(X, Csr) else X[rows].astype(np.float64, copy=False)
+
+
+def joined(parts: Sequence[Any], axis: int) -> Any:
+    """Arrays one behind the other along an axis; SciPy's sparse array where the first is one."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis)
+    from scipy import sparse  # which is there: X was one of its matrices
+
+    return (sparse.vstack, sparse.hstack)[axis](parts, format="csr")
 
 
 def with_zeros(sums: np.ndarray, pivot: np.ndarray, total: float) -> tuple[np.ndarray, np.ndarray]:

@@ -14,12 +14,12 @@ from fastlr.backends.compiled.passes import (
     cost_gradient,
     cost_gradient_and_moments,
     descend,
+    grouped_scores,
     hessian,
     hessian_product,
     margins_and_forms,
     moments,
     penalized_newton,
-    residuals,
     squared_scores,
 )
 from fastlr.backends.compiled.softmax_passes import (
@@ -30,8 +30,8 @@ from fastlr.backends.compiled.softmax_passes import (
 )
 from fastlr.backends.compiled.threads import limited as threads
 
-__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "hessian", "hessian_product", "intervals",
-           "margins_and_forms", "moments", "penalized_newton", "predict", "prepare", "quasi_newton", "residuals",
+__all__ = ["cost_gradient", "cost_gradient_and_moments", "descend", "grouped_scores", "hessian", "hessian_product",
+           "intervals", "margins_and_forms", "moments", "penalized_newton", "predict", "prepare", "quasi_newton",
            "softmax_cost_gradient", "softmax_hessian", "softmax_hessian_product", "softmax_predict", "softmax_probabilities",
            "squared_scores", "threads"]
 

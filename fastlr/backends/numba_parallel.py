@@ -8,7 +8,15 @@ from numba import prange
 from fastlr.backends.compiled import chunks, self_test
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.descent import combine, gradient_and_descent
-from fastlr.backends.compiled.passes import Rows, hessian, hessian_product, margins_and_forms, moments, residuals, squared_scores
+from fastlr.backends.compiled.passes import (
+    Rows,
+    grouped_scores,
+    hessian,
+    hessian_product,
+    margins_and_forms,
+    moments,
+    squared_scores,
+)
 from fastlr.backends.compiled.softmax_passes import softmax_hessian_product, softmax_probabilities
 from fastlr.backends.compiled.threading_layer import SerialOrParallel
 from fastlr.backends.compiled.threading_layer import limited as threads
@@ -16,7 +24,7 @@ from fastlr.backends.descent import GOING, apply
 from fastlr.backends.numba_fused import prepare
 from fastlr.backends.numba_loop import add_examples, add_examples_of_classes
 
-__all__ = ["cost_gradient", "descend", "hessian", "hessian_product", "margins_and_forms", "moments", "prepare", "residuals",
+__all__ = ["cost_gradient", "descend", "grouped_scores", "hessian", "hessian_product", "margins_and_forms", "moments", "prepare",
            "softmax_cost_gradient", "softmax_hessian_product", "softmax_probabilities", "squared_scores", "threads"]
 
 # Rows of which every chunk but the last is a multiple.

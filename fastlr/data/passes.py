@@ -50,9 +50,12 @@ def squared_scores(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.
     return _kernel(part, numpy_passes.squared_scores)(theta, center, V, power)
 
 
-def residuals(part: InMemory, theta: np.ndarray) -> tuple[float, np.ndarray]:
-    """The sum of s_i loss_i, and s_i (a_i - y_i) of every row, (m,)."""
-    return _kernel(part, numpy_passes.residuals)(theta)
+def grouped_scores(part: InMemory, theta: np.ndarray, places: np.ndarray, groups: int) -> tuple[float, Any]:
+    """The sum of s_i loss_i, and those of s_i (a_i - y_i) [x_i, 1] over the rows of every group, (groups, n + 1).
+
+    The places (m,) of 0 .. groups - 1 say which group a row is of.  The sums are SciPy's sparse array where X is sparse.
+    """
+    return _kernel(part, numpy_passes.grouped_scores)(theta, places, groups)
 
 
 def margins_and_forms(part: InMemory, theta: np.ndarray, center: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,26 +4,20 @@ M = G / (G - 1) (N - 1) / (N - k) sum_g u_g u_g^T for G groups, N examples and k
 s_i r_i (x) v_i over the rows of group g.
 """
 
-import functools
-import importlib.util
-import operator
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastlr.backends.csr import Csr, as_float64
-from fastlr.backends.ranges import pieces
+from fastlr.backends.csr import joined
+from fastlr.backends.numpy_passes import sums_by_group, sums_of_rows
 from fastlr.data import arrays, frames
 from fastlr.data.dataset import Dataset, InMemory, merged_by
-from fastlr.data.passes import residuals
-from fastlr.inference.design import blocks, joined
+from fastlr.data.passes import grouped_scores as scores_by_group
+from fastlr.inference.design import blocks
 from fastlr.problem.loss import Loss
 
 # The range of whole numbers, as a multiple of how many there are, up to which it takes less time to count than to sort them.
 _DENSE = 4
-# Numbers in a block of X: two megabytes of float64.  There are at least as many rows in it as groups.
-_BLOCK_ELEMENTS = 1 << 18
 
 
 class Grouped(NamedTuple):
@@ -36,7 +30,7 @@ class Grouped(NamedTuple):
         """The sums over these rows and others."""
         keys = np.union1d(self.keys, other.keys)
         places = np.searchsorted(keys, np.concatenate([self.keys, other.keys]))
-        return Grouped(keys, _sums_of_rows(joined([self.sums, other.sums], axis=0), np.ones(places.size), places, keys.size))
+        return Grouped(keys, sums_of_rows(joined([self.sums, other.sums], axis=0), np.ones(places.size), places, keys.size))
 
 
 def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tuple[Grouped, ...]]
@@ -48,56 +42,39 @@ def _merged(first: tuple[float, *tuple[Grouped, ...]], second: tuple[float, *tup
 @merged_by(_merged)
 def grouped_scores(part: InMemory, loss: Loss, Theta: np.ndarray, groups: np.ndarray) -> tuple[float, *tuple[Grouped, ...]]:
     """The sum of s loss, and those of s r (x) v over the rows of every group, for each column of groups (m, ways)."""
-    if loss.n_margins == 1:
-        total, slope = residuals(part, Theta[0])
-        slopes = slope[None]
-    else:
-        total, r = 0.0, []
-        for _, z, y, s in blocks(part, Theta, np.zeros(part.shape[1])):
-            losses, some = loss.loss_and_slope(y, z)
-            total += float(s @ losses)
-            r.append(s[:, None] * some)
-        slopes = np.concatenate(r).T.copy()
     counts = part.sample_weight > 0.0 if part.sample_weight.size else slice(None)
-    keys = [np.flatnonzero(np.bincount(way[counts])) for way in groups.T]
-    return total, *(Grouped(known, _sums(part.X, slopes, _places(way, known), known.size))
-                    for way, known in zip(groups.T, keys, strict=True))
+    total, r, found = 0.0, np.empty(0), []
+    if loss.n_margins > 1:
+        total, r = _residuals(part, loss, Theta)
+    for way in groups.T:
+        keys = np.flatnonzero(np.bincount(way[counts]))
+        places, size = _places(way, keys), max(1, keys.size)        # there may be no row that counts
+        if loss.n_margins == 1:
+            total, sums = scores_by_group(part, Theta[0], places, size)
+        else:
+            sums = sums_by_group(part.X, r, places, size)
+        found.append(Grouped(keys, sums[:keys.size]))
+    return total, *found
+
+
+def _residuals(part: InMemory, loss: Loss, Theta: np.ndarray) -> tuple[float, np.ndarray]:
+    """The sum of s loss, and s r of every row, (K, m)."""
+    total, r = 0.0, []
+    for _, z, y, s in blocks(part, Theta, np.zeros(part.shape[1])):
+        losses, some = loss.loss_and_slope(y, z)
+        total += float(s @ losses)
+        r.append(s[:, None] * some)
+    return total, np.concatenate(r).T.copy()
 
 
 def _places(way: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """The place of each row's group among the keys, (r,); 0 for groups that have none, whose rows don't count."""
-    place_of = np.zeros(way.max() + 1, np.intp)
+    count = int(way.max()) + 1
+    if keys.size == count:
+        return way
+    place_of = np.zeros(count, np.intp)
     place_of[keys] = np.arange(keys.size)
     return place_of[way]
-
-
-def _sums(X: np.ndarray | Csr, slopes: np.ndarray, places: np.ndarray, size: int) -> Any:
-    """The sums (size, k (n + 1)) of r (x) [x, 1] over the rows x of X (m, n), with slopes (k, m), by their places (m,)."""
-    parts = []
-    for slope in slopes:
-        some = (_sums_of_rows(as_float64(X, rows), slope[rows], places[rows], size) for rows in _blocks(X, size))
-        parts += [functools.reduce(operator.add, some), np.bincount(places, slope, size)[:, None]]
-    return joined(parts, axis=1)
-
-
-def _blocks(X: np.ndarray | Csr, groups: int) -> Iterator[slice]:
-    """Rows that are added up in one call: as long as X is where they need no copy, and else no fewer than there are groups."""
-    m, n = X.shape
-    shares_memory = X.dtype == np.float64 and (isinstance(X, Csr) or X.flags.c_contiguous)
-    size = max(1, _BLOCK_ELEMENTS // n, groups)
-    return (slice(*each) for each in (pieces(X) if shares_memory else ((start, start + size) for start in range(0, m, size))))
-
-
-def _sums_of_rows(A: Any, weight: np.ndarray, places: np.ndarray, size: int) -> Any:
-    """The sums (size, n) of weighted rows of A (q, n) by their places (q,).
-
-    SciPy adds whole rows, in a quarter of the time that NumPy takes for one feature after another.
-    """
-    if importlib.util.find_spec("scipy") is None:
-        return np.array([np.bincount(places, weight * feature, size) for feature in A.T]).T
-    from scipy.sparse import csr_array
-
-    return csr_array((weight, places, np.arange(places.size + 1)), shape=(places.size, size)).T @ A
 
 
 @merged_by(lambda first, second: first + second)
@@ -158,8 +135,8 @@ def _code(groups: np.ndarray) -> np.ndarray:
     if missing.any():
         raise ValueError(f"groups has {np.count_nonzero(missing)} missing value(s); the first is at row "
                          f"{int(np.argmax(missing))}.  Every row needs a group")
-    if groups.dtype.kind in "iu" and int(groups.max()) - int(groups.min()) < _DENSE * groups.size:
-        return (groups - groups.min()).astype(np.intp)
+    if groups.dtype.kind in "iu" and int(groups.max()) - int(first := groups.min()) < _DENSE * groups.size:
+        return np.subtract(groups, first, dtype=np.intp, casting="unsafe")      # some differences overflow an int8
     try:
         return np.unique(groups, return_inverse=True)[1]
     except TypeError:

@@ -3,12 +3,12 @@
 The column of ones is left out of a block, which then needs no copy where X is float64 in C order and the center is 0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fastlr.backends.csr import Csr, as_float64
+from fastlr.backends.csr import Csr, as_float64, joined
 from fastlr.backends.numpy_vectorized import margins_of_block
 from fastlr.backends.ranges import pieces
 from fastlr.data.dataset import InMemory
@@ -56,15 +56,6 @@ def features(X: np.ndarray | Csr, rows: slice, center: np.ndarray) -> Any:
 def scores(A: Any, r: np.ndarray) -> Any:
     """r (x) [x, 1] for the rows x of A (q, n), with slopes r (q, k): (q, k (n + 1)), an array or SciPy's sparse array."""
     return joined([part for slope in r.T[:, :, None] for part in (A * slope, slope)], axis=1)
-
-
-def joined(parts: Sequence[Any], axis: int) -> Any:
-    """Arrays one behind the other along an axis; SciPy's sparse array where the first is one."""
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts, axis)
-    from scipy import sparse  # which is there: X was one of its matrices
-
-    return (sparse.vstack, sparse.hstack)[axis](parts, format="csr")
 
 
 def sum_of_rows(weight: np.ndarray, A: Any) -> np.ndarray:

@@ -383,8 +383,8 @@ def test_the_sources_know_contents_times_and_places(tmp_path, monkeypatch):
 # What a kernel writes: an array, or a row of one.
 RESULTS = {"cost_gradient": ["sums"], "hessian_product": ["sums"], "descend": ["theta", "previous", "record"],
            "step": ["theta", "previous", "record"], "moments": ["sums"], "first_read": ["sums"], "hessian": ["sums"],
-           "residuals": ["residuals", "sums"], "margins_and_forms": ["z", "forms"], "intervals": ["bounds"],
-           "finish_hessian": ["H"], "predict": ["margins", "both"], "softmax": ["P", "sums", "totals"],
+           "residuals": ["residuals", "sums"], "grouped_scores": ["losses", "sums"], "margins_and_forms": ["z", "forms"],
+           "intervals": ["bounds"], "finish_hessian": ["H"], "predict": ["margins", "both"], "softmax": ["P", "sums", "totals"],
            "quasi_newton": [("way", 0), ("way", 1), ("way", 2), "factor", "record"], "penalized_newton": ["u", "grad"]}
 # Each kind of known answer for what is compiled for arrays, and which arguments are results.
 KNOWN = [(self_test.descent, numba_loop._entry, (6, 7, 10)),

@@ -10,7 +10,6 @@ import pytest
 from scipy.sparse import csr_array
 
 import fastlr
-from fastlr.inference import clusters
 from tests.inference.data_sets import data_set, each_data_set, logit
 from tests.problems import problem
 
@@ -127,7 +126,7 @@ def test_groups_of_any_kind():
     right = model.covariance(("cluster", groups))
     for same in (groups.astype(str), groups.astype(str).astype(object), pd.Series(groups, dtype="category"), groups.tolist(),
                  groups[:, None], pd.to_datetime(groups, unit="D"), groups - 4, groups.astype(np.uint8),
-                 groups.astype(np.uint64) << 60):
+                 groups.astype(np.uint64) << 60, (groups.astype(int) * 31 - 124).astype(np.int8)):
         assert_agree(model.covariance(("cluster", same)), right)
 
 
@@ -150,8 +149,17 @@ def test_clusters_by_numpy_alone(K, monkeypatch):
     groups = np.arange(300) % 13, np.arange(300) % 7
     model = fastlr.train(X + 5.0, y, sample_weight=s, offset=offset if K == 2 else None, backend="numpy")
     by_scipy = model.covariance(("cluster", groups))
-    monkeypatch.setattr(clusters.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert_agree(model.covariance(("cluster", groups)), by_scipy, rtol=1e-12)
+
+
+@pytest.mark.parametrize("K", [2, 3])
+def test_parts_without_a_row_that_counts(K, tmp_path):
+    X, y, groups = problem(3000, 4)[0], np.arange(3000) * 7 % 11 % K, np.arange(3000) % 13
+    s = np.repeat([0.0, 1.0], 1500)
+    in_memory, stream = (fastlr.train(rows_of(kind, X, tmp_path), y, sample_weight=s, tol=1e-12, backend="numpy")
+                         for kind in ("dense", "stream"))
+    assert_agree(stream.covariance(("cluster", groups)), in_memory.covariance(("cluster", groups)))
 
 
 def test_rows_that_are_groups_are_hc0_of_probability_weights():

@@ -258,6 +258,36 @@ def residuals(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, resid
             sums[k, 0] += J
 
 
+@block
+def _add_to_groups(X: Any, start: int, dz: Any, places: Any, sums: Any) -> None:
+    """sums[g] (n + 1,) += the sum of dz [x, 1] over those of the rows x from `start` on whose place is g."""
+    n = X.shape[1]
+    for i in range(dz.size):
+        x, d, own = X[start + i], dz[i], sums[places[start + i]]
+        for j in range(n):
+            own[j] += d * x[j]
+        own[n] += d
+
+
+@helper
+def grouped_scores(X: Any, y: Any, sample_weight: Any, offset: Any, theta: Any, places: Any, losses: Any, ranges: Any, sums: Any,
+                   scratch: Any, first: int, last: int, thread: int) -> None:
+    """Rows k g to (k + 1) g of `sums` (chunks g, n + 1) gain the sums of s (a - y) [x, 1] over chunk k, for each of g groups.
+
+    places (m,) say which group a row of X is of, and losses[k] gains the sum of s loss.  X is dense.
+    """
+    rows, groups = scratch.shape[1] // 2, sums.shape[0] // losses.size
+    for k in range(first, last):
+        own = sums[k * groups:(k + 1) * groups]
+        for start in range(ranges[k], ranges[k + 1], rows):
+            stop = min(start + rows, ranges[k + 1])
+            z, loss = scratch[thread, :stop - start], scratch[thread, rows:rows + stop - start]
+            margins(X, start, theta, offset, z)
+            J, _ = losses_and_slopes(z, y[start:stop], sample_weight[start:stop], loss)
+            losses[k] += J
+            _add_to_groups(X, start, z, places, own)
+
+
 @helper
 def hessian_product(X: Any, curvature: Any, v: Any, ranges: Any, sums: Any, scratch: Any, first: int, last: int,
                     thread: int) -> None:

@@ -84,6 +84,14 @@ def gradient_chunks(X: Matrix, m: int, block: int) -> int:
     return min(chunks, 1 << int(math.log2(max(1, min(_MOST_CHUNKS, values // (4 * X.n_columns))))))
 
 
+def grouped_chunks(m: int, block: int, groups: int) -> int:
+    """How many chunks m rows are split into, each with sums of its own for every group.
+
+    A chunk has sixteen rows a group or more, since its sums are set to 0 and added up.
+    """
+    return min(number_of_chunks(m, block), 1 << int(math.log2(max(1, m // (16 * groups)))))
+
+
 def ranges(first: int, last: int, chunks: int, block: int) -> np.ndarray:
     """Where the chunks of the rows first..last begin, and the last of them ends, (chunks + 1,)."""
     blocks = (last - first + block - 1) // block

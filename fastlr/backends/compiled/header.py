@@ -26,6 +26,8 @@ KERNELS = {
     "cost_gradient": ("block_pass", "X y sample_weight offset theta ranges sums scratch first last thread"),
     "hessian_product": ("block_pass", "X curvature v ranges sums scratch first last thread"),
     "residuals": ("block_pass", "X y sample_weight offset theta residuals ranges sums scratch first last thread"),
+    "grouped_scores": ("block_pass",
+                       "X y sample_weight offset theta places losses ranges sums scratch first last thread"),
     "moments": ("moments", "X flat sample_weight pivot ranges sums scratch first last thread"),
     "first_read": ("moments", "X flat y sample_weight offset theta pivot ranges sums scratch rows first last thread"),
     "hessian": ("hessian",
@@ -48,6 +50,7 @@ KERNELS = {
 """The module and the parameters of each kernel."""
 
 _OF_FLOAT64 = ("penalized_newton",)
+_OF_DENSE = ("grouped_scores",)
 _OF_CALL = ("first", "last", "thread")          # parameters that each call gives
 
 CURVATURE = -1
@@ -67,8 +70,8 @@ _TABLES = ("sums", "scratch", "record", "H", "both", "way", "factor", "correctio
 # The dtypes of arrays, where they are not float64.
 _DTYPES: dict[str, np.dtype] = {
     "y": np.dtype("int8"), "labels": np.dtype("int32"), "ranges": np.dtype("int64"), "status": np.dtype("int64"),
-    "active": np.dtype("int64"), "held": np.dtype("int64"), "calls": np.dtype("int64"), "strides": np.dtype("int64"),
-    "at": RECORDS[Position], "kind": RECORDS[MadeFrom]}
+    "active": np.dtype("int64"), "held": np.dtype("int64"), "places": np.dtype("int64"), "calls": np.dtype("int64"),
+    "strides": np.dtype("int64"), "at": RECORDS[Position], "kind": RECORDS[MadeFrom]}
 
 
 class Kind(NamedTuple):
@@ -141,9 +144,10 @@ def _parameter(name: str, kind: Kind) -> Parameter:
 
 def kernels_of(kind: Kind) -> list[str]:
     """The kernels that are compiled for a kind of X."""
-    is_taken = kind.dtype == "float64" and kind.layout != "F"
+    left_out = (*(() if kind.dtype == "float64" and kind.layout != "F" else _OF_FLOAT64),
+                *(_OF_DENSE if kind.layout.startswith("csr") else ()))
     return [kernel for kernel, (_, parameters) in KERNELS.items()
-            if parameters.startswith("X ") == bool(kind.layout) and (is_taken or kernel not in _OF_FLOAT64)]
+            if parameters.startswith("X ") == bool(kind.layout) and kernel not in left_out]
 
 
 def symbol(kernel: str, kind: Kind) -> str:

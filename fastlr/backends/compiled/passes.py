@@ -14,6 +14,7 @@ from fastlr.backends.compiled import chunks, pool
 from fastlr.backends.compiled.chunks import Matrix
 from fastlr.backends.compiled.header import CURVATURE, Bound, Kind, calls, kind_for
 from fastlr.backends.csr import Csr, numbers_of, with_zeros
+from fastlr.backends.numpy_passes import sums_by_group
 from fastlr.backends.penalized_newton import Goal
 from fastlr.backends.ranges import pieces, shorter_pieces
 from fastlr.machine.limits import PRODUCTS_A_CALL
@@ -271,6 +272,20 @@ def residuals(rows: Rows, theta: np.ndarray) -> tuple[float, np.ndarray]:
     (ranges, block), r = rows.ranges, np.empty(rows.X.shape[0])
     before = rows.X, rows.y, rows.sample_weight, rows.offset, theta, r
     return float(_Sum(rows, "residuals", before, ranges, 1, block)()[0]), r
+
+
+def grouped_scores(rows: Rows, theta: np.ndarray, places: np.ndarray, groups: int) -> tuple[float, Any]:
+    """Sum the losses of all rows, and the scores of each group."""
+    if isinstance(rows.X, Csr):
+        loss, r = residuals(rows, theta)
+        return loss, sums_by_group(rows.X, r[None], places, groups)
+    ranges, block = _ranges(rows.X, chunks.block_rows, lambda X, m, block: chunks.grouped_chunks(m, block, groups))
+    losses = np.zeros(max(some.size for some in ranges) - 1)
+    sums, scratch = np.zeros((losses.size * groups, theta.size)), np.empty((rows.n_threads, 2 * block))
+    before = rows.X, rows.y, rows.sample_weight, rows.offset, theta, np.ascontiguousarray(places, np.int64), losses
+    for some in ranges:
+        pool.run(rows.bind("grouped_scores", *before, some, sums, scratch), some.size - 1, rows.n_threads)
+    return float(losses.sum()), sums if losses.size == 1 else np.add.reduce(sums.reshape(losses.size, groups, -1))
 
 
 def margins_and_forms(rows: Rows, theta: np.ndarray, center: np.ndarray, V: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -171,6 +171,12 @@ def _residuals(rows: Rows) -> bool:
     return _agree(*zip(passes.residuals(rows, _theta()), numpy_passes.residuals(*_known_rows(rows), _theta()), strict=True))
 
 
+def _grouped_scores(rows: Rows) -> bool:
+    """In one chunk."""
+    given = _theta(), np.arange(_M) * 7 % 5, 5
+    return _agree(*zip(passes.grouped_scores(rows, *given), numpy_passes.grouped_scores(*_known_rows(rows), *given), strict=True))
+
+
 def _margins_and_forms(rows: Rows) -> bool:
     center, V = np.full(_N, 8.0) * isinstance(rows.X, np.ndarray), np.arange((_N + 1.0) ** 2).reshape(_N + 1, -1)
     return _agree(*zip(passes.margins_and_forms(rows, _theta(), center, V),
@@ -322,7 +328,7 @@ def _penalized_newton(rows: Rows) -> bool:
 
 _KNOWN: dict[str, Callable[[Rows], bool]] = {
     "cost_gradient": _cost_gradient, "descend": _descend, "step": _step, "hessian": _hessian, "finish_hessian": _finish_hessian,
-    "residuals": _residuals, "margins_and_forms": _margins_and_forms,
+    "residuals": _residuals, "grouped_scores": _grouped_scores, "margins_and_forms": _margins_and_forms,
     "hessian_product": _hessian_product, "moments": _moments, "first_read": _first_read, "predict": _predict,
     "intervals": _intervals,
     "quasi_newton": _quasi_newton, "penalized_newton": _penalized_newton, "softmax": _softmax}
