@@ -129,7 +129,7 @@ def sandwich(training: Training, names: tuple[str, ...], theta: np.ndarray, kind
         line = f"clustered, by {' and '.join(str(way.keys.size) for way in ways[:2])} groups"
     if np.isfinite(found.log_likelihood):
         refuse_changed("the sum of the losses", -found.log_likelihood, total)
-    half = np.kron(np.eye(loss.n_margins), to_design(-center)) @ V
+    half = _moved(to_design(-center), V)
     covariance = half @ M @ half.T
     if (is_negative := covariance.diagonal() < 0.0).any():              # which two ways of grouping can have
         covariance[is_negative] = covariance[:, is_negative] = np.nan
@@ -154,8 +154,8 @@ def of_design(training: Training, theta: np.ndarray, found: Statistics) -> tuple
     if not (found.flat.size or np.isnan(found.covariance).any()):
         side = training.data.shape[1] + 1
         center = np.zeros(side - 1) if training.data.is_sparse else _center(found.covariance[:side, :side])
-        T = np.kron(np.eye(theta.size // side), to_design(center))
-        V = T @ found.covariance @ T.T
+        T = to_design(center)
+        V = _moved(T, _moved(T, found.covariance).T)
         if (V.diagonal() >= _NEAR * found.covariance.diagonal()).all():
             return np.zeros(side - 1), found.covariance, found.parameters
         if (V.diagonal() >= _CANCELLED * found.covariance.diagonal()).all():
@@ -170,6 +170,12 @@ def to_design(center: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def _moved(T: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """The product of T (n + 1, n + 1) with the rows of V (K (n + 1), k) of each class, without the matrix that has T K times."""
+    moved: np.ndarray = (T @ V.reshape(-1, len(T), V.shape[1])).reshape(V.shape)
+    return moved
+
+
 def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Find the center, V and the number of parameters that `of_design` describes, by two reads of X."""
     with training.rows() as data:
@@ -178,8 +184,8 @@ def _about_means(training: Training, theta: np.ndarray) -> tuple[np.ndarray, np.
     center, scales = problem.coordinates.center, repeated(problem.coordinates.scales, theta.size)
     V *= np.outer(scales, scales)
     if data.is_sparse:
-        T = np.kron(np.eye(problem.loss.n_margins), to_design(-center))
-        center, V = np.zeros(center.size), T @ V @ T.T
+        T = to_design(-center)
+        center, V = np.zeros(center.size), _moved(T, _moved(T, V).T)
     return center, V, (center.size + problem.fit_intercept) * problem.loss.n_free - flat.shape[1]
 
 

@@ -57,14 +57,16 @@ def intervals(odds: np.ndarray, variance: np.ndarray, V: np.ndarray, quantile: f
     ValueError
         Rounding leaves a variance too few digits, or it overflows.
     """
-    if np.isnan(variance).any():
+    least = variance.min(initial=np.inf)                        # NaN where one is NaN
+    if np.isnan(least):
         raise ValueError("a standard error overflows float64, since a value of X is too large; scale the features, and train "
                          "again")
     side = len(V) // odds.shape[1]
-    if (variance < _LOST * V.diagonal()[side - 1::side].max()).any():
+    if least < _LOST * V.diagonal()[side - 1::side].max():
         raise ValueError("rounding leaves too few digits of a standard error, since a column of X is too far from 0 for its "
                          "deviation; subtract about its mean from it, and train again")
-    of_margins, width = choice.predictor(odds.reshape(-1), "intervals").intervals, quantile * np.sqrt(variance)
+    of_margins, width = choice.predictor(odds.reshape(-1), "intervals").intervals, np.sqrt(variance)
+    width *= quantile
     bounds: np.ndarray = of_margins(odds.reshape(-1), width.reshape(-1)).reshape(*odds.shape, 2)
     return bounds
 

@@ -1,5 +1,6 @@
 """What a model says of the population: standard errors, tests, intervals, effects."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -209,9 +210,10 @@ class Inference(Diagnostics):
     def _intervals(self, X: Any, offset: Any, *, V: np.ndarray, quantile: float, found: Statistics) -> np.ndarray:
         A, _, offsets = self._checked(X, offset)
         loss, kernel = of_classes(self.classes.size), choice.predictor(A, "margins_and_forms")
-        with backends.threads(kernel, None, A.size) as n_threads:
+        with np.errstate(all="ignore"), backends.threads(kernel, None, A.size) as n_threads:
             odds, variance = log_odds(loss, InMemory.unlabelled(A, offsets, self.classes, kernel, n_threads), self._theta, V)
-        if not np.isfinite(odds + variance).all():
+            is_finite = math.isfinite(odds.sum() + variance.sum())          # each of them, unless they are huge
+        if not is_finite:
             self.decision_function(X, offset)                   # which says where X is not finite, or too large
         bounds = intervals(odds, variance, V, quantile)
         if found.flat.size:
